@@ -1,0 +1,25 @@
+/* json.h - jansson with our habits: cleanup, lenient getters, limits on what comes from outside. */
+#pragma once
+#include "base/err.h"
+#include "base/str.h"
+
+#include <jansson.h>
+
+static inline void json_unref(json_t *j) { json_decref(j); }
+DEFINE_AUTO(json_t *, json_unref)
+
+/* Parse text from outside. Refuses more than max_depth nested brackets before jansson recurses.
+ * Duplicate keys: the last one wins. Returns NULL with err->msg set; the caller picks the code. */
+json_t *json_parse(const char *text, size_t len, int max_depth, struct err *err) MUST_CHECK;
+
+const char *jstr(const json_t *obj, const char *key);                    /* NULL unless a string */
+const char *jstr_or(const json_t *obj, const char *key, const char *def);
+int64_t jint(const json_t *obj, const char *key, int64_t def);
+double jnum(const json_t *obj, const char *key, double def);
+bool jbool(const json_t *obj, const char *key, bool def);
+/* Set key unless s is NULL. */
+void jset(json_t *obj, const char *key, const char *s);
+/* A string that is made valid UTF-8 first, so it never fails. */
+json_t *jstring(const char *s);
+void str_add_json_value(struct str *b, const json_t *j); /* compact, key order kept */
+char *json_text(const json_t *j);                        /* compact; the caller frees */

@@ -1,0 +1,32 @@
+#include "base/auto.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void *or_die(void *p)
+{
+    if (!p) {
+        fputs("workcell: out of memory\n", stderr);
+        abort();
+    }
+    return p;
+}
+
+void *mem_alloc(size_t n) { return or_die(malloc(n ? n : 1)); }
+void *mem_zalloc(size_t n) { return or_die(calloc(1, n ? n : 1)); }
+void *mem_realloc(void *p, size_t n) { return or_die(realloc(p, n ? n : 1)); }
+char *mem_strdup(const char *s) { return or_die(strdup(s)); }
+char *mem_strndup(const char *s, size_t n) { return or_die(strndup(s, n)); }
+
+char *mem_printf(const char *fmt, ...)
+{
+    char *s = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    if (vasprintf(&s, fmt, ap) < 0)
+        s = NULL;
+    va_end(ap);
+    return or_die(s);
+}

@@ -1,0 +1,209 @@
+#include "base/str.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+static void reserve(struct str *b, size_t more)
+{
+    if (b->len + more + 1 <= b->cap)
+        return;
+    size_t cap = b->cap ? b->cap * 2 : 64;
+    if (cap < b->len + more + 1)
+        cap = b->len + more + 1;
+    b->s = mem_realloc(b->s, cap);
+    b->cap = cap;
+}
+
+void str_add(struct str *b, const void *data, size_t len)
+{
+    reserve(b, len);
+    if (len)
+        memcpy(b->s + b->len, data, len);
+    b->len += len;
+    b->s[b->len] = 0;
+}
+
+void str_puts(struct str *b, const char *s) { str_add(b, s, strlen(s)); }
+void str_putc(struct str *b, char c) { str_add(b, &c, 1); }
+
+void str_addf(struct str *b, const char *fmt, ...)
+{
+    va_list ap, again;
+    int n;
+
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    if (n > 0) {
+        reserve(b, (size_t)n);
+        vsnprintf(b->s + b->len, (size_t)n + 1, fmt, again);
+        b->len += (size_t)n;
+    }
+    va_end(again);
+}
+
+/* Length of the valid UTF-8 sequence at s, or 0. */
+static size_t utf8_seq(const unsigned char *s, size_t left)
+{
+    if (s[0] < 0x80)
+        return 1;
+    size_t n = s[0] >= 0xF0 ? 4 : s[0] >= 0xE0 ? 3 : s[0] >= 0xC2 ? 2 : 0;
+    if (!n || s[0] > 0xF4 || n > left)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xC0) != 0x80)
+            return 0;
+    if ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] >= 0xA0) ||
+        (s[0] == 0xF0 && s[1] < 0x90) || (s[0] == 0xF4 && s[1] >= 0x90))
+        return 0;
+    return n;
+}
+
+bool utf8_valid(const char *s, size_t len)
+{
+    for (size_t i = 0, n; i < len; i += n)
+        if (!(n = utf8_seq((const unsigned char *)s + i, len - i)))
+            return false;
+    return true;
+}
+
+void str_add_json(struct str *b, const char *text)
+{
+    const unsigned char *s = (const unsigned char *)text;
+
+    if (!s) {
+        str_add(b, "null", 4);
+        return;
+    }
+    size_t left = strlen(text);
+    reserve(b, left + 2);
+    str_putc(b, '"');
+    while (left) {
+        size_t n = utf8_seq(s, left);
+
+        if (!n) {
+            str_add(b, "\xEF\xBF\xBD", 3);
+            n = 1;
+        } else if (*s == '"' || *s == '\\') {
+            char esc[2] = {'\\', (char)*s};
+            str_add(b, esc, 2);
+        } else if (*s == '\n') {
+            str_add(b, "\\n", 2);
+        } else if (*s < 0x20) {
+            str_addf(b, "\\u%04x", *s);
+        } else {
+            str_add(b, s, n);
+        }
+        s += n;
+        left -= n;
+    }
+    str_putc(b, '"');
+}
+
+void str_add_urlencoded(struct str *b, const char *s, const char *keep)
+{
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+
+        if (isalnum(c) || strchr("-_.~", c) || strchr(keep, c))
+            str_putc(b, (char)c);
+        else
+            str_addf(b, "%%%02X", c);
+    }
+}
+
+void str_reset(struct str *b)
+{
+    b->len = 0;
+    if (b->s)
+        b->s[0] = 0;
+}
+
+void str_done(struct str b) { free(b.s); }
+
+char *str_take(struct str *b)
+{
+    char *s = b->s ? b->s : mem_strdup("");
+
+    *b = (struct str){0};
+    return s;
+}
+
+static int hex_value(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+ptrdiff_t url_decode(char *s, size_t len, bool plus_is_space)
+{
+    size_t out = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        if (s[i] == '%') {
+            if (i + 2 >= len || hex_value(s[i + 1]) < 0 || hex_value(s[i + 2]) < 0)
+                return -1;
+            s[out++] = (char)(hex_value(s[i + 1]) * 16 + hex_value(s[i + 2]));
+            i += 2;
+        } else {
+            s[out++] = s[i] == '+' && plus_is_space ? ' ' : s[i];
+        }
+    }
+    return (ptrdiff_t)out;
+}
+
+ptrdiff_t base64_decode(unsigned char *out, const char *s, size_t len)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint32_t bits = 0;
+    int have = 0;
+    ptrdiff_t n = 0;
+
+    while (len && s[len - 1] == '=')
+        len--;
+    for (size_t i = 0; i < len; i++) {
+        const char *d = s[i] ? strchr(digits, s[i]) : NULL;
+
+        if (!d)
+            return -1;
+        bits = bits << 6 | (uint32_t)(d - digits);
+        if ((have += 6) >= 8)
+            out[n++] = (unsigned char)(bits >> (have -= 8));
+    }
+    return len % 4 == 1 ? -1 : n;
+}
+
+void hex_encode(char *out, const void *data, size_t len)
+{
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *p = data;
+
+    for (size_t i = 0; i < len; i++) {
+        out[2 * i] = digits[p[i] >> 4];
+        out[2 * i + 1] = digits[p[i] & 15];
+    }
+    out[2 * len] = 0;
+}
+
+bool hex_is(const char *s, size_t digits)
+{
+    size_t i = 0;
+
+    for (; s[i]; i++)
+        if (i == digits || !((s[i] >= '0' && s[i] <= '9') || (s[i] >= 'a' && s[i] <= 'f')))
+            return false;
+    return i == digits;
+}
+
+bool str_starts(const char *s, const char *prefix) { return !strncmp(s, prefix, strlen(prefix)); }
+
+bool str_ends(const char *s, const char *suffix)
+{
+    size_t n = strlen(s), m = strlen(suffix);
+
+    return n >= m && !strcmp(s + n - m, suffix);
+}

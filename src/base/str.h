@@ -1,0 +1,43 @@
+/* str.h - a growing byte string, and the small text jobs that every room has. */
+#pragma once
+#include "base/auto.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct str {
+    char *s;    /* NUL-terminated once anything was added; NULL before */
+    size_t len; /* without the NUL */
+    size_t cap;
+};
+
+void str_add(struct str *b, const void *data, size_t len);
+void str_puts(struct str *b, const char *s);
+void str_putc(struct str *b, char c);
+void str_addf(struct str *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* s as a JSON string literal with quotes; NULL becomes null. Bytes that are not UTF-8 become U+FFFD. */
+void str_add_json(struct str *b, const char *s);
+/* Percent-encode everything outside A-Za-z0-9-_.~ and the characters in keep. */
+void str_add_urlencoded(struct str *b, const char *s, const char *keep);
+void str_reset(struct str *b); /* length 0, memory kept */
+void str_done(struct str b);
+DEFINE_AUTO(struct str, str_done)
+/* The text itself, "" when nothing was added. The caller frees it; b is empty afterwards. */
+char *str_take(struct str *b);
+
+/* Percent- and optionally plus-decoding in place; returns the new length, or -1 on a bad escape. */
+ptrdiff_t url_decode(char *s, size_t len, bool plus_is_space);
+
+/* Standard base64 that tolerates missing padding. Returns the length written to out (which holds at
+ * least len / 4 * 3 + 3 bytes) or -1. */
+ptrdiff_t base64_decode(unsigned char *out, const char *s, size_t len);
+
+void hex_encode(char *out, const void *data, size_t len); /* lower case, NUL-terminated */
+bool hex_is(const char *s, size_t digits);               /* exactly that many lower-case digits */
+
+bool str_starts(const char *s, const char *prefix);
+bool str_ends(const char *s, const char *suffix);
+/* Is s valid UTF-8 (no overlong forms, no surrogates)? */
+bool utf8_valid(const char *s, size_t len);

@@ -1,0 +1,31 @@
+/* blob.h - where file contents live: a local directory (later S3), or a faulty one for tests.
+ * A blob appears whole or not at all. Its id is the file id: 32 hex digits, unguessable.
+ * Thread-safe. All calls may block on the disk: not for the conductor thread, which uses its pool. */
+#pragma once
+#include "base/err.h"
+
+#include <stdint.h>
+
+struct blob_store;
+
+/* dir is created. Blobs are DIR/ab/cd/<id>, read-only files. */
+MUST_CHECK int blob_store_open(struct blob_store **out, const char *dir, struct err *err);
+void blob_store_close(struct blob_store *bs);
+DEFINE_AUTO(struct blob_store *, blob_store_close)
+/* For tests: let good_calls calls succeed, then fail with ERR_IO (for good). */
+void blob_store_break(struct blob_store *bs, int good_calls);
+
+/* Make the complete, regular, once-linked file at path the blob id: flush, rename, flush the
+ * directory. Durable when it returns 0; path is gone then. Idempotent: when path is missing and the
+ * blob exists, success. Errors: ERR_IO, ERR_NOSPACE. synced: the file's data is already flushed. */
+MUST_CHECK int blob_adopt(struct blob_store *bs, const char *id, const char *path, bool synced,
+                          struct err *err);
+/* Read-only descriptor and size. Errors: ERR_NOT_FOUND, ERR_IO. */
+MUST_CHECK int blob_open(int *fd, int64_t *size, struct blob_store *bs, const char *id,
+                         struct err *err);
+/* Make the blob readable at path (hard link; a copy across file systems). */
+MUST_CHECK int blob_link(struct blob_store *bs, const char *id, const char *path, struct err *err);
+/* Same contents under a second id. */
+MUST_CHECK int blob_clone(struct blob_store *bs, const char *id, const char *new_id, struct err *err);
+/* Missing is fine. Returns bytes freed, or -1. */
+int64_t blob_delete(struct blob_store *bs, const char *id, struct err *err);

@@ -1,0 +1,115 @@
+/* server.h - our face over libmicrohttpd: HTTP/1.1, streaming bodies, suspended requests, event
+ * streams. Knows no Assemblies.
+ *
+ * A request lives on one HTTP thread. Its handler is a table of callbacks:
+ *
+ *     begin   headers are in, no body yet.
+ *     body    a piece of the body (only when the request has one). Lent for the call.
+ *     end     the body is complete (also called when there is none).
+ *     done    always last, exactly once: answered, or the connection went away. Frees handler data.
+ *
+ * begin and end return what happens next:
+ *     HTTP_GO      go on (begin: read the body and call end).
+ *     HTTP_WAIT    suspended: no callback until http_answer() or http_go_on(), from any thread.
+ *                  The call may come before the callback has even returned.
+ *     HTTP_ANSWERED http_answer() was called inside the callback. From begin this refuses the body and
+ *                  closes the connection afterwards when a body is expected.
+ * body returns 0 to go on or -1 to close the connection at once.
+ *
+ * http_cut() is the way to end a request whose body is still arriving, from another thread. */
+#pragma once
+#include "base/err.h"
+#include "base/str.h"
+
+#include <stdint.h>
+
+struct http_server;
+struct http_request;
+struct http_response;
+struct http_stream;
+
+enum http_next { HTTP_GO, HTTP_WAIT, HTTP_ANSWERED };
+enum http_outcome { HTTP_DONE_OK, HTTP_DONE_CLOSED }; /* CLOSED: peer gone or cut before the answer */
+
+struct http_handler {
+    enum http_next (*begin)(struct http_request *req); /* NULL: HTTP_GO */
+    int (*body)(struct http_request *req, const char *data, size_t len); /* NULL: drop */
+    enum http_next (*end)(struct http_request *req);
+    void (*done)(struct http_request *req, enum http_outcome outcome); /* may be NULL */
+};
+
+struct http_config {
+    const char *host;  /* "127.0.0.1", "::1", "0.0.0.0" */
+    int port;          /* 0: any free one */
+    int threads;
+    size_t connection_memory; /* bytes per connection: the size of body pieces */
+    int idle_timeout_s;   /* no byte moved on a connection */
+    int header_timeout_s; /* request line and headers must be complete in this time, however they drip */
+    int max_connections;
+    /* Which handler serves the request; never NULL. Called once, before begin. */
+    const struct http_handler *(*route)(struct http_request *req, void *ctx);
+    void *ctx;
+};
+
+MUST_CHECK int http_server_start(struct http_server **out, const struct http_config *conf,
+                                 struct err *err);
+int http_server_port(const struct http_server *s);
+/* Stop accepting; open requests go on. */
+void http_server_quiesce(struct http_server *s);
+/* Number of requests between begin and done; a drain waits for 0. */
+int http_server_busy(const struct http_server *s);
+/* Close everything. Every request gets its done() first. No http_* call may run on other threads. */
+void http_server_stop(struct http_server *s);
+
+/* ---- the request ---- */
+const char *http_method(const struct http_request *req); /* after X-HTTP-Method-Override on POST */
+const char *http_path(const struct http_request *req);   /* percent-decoded, without the query */
+const char *http_path_raw(const struct http_request *req);
+const char *http_header(struct http_request *req, const char *name); /* NULL when absent */
+/* Decoded query argument, NULL when absent, "" for a key without a value. */
+const char *http_query(struct http_request *req, const char *name);
+bool http_query_bad(const struct http_request *req); /* a percent escape was malformed */
+int64_t http_content_length(struct http_request *req); /* -1: unknown (chunked); 0: no body */
+const char *http_peer(const struct http_request *req);  /* textual address */
+void *http_ctx(const struct http_request *req);         /* http_config.ctx */
+void http_set_data(struct http_request *req, void *data); /* the handler's own */
+void *http_data(const struct http_request *req);
+void http_set_path_arg(struct http_request *req, int i, const char *value); /* router: {name} parts */
+const char *http_path_arg(const struct http_request *req, int i);           /* up to 4; copied */
+
+/* A reference keeps the struct (not the connection) alive for other threads. */
+struct http_request *http_request_ref(struct http_request *req);
+void http_request_unref(struct http_request *req);
+
+/* ---- answering ---- */
+struct http_response *http_response_new(int status);
+void http_response_header(struct http_response *r, const char *name, const char *value);
+/* Body choices; without one it is empty. text is taken over (malloc). */
+void http_response_text(struct http_response *r, const char *content_type, char *text, size_t len);
+/* data stays valid until release(arg) is called, once. For bodies shared between answers. */
+void http_response_shared(struct http_response *r, const char *content_type, const char *data,
+                          size_t len, void (*release)(void *), void *arg);
+/* length bytes of fd from offset; fd is taken over. */
+void http_response_fd(struct http_response *r, const char *content_type, int fd, uint64_t offset,
+                      uint64_t length);
+void http_response_close(struct http_response *r); /* add Connection: close */
+/* Takes r. From a callback or, after HTTP_WAIT, from any thread. When the request is already gone r is
+ * freed silently. Exactly one of http_answer and http_go_on ends a wait. */
+void http_answer(struct http_request *req, struct http_response *r);
+/* Ends a wait that began in begin(): the body is read. */
+void http_go_on(struct http_request *req);
+/* End a request while its body arrives (or while it waits to): sends r raw on the connection, then
+ * discards what still comes in and closes it within about a second. done() follows with CLOSED.
+ * Takes r (its body must be text). Any thread; does nothing when the request is already answered. Never blocks. */
+void http_cut(struct http_request *req, struct http_response *r);
+
+/* ---- event streams ---- */
+/* Answer with status 200 and headers from r, body to come. The stream belongs to the caller until
+ * http_stream_end(). Call from begin/end (returning HTTP_ANSWERED) or after HTTP_WAIT. */
+struct http_stream *http_answer_stream(struct http_request *req, struct http_response *r);
+/* Queue bytes. Returns -1 when the peer is gone or more than max_queue bytes wait (slow reader): the
+ * caller should end the stream. Any thread; never blocks. */
+int http_stream_write(struct http_stream *s, const char *data, size_t len, size_t max_queue);
+/* Send what is queued, then finish. The caller's reference is gone. */
+void http_stream_end(struct http_stream *s);
+bool http_stream_gone(const struct http_stream *s); /* peer has left */

@@ -1,0 +1,60 @@
+/* option.h - a Robot's parameters as a table (style.md section 3). One row drives parsing, defaults,
+ * ranges, error texts, documentation and fuzzing. A row that points at a field of another type does
+ * not compile. */
+#pragma once
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/json.h"
+
+#include <stddef.h>
+
+enum opt_type { OPT_TYPE_END, OPT_TYPE_INT, OPT_TYPE_NUM, OPT_TYPE_BOOL, OPT_TYPE_ENUM,
+                OPT_TYPE_STR, OPT_TYPE_JSON };
+
+struct opt_choice {
+    const char *name; /* NULL ends the list */
+    int value;
+};
+
+struct option {
+    const char *name;
+    enum opt_type type;
+    size_t offset;
+    bool required;
+    bool nullable;   /* an explicit null counts as not given */
+    bool px_suffix;  /* INT: "200px" is 200; a text with an x inside is invalid */
+    bool unsupported; /* known parameter of the contract that is not built: any value is refused */
+    double min, max; /* INT, NUM: inclusive; both 0 means no limit */
+    int64_t def;     /* INT, BOOL, ENUM */
+    double def_num;  /* NUM */
+    const char *def_str; /* STR; JSON: JSON text of the default */
+    const struct opt_choice *choices; /* ENUM */
+    const char *pattern; /* STR: POSIX extended regular expression the value must match */
+    const char *unit;
+    const char *help;
+};
+
+/* JSON fields are `json_t *`, borrowed from the step (or from the arena for a default); NULL: absent. */
+#define OPT_ROW(T, f, ctype, kind, ...)                                                            \
+    {                                                                                              \
+        .name = #f, .type = kind, .offset = _Generic(((T *)0)->f, ctype: offsetof(T, f)),          \
+        __VA_ARGS__                                                                                \
+    }
+#define OPT_INT(T, f, ...) OPT_ROW(T, f, int64_t, OPT_TYPE_INT, __VA_ARGS__)
+#define OPT_NUM(T, f, ...) OPT_ROW(T, f, double, OPT_TYPE_NUM, __VA_ARGS__)
+#define OPT_BOOL(T, f, ...) OPT_ROW(T, f, bool, OPT_TYPE_BOOL, __VA_ARGS__)
+#define OPT_ENUM(T, f, list, ...)                                                                  \
+    OPT_ROW(T, f, int, OPT_TYPE_ENUM, .choices = (list), __VA_ARGS__)
+#define OPT_STR(T, f, ...) OPT_ROW(T, f, const char *, OPT_TYPE_STR, __VA_ARGS__)
+#define OPT_JSON(T, f, ...) OPT_ROW(T, f, json_t *, OPT_TYPE_JSON, __VA_ARGS__)
+/* A parameter of the contract that we do not have yet: refused by name, never ignored. */
+#define OPT_UNSUPPORTED(n) {.name = (n), .type = OPT_TYPE_JSON, .unsupported = true}
+#define OPT_END {0}
+
+/* Fill *opts (already zeroed) from step, the step's JSON object. Keys that every Robot shares (robot,
+ * use, result, queue, output_meta, force_accept, ignore_errors, interpolate) are skipped.
+ * partial: values that hold a ${...} are not looked at (the check when an Assembly is created).
+ * Errors: ERR_ROBOT_VALIDATION, msg names parameter, value and limit. The caller gives it the Robot's
+ * public name. Strings live in a. */
+MUST_CHECK int options_fill(void *opts, struct arena *a, const struct option *table,
+                            const json_t *step, bool partial, struct err *err);

@@ -1,0 +1,112 @@
+/* robot.h - what a Robot is and what it may ask of its host.
+ *
+ * A Robot is one file src/robot/<name>.c with one `const struct robot robot_<name>` and one row in
+ * src/robot/meson.build. Its table (name, options, accepts) is linked into the daemon, which checks
+ * instructions with it; run, check and undo are linked only into the worker program of its role:
+ * wrap them in IN_WORKER(). So the daemon never links a media library.
+ *
+ * run() works in a jail: it reads its inputs (files in the job's directory), writes files to paths
+ * from robot_out_path() and hands each over with robot_emit*(). Nothing else is reachable. It may be
+ * killed at any instant and run again: the same inputs give the same outputs. */
+#pragma once
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "robot/option.h"
+
+enum robot_role {
+    ROLE_MEDIA,    /* parses hostile bytes; no network */
+    ROLE_TRANSFER, /* import, export, webhooks: network, no media libraries */
+};
+
+#ifdef WORKCELL_WORKER
+#define IN_WORKER(fn) (fn)
+#else
+#define IN_WORKER(fn) NULL
+#endif
+
+struct robot_job;
+
+/* One input file. All strings are lent for the job's life. */
+struct robot_input {
+    const char *id;
+    const char *path; /* read-only file */
+    const char *name, *basename, *ext, *mime; /* mime may be "" */
+    const char *type; /* "image", "video", "audio" or "" */
+    const char *md5;
+    const char *as;   /* label from use[].as or "" */
+    int64_t size;     /* bytes */
+    const json_t *meta; /* object */
+};
+
+/* One output file, written to a path from robot_out_path(). */
+struct robot_output {
+    const char *path;
+    const char *ext;      /* NULL: the input's */
+    const char *name;     /* NULL: input basename + "." + ext */
+    const char *mime;     /* NULL: detected by the host's probe */
+    json_t *meta;         /* stolen; extra keys merged over what the probe finds. May be NULL */
+    bool meta_complete;   /* meta is all there is: do not probe (mime must be given then) */
+    const json_t *extra;  /* further keys of the file record (import_url ...); may be NULL */
+    int input;            /* index of the input it stems from; -1 for imports */
+};
+
+struct robot {
+    const char *name; /* "/image/resize" */
+    const char *summary;
+    const char *validation_code; /* "IMAGE_RESIZE_VALIDATION" */
+    const char *accepts; /* "image/" prefix of the mime types, several separated by '|'; NULL: any */
+    enum robot_role role;
+    bool no_input; /* imports: runs once without `use` */
+    bool is_store; /* passes its input on with a new url; never listed in results itself */
+    double price_factor;  /* robots.json; 0: costs nothing */
+    int64_t min_charge;   /* bytes */
+    int timeout_s;        /* 0: the server's default */
+    size_t opts_size;
+    const struct option *options;
+    /* What involves two options at once. Runs in the daemon when the Assembly is created (partial: some
+     * values are still ${...} and hold their defaults) and again before run. May be NULL. */
+    int (*check)(const void *opts, bool partial, struct err *err);
+    int (*run)(struct robot_job *job, const void *opts, struct err *err);
+    /* Take back what a killed run left at somebody else's (an open multipart upload). token is what
+     * robot_set_undo() got. Runs in a fresh worker; must be idempotent. May be NULL. */
+    int (*undo)(struct robot_job *job, const void *opts, const json_t *token, struct err *err);
+};
+
+/* ---- what run() may call; implemented by worker/host.c and, for tests, tests/robot/host.c ---- */
+
+int robot_input_count(const struct robot_job *job);
+const struct robot_input *robot_input(const struct robot_job *job, int i);
+struct arena *robot_arena(struct robot_job *job); /* freed after the job */
+const char *robot_assembly_id(const struct robot_job *job);
+
+/* A fresh path in the job's output directory ending in "." ext. Lent for the job's life. */
+const char *robot_out_path(struct robot_job *job, const char *ext);
+/* Hand a written file over. Size, MD5, and (unless meta_complete) MIME type and meta are filled in by
+ * the host. The file belongs to the host afterwards. */
+MUST_CHECK int robot_emit(struct robot_job *job, const struct robot_output *out, struct err *err);
+/* The input file itself is the output (same bytes, new id) with extra meta keys, stolen. */
+MUST_CHECK int robot_emit_same(struct robot_job *job, int input, json_t *meta, struct err *err);
+/* The input lies somewhere else now (store Robots): url, ssl_url and further record keys;
+ * meta: keys merged into the file's meta. extra and meta are stolen and may be NULL. */
+MUST_CHECK int robot_emit_stored(struct robot_job *job, int input, const char *url,
+                                 const char *ssl_url, json_t *extra, json_t *meta,
+                                 struct err *err);
+void robot_progress(struct robot_job *job, double fraction); /* 0..1; may be called often */
+/* From now until robot_set_undo(job, NULL): if this run dies, Robot.undo gets token. Stolen.
+ * Returns when the server has it. */
+MUST_CHECK int robot_set_undo(struct robot_job *job, json_t *token, struct err *err);
+
+/* Settings of the server that a Robot may look at (allowed import networks, limits): a JSON object.
+ * Keys: "import_allow" (string, see http/guard.h), "max_pixels" (int), "max_frames" (int),
+ * "max_file_size" (bytes), "timeout_s" (int). */
+const json_t *robot_settings(const struct robot_job *job);
+
+/* ---- registry: generated from src/robot/meson.build ---- */
+extern const struct robot *const robot_table[]; /* NULL-terminated */
+const struct robot *robot_find(const char *name);
+/* options_fill plus check; err gets the Robot's validation code. *opts lives in a. */
+MUST_CHECK int robot_options(void **opts, struct arena *a, const struct robot *r,
+                             const json_t *step, bool partial, struct err *err);
+/* Would the Robot take a file of this type, or silently pass it by (instructions section 5.3)? */
+bool robot_accepts(const struct robot *r, const char *mime);

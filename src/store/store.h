@@ -1,0 +1,105 @@
+/* store.h - what must survive a crash: the door to SQLite (later PostgreSQL).
+ *
+ * State is an event log: an Assembly is what replaying its events through assembly_apply() gives
+ * (assembly/assembly.h). So the store keeps texts and knows no rules.
+ *
+ * Two kinds of handle. The writer belongs to the conductor thread alone; all its puts happen between
+ * store_begin() and store_commit(), and are durable when that returns (synchronous=FULL). Readers are
+ * for other threads, one handle each thread (or guarded by the caller), and see only what is committed. */
+#pragma once
+#include "base/err.h"
+#include "base/str.h"
+
+#include <stdint.h>
+
+struct store;
+struct store_reader;
+
+/* url: "sqlite:PATH" or a plain path. Creates the file and the schema. */
+MUST_CHECK int store_open(struct store **out, const char *url, struct err *err);
+void store_close(struct store *s);
+DEFINE_AUTO(struct store *, store_close)
+
+MUST_CHECK int store_begin(struct store *s, struct err *err);
+MUST_CHECK int store_commit(struct store *s, struct err *err); /* on failure: rolled back */
+void store_rollback(struct store *s);
+
+/* ---- Assemblies ---- */
+/* Errors: ERR_EXISTS when the id was ever used (also after a purge). */
+MUST_CHECK int store_assembly_add(struct store *s, const char *id, const char *workspace,
+                                  int64_t created_us, struct err *err);
+MUST_CHECK int store_event_add(struct store *s, const char *assembly_id, int64_t seq, int64_t at_us,
+                               const char *json, struct err *err);
+/* The Assembly is over. code: ok or error code; status: the final document. May be called again to
+ * replace the document (the cancel receipt settles later). */
+MUST_CHECK int store_assembly_end(struct store *s, const char *id, const char *code,
+                                  const char *status, int64_t ended_us, int64_t expires_us,
+                                  struct err *err);
+/* Ids of Assemblies that are not over, oldest first. cb returns 0 to go on, -1 to stop. */
+MUST_CHECK int store_open_assemblies(struct store *s,
+                                     int (*cb)(void *ctx, const char *id, const char *workspace),
+                                     void *ctx, struct err *err);
+/* Events of one Assembly in order. */
+MUST_CHECK int store_events(struct store *s, const char *assembly_id,
+                            int (*cb)(void *ctx, int64_t seq, int64_t at_us, const char *json),
+                            void *ctx, struct err *err);
+/* Assemblies that are over and whose expires_us has passed, at most max ids; cb as above. */
+MUST_CHECK int store_expired(struct store *s, int64_t now_us, int max,
+                             int (*cb)(void *ctx, const char *id), void *ctx, struct err *err);
+/* Forget documents, events, file and upload rows of an Assembly; the id stays known as used. */
+MUST_CHECK int store_assembly_purge(struct store *s, const char *id, struct err *err);
+
+/* ---- files: which blobs exist and until when ---- */
+MUST_CHECK int store_file_add(struct store *s, const char *blob_id, const char *assembly_id,
+                              const char *name, const char *mime, int64_t size, struct err *err);
+/* All blobs of an Assembly. */
+MUST_CHECK int store_files(struct store *s, const char *assembly_id,
+                           int (*cb)(void *ctx, const char *blob_id), void *ctx, struct err *err);
+
+/* ---- tus uploads that are not finished (and partial ones); meta is the upload room's own JSON ---- */
+MUST_CHECK int store_upload_put(struct store *s, const char *id, const char *assembly_id,
+                                const char *meta, struct err *err);
+MUST_CHECK int store_upload_del(struct store *s, const char *id, struct err *err);
+MUST_CHECK int store_uploads(struct store *s,
+                             int (*cb)(void *ctx, const char *id, const char *assembly_id,
+                                       const char *meta),
+                             void *ctx, struct err *err);
+
+/* ---- workspaces and Auth Keys ---- */
+struct store_key {
+    const char *id;        /* 32 hex */
+    const char *key;       /* what clients send */
+    const char *secret;
+    const char *workspace; /* 32 hex */
+    const char *scopes;    /* space-separated; "*": all */
+};
+MUST_CHECK int store_key_put(struct store *s, const struct store_key *k, struct err *err);
+MUST_CHECK int store_keys(struct store *s, int (*cb)(void *ctx, const struct store_key *k),
+                          void *ctx, struct err *err);
+
+/* ---- stored credentials; sealed is what secret/seal.h made, base64 ---- */
+MUST_CHECK int store_credential_put(struct store *s, const char *workspace, const char *name,
+                                    const char *type, const char *sealed, struct err *err);
+MUST_CHECK int store_credential_del(struct store *s, const char *workspace, const char *name,
+                                    struct err *err);
+/* *sealed is the caller's. Errors: ERR_NOT_FOUND. */
+MUST_CHECK int store_credential_get(char **type, char **sealed, struct store *s,
+                                    const char *workspace, const char *name, struct err *err);
+MUST_CHECK int store_credentials(struct store *s, const char *workspace,
+                                 int (*cb)(void *ctx, const char *name, const char *type),
+                                 void *ctx, struct err *err);
+
+/* ---- small settings of the installation (instance id, schema) ---- */
+MUST_CHECK int store_setting_put(struct store *s, const char *name, const char *value,
+                                 struct err *err);
+char *store_setting_get(struct store *s, const char *name); /* caller frees; NULL when absent */
+
+/* ---- readers ---- */
+MUST_CHECK int store_reader_open(struct store_reader **out, const char *url, struct err *err);
+void store_reader_close(struct store_reader *r);
+/* The final document of an Assembly that is over. Errors: ERR_NOT_FOUND. Thread-safe. */
+MUST_CHECK int store_status_get(struct str *out, struct store_reader *r, const char *assembly_id,
+                                struct err *err);
+/* Name and MIME type of a blob that may be served. Errors: ERR_NOT_FOUND. Thread-safe. */
+MUST_CHECK int store_file_get(char **name, char **mime, struct store_reader *r, const char *blob_id,
+                              struct err *err);
