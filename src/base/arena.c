@@ -10,8 +10,15 @@ struct chunk {
     _Alignas(16) char data[];
 };
 
+struct deferred {
+    struct deferred *next;
+    void (*fn)(void *);
+    void *p;
+};
+
 struct arena {
     struct chunk *head;
+    struct deferred *deferred;
 };
 
 struct arena *arena_new(void) { return mem_zalloc(sizeof(struct arena)); }
@@ -20,6 +27,8 @@ void arena_free(struct arena *a)
 {
     if (!a)
         return;
+    for (struct deferred *d = a->deferred; d; d = d->next)
+        d->fn(d->p);
     for (struct chunk *c = a->head, *next; c; c = next) {
         next = c->next;
         free(c);
@@ -62,4 +71,12 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
     vsnprintf(s, (size_t)n + 1, fmt, again);
     va_end(again);
     return s;
+}
+
+void arena_defer(struct arena *a, void (*fn)(void *), void *p)
+{
+    struct deferred *d = arena_alloc(a, sizeof *d);
+
+    *d = (struct deferred){a->deferred, fn, p};
+    a->deferred = d;
 }

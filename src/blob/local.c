@@ -1,0 +1,1 @@
+#include "blob/blob.h"

@@ -1,0 +1,211 @@
+#include "robot/option.h"
+#include "base/str.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <regex.h>
+#include <string.h>
+
+/* Parameters that every Robot shares; the instructions room reads them (robots.md section 3.1). */
+static const char *const shared[] = {"robot",        "use",         "result",        "queue",
+                                     "output_meta",  "force_accept", "ignore_errors", "interpolate"};
+
+static bool is_shared(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(shared); i++)
+        if (!strcmp(shared[i], name))
+            return true;
+    return false;
+}
+
+static bool has_expression(const json_t *v)
+{
+    const char *key;
+    json_t *item;
+    size_t i;
+
+    if (json_is_string(v))
+        return strstr(json_string_value(v), "${") != NULL;
+    json_array_foreach (v, i, item)
+        if (has_expression(item))
+            return true;
+    json_object_foreach ((json_t *)v, key, item)
+        if (has_expression(item))
+            return true;
+    return false;
+}
+
+static int refuse(struct err *err, const struct option *o, const json_t *v, const char *want)
+{
+    AUTO(mem_free) char *text = json_text(v);
+
+    if (strlen(text) > 80)
+        strcpy(text + 77, "...");
+    return err_set(err, ERR_ROBOT_VALIDATION, "'%s' is %s, but must be %s", o->name, text, want);
+}
+
+/* A number, or a text that holds one ("300", "1.5", and with px_suffix "300px"). */
+static bool as_number(double *out, const struct option *o, const json_t *v)
+{
+    if (json_is_number(v)) {
+        *out = json_number_value(v);
+        return true;
+    }
+    const char *s = json_string_value(v);
+    char *end;
+    if (!s || !(isdigit((unsigned char)*s) || ((*s == '-' || *s == '.') && s[1])))
+        return false;
+    *out = strtod(s, &end);
+    if (end == s || strpbrk(s, "xXnN"))
+        return o->px_suffix && end != s && !strcasecmp(end, "px") && *s != '0';
+    return !*end || o->px_suffix;
+}
+
+static int fill_number(void *field, const struct option *o, const json_t *v, struct err *err)
+{
+    char want[160];
+    double n;
+    bool limited = o->min != 0 || o->max != 0, integer = o->type == OPT_TYPE_INT;
+
+    int w = snprintf(want, sizeof want, "%s", integer ? "a whole number" : "a number");
+    if (limited)
+        snprintf(want + w, sizeof want - (size_t)w, " from %.10g to %.10g%s%s", o->min, o->max,
+                 o->unit ? " " : "", o->unit ? o->unit : "");
+    if (!as_number(&n, o, v) || !isfinite(n) || fabs(n) > 9e15)
+        return refuse(err, o, v, want);
+    if (integer && o->px_suffix)
+        n = floor(n);
+    if ((integer && n != floor(n)) || (limited && (n < o->min || n > o->max)))
+        return refuse(err, o, v, want);
+    if (integer)
+        *(int64_t *)field = (int64_t)n;
+    else
+        *(double *)field = n;
+    return 0;
+}
+
+static int fill_bool(bool *field, const struct option *o, const json_t *v, struct err *err)
+{
+    const char *s = json_string_value(v);
+
+    if (json_is_boolean(v))
+        *field = json_is_true(v);
+    else if (s && (!strcmp(s, "true") || !strcmp(s, "false")))
+        *field = *s == 't';
+    else
+        return refuse(err, o, v, "true or false");
+    return 0;
+}
+
+static int fill_enum(int *field, const struct option *o, const json_t *v, struct err *err)
+{
+    const char *s = json_string_value(v);
+    AUTO(str_done) struct str want = {0};
+
+    for (const struct opt_choice *c = o->choices; c->name; c++) {
+        if (s && !strcmp(s, c->name)) {
+            *field = c->value;
+            return 0;
+        }
+        str_addf(&want, "%s\"%s\"", c == o->choices ? "one of " : ", ", c->name);
+    }
+    return refuse(err, o, v, want.s);
+}
+
+static int fill_str(const char **field, struct arena *a, const struct option *o, const json_t *v,
+                    struct err *err)
+{
+    if (json_is_integer(v))
+        *field = arena_printf(a, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
+    else if (json_is_real(v))
+        *field = arena_printf(a, "%.15g", json_real_value(v));
+    else if (json_is_string(v))
+        *field = arena_strdup(a, json_string_value(v));
+    else
+        return refuse(err, o, v, "a text");
+    if (o->pattern) {
+        regex_t re;
+
+        if (regcomp(&re, o->pattern, REG_EXTENDED | REG_NOSUB))
+            abort(); /* a pattern in our own table */
+        int miss = regexec(&re, *field, 0, NULL, 0);
+        regfree(&re);
+        if (miss) {
+            char want[200];
+
+            snprintf(want, sizeof want, "a text of the form %s", o->pattern);
+            return refuse(err, o, v, want);
+        }
+    }
+    return 0;
+}
+
+static void unref(void *j) { json_decref(j); }
+
+static void fill_default(void *field, struct arena *a, const struct option *o)
+{
+    switch (o->type) {
+    case OPT_TYPE_INT: *(int64_t *)field = o->def; break;
+    case OPT_TYPE_NUM: *(double *)field = o->def_num; break;
+    case OPT_TYPE_BOOL: *(bool *)field = o->def; break;
+    case OPT_TYPE_ENUM: *(int *)field = (int)o->def; break;
+    case OPT_TYPE_STR: *(const char **)field = o->def_str ? arena_strdup(a, o->def_str) : NULL; break;
+    case OPT_TYPE_JSON:
+        *(json_t **)field = o->def_str ? json_loads(o->def_str, JSON_DECODE_ANY, NULL) : NULL;
+        if (*(json_t **)field)
+            arena_defer(a, unref, *(json_t **)field);
+        break;
+    case OPT_TYPE_END: break;
+    }
+}
+
+int options_fill(void *opts, struct arena *a, const struct option *table, const json_t *step,
+                 bool partial, struct err *err)
+{
+    const char *key;
+    json_t *v;
+
+    json_object_foreach ((json_t *)step, key, v) {
+        const struct option *o = table;
+
+        if (is_shared(key))
+            continue;
+        while (o->type != OPT_TYPE_END && strcmp(o->name, key))
+            o++;
+        if (o->type == OPT_TYPE_END)
+            return err_set(err, ERR_ROBOT_VALIDATION, "unknown parameter '%.100s'", key);
+        if (o->unsupported)
+            return err_set(err, ERR_ROBOT_VALIDATION,
+                           "parameter '%s' is not supported by this server", key);
+    }
+    for (const struct option *o = table; o->type != OPT_TYPE_END; o++) {
+        if (o->unsupported)
+            continue;
+        void *field = (char *)opts + o->offset;
+        int rc = 0;
+
+        fill_default(field, a, o);
+        v = json_object_get(step, o->name);
+        if (!v || (json_is_null(v) && (o->nullable || !o->required))) {
+            if (o->required)
+                return err_set(err, ERR_ROBOT_VALIDATION, "'%s' is required", o->name);
+            if (v && !o->nullable)
+                return refuse(err, o, v, "left out rather than null");
+            continue;
+        }
+        if (partial && has_expression(v))
+            continue;
+        switch (o->type) {
+        case OPT_TYPE_INT:
+        case OPT_TYPE_NUM: rc = fill_number(field, o, v, err); break;
+        case OPT_TYPE_BOOL: rc = fill_bool(field, o, v, err); break;
+        case OPT_TYPE_ENUM: rc = fill_enum(field, o, v, err); break;
+        case OPT_TYPE_STR: rc = fill_str(field, a, o, v, err); break;
+        case OPT_TYPE_JSON: *(json_t **)field = v; break;
+        case OPT_TYPE_END: break;
+        }
+        if (rc < 0)
+            return -1;
+    }
+    return 0;
+}
