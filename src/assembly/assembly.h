@@ -1,0 +1,202 @@
+/* assembly.h - the rules: what an Assembly is and what every event does to it.
+ *
+ * Pure: state, an event and the time go in; changed state and a list of effects come out. No I/O, no
+ * clock, no thread. An Assembly is a function of its events: they are what the store keeps, and
+ * replaying them after a crash gives the same Assembly (design.md section 3). So nothing in here may
+ * depend on anything but the events.
+ *
+ * Contract: api-assemblies.md 3, 4, 8; api-instructions.md 5-8; api-status.md. */
+#pragma once
+#include "assembly/instructions.h"
+#include "base/id.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/map.h"
+
+#include <stdint.h>
+
+enum assembly_state {
+    ASSEMBLY_NEW,       /* no `created` event yet */
+    ASSEMBLY_UPLOADING, /* files are still to come; jobs may run already */
+    ASSEMBLY_EXECUTING, /* every expected file is in */
+    ASSEMBLY_COMPLETED, /* terminal: no job is left */
+    ASSEMBLY_CANCELED,  /* terminal: DELETE won */
+    ASSEMBLY_ABORTED,   /* terminal: the create request's body was cut off (REQUEST_ABORTED) */
+    ASSEMBLY_FAILED,    /* terminal: error says why */
+};
+
+/* Every event, with the keys of its data object. Volatile ones are not kept in the store. */
+enum event_type {
+#define X(name, text, durable) name,
+#include "assembly/events.def"
+#undef X
+};
+
+struct event {
+    enum event_type type;
+    json_t *data; /* object, lent; see events.def */
+    int64_t at_us;
+};
+
+enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_DONE, JOB_FAILED, JOB_DROPPED };
+
+struct file {
+    char id[ID_LEN + 1];
+    char *name, *basename, *ext, *mime, *type, *field, *md5; /* mime, type, field, md5 may be NULL */
+    int64_t size;                                            /* bytes */
+    json_t *original_ids; /* array; one entry for most */
+    char *original_name, *original_basename, *original_path, *original_md5;
+    json_t *user_meta, *meta, *extra; /* objects; user_meta and extra may be NULL */
+    bool from_batch_import, is_tus;
+    char *tus_url;         /* NULL unless is_tus */
+    char *url, *ssl_url;   /* where an export has put it; NULL: the temporary address */
+    int step;              /* producer */
+    bool batch;            /* made by a job of the batch queue */
+    int64_t cost;          /* bytes billed */
+    int64_t exec_us, queue_us;
+    int upload_index;      /* in `uploads`, -1 for none */
+    int exports_open;      /* jobs of store steps that will still move it */
+    bool exported;
+    int *listed_step, *listed_index, listed_count; /* its entries in `results` */
+};
+
+struct job {
+    int id; /* index into assembly.jobs */
+    int step;
+    int source; /* step of the first input; -1: none */
+    bool probe; /* reads the metadata of inputs[0] (uploads, imports) */
+    struct file **inputs;
+    const char **labels; /* use[].as of each input, "" for none */
+    int input_count;
+    enum job_state state;
+    int attempts;      /* runs begun, also those that a restart of the server ended */
+    int failures;      /* runs that ended in a failure worth a retry */
+    int outputs;       /* accepted so far; a repeated run's first `outputs` outputs are dropped */
+    int64_t out_bytes;
+    int64_t queued_us, started_us, queue_us;
+    double progress;   /* 0..1 */
+    json_t *undo;      /* token for Robot.undo, NULL: nothing to take back */
+};
+
+struct tus_upload {
+    char id[ID_LEN + 1];
+    char *filename, *fieldname, *url;
+    json_t *user_meta; /* may be NULL */
+    int64_t size;      /* -1: not known yet */
+    int64_t offset;
+    bool finished, removed, counted;
+};
+
+struct bundle { /* files that wait for a bundling step */
+    struct file *file;
+    const char *label;
+    int use;
+};
+
+struct assembly {
+    char id[ID_LEN + 1];
+    enum assembly_state state;
+    struct log log;
+    char *workspace, *key_id, *base_url; /* base_url: scheme://host, no slash at the end */
+    struct instructions *in;             /* NULL when they did not parse */
+    json_t *fields;
+    json_t *created; /* data of the `created` event */
+    int64_t created_us, uploaded_us, execution_us, ended_us, last_job_us, first_job_us; /* 0: not yet */
+    int64_t max_size, max_files;   /* 0: no limit */
+    int max_attempts;
+    int64_t body_bytes;            /* of the create request */
+    int64_t body_expected;         /* Content-Length of the create request */
+    int expected_uploads, started_uploads, finished_uploads;
+    int open_uploads;              /* counted, neither finished nor removed */
+    bool body_done, uploading_finished, meta_extracted, has_dupe_jobs, is_infinite;
+    struct tus_upload *tus;
+    int tus_count;
+    int64_t tus_received, tus_expected; /* bytes, over all of them */
+    struct map tus_by_id;
+    struct file **files;
+    int file_count, upload_count, import_count;
+    struct job **jobs;
+    int job_count, jobs_open;
+    int *running, running_count; /* ids of running jobs */
+    int *step_open;              /* [step] jobs queued or running */
+    int64_t jobs_queue_us, bytes_usage;
+    struct bundle **bundles; /* [step] */
+    int *bundle_counts;      /* [step] */
+    bool *bundle_done;       /* [step] */
+    int *result_counts;      /* [step] entries in results */
+    bool *is_export;         /* [step] store Robot */
+    int started_count, ignored_count;
+    json_t *warnings;
+    struct err error;        /* code 0: none */
+    char *error_step, *error_previous;
+    json_t *cancel;          /* the receipt, NULL when never canceled */
+    int64_t cancel_us;
+    int jobs_dropped, jobs_stopped; /* counted by the cancel */
+    json_t *notify;          /* notify_* fields that changed; NULL: none */
+};
+
+/* ---- effects, in the order in which they must be done ---- */
+enum effect_type {
+    FX_START_JOB,    /* job: put it into the queue, after delay_us */
+    FX_STOP_JOBS,    /* kill what runs, forget what waits */
+    FX_STOP_UPLOADS, /* end and discard unfinished uploads, refuse new ones */
+    FX_FRAGMENT,     /* list, step, index, text: a piece of the status document */
+    FX_TELL,         /* name, text: an event for the streams; text NULL: a plain message */
+    FX_END,          /* a terminal state was reached */
+};
+
+enum doc_list { LIST_UPLOADS, LIST_TUS, LIST_STARTED, LIST_IGNORED, LIST_RESULTS };
+
+struct effect {
+    enum effect_type type;
+    int job;
+    int64_t delay_us;
+    enum doc_list list;
+    int step, index;
+    const char *name; /* static */
+    char *text;       /* owned */
+};
+
+struct effects {
+    struct effect *v;
+    int count, cap;
+};
+void effects_reset(struct effects *fx); /* frees texts, keeps the array */
+void effects_done(struct effects *fx);
+
+struct assembly *assembly_new(const char *id);
+void assembly_free(struct assembly *a);
+DEFINE_AUTO(struct assembly *, assembly_free)
+
+/* The event happens. 0: accepted; it must be kept (when durable) and the effects done. err->code may
+ * still be set then: what to answer to whoever sent it (a file too many fails the Assembly and is
+ * refused). -1: refused, nothing changed; err says why. Effects are appended to fx. */
+MUST_CHECK int assembly_apply(struct assembly *a, const struct event *ev, struct effects *fx,
+                              struct err *err);
+
+/* After a replay: the effects that start again what was open when the process ended. */
+void assembly_recover(struct assembly *a, struct effects *fx);
+
+bool assembly_is_over(const struct assembly *a);
+const char *assembly_code(const struct assembly *a);    /* "ASSEMBLY_EXECUTING", or the error code */
+bool event_is_durable(enum event_type t);
+const char *event_name(enum event_type t);
+int event_type_by_name(const char *name); /* -1 when unknown */
+
+/* When does the present phase end (ASSEMBLY_EXPIRED)? 0: never. */
+int64_t assembly_deadline(const struct assembly *a, int64_t upload_us, int64_t execution_us);
+/* What a job's Robot gets: parameters with every ${...} replaced. Errors: the Robot's validation code. */
+MUST_CHECK int assembly_job_params(json_t **out, const struct assembly *a, const struct job *j,
+                                   const char *region, struct err *err);
+double assembly_progress(const struct assembly *a); /* 0..1 */
+
+/* ---- status.c: the document, in pieces ---- */
+char *status_file(const struct assembly *a, const struct file *f, bool as_upload);
+char *status_tus(const struct tus_upload *u);
+char *status_job(const struct assembly *a, const struct job *j); /* "faces_detected:::original" */
+/* Everything that never changes after `created`: `"assembly_id":..., ` without braces. */
+char *status_fixed(const struct assembly *a, const char *instance, const char *region,
+                   const char *build_id);
+/* What changes, apart from lists and durations. */
+char *status_head(const struct assembly *a);
+const char *status_message(const struct assembly *a);

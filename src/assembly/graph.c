@@ -1,0 +1,204 @@
+#include "assembly/graph.h"
+
+#include <string.h>
+
+struct effect *effects_add(struct effects *fx, enum effect_type type)
+{
+    if (fx->count == fx->cap) {
+        fx->cap = fx->cap ? fx->cap * 2 : 16;
+        fx->v = mem_realloc(fx->v, (size_t)fx->cap * sizeof *fx->v);
+    }
+    fx->v[fx->count] = (struct effect){.type = type};
+    return &fx->v[fx->count++];
+}
+
+static bool is_power_of_two(int n) { return (n & (n - 1)) == 0; }
+
+/* Arrays that grow by doubling: call before writing v[n]. */
+#define GROW(v, n)                                                                                 \
+    do {                                                                                           \
+        if (is_power_of_two(n))                                                                    \
+            (v) = mem_realloc((v), (size_t)((n) ? (n) * 2 : 1) * sizeof *(v));                     \
+    } while (0)
+
+static struct job *add_job(struct assembly *a, int step, int source, int inputs, int64_t at_us,
+                           struct effects *fx)
+{
+    struct job *j = mem_zalloc(sizeof *j);
+
+    j->id = a->job_count;
+    j->step = step;
+    j->source = source;
+    j->input_count = inputs;
+    j->inputs = mem_zalloc((size_t)inputs * sizeof *j->inputs);
+    j->labels = mem_zalloc((size_t)inputs * sizeof *j->labels);
+    j->queued_us = at_us;
+    GROW(a->jobs, a->job_count);
+    a->jobs[a->job_count++] = j;
+    a->jobs_open++;
+    a->step_open[step]++;
+    effects_add(fx, FX_START_JOB)->job = j->id;
+    return j;
+}
+
+struct job *graph_add_probe(struct assembly *a, struct file *f, int step, int64_t at_us,
+                            struct effects *fx)
+{
+    struct job *j = add_job(a, step, step == STEP_ORIGINAL ? STEP_ORIGINAL : -1, 1, at_us, fx);
+
+    j->probe = true;
+    j->inputs[0] = f;
+    j->labels[0] = "";
+    return j;
+}
+
+static bool takes(const struct step *s, const struct file *f)
+{
+    return s->force_accept || robot_accepts(s->robot, f->mime ? f->mime : "");
+}
+
+static void add_single(struct assembly *a, int step, int use, struct file *f, int64_t at_us,
+                       struct effects *fx)
+{
+    const struct step *s = &a->in->steps[step];
+    struct job *j = add_job(a, step, s->uses[use].step, 1, at_us, fx);
+
+    j->inputs[0] = f;
+    j->labels[0] = s->uses[use].as;
+    if (a->is_export[step])
+        f->exports_open++;
+}
+
+void graph_file_ready(struct assembly *a, struct file *f, int step, int64_t at_us,
+                      struct effects *fx)
+{
+    for (int t = 1; t < a->in->count; t++) {
+        const struct step *s = &a->in->steps[t];
+        int took = 0;
+
+        for (int u = 0; u < s->use_count; u++) {
+            if (s->uses[u].step != step || !step_wants_field(s, u, f->field) || !takes(s, f))
+                continue;
+            if (took++ && !s->bundle)
+                a->has_dupe_jobs = true;
+            if (!s->bundle) {
+                add_single(a, t, u, f, at_us, fx);
+                continue;
+            }
+            GROW(a->bundles[t], a->bundle_counts[t]);
+            a->bundles[t][a->bundle_counts[t]++] = (struct bundle){f, s->uses[u].as, u};
+            if (a->is_export[t])
+                f->exports_open++;
+        }
+    }
+}
+
+void graph_start_sources(struct assembly *a, int64_t at_us, struct effects *fx)
+{
+    for (int t = 1; t < a->in->count; t++) {
+        const struct step *s = &a->in->steps[t];
+
+        if (s->use_count)
+            continue;
+        if (s->robot->no_input) {
+            add_job(a, t, -1, 0, at_us, fx);
+            continue;
+        }
+        AUTO(mem_free) char *text =
+            mem_printf("The step '%s' has no `use`, so it never gets a file.", s->name);
+        json_array_append_new(a->warnings, json_pack("{s:s,s:o}", "level", "warning", "msg",
+                                                     jstring(text)));
+    }
+}
+
+/* Can the step produce no more files? Memo: 0 unknown, 1 no, 2 yes. The graph has no cycles. */
+static bool exhausted(struct assembly *a, int step, char *memo)
+{
+    if (memo[step])
+        return memo[step] == 2;
+    const struct step *s = &a->in->steps[step];
+    bool yes = !a->step_open[step] && (step != STEP_ORIGINAL || a->uploading_finished) &&
+               (!s->bundle || a->bundle_done[step]);
+
+    for (int u = 0; yes && u < s->use_count; u++)
+        yes = exhausted(a, s->uses[u].step, memo);
+    memo[step] = yes ? 2 : 1;
+    return yes;
+}
+
+static int by_use_then_arrival(const void *x, const void *y)
+{
+    const struct bundle *p = x, *q = y;
+
+    return p->use != q->use ? p->use - q->use : p < q ? -1 : 1;
+}
+
+static const char *original_of(const struct bundle *b)
+{
+    return json_string_value(json_array_get(b->file->original_ids, 0));
+}
+
+static void flush(struct assembly *a, int step, int64_t at_us, struct effects *fx)
+{
+    const struct step *s = &a->in->steps[step];
+    int n = a->bundle_counts[step];
+    struct bundle *v = a->bundles[step];
+    AUTO(mem_free) char *used = mem_zalloc((size_t)n);
+
+    if (n)
+        qsort(v, (size_t)n, sizeof *v, by_use_then_arrival);
+    a->bundle_done[step] = true;
+    /* a bundled step gets nothing when one of its sources gave nothing (robots.md 3.7) */
+    for (int u = 0; u < s->use_count; u++) {
+        bool any = false;
+
+        for (int i = 0; i < n; i++)
+            any |= v[i].use == u;
+        if (!any)
+            n = 0;
+    }
+    for (int i = 0; i < n; i++) {
+        int members = 0, k = 0;
+
+        if (used[i])
+            continue;
+        for (int m = i; m < n; m++)
+            members += !used[m] &&
+                       (!s->group_by_original || !strcmp(original_of(&v[m]), original_of(&v[i])));
+        struct job *j = add_job(a, step, s->uses[v[i].use].step, members, at_us, fx);
+        for (int m = i; m < n; m++) {
+            if (used[m] ||
+                (s->group_by_original && strcmp(original_of(&v[m]), original_of(&v[i]))))
+                continue;
+            /* note: used[i] is set last, as original_of(&v[i]) is compared above */
+            j->inputs[k] = v[m].file;
+            j->labels[k++] = v[m].label;
+            if (m != i)
+                used[m] = 1;
+        }
+        used[i] = 1;
+    }
+}
+
+void graph_flush_bundles(struct assembly *a, int64_t at_us, struct effects *fx)
+{
+    bool again = true;
+
+    while (again) {
+        AUTO(mem_free) char *memo = mem_zalloc((size_t)a->in->count);
+
+        again = false;
+        for (int t = 1; t < a->in->count; t++) {
+            const struct step *s = &a->in->steps[t];
+            bool ready = s->bundle && s->use_count && !a->bundle_done[t];
+
+            for (int u = 0; ready && u < s->use_count; u++)
+                ready = exhausted(a, s->uses[u].step, memo);
+            if (ready) {
+                flush(a, t, at_us, fx);
+                again = true;
+                break;
+            }
+        }
+    }
+}

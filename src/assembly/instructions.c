@@ -1,0 +1,304 @@
+#include "assembly/instructions.h"
+
+#include <string.h>
+
+#define MAX_STEPS 500
+
+static int find_step(const struct instructions *in, const char *name)
+{
+    for (int i = 0; i < in->count; i++)
+        if (!strcmp(in->steps[i].name, name))
+            return i;
+    return -1;
+}
+
+static bool truthy(const json_t *v)
+{
+    const char *s = json_string_value(v);
+
+    return json_is_true(v) || (s && !strcmp(s, "true"));
+}
+
+static int parse_ignore(unsigned *out, const json_t *v)
+{
+    static const struct {
+        const char *name;
+        unsigned bit;
+    } phases[] = {{"meta", IGNORE_META}, {"execute", IGNORE_EXECUTE}, {"import", IGNORE_IMPORT}};
+    json_t *item;
+    size_t i;
+
+    *out = 0;
+    if (!v || json_is_false(v) || json_is_null(v))
+        return 0;
+    if (truthy(v)) {
+        *out = IGNORE_ALL;
+        return 0;
+    }
+    if (!json_is_array(v))
+        return -1;
+    json_array_foreach (v, i, item) {
+        const char *s = json_string_value(item);
+        size_t p = 0;
+
+        while (p < ARRAY_LEN(phases) && (!s || strcmp(s, phases[p].name)))
+            p++;
+        if (p == ARRAY_LEN(phases))
+            return -1;
+        *out |= phases[p].bit;
+    }
+    return 0;
+}
+
+static int bad_use(struct err *err, const char *why)
+{
+    return err_set(err, ERR_STEP_INVALID_USE, "The `use` of a step is invalid: %s", why);
+}
+
+static int add_use(struct instructions *in, struct step *s, const char *name, const char *as,
+                   const char *field, struct err *err)
+{
+    if (!*name)
+        return bad_use(err, "an empty step name");
+    int from = find_step(in, name);
+    if (from < 0)
+        return err_set(err, ERR_STEP_UNKNOWN_USE, "`use` names the step '%.100s', which does not exist",
+                       name);
+    struct use *grown = arena_alloc(in->arena, (size_t)(s->use_count + 1) * sizeof *grown);
+    if (s->use_count)
+        memcpy(grown, s->uses, (size_t)s->use_count * sizeof *grown);
+    grown[s->use_count++] = (struct use){from, as, field};
+    s->uses = grown;
+    if (*as)
+        s->bundle = true; /* robots.md 3.7: inputs that carry roles belong together */
+    return 0;
+}
+
+/* A string, {name, as, fields}, or an array of both. */
+static int parse_use_list(struct instructions *in, struct step *s, const json_t *v, bool nested,
+                          struct err *err)
+{
+    json_t *item;
+    size_t i;
+
+    if (json_is_string(v))
+        return add_use(in, s, json_string_value(v), "", NULL, err);
+    if (json_is_object(v)) {
+        const char *name = jstr(v, "name");
+
+        if (!name)
+            return bad_use(err, "an object without a `name`");
+        return add_use(in, s, name, jstr_or(v, "as", ""), jstr(v, "fields"), err);
+    }
+    if (!json_is_array(v) || nested)
+        return bad_use(err, "only texts, objects and lists of them are allowed");
+    if (!json_array_size(v))
+        return bad_use(err, "an empty list");
+    json_array_foreach (v, i, item)
+        if (parse_use_list(in, s, item, true, err) < 0)
+            return -1;
+    return 0;
+}
+
+static int parse_use(struct instructions *in, struct step *s, struct err *err)
+{
+    const json_t *v = json_object_get(s->params, "use");
+
+    if (!v || s == &in->steps[STEP_ORIGINAL])
+        return 0;
+    if (json_is_object(v) && !json_object_get(v, "name")) {
+        const json_t *steps = json_object_get(v, "steps"), *f = json_object_get(v, "fields");
+
+        if (!steps)
+            return bad_use(err, "an object without `steps`");
+        if (f && !json_is_array(f))
+            return bad_use(err, "`fields` is not a list");
+        s->fields = f;
+        s->bundle = truthy(json_object_get(v, "bundle_steps"));
+        s->group_by_original = truthy(json_object_get(v, "group_by_original"));
+        return parse_use_list(in, s, steps, false, err);
+    }
+    if (json_is_object(v))
+        return bad_use(err, "an object without `steps`");
+    return parse_use_list(in, s, v, false, err);
+}
+
+static int parse_step(struct instructions *in, struct step *s, struct err *err)
+{
+    const json_t *robot;
+
+    if (!json_is_object(s->params))
+        return err_set(err, ERR_STEP_INVALID, "A step must be an object");
+    robot = json_object_get(s->params, "robot");
+    if (!robot)
+        return err_set(err, ERR_STEP_NO_ROBOT, "The step has no `robot`");
+    if (!json_is_string(robot))
+        return err_set(err, ERR_STEP_INVALID_ROBOT, "The step's `robot` is not a text");
+    s->robot = robot_find(json_string_value(robot));
+    if (!s->robot)
+        return err_set(err, ERR_STEP_UNKNOWN_ROBOT, "There is no Robot '%.100s'",
+                       json_string_value(robot));
+    bool handles_uploads = !strcmp(s->robot->name, "/upload/handle");
+    bool is_original = !strcmp(s->name, ":original");
+    if (is_original && !handles_uploads)
+        return err_set(err, ERR_STEP_NAME, "The step :original must use /upload/handle");
+    if (handles_uploads && !is_original)
+        return err_set(err, ERR_UPLOAD_HANDLE_NAME,
+                       "The step with /upload/handle must be called :original");
+    return 0;
+}
+
+static int parse_shared(struct step *s, struct err *err)
+{
+    const json_t *queue = json_object_get(s->params, "queue");
+    const char *q = json_string_value(queue);
+
+    if (parse_ignore(&s->ignore, json_object_get(s->params, "ignore_errors")) < 0)
+        return err_set_named(err, ERR_ROBOT_VALIDATION, s->robot->validation_code,
+                             "'ignore_errors' must be true, false or a list of \"meta\", "
+                             "\"execute\" and \"import\"");
+    if (queue && !json_is_null(queue) && (!q || strcmp(q, "batch")))
+        return err_set_named(err, ERR_ROBOT_VALIDATION, s->robot->validation_code,
+                             "'queue' can only be \"batch\"");
+    s->batch = q != NULL;
+    s->result = truthy(json_object_get(s->params, "result")) ||
+                !strcmp(jstr_or(s->params, "result", ""), "debug");
+    s->force_accept = truthy(json_object_get(s->params, "force_accept"));
+    return 0;
+}
+
+/* Can `from` be reached from `at` by going upstream? Edges that leave :original do not count. */
+static bool reaches(const struct instructions *in, int at, int from, char *seen)
+{
+    for (int u = 0; u < in->steps[at].use_count; u++) {
+        int up = in->steps[at].uses[u].step;
+
+        if (up == STEP_ORIGINAL)
+            continue;
+        if (up == from)
+            return true;
+        if (!seen[up]) {
+            seen[up] = 1;
+            if (reaches(in, up, from, seen))
+                return true;
+        }
+    }
+    return false;
+}
+
+static int check_robot(struct instructions *in, struct step *s, struct err *err)
+{
+    AUTO(arena_free) struct arena *a = arena_new();
+    void *opts;
+
+    return parse_shared(s, err) < 0 ||
+                   robot_options(&opts, a, s->robot, s->params, /* partial= */ true, err) < 0
+               ? -1
+               : 0;
+}
+
+int instructions_parse(struct instructions **out, json_t *steps, const char **bad_step,
+                       struct err *err)
+{
+    AUTO(instructions_free) struct instructions *in = mem_zalloc(sizeof *in);
+    const char *name;
+    json_t *v;
+    int n = 1;
+
+    *bad_step = NULL;
+    if (!steps || json_is_null(steps))
+        return err_set(err, ERR_NO_STEPS, "The instructions have no `steps`");
+    if (!json_is_object(steps))
+        return err_set(err, ERR_INVALID_STEPS, "`steps` is not an object");
+    if (!json_object_size(steps))
+        return err_set(err, ERR_EMPTY_STEPS, "`steps` is empty");
+    if (json_object_size(steps) > MAX_STEPS)
+        return err_set(err, ERR_INVALID_STEPS, "%zu steps are more than the limit of %d",
+                       json_object_size(steps), MAX_STEPS);
+
+    in->arena = arena_new();
+    in->root = json_incref(steps);
+    in->steps = arena_alloc(in->arena, (json_object_size(steps) + 1) * sizeof *in->steps);
+    in->steps[STEP_ORIGINAL] = (struct step){.name = ":original", .robot = robot_find("/upload/handle"),
+                                             .leaf = true};
+    json_object_foreach (steps, name, v) {
+        struct step *s = &in->steps[strcmp(name, ":original") ? n++ : STEP_ORIGINAL];
+
+        *s = (struct step){.name = name, .params = v, .declared = true, .leaf = true};
+        *bad_step = name;
+        if (!*name || strlen(name) > 255)
+            return err_set(err, ERR_STEP_NAME, "A step's name must have 1 to 255 bytes");
+        for (const char *c = name; *c; c++)
+            if ((unsigned char)*c < 0x20)
+                return err_set(err, ERR_STEP_NAME, "A step's name holds a control character");
+        if (parse_step(in, s, err) < 0)
+            return -1;
+    }
+    in->count = n;
+    for (int i = 1; i < n; i++) {
+        *bad_step = in->steps[i].name;
+        if (parse_use(in, &in->steps[i], err) < 0)
+            return -1;
+        for (int u = 0; u < in->steps[i].use_count; u++)
+            in->steps[in->steps[i].uses[u].step].leaf = false;
+    }
+    for (int i = 1; i < n; i++) {
+        AUTO(mem_free) char *seen = mem_zalloc((size_t)n);
+
+        *bad_step = in->steps[i].name;
+        if (reaches(in, i, i, seen))
+            return err_set(err, ERR_INFINITE, "The step '%.100s' uses itself, directly or by way of others",
+                           in->steps[i].name);
+    }
+    for (int i = 0; i < n; i++) {
+        *bad_step = in->steps[i].name;
+        if (in->steps[i].declared && check_robot(in, &in->steps[i], err) < 0)
+            return -1;
+    }
+    *bad_step = NULL;
+    *out = take(in);
+    return 0;
+}
+
+void instructions_free(struct instructions *in)
+{
+    if (!in)
+        return;
+    json_decref(in->root);
+    arena_free(in->arena);
+    free(in);
+}
+
+bool step_wants_field(const struct step *s, int use, const char *field)
+{
+    const char *only = s->uses[use].field;
+    json_t *item;
+    size_t i;
+
+    if (only && (!field || strcmp(only, field)))
+        return false;
+    if (!s->fields)
+        return true;
+    json_array_foreach (s->fields, i, item)
+        if (field && json_is_string(item) && !strcmp(json_string_value(item), field))
+            return true;
+    return false;
+}
+
+void instructions_mask(json_t *params)
+{
+    static const char *const secret_keys[] = {"secret", "key", "password", "session_token",
+                                              "access_token", "private_key", "app_key"};
+    json_t *auth = json_object_get(params, "auth"), *step;
+    const char *name;
+
+    if (json_is_object(auth)) {
+        if (json_object_get(auth, "key"))
+            json_object_set_new(auth, "key", json_string("****"));
+        json_object_del(auth, "secret");
+    }
+    json_object_foreach (json_object_get(params, "steps"), name, step)
+        for (size_t i = 0; json_is_object(step) && i < ARRAY_LEN(secret_keys); i++)
+            if (json_object_get(step, secret_keys[i]))
+                json_object_set_new(step, secret_keys[i], json_string("****"));
+}

@@ -1,0 +1,279 @@
+/* The Assembly Status document, in pieces (api-status.md). A file's JSON is rendered when it changes and
+ * never otherwise; whoever serves the document only joins pieces. */
+#include "assembly/assembly.h"
+#include "assembly/variables.h"
+#include "base/clock.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static void key(struct str *b, const char *name)
+{
+    str_addf(b, "%s\"%s\":", b->len && b->s[b->len - 1] != '{' ? "," : "", name);
+}
+
+static void put_text(struct str *b, const char *name, const char *value)
+{
+    key(b, name);
+    str_add_json(b, value);
+}
+
+static void put_int(struct str *b, const char *name, int64_t v)
+{
+    key(b, name);
+    str_addf(b, "%" PRId64, v);
+}
+
+static void put_bool(struct str *b, const char *name, bool v)
+{
+    key(b, name);
+    str_puts(b, v ? "true" : "false");
+}
+
+static void put_json(struct str *b, const char *name, const json_t *v)
+{
+    key(b, name);
+    str_add_json_value(b, v);
+}
+
+static void put_raw(struct str *b, const char *name, const char *json)
+{
+    key(b, name);
+    str_puts(b, json);
+}
+
+static void put_date(struct str *b, const char *name, int64_t at_us)
+{
+    char text[DATE_LEN + 1];
+
+    if (at_us)
+        date_format(text, at_us);
+    put_text(b, name, at_us ? text : NULL);
+}
+
+/* Seconds with at most `digits` decimals, without trailing zeros. */
+static void put_seconds(struct str *b, const char *name, int64_t us, int digits)
+{
+    char text[40];
+
+    snprintf(text, sizeof text, "%.*f", digits, (double)(us < 0 ? 0 : us) / 1e6);
+    for (size_t n = strlen(text); n && strchr(text, '.') && (text[n - 1] == '0' || text[n - 1] == '.');)
+        if (text[--n] == '.') {
+            text[n] = 0;
+            break;
+        } else {
+            text[n] = 0;
+        }
+    put_raw(b, name, text);
+}
+
+static char *temp_url(const struct assembly *a, const struct file *f)
+{
+    struct str b = {0};
+
+    str_addf(&b, "%s/tmpfiles/%.2s/%s/", a->base_url, f->id, f->id + 2);
+    str_add_urlencoded(&b, f->name, "");
+    return str_take(&b);
+}
+
+char *status_file(const struct assembly *a, const struct file *f, bool as_upload)
+{
+    struct str b = {0};
+    AUTO(mem_free) char *temp = temp_url(a, f);
+    const char *extra_key;
+    json_t *extra;
+
+    str_putc(&b, '{');
+    put_text(&b, "id", f->id);
+    put_text(&b, "name", f->name);
+    put_text(&b, "basename", f->basename);
+    put_text(&b, "ext", f->ext);
+    put_int(&b, "size", f->size);
+    put_text(&b, "mime", f->mime);
+    put_text(&b, "type", f->type && *f->type ? f->type : NULL);
+    put_text(&b, "field", f->field);
+    put_text(&b, "md5hash", f->md5);
+    if (json_array_size(f->original_ids) == 1)
+        put_json(&b, "original_id", json_array_get(f->original_ids, 0));
+    else
+        put_json(&b, "original_id", f->original_ids);
+    put_text(&b, "original_basename", f->original_basename);
+    put_text(&b, "original_name", f->original_name);
+    put_text(&b, "original_path", f->original_path);
+    put_text(&b, "original_md5hash", f->original_md5);
+    put_bool(&b, "from_batch_import", f->from_batch_import);
+    put_bool(&b, "is_tus_file", as_upload && f->is_tus);
+    put_text(&b, "tus_upload_url", as_upload ? f->tus_url : NULL);
+    put_text(&b, "url", f->url ? f->url : temp);
+    put_text(&b, "ssl_url", f->ssl_url ? f->ssl_url : f->url ? f->url : temp);
+    put_bool(&b, "is_temp_url", !f->url);
+    if (f->user_meta && json_object_size(f->user_meta))
+        put_json(&b, "user_meta", f->user_meta);
+    json_object_foreach (f->extra, extra_key, extra)
+        put_json(&b, extra_key, extra);
+    if (!as_upload) {
+        put_int(&b, "cost", f->cost);
+        put_seconds(&b, "execTime", f->exec_us, 2);
+        put_seconds(&b, "exec_time", f->exec_us, 2);
+        put_text(&b, "queue", f->batch ? "batch" : "live");
+        put_seconds(&b, "queueTime", f->queue_us, 2);
+        put_seconds(&b, "queue_time", f->queue_us, 2);
+    }
+    put_json(&b, "meta", f->meta);
+    str_putc(&b, '}');
+    return str_take(&b);
+}
+
+char *status_tus(const struct tus_upload *u)
+{
+    struct str b = {0};
+
+    if (u->removed)
+        return mem_strdup("");
+    str_putc(&b, '{');
+    put_text(&b, "filename", u->filename);
+    put_text(&b, "fieldname", u->fieldname);
+    if (u->user_meta && json_object_size(u->user_meta))
+        put_json(&b, "user_meta", u->user_meta);
+    if (u->size >= 0)
+        put_int(&b, "size", u->size);
+    else
+        put_raw(&b, "size", "null");
+    put_int(&b, "offset", u->offset);
+    put_bool(&b, "finished", u->finished);
+    put_text(&b, "upload_url", u->url);
+    str_putc(&b, '}');
+    return str_take(&b);
+}
+
+char *status_job(const struct assembly *a, const struct job *j)
+{
+    return mem_printf("%s::%s", a->in->steps[j->step].name,
+                      j->source >= 0 ? a->in->steps[j->source].name : "");
+}
+
+char *status_fixed(const struct assembly *a, const char *instance, const char *region,
+                   const char *build_id)
+{
+    struct str b = {0};
+    const json_t *c = a->created;
+    AUTO(mem_free) char *url = mem_printf("%s/assemblies/%s", a->base_url, a->id);
+    AUTO(mem_free) char *companion = mem_printf("%s/companion/", a->base_url);
+    AUTO(mem_free) char *socket = mem_printf("%s/ws20001", a->base_url);
+    AUTO(mem_free) char *stream = mem_printf("%s?assembly=%s", socket, a->id);
+    AUTO(mem_free) char *tus = mem_printf("%s/resumable/files/", a->base_url);
+
+    put_text(&b, "assembly_id", a->id);
+    put_text(&b, "parent_id", NULL);
+    put_text(&b, "account_id", a->workspace);
+    put_text(&b, "account_name", NULL);
+    put_text(&b, "account_slug", NULL);
+    put_text(&b, "api_auth_key_id", a->key_id);
+    put_text(&b, "template_id", NULL);
+    put_text(&b, "template_name", NULL);
+    put_text(&b, "instance", instance);
+    put_text(&b, "region", region);
+    put_text(&b, "assembly_url", url);
+    put_text(&b, "assembly_ssl_url", url);
+    put_text(&b, "uppyserver_url", companion);
+    put_text(&b, "companion_url", companion);
+    put_text(&b, "websocket_url", socket);
+    put_text(&b, "update_stream_url", stream);
+    put_text(&b, "tus_url", tus);
+    put_text(&b, "usage_tags", jstr_or(c, "usage_tags", ""));
+    put_text(&b, "client_agent", NULL);
+    put_text(&b, "client_ip", NULL);
+    put_text(&b, "client_referer", NULL);
+    put_text(&b, "transloadit_client", jstr(c, "client"));
+    put_date(&b, "start_date", a->created_us);
+    put_text(&b, "notify_url", jstr(c, "notify_url"));
+    put_text(&b, "parent_assembly_status", NULL);
+    put_text(&b, "params", jstr(c, "params"));
+    put_text(&b, "template", NULL);
+    put_text(&b, "merged_params", jstr(c, "merged_params"));
+    put_text(&b, "build_id", build_id);
+    return str_take(&b);
+}
+
+const char *status_message(const struct assembly *a)
+{
+    switch (a->state) {
+    case ASSEMBLY_COMPLETED: return "The Assembly was successfully completed.";
+    case ASSEMBLY_NEW:
+    case ASSEMBLY_UPLOADING: return "Files are still being uploaded.";
+    case ASSEMBLY_EXECUTING: return "Steps are being executed.";
+    case ASSEMBLY_CANCELED: return "Execution was canceled.";
+    case ASSEMBLY_ABORTED: return "The upload request ended before all data arrived.";
+    case ASSEMBLY_FAILED: return a->error.msg;
+    }
+    return "";
+}
+
+static void put_failure(struct str *b, const struct assembly *a)
+{
+    put_text(b, "reason", a->error.msg);
+    if (a->error_step)
+        put_text(b, "step", a->error_step);
+    if (a->error_previous)
+        put_text(b, "previousStep", a->error_previous);
+    if (a->error.detail[0])
+        put_text(b, "stderr", a->error.detail);
+    if (a->error.is_private_address)
+        put_bool(b, "is_private_address", true);
+}
+
+char *status_head(const struct assembly *a)
+{
+    struct str b = {0}, jobs = {0};
+    int64_t received = a->body_bytes + a->tus_received;
+    int64_t expected = a->body_expected + a->tus_expected;
+    bool failed = a->state == ASSEMBLY_FAILED;
+
+    put_text(&b, failed ? "error" : "ok", assembly_code(a));
+    put_text(&b, "message", status_message(a));
+    if (failed)
+        put_failure(&b, a);
+    put_int(&b, "bytes_received", received);
+    put_int(&b, "bytes_expected", expected > received ? expected : received);
+    put_int(&b, "bytes_usage", a->bytes_usage);
+    put_bool(&b, "upload_meta_data_extracted", a->meta_extracted);
+    put_json(&b, "warnings", a->warnings);
+    put_bool(&b, "is_infinite", a->is_infinite);
+    put_bool(&b, "has_dupe_jobs", a->has_dupe_jobs);
+    put_date(&b, "execution_start", a->execution_us);
+    put_seconds(&b, "queue_duration", a->first_job_us ? a->first_job_us - a->created_us : 0, 3);
+    put_seconds(&b, "jobs_queue_duration", a->jobs_queue_us, 3);
+    put_date(&b, "last_job_completed", a->last_job_us);
+
+    static const char *const notify_keys[] = {"notify_start",         "notify_status",
+                                              "notify_response_code", "notify_response_data",
+                                              "notify_error",         "notify_duration"};
+    for (size_t i = 0; i < ARRAY_LEN(notify_keys); i++)
+        put_json(&b, notify_keys[i], json_object_get(a->notify, notify_keys[i]));
+
+    put_json(&b, "fields", a->fields);
+    str_putc(&jobs, '[');
+    for (int i = 0; i < a->running_count && !assembly_is_over(a); i++) {
+        const struct job *j = a->jobs[a->running[i]];
+        AUTO(mem_free) char *name = NULL;
+
+        if (j->probe && j->step != STEP_ORIGINAL)
+            continue;
+        name = status_job(a, j);
+        if (jobs.len > 1)
+            str_putc(&jobs, ',');
+        str_add_json(&jobs, name);
+    }
+    str_putc(&jobs, ']');
+    put_raw(&b, "running_jobs", jobs.s);
+    put_raw(&b, "executing_jobs", jobs.s);
+    str_done(jobs);
+    put_int(&b, "num_input_files", a->upload_count + a->import_count);
+    put_int(&b, "expected_tus_uploads", a->expected_uploads);
+    put_int(&b, "started_tus_uploads", a->started_uploads);
+    put_int(&b, "finished_tus_uploads", a->finished_uploads);
+    put_int(&b, "ignored_error_count", a->ignored_count);
+    if (a->cancel)
+        put_json(&b, "cancel", a->cancel);
+    return str_take(&b);
+}
