@@ -1,0 +1,68 @@
+/* conductor.h - one thread that owns every live Assembly and is the only writer of state.
+ *
+ * Others post news; a turn takes all that is waiting, applies it (assembly/), commits it to the store in one
+ * transaction, publishes what changed, tells the listeners, and only then answers. So nobody is told what a
+ * crash could still take back. Contract: design.md section 2. */
+#pragma once
+#include "assembly/assembly.h"
+#include "base/secret.h"
+#include "blob/blob.h"
+#include "conductor/publish.h"
+#include "store/store.h"
+
+struct conductor;
+
+/* What ends uploads of an Assembly that is over (the upload room; called on a thread of the pool). */
+struct upload_stopper {
+    void (*stop)(void *ctx, const char *assembly_id, const char *code, int *stopped, int64_t *bytes_freed);
+    void *ctx;
+};
+
+struct conductor_conf {
+    struct store *store;
+    struct blob_store *blobs;
+    const struct seal_key *seal;
+    const char *program_dir, *scratch;
+    const char *instance, *region, *build_id;
+    int workers_media, workers_transfer, worker_jobs;
+    bool isolate_jobs, require_jail;
+    int64_t job_memory_bytes, job_file_bytes;
+    int job_timeout_s, log_level;
+    int64_t cancel_wait_us, upload_expiry_us, execution_expiry_us, result_expiry_us, status_expiry_us;
+    const json_t *robot_settings; /* lent */
+};
+
+/* Opens store-held state again and starts the thread. The store's writer handle is the conductor's. */
+MUST_CHECK int conductor_start(struct conductor **out, const struct conductor_conf *conf, struct err *err);
+/* Before the first post. */
+void conductor_set_uploads(struct conductor *c, const struct upload_stopper *s);
+/* No new jobs; wait at most so long for running ones, then kill workers and end the thread. Jobs that were
+ * running go on after the next start. */
+void conductor_stop(struct conductor *c, int64_t wait_us);
+
+/* Called on the conductor's thread after the commit. err NULL: accepted. p: the Assembly as published, NULL
+ * when it is not live (unknown, or over for a while: ask the store). Both lent. */
+typedef void (*conductor_reply)(void *ctx, const struct err *err, struct published *p);
+
+struct conductor_news {
+    const char *assembly_id;
+    enum event_type type;
+    json_t *data;            /* stolen; NULL: empty */
+    const char *upload_id;   /* put (upload_meta) or delete (NULL) this upload row in the same commit */
+    const char *upload_meta;
+    conductor_reply reply;   /* may be NULL */
+    void *ctx;
+};
+/* From any thread; news of one thread are applied in order. EV_CANCEL is answered when the work is gone
+ * (api-assemblies.md 3), at most cancel_wait later. */
+void conductor_post(struct conductor *c, const struct conductor_news *news);
+/* Only the upload row, without an event (partial uploads; assembly_id may be ""). */
+void conductor_post_upload(struct conductor *c, const char *assembly_id, const char *upload_id,
+                           const char *upload_meta, conductor_reply reply, void *ctx);
+
+/* From any thread. NULL when it is not live. The caller unrefs. */
+struct published *conductor_find(struct conductor *c, const char *assembly_id);
+/* Comment lines for idle streams; called by the conductor itself every 15 s. */
+int conductor_live_count(struct conductor *c);
+double conductor_progress(struct conductor *c, const char *assembly_id); /* 0..1 */
+bool conductor_is_ready(struct conductor *c); /* recovered, and workers can start */

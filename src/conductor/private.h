@@ -1,0 +1,131 @@
+/* private.h - the conductor's own structures, shared by turn.c, effects.c and recover.c. */
+#pragma once
+#include "base/clock.h"
+#include "base/map.h"
+#include "conductor/conductor.h"
+#include "worker/pool.h"
+
+#include <pthread.h>
+#include <uv.h>
+
+struct live;
+
+struct run { /* a job in the queue or in a worker */
+    struct run *next; /* in its queue */
+    struct run *sibling; /* in live.runs */
+    struct live *live;
+    int job;
+    bool undo; /* takes back what a killed job left */
+    struct pool_run *pool; /* NULL: waiting */
+    uv_timer_t *delay;
+};
+
+struct waiter {
+    struct waiter *next;
+    conductor_reply reply;
+    void *ctx;
+};
+
+struct live {
+    struct assembly *a;
+    struct published *published;
+    int64_t seq; /* of the last event */
+    bool dirty;  /* in the list of this turn */
+    struct live *next_dirty;
+    struct run *runs;
+    bool touched_end; /* its final document must be written */
+    bool loading;     /* replay: effects other than fragments are not done */
+    /* after a terminal state: what is still being stopped */
+    int stopping;      /* runs and upload work under way */
+    bool settled, settle_due;
+    struct waiter *waiters; /* DELETE requests */
+    int processes_killed, uploads_stopped;
+    int64_t bytes_freed;
+    uv_timer_t *settle_timer;
+    int64_t over_mono_us; /* when it ended: leaves memory a while later */
+};
+
+struct effect_item {
+    struct live *live;
+    struct effect fx;
+};
+
+struct answer {
+    conductor_reply reply;
+    void *ctx;
+    struct err err; /* code 0: accepted */
+    struct live *live; /* may be NULL */
+};
+
+struct news {
+    struct news *next;
+    char assembly_id[ID_LEN + 1];
+    int type; /* enum event_type, or NEWS_UPLOAD_ROW */
+    json_t *data;
+    char *upload_id, *upload_meta;
+    conductor_reply reply;
+    void *ctx;
+};
+#define NEWS_UPLOAD_ROW -1
+
+struct queue {
+    struct run *first, **last;
+};
+
+struct conductor {
+    struct conductor_conf conf;
+    struct upload_stopper uploads;
+    pthread_t thread;
+    uv_loop_t loop;
+    uv_async_t wake;
+    uv_prepare_t commit;
+    uv_timer_t tick;
+    struct pool *pool;
+    struct log log;
+
+    pthread_mutex_t inbox_lock;
+    struct news *inbox, **inbox_last;
+    bool stop_asked;
+    int64_t stop_wait_us;
+
+    pthread_rwlock_t live_lock; /* guards the map for other threads; written by the conductor only */
+    struct map live;            /* id -> struct live */
+
+    /* this turn */
+    bool in_transaction;
+    struct live *dirty;
+    struct effect_item *effects;
+    int effect_count, effect_cap;
+    struct answer *answers;
+    int answer_count, answer_cap;
+    struct run **undo_acks; /* runs whose undo token is durable with this commit */
+    int undo_ack_count;
+
+    struct queue queues[2][2]; /* role, batch */
+    bool draining, ready;
+    int64_t ticks;
+};
+
+/* turn.c */
+/* Apply one event to a live Assembly inside this turn's transaction. Returns what assembly_apply says. */
+int turn_apply(struct conductor *c, struct live *l, enum event_type type, json_t *data, struct err *err);
+int turn_begin(struct conductor *c, struct err *err);
+void turn_answer(struct conductor *c, conductor_reply reply, void *ctx, const struct err *err, struct live *l);
+void turn_commit(struct conductor *c);
+void live_touch(struct conductor *c, struct live *l);
+struct live *live_add(struct conductor *c, const char *id);
+void live_free(struct conductor *c, struct live *l);
+
+/* effects.c */
+void effects_perform(struct conductor *c, struct effect_item *items, int count);
+void queue_job(struct conductor *c, struct live *l, int job, int64_t delay_us, bool undo);
+void queues_pump(struct conductor *c);
+void effects_open_pool_events(struct pool_events *ev, struct conductor *c);
+void settle_check(struct conductor *c, struct live *l);
+void settle_wait(struct conductor *c, struct live *l, conductor_reply reply, void *ctx);
+
+/* recover.c */
+int recover_all(struct conductor *c, struct err *err);
+/* Throw away what memory says and read the Assembly from the store again (after a failed commit). */
+void recover_one(struct conductor *c, struct live *l);
+void purge_expired(struct conductor *c);

@@ -1,0 +1,181 @@
+/* From the store back into memory: replay, and go on where the process ended. */
+#include "conductor/private.h"
+
+#include <string.h>
+
+struct replay {
+    struct conductor *c;
+    struct live *l;
+};
+
+static int replay_event(void *ctx, int64_t seq, int64_t at_us, const char *json)
+{
+    struct replay *r = ctx;
+    AUTO(json_unref) json_t *record = json_loads(json, 0, NULL);
+    int type = event_type_by_name(jstr_or(record, "e", ""));
+    struct effects fx = {0};
+    struct err err;
+
+    r->l->seq = seq;
+    if (type < 0) {
+        log_error(&r->l->a->log, "event %lld is of a kind this version does not know", (long long)seq);
+        return 0;
+    }
+    json_t *data = json_object_get(record, "d");
+    struct event ev = {(enum event_type)type, data, at_us};
+    if (assembly_apply(r->l->a, &ev, &fx, &err) < 0)
+        log_error(&r->l->a->log, "event %lld (%s) is refused on replay: %s", (long long)seq,
+                  event_name((enum event_type)type), err.msg);
+    if (type == EV_CREATED)
+        published_set_fixed(r->l->published, status_fixed(r->l->a, r->c->conf.instance,
+                                                          r->c->conf.region, r->c->conf.build_id));
+    for (int i = 0; i < fx.count; i++)
+        if (fx.v[i].type == FX_FRAGMENT)
+            published_fragment(r->l->published, &fx.v[i], r->l->a);
+        else if (fx.v[i].type == FX_TELL)
+            published_tell(r->l->published, fx.v[i].name, fx.v[i].text);
+    effects_done(&fx);
+    return 0;
+}
+
+/* The process ended between a cancel and its settling, or before the final document was written. */
+static void finish_end(struct conductor *c, struct live *l)
+{
+    l->touched_end = true;
+    l->over_mono_us = clock_mono_us();
+    l->settle_due = true;
+    if (!l->a->cancel || jbool(l->a->cancel, "settled", false))
+        l->settled = true;
+    for (int i = 0; i < l->a->job_count; i++)
+        if (l->a->jobs[i]->undo && l->a->jobs[i]->state == JOB_DROPPED) {
+            l->stopping++;
+            queue_job(c, l, i, 0, true);
+        }
+    l->stopping++; /* uploads: their files are removed by the upload room's own recovery */
+    l->stopping--;
+    settle_check(c, l);
+}
+
+static void go_on(struct conductor *c, struct live *l)
+{
+    struct effects fx = {0};
+    struct err err;
+
+    if (assembly_is_over(l->a)) {
+        finish_end(c, l);
+    } else if (!l->a->body_done) {
+        /* the create request's connection died with the process */
+        AUTO(json_unref) json_t *data = json_pack("{s:I}", "bytes", (json_int_t)l->a->body_bytes);
+
+        (void)!turn_apply(c, l, EV_BODY_CUT, data, &err);
+    } else {
+        for (int i = 0; i < l->a->job_count; i++)
+            if (l->a->jobs[i]->undo && l->a->jobs[i]->state == JOB_RUNNING) {
+                l->stopping++;
+                queue_job(c, l, i, 0, true);
+            }
+        assembly_recover(l->a, &fx);
+        for (int i = 0; i < fx.count; i++)
+            queue_job(c, l, fx.v[i].job, 0, false);
+        effects_done(&fx);
+    }
+    live_touch(c, l);
+}
+
+struct id_list {
+    char (*v)[ID_LEN + 1];
+    size_t count;
+};
+
+static int keep_id(void *ctx, const char *id)
+{
+    struct id_list *list = ctx;
+
+    if ((list->count & (list->count - 1)) == 0)
+        list->v = mem_realloc(list->v, (list->count ? list->count * 2 : 1) * sizeof *list->v);
+    snprintf(list->v[list->count++], ID_LEN + 1, "%s", id);
+    return 0;
+}
+
+static int keep_open(void *ctx, const char *id, const char *workspace)
+{
+    (void)workspace;
+    return keep_id(ctx, id);
+}
+
+int recover_all(struct conductor *c, struct err *err)
+{
+    struct id_list ids = {0};
+    int64_t start = clock_mono_us();
+    int rc = store_open_assemblies(c->conf.store, keep_open, &ids, err);
+
+    c->loop.data = c;
+    for (size_t i = 0; rc == 0 && i < ids.count; i++) {
+        struct replay r = {c, live_add(c, ids.v[i])};
+
+        rc = store_events(c->conf.store, ids.v[i], replay_event, &r, err);
+        if (rc == 0 && r.l->a->state == ASSEMBLY_NEW)
+            live_free(c, r.l); /* the row without its first event cannot be: one transaction */
+        else if (rc == 0)
+            go_on(c, r.l);
+    }
+    if (rc == 0 && ids.count)
+        log_info(&c->log, "%zu open Assemblies go on, read in %lld ms", ids.count,
+                 (long long)(clock_mono_us() - start) / 1000);
+    free(ids.v);
+    turn_commit(c);
+    c->ready = rc == 0;
+    return rc;
+}
+
+void recover_one(struct conductor *c, struct live *l)
+{
+    struct published *old = l->published;
+    struct replay r = {c, l};
+    struct err err;
+
+    /* what it runs is stopped; the jobs are queued again from what the store says */
+    for (struct run *run = l->runs; run; run = run->sibling)
+        if (run->pool && !run->undo) {
+            l->stopping++;
+            pool_stop(run->pool);
+        }
+    AUTO(mem_free) char *id = mem_strdup(l->a->id);
+    assembly_free(l->a);
+    l->a = assembly_new(id);
+    l->seq = 0;
+    pthread_rwlock_wrlock(&c->live_lock);
+    l->published = published_new(id);
+    pthread_rwlock_unlock(&c->live_lock);
+    published_unref(old);
+    if (store_events(c->conf.store, id, replay_event, &r, &err) < 0)
+        log_error(&l->a->log, "can't be read again: %s", err.msg);
+}
+
+struct purge {
+    struct conductor *c;
+};
+
+void purge_expired(struct conductor *c)
+{
+    struct id_list ids = {0}, blobs = {0};
+    struct err err;
+
+    if (store_expired(c->conf.store, clock_now_us(), 100, keep_id, &ids, &err) < 0)
+        log_error(&c->log, "expired Assemblies: %s", err.msg);
+    for (size_t i = 0; i < ids.count; i++) {
+        struct live *l = map_get(&c->live, ids.v[i]);
+
+        if (l)
+            continue;
+        blobs.count = 0;
+        if (store_files(c->conf.store, ids.v[i], keep_id, &blobs, &err) < 0)
+            continue;
+        for (size_t b = 0; b < blobs.count; b++)
+            blob_delete(c->conf.blobs, blobs.v[b], &err);
+        if (turn_begin(c, &err) < 0 || store_assembly_purge(c->conf.store, ids.v[i], &err) < 0)
+            log_error(&c->log, "purge of %s: %s", ids.v[i], err.msg);
+    }
+    free(ids.v);
+    free(blobs.v);
+}

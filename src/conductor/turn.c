@@ -1,0 +1,515 @@
+/* The loop: drain, apply, one transaction, publish, answer. */
+#include "conductor/private.h"
+
+#include <string.h>
+
+#define KEEP_OVER_US (60 * SECOND_US) /* how long an Assembly that is over stays in memory */
+
+int turn_begin(struct conductor *c, struct err *err)
+{
+    if (c->in_transaction)
+        return 0;
+    if (store_begin(c->conf.store, err) < 0)
+        return -1;
+    c->in_transaction = true;
+    return 0;
+}
+
+struct live *live_add(struct conductor *c, const char *id)
+{
+    struct live *l = mem_zalloc(sizeof *l);
+
+    l->a = assembly_new(id);
+    l->published = published_new(id);
+    pthread_rwlock_wrlock(&c->live_lock);
+    map_put(&c->live, id, l);
+    pthread_rwlock_unlock(&c->live_lock);
+    return l;
+}
+
+void live_free(struct conductor *c, struct live *l)
+{
+    pthread_rwlock_wrlock(&c->live_lock);
+    map_del(&c->live, l->a->id);
+    pthread_rwlock_unlock(&c->live_lock);
+    published_unref(l->published);
+    assembly_free(l->a);
+    free(l);
+}
+
+void live_touch(struct conductor *c, struct live *l)
+{
+    if (l->dirty)
+        return;
+    l->dirty = true;
+    l->next_dirty = c->dirty;
+    c->dirty = l;
+}
+
+void turn_answer(struct conductor *c, conductor_reply reply, void *ctx, const struct err *err,
+                 struct live *l)
+{
+    if (!reply)
+        return;
+    if (c->answer_count == c->answer_cap) {
+        c->answer_cap = c->answer_cap ? c->answer_cap * 2 : 64;
+        c->answers = mem_realloc(c->answers, (size_t)c->answer_cap * sizeof *c->answers);
+    }
+    struct answer *a = &c->answers[c->answer_count++];
+    *a = (struct answer){.reply = reply, .ctx = ctx, .live = l};
+    if (err)
+        a->err = *err;
+}
+
+static void keep_effects(struct conductor *c, struct live *l, struct effects *fx)
+{
+    for (int i = 0; i < fx->count; i++) {
+        if (c->effect_count == c->effect_cap) {
+            c->effect_cap = c->effect_cap ? c->effect_cap * 2 : 64;
+            c->effects = mem_realloc(c->effects, (size_t)c->effect_cap * sizeof *c->effects);
+        }
+        c->effects[c->effect_count++] = (struct effect_item){l, fx->v[i]};
+    }
+    free(fx->v); /* the texts have moved */
+}
+
+/* Rows that go with an event: which blobs exist, and what they are. */
+static int save_rows(struct conductor *c, struct live *l, enum event_type type, const json_t *data,
+                     struct err *err)
+{
+    const json_t *file = json_object_get(data, "file"), *same = json_object_get(data, "same");
+
+    if ((type == EV_FILE_UPLOADED || type == EV_JOB_OUTPUT) && file)
+        return store_file_add(c->conf.store, jstr_or(file, "id", ""), l->a->id,
+                              jstr_or(file, "name", "unnamed"), jstr_or(file, "mime", ""),
+                              jint(file, "size", 0), err);
+    if (type == EV_JOB_OUTPUT && same) {
+        const struct file *f = l->a->jobs[jint(data, "job", 0)]->inputs[0];
+
+        return store_file_add(c->conf.store, f->id, l->a->id, f->name, f->mime ? f->mime : "", f->size,
+                              err);
+    }
+    return 0;
+}
+
+int turn_apply(struct conductor *c, struct live *l, enum event_type type, json_t *data, struct err *err)
+{
+    struct event ev = {type, data, clock_now_us()};
+    struct effects fx = {0};
+    int rc = event_is_durable(type) ? turn_begin(c, err) : 0;
+
+    if (rc == 0)
+        rc = assembly_apply(l->a, &ev, &fx, err);
+    if (rc < 0) {
+        effects_done(&fx);
+        return -1;
+    }
+    if (event_is_durable(type)) {
+        AUTO(json_unref) json_t *record = json_pack("{s:s,s:O?}", "e", event_name(type), "d", data);
+        AUTO(mem_free) char *text = json_text(record);
+        struct err store_err;
+
+        if (store_event_add(c->conf.store, l->a->id, ++l->seq, ev.at_us, text, &store_err) < 0 ||
+            save_rows(c, l, type, data, &store_err) < 0) {
+            /* the turn is lost; turn_commit() notices and reads the Assembly again */
+            log_error(&l->a->log, "the store refused an event: %s", store_err.msg);
+            c->in_transaction = false;
+            store_rollback(c->conf.store);
+            effects_done(&fx);
+            live_touch(c, l);
+            l->touched_end = false;
+            recover_one(c, l);
+            *err = store_err;
+            return -1;
+        }
+    }
+    keep_effects(c, l, &fx);
+    live_touch(c, l);
+    return 0;
+}
+
+static int check_credentials(struct conductor *c, const json_t *data, const char **step, struct err *err)
+{
+    const char *name;
+    json_t *s;
+
+    json_object_foreach (json_object_get(data, "steps"), name, s) {
+        const char *want = json_is_object(s) ? jstr(s, "credentials") : NULL;
+        AUTO(mem_free) char *type = NULL;
+        AUTO(mem_free) char *sealed = NULL;
+
+        if (!want || strstr(want, "${"))
+            continue;
+        *step = name;
+        if (store_credential_get(&type, &sealed, c->conf.store, jstr_or(data, "workspace", ""), want,
+                                 err) < 0)
+            return err_set(err, ERR_CREDENTIALS, "There are no stored credentials named '%.100s'", want);
+    }
+    return 0;
+}
+
+static void create(struct conductor *c, struct news *n)
+{
+    struct live *l = map_get(&c->live, n->assembly_id);
+    const char *step = NULL;
+    struct err err = {0};
+
+    if (l || turn_begin(c, &err) < 0 ||
+        store_assembly_add(c->conf.store, n->assembly_id, jstr_or(n->data, "workspace", ""),
+                           clock_now_us(), &err) < 0) {
+        if (l)
+            err_set(&err, ERR_EXISTS, "The Assembly id is in use already");
+        turn_answer(c, n->reply, n->ctx, &err, NULL);
+        return;
+    }
+    if (!json_object_get(n->data, "error") && check_credentials(c, n->data, &step, &err) < 0)
+        json_object_set_new(n->data, "error",
+                            json_pack("{s:s,s:o,s:s?}", "code", err_name(&err), "msg",
+                                      jstring(err.msg), "step", step));
+    l = live_add(c, n->assembly_id);
+    if (turn_apply(c, l, EV_CREATED, n->data, &err) < 0) {
+        turn_answer(c, n->reply, n->ctx, &err, NULL);
+        return;
+    }
+    published_set_fixed(l->published, status_fixed(l->a, c->conf.instance, c->conf.region,
+                                                   c->conf.build_id));
+    log_info(&l->a->log, "created");
+    turn_answer(c, n->reply, n->ctx, err.code ? &err : NULL, l);
+}
+
+static int save_upload(struct conductor *c, const struct news *n, struct err *err)
+{
+    if (!n->upload_id)
+        return 0;
+    if (turn_begin(c, err) < 0)
+        return -1;
+    return n->upload_meta
+               ? store_upload_put(c->conf.store, n->upload_id, n->assembly_id, n->upload_meta, err)
+               : store_upload_del(c->conf.store, n->upload_id, err);
+}
+
+static void handle(struct conductor *c, struct news *n)
+{
+    struct live *l = map_get(&c->live, n->assembly_id);
+    struct err err = {0};
+
+    if (n->type == NEWS_UPLOAD_ROW) {
+        int rc = save_upload(c, n, &err);
+
+        turn_answer(c, n->reply, n->ctx, rc < 0 ? &err : NULL, l);
+        return;
+    }
+    if (n->type == EV_CREATED) {
+        create(c, n);
+        return;
+    }
+    if (!l) {
+        err_set(&err, ERR_ASSEMBLY_NOT_FOUND, "The Assembly does not exist");
+        turn_answer(c, n->reply, n->ctx, &err, NULL);
+        return;
+    }
+    if (turn_apply(c, l, (enum event_type)n->type, n->data, &err) < 0) {
+        if (n->type == EV_CANCEL)
+            settle_wait(c, l, n->reply, n->ctx); /* over already: the answer shows how */
+        else
+            turn_answer(c, n->reply, n->ctx, &err, l);
+        return;
+    }
+    if (!err.code && save_upload(c, n, &err) < 0)
+        log_error(&l->a->log, "the store refused an upload row: %s", err.msg);
+    if (n->type == EV_CANCEL)
+        settle_wait(c, l, n->reply, n->ctx);
+    else
+        turn_answer(c, n->reply, n->ctx, err.code ? &err : NULL, l);
+}
+
+/* Final documents go into the transaction after the one that ended the Assembly: a crash in between finds
+ * an Assembly whose events say that it is over, and writes the document then. */
+static void save_ends(struct conductor *c)
+{
+    for (struct map_iter i = {0}; c->dirty && map_next(&c->live, &i);) {
+        struct live *l = i.value;
+        struct err err;
+
+        if (!l->touched_end)
+            continue;
+        l->touched_end = false;
+        struct shared_text *text = published_text(l->published, 200);
+        if (turn_begin(c, &err) < 0 ||
+            store_assembly_end(c->conf.store, l->a->id, assembly_code(l->a), text->s, l->a->ended_us,
+                               l->a->ended_us + c->conf.result_expiry_us, &err) < 0)
+            log_error(&l->a->log, "the final document was not saved: %s", err.msg);
+        shared_text_unref(text);
+    }
+}
+
+static void publish(struct conductor *c)
+{
+    while (c->dirty) {
+        struct live *l = c->dirty;
+
+        c->dirty = l->next_dirty;
+        l->dirty = false;
+        published_set_head(l->published, l->a, status_head(l->a));
+    }
+}
+
+void turn_commit(struct conductor *c)
+{
+    struct effect_item *effects = c->effects;
+    struct answer *answers = c->answers;
+    int effect_count = c->effect_count, answer_count = c->answer_count;
+    struct err err = {0};
+    int rc = 0;
+
+    if (!c->dirty && !answer_count && !c->in_transaction)
+        return;
+    if (c->in_transaction) {
+        c->in_transaction = false;
+        rc = store_commit(c->conf.store, &err);
+    }
+    c->effects = NULL;
+    c->answers = NULL;
+    c->effect_count = c->effect_cap = c->answer_count = c->answer_cap = 0;
+    if (rc < 0) {
+        log_error(&c->log, "the store did not commit: %s", err.msg);
+        for (int i = 0; i < effect_count; i++)
+            free(effects[i].fx.text);
+        while (c->dirty) {
+            struct live *l = c->dirty;
+
+            c->dirty = l->next_dirty;
+            l->dirty = false;
+            for (int i = 0; i < answer_count; i++)
+                if (answers[i].live == l)
+                    answers[i].live = NULL;
+            recover_one(c, l);
+        }
+        for (int i = 0; i < answer_count; i++)
+            answers[i].reply(answers[i].ctx, &err, NULL);
+        free(effects);
+        free(answers);
+        return;
+    }
+    /* pieces first, then the head: whoever reads between sees a document a moment old, never a torn one */
+    for (int i = 0; i < effect_count; i++)
+        if (effects[i].fx.type == FX_FRAGMENT)
+            published_fragment(effects[i].live->published, &effects[i].fx, effects[i].live->a);
+    publish(c);
+    effects_perform(c, effects, effect_count);
+    for (int i = 0; i < c->undo_ack_count; i++)
+        if (c->undo_acks[i]->pool)
+            pool_undo_ok(c->undo_acks[i]->pool);
+    c->undo_ack_count = 0;
+    for (int i = 0; i < answer_count; i++)
+        answers[i].reply(answers[i].ctx, answers[i].err.code ? &answers[i].err : NULL,
+                         answers[i].live ? answers[i].live->published : NULL);
+    for (int i = 0; i < effect_count; i++)
+        free(effects[i].fx.text);
+    free(effects);
+    free(answers);
+    queues_pump(c);
+    save_ends(c);
+    if (c->in_transaction || c->dirty || c->answer_count)
+        uv_async_send(&c->wake); /* another turn right away */
+}
+
+static void on_prepare(uv_prepare_t *h)
+{
+    struct conductor *c = h->data;
+
+    turn_commit(c);
+}
+
+static void on_wake(uv_async_t *h)
+{
+    struct conductor *c = h->data;
+
+    pthread_mutex_lock(&c->inbox_lock);
+    struct news *n = c->inbox;
+    c->inbox = NULL;
+    c->inbox_last = &c->inbox;
+    bool stop = c->stop_asked;
+    pthread_mutex_unlock(&c->inbox_lock);
+
+    for (struct news *next; n; n = next) {
+        next = n->next;
+        handle(c, n);
+        json_decref(n->data);
+        free(n->upload_id);
+        free(n->upload_meta);
+        free(n);
+    }
+    if (stop)
+        c->draining = true;
+}
+
+static bool any_running(struct conductor *c)
+{
+    for (struct map_iter i = {0}; map_next(&c->live, &i);)
+        for (struct run *r = ((struct live *)i.value)->runs; r; r = r->sibling)
+            if (r->pool)
+                return true;
+    return false;
+}
+
+static void on_tick(uv_timer_t *t)
+{
+    struct conductor *c = t->data;
+    int64_t now = clock_now_us(), mono = clock_mono_us();
+
+    c->ticks++;
+    if (c->draining && (c->stop_wait_us < mono || !any_running(c))) {
+        uv_stop(&c->loop);
+        return;
+    }
+    if (c->ticks % 10)
+        return; /* the rest is once a second */
+    for (struct map_iter i = {0}; map_next(&c->live, &i);) {
+        struct live *l = i.value;
+        int64_t deadline = assembly_deadline(l->a, c->conf.upload_expiry_us, c->conf.execution_expiry_us);
+        struct err err;
+
+        if (deadline && now > deadline)
+            (void)!turn_apply(c, l, EV_EXPIRE, NULL, &err);
+        if (c->ticks % 150 == 0)
+            published_keep_alive(l->published);
+        if (l->over_mono_us && !l->runs && !l->stopping && !l->waiters && !l->dirty && !l->touched_end &&
+            l->settled && mono - l->over_mono_us > KEEP_OVER_US)
+            live_free(c, l);
+    }
+    if (c->ticks % 600 == 0)
+        purge_expired(c);
+}
+
+static void *run_thread(void *arg)
+{
+    struct conductor *c = arg;
+
+    uv_run(&c->loop, UV_RUN_DEFAULT);
+    turn_commit(c);
+    turn_commit(c);
+    pool_close(c->pool);
+    /* let closed handles and threads' work come home; no new turn begins */
+    for (int i = 0; i < 50 && uv_run(&c->loop, UV_RUN_NOWAIT); i++)
+        uv_sleep(2);
+    turn_commit(c);
+    return NULL;
+}
+
+int conductor_start(struct conductor **out, const struct conductor_conf *conf, struct err *err)
+{
+    struct conductor *c = mem_zalloc(sizeof *c);
+    struct pool_events events;
+
+    c->conf = *conf;
+    c->log = (struct log){"room", "conductor", NULL};
+    c->inbox_last = &c->inbox;
+    pthread_mutex_init(&c->inbox_lock, NULL);
+    pthread_rwlock_init(&c->live_lock, NULL);
+    for (int r = 0; r < 2; r++)
+        for (int b = 0; b < 2; b++)
+            c->queues[r][b].last = &c->queues[r][b].first;
+    uv_loop_init(&c->loop);
+    uv_async_init(&c->loop, &c->wake, on_wake);
+    uv_prepare_init(&c->loop, &c->commit);
+    uv_timer_init(&c->loop, &c->tick);
+    c->wake.data = c->commit.data = c->tick.data = c;
+    uv_prepare_start(&c->commit, on_prepare);
+    uv_timer_start(&c->tick, on_tick, 100, 100);
+
+    effects_open_pool_events(&events, c);
+    struct pool_conf pool = {
+        .loop = &c->loop,
+        .blobs = conf->blobs,
+        .program_dir = conf->program_dir,
+        .scratch = conf->scratch,
+        .workers = {[ROLE_MEDIA] = conf->workers_media, [ROLE_TRANSFER] = conf->workers_transfer},
+        .worker_jobs = conf->worker_jobs,
+        .isolate_jobs = conf->isolate_jobs,
+        .require_jail = conf->require_jail,
+        .memory_bytes = conf->job_memory_bytes,
+        .file_bytes = conf->job_file_bytes,
+        .timeout_s = conf->job_timeout_s,
+        .settings = conf->robot_settings,
+        .log_level = conf->log_level,
+    };
+    if (pool_open(&c->pool, &pool, &events, err) < 0 || recover_all(c, err) < 0)
+        return -1;
+    *out = c;
+    return 0;
+}
+
+void conductor_set_uploads(struct conductor *c, const struct upload_stopper *s)
+{
+    c->uploads = *s;
+    pthread_create(&c->thread, NULL, run_thread, c);
+}
+
+void conductor_stop(struct conductor *c, int64_t wait_us)
+{
+    pthread_mutex_lock(&c->inbox_lock);
+    c->stop_asked = true;
+    c->stop_wait_us = clock_mono_us() + wait_us;
+    pthread_mutex_unlock(&c->inbox_lock);
+    uv_async_send(&c->wake);
+    pthread_join(c->thread, NULL);
+}
+
+static void post(struct conductor *c, struct news *n)
+{
+    pthread_mutex_lock(&c->inbox_lock);
+    bool first = !c->inbox;
+    *c->inbox_last = n;
+    c->inbox_last = &n->next;
+    pthread_mutex_unlock(&c->inbox_lock);
+    if (first)
+        uv_async_send(&c->wake);
+}
+
+void conductor_post(struct conductor *c, const struct conductor_news *news)
+{
+    struct news *n = mem_zalloc(sizeof *n);
+
+    snprintf(n->assembly_id, sizeof n->assembly_id, "%s", news->assembly_id);
+    n->type = news->type;
+    n->data = news->data ? news->data : json_object();
+    n->upload_id = news->upload_id ? mem_strdup(news->upload_id) : NULL;
+    n->upload_meta = news->upload_meta ? mem_strdup(news->upload_meta) : NULL;
+    n->reply = news->reply;
+    n->ctx = news->ctx;
+    post(c, n);
+}
+
+void conductor_post_upload(struct conductor *c, const char *assembly_id, const char *upload_id,
+                           const char *upload_meta, conductor_reply reply, void *ctx)
+{
+    struct news *n = mem_zalloc(sizeof *n);
+
+    snprintf(n->assembly_id, sizeof n->assembly_id, "%s", assembly_id);
+    n->type = NEWS_UPLOAD_ROW;
+    n->upload_id = mem_strdup(upload_id);
+    n->upload_meta = upload_meta ? mem_strdup(upload_meta) : NULL;
+    n->reply = reply;
+    n->ctx = ctx;
+    post(c, n);
+}
+
+struct published *conductor_find(struct conductor *c, const char *assembly_id)
+{
+    pthread_rwlock_rdlock(&c->live_lock);
+    struct live *l = map_get(&c->live, assembly_id);
+    struct published *p = l && l->a->state != ASSEMBLY_NEW ? published_ref(l->published) : NULL;
+    pthread_rwlock_unlock(&c->live_lock);
+    return p;
+}
+
+int conductor_live_count(struct conductor *c)
+{
+    pthread_rwlock_rdlock(&c->live_lock);
+    int n = (int)c->live.count;
+    pthread_rwlock_unlock(&c->live_lock);
+    return n;
+}
+
+bool conductor_is_ready(struct conductor *c) { return c->ready && !c->draining; }

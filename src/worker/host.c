@@ -1,0 +1,274 @@
+/* The worker's end of robot.h: what a running Robot may ask for, and the loop that serves jobs. Runs
+ * inside the jail. Paths are relative to the worker's directory: in/ and out/. */
+#include "base/clock.h"
+#include "robot/robot.h"
+#include "worker/role.h"
+#include "worker/wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct robot_job {
+    int sock;
+    struct arena *arena;
+    const struct robot *robot;
+    const json_t *body; /* the `job` message */
+    const json_t *params;
+    struct robot_input *inputs;
+    int input_count;
+    int paths, outputs;
+    int64_t last_progress_us;
+    double last_progress;
+};
+
+int robot_input_count(const struct robot_job *job) { return job->input_count; }
+const struct robot_input *robot_input(const struct robot_job *job, int i) { return &job->inputs[i]; }
+struct arena *robot_arena(struct robot_job *job) { return job->arena; }
+
+const char *robot_assembly_id(const struct robot_job *job)
+{
+    return jstr_or(job->body, "assembly", "");
+}
+
+const json_t *robot_settings(const struct robot_job *job)
+{
+    return json_object_get(job->body, "settings");
+}
+
+const char *robot_out_path(struct robot_job *job, const char *ext)
+{
+    return arena_printf(job->arena, "out/%d%s%s", job->paths++, *ext ? "." : "", ext);
+}
+
+static int send_output(struct robot_job *job, const char *kind, json_t *what, struct err *err)
+{
+    return wire_send(job->sock, MSG_OUTPUT,
+                     json_pack("{s:i,s:o}", "index", job->outputs++, kind, what), -1, err);
+}
+
+/* Size and MD5 of a finished output, flushed to the disk: the server renames it as it is. */
+static int seal_file(int64_t *size, char md5[33], const char *path, struct err *err)
+{
+    AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    unsigned char buf[64 * 1024], digest[EVP_MAX_MD_SIZE];
+    EVP_MD_CTX *ctx;
+    ssize_t n;
+
+    if (fd < 0)
+        return err_errno(err, "open the output '%s'", path);
+    ctx = EVP_MD_CTX_new();
+    EVP_DigestInit_ex(ctx, EVP_md5(), NULL);
+    *size = 0;
+    while ((n = read(fd, buf, sizeof buf)) > 0) {
+        EVP_DigestUpdate(ctx, buf, (size_t)n);
+        *size += n;
+    }
+    EVP_DigestFinal_ex(ctx, digest, NULL);
+    EVP_MD_CTX_free(ctx);
+    if (n < 0)
+        return err_errno(err, "read the output '%s'", path);
+    hex_encode(md5, digest, 16);
+    return fdatasync(fd) < 0 ? err_errno(err, "flush the output '%s'", path) : 0;
+}
+
+static int probe(struct probe_result *p, struct robot_job *job, const char *path, const char *name,
+                 bool derived, struct err *err)
+{
+    const json_t *want = json_object_get(job->params, "output_meta");
+
+    memset(p, 0, sizeof *p);
+    if (!role_program.probe)
+        return 0;
+    return role_program.probe(p, path, name, want, robot_settings(job), derived, err);
+}
+
+int robot_emit(struct robot_job *job, const struct robot_output *out, struct err *err)
+{
+    AUTO(json_unref) json_t *meta = out->meta;
+    const struct robot_input *in =
+        out->input >= 0 && out->input < job->input_count ? &job->inputs[out->input] : NULL;
+    const char *ext = out->ext ? out->ext : in ? in->ext : "";
+    AUTO(mem_free) char *name = NULL;
+    struct probe_result found = {0};
+    char md5[33];
+    int64_t size;
+
+    if (out->name)
+        name = mem_strdup(out->name);
+    else
+        name = mem_printf("%s%s%s", in ? in->basename : "file", *ext ? "." : "", ext);
+    if (seal_file(&size, md5, out->path, err) < 0)
+        return -1;
+    if (!out->meta_complete && probe(&found, job, out->path, name, true, err) < 0)
+        return -1;
+    AUTO(json_unref) json_t *all = found.meta ? found.meta : json_object();
+    if (meta)
+        json_object_update(all, meta);
+    if (json_is_false(json_object_get(job->params, "output_meta")))
+        json_object_clear(all);
+    const char *mime = out->mime ? out->mime : found.mime[0] ? found.mime : NULL;
+    json_t *file = json_pack("{s:s,s:o,s:s,s:I,s:s,s:s?,s:O?,s:O?,s:i}", "path", out->path, "name",
+                             jstring(name), "ext", ext, "size", (json_int_t)size, "md5", md5,
+                             "mime", mime, "meta", all, "extra", out->extra, "input", out->input);
+    return send_output(job, "file", file, err);
+}
+
+int robot_emit_same(struct robot_job *job, int input, json_t *meta, struct err *err)
+{
+    AUTO(json_unref) json_t *extra_meta = meta;
+    const struct robot_input *in = &job->inputs[input];
+    AUTO(json_unref) json_t *all = in->meta ? json_copy((json_t *)in->meta) : json_object();
+
+    if (extra_meta)
+        json_object_update(all, extra_meta);
+    return send_output(job, "clone",
+                       json_pack("{s:i,s:O,s:s,s:s,s:I,s:s,s:s}", "input", input, "meta", all,
+                                 "name", in->name, "ext", in->ext, "size", (json_int_t)in->size,
+                                 "md5", in->md5, "mime", in->mime),
+                       err);
+}
+
+int robot_emit_stored(struct robot_job *job, int input, const char *url, const char *ssl_url,
+                      json_t *extra, json_t *meta, struct err *err)
+{
+    return send_output(job, "stored",
+                       json_pack("{s:i,s:s,s:s,s:o?,s:o?}", "input", input, "url", url, "ssl_url",
+                                 ssl_url, "extra", extra, "meta", meta),
+                       err);
+}
+
+void robot_progress(struct robot_job *job, double fraction)
+{
+    int64_t now = clock_mono_us();
+    struct err err;
+
+    if (now - job->last_progress_us < SECOND_US / 5 || fraction <= job->last_progress)
+        return;
+    job->last_progress_us = now;
+    job->last_progress = fraction;
+    (void)!wire_send(job->sock, MSG_PROGRESS, json_pack("{s:f}", "fraction", fraction), -1, &err);
+}
+
+int robot_set_undo(struct robot_job *job, json_t *token, struct err *err)
+{
+    enum message type;
+    AUTO(json_unref) json_t *answer = NULL;
+    int fd = -1;
+
+    if (wire_send(job->sock, MSG_UNDO, json_pack("{s:o?}", "token", token), -1, err) < 0)
+        return -1;
+    /* the server writes it down before we begin what might have to be taken back */
+    int rc = wire_recv(job->sock, &type, &answer, &fd, err);
+    fd_close(fd);
+    if (rc <= 0 || type != MSG_UNDO_OK)
+        return rc < 0 ? -1 : err_set(err, ERR_IO, "the server did not confirm");
+    return 0;
+}
+
+static void fill_inputs(struct robot_job *job)
+{
+    const json_t *list = json_object_get(job->body, "inputs");
+    json_t *in;
+    size_t i;
+
+    job->input_count = (int)json_array_size(list);
+    job->inputs = arena_alloc(job->arena, (size_t)job->input_count * sizeof *job->inputs);
+    json_array_foreach (list, i, in)
+        job->inputs[i] = (struct robot_input){
+            .id = jstr_or(in, "id", ""),
+            .path = jstr_or(in, "path", ""),
+            .name = jstr_or(in, "name", ""),
+            .basename = jstr_or(in, "basename", ""),
+            .ext = jstr_or(in, "ext", ""),
+            .mime = jstr_or(in, "mime", ""),
+            .type = jstr_or(in, "type", ""),
+            .md5 = jstr_or(in, "md5", ""),
+            .as = jstr_or(in, "as", ""),
+            .size = jint(in, "size", 0),
+            .meta = json_object_get(in, "meta"),
+        };
+}
+
+/* /upload/handle is the probe itself: the file stays what it is, and its record learns. */
+static int run_probe(struct robot_job *job, struct err *err)
+{
+    struct probe_result found;
+
+    for (int i = 0; i < job->input_count; i++) {
+        if (probe(&found, job, job->inputs[i].path, job->inputs[i].name, false, err) < 0)
+            return -1;
+        if (json_is_false(json_object_get(job->params, "output_meta")))
+            json_object_clear(found.meta);
+        if (send_output(job, "same",
+                        json_pack("{s:i,s:o?,s:s,s:s}", "input", i, "meta", found.meta, "mime",
+                                  found.mime, "ext", found.ext),
+                        err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int run(struct robot_job *job, struct err *err)
+{
+    const json_t *undo = json_object_get(job->body, "undo");
+    void *opts;
+
+    job->robot = robot_find(jstr_or(job->body, "robot", ""));
+    if (!job->robot)
+        return err_set(err, ERR_WORKER, "this worker has no Robot '%s'",
+                       jstr_or(job->body, "robot", ""));
+    if (!strcmp(job->robot->name, "/upload/handle"))
+        return run_probe(job, err);
+    if (robot_options(&opts, job->arena, job->robot, job->params, false, err) < 0)
+        return -1;
+    if (json_is_object(undo))
+        return job->robot->undo ? job->robot->undo(job, opts, undo, err) : 0;
+    return job->robot->run(job, opts, err);
+}
+
+static void serve_job(int sock, json_t *body)
+{
+    AUTO(arena_free) struct arena *arena = arena_new();
+    struct robot_job job = {.sock = sock, .arena = arena, .body = body,
+                            .params = json_object_get(body, "params")};
+    int64_t start = clock_mono_us();
+    struct err err = {0}, lost;
+    int rc;
+
+    fill_inputs(&job);
+    if (run(&job, &err) < 0)
+        rc = wire_send(sock, MSG_FAILED,
+                       json_pack("{s:i,s:s,s:o,s:o,s:b}", "code", err.code, "name", err.name, "msg",
+                                 jstring(err.msg), "detail", jstring(err.detail), "private",
+                                 err.is_private_address),
+                       -1, &lost);
+    else
+        rc = wire_send(sock, MSG_DONE,
+                       json_pack("{s:I}", "exec_us", (json_int_t)(clock_mono_us() - start)), -1,
+                       &lost);
+    if (rc < 0)
+        _exit(1);
+}
+
+_Noreturn void worker_serve(int sock)
+{
+    struct err err;
+
+    role_program.warm();
+    if (wire_send(sock, MSG_UP, NULL, -1, &err) < 0)
+        _exit(1);
+    for (;;) {
+        enum message type;
+        AUTO(json_unref) json_t *body = NULL;
+        int fd = -1;
+
+        if (wire_recv(sock, &type, &body, &fd, &err) <= 0)
+            _exit(0);
+        fd_close(fd);
+        if (type == MSG_JOB)
+            serve_job(sock, body);
+    }
+}

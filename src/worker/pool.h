@@ -1,0 +1,72 @@
+/* pool.h - the worker processes, as the conductor sees them: give a job to one, hear what comes of it, end
+ * it. Lives on the conductor's loop and never blocks it: disk work is done by libuv's threads.
+ *
+ * A worker serves jobs of one workspace, one at a time, and is replaced after worker_jobs of them, after any
+ * failure, and when it was killed. A spare of each role is kept warm. */
+#pragma once
+#include "base/err.h"
+#include "base/json.h"
+#include "blob/blob.h"
+#include "robot/robot.h"
+
+#include <uv.h>
+
+struct pool;
+struct pool_run; /* one job on its way through a worker */
+
+struct pool_conf {
+    uv_loop_t *loop;
+    struct blob_store *blobs;
+    const char *program_dir; /* where workcell-media and workcell-transfer lie */
+    const char *scratch;     /* directory; emptied at start. Same file system as the blobs, if possible */
+    int workers[2];          /* by enum robot_role */
+    int worker_jobs;
+    bool isolate_jobs;       /* every job a fresh process */
+    bool require_jail;
+    int64_t memory_bytes, file_bytes;
+    int timeout_s;           /* of a job whose Robot says nothing else */
+    const json_t *settings;  /* for robot_settings(); lent */
+    int log_level;
+};
+
+struct pool_task {
+    enum robot_role role;
+    const char *workspace, *assembly_id, *robot;
+    json_t *params; /* stolen */
+    json_t *inputs; /* array of objects with id (blob), name, ...: robot_input's fields; stolen */
+    json_t *undo;   /* token: run Robot.undo instead of run; stolen; NULL: run */
+    int timeout_s;  /* 0: the default */
+};
+
+/* All on the loop's thread. After done, failed or stopped the run is gone. */
+struct pool_events {
+    void *ctx;
+    /* A worker has become free: a waiting job may find room. */
+    void (*room)(void *ctx);
+    /* A worker has the job. */
+    void (*started)(void *owner, struct pool_run *run);
+    /* body: {index, file|same|stored}. A file's blob is durable under file.id already. */
+    void (*output)(void *owner, struct pool_run *run, json_t *body);
+    void (*progress)(void *owner, struct pool_run *run, double fraction);
+    /* Make token durable (null: nothing to undo any more), then call pool_undo_ok(). */
+    void (*undo)(void *owner, struct pool_run *run, json_t *token);
+    void (*done)(void *owner, struct pool_run *run, int64_t exec_us);
+    /* err_retry(err) says whether another try makes sense. */
+    void (*failed)(void *owner, struct pool_run *run, const struct err *err);
+    /* After pool_stop(): no process of it is left, its scratch space is free. */
+    void (*stopped)(void *owner, struct pool_run *run, int processes_killed, int64_t bytes_freed);
+};
+
+MUST_CHECK int pool_open(struct pool **out, const struct pool_conf *conf,
+                         const struct pool_events *events, struct err *err);
+/* May a job of this role start now? */
+bool pool_has_room(const struct pool *p, enum robot_role role);
+/* owner comes back in every event. Never fails: what goes wrong is reported by failed(). */
+struct pool_run *pool_start(struct pool *p, const struct pool_task *task, void *owner);
+void pool_undo_ok(struct pool_run *run);
+/* SIGKILL to the worker's whole group, at once. stopped() follows. */
+void pool_stop(struct pool_run *run);
+/* Kill everything; handles are closed when the loop has run once more. */
+void pool_close(struct pool *p);
+/* For receipts, /metrics and tests. */
+int pool_processes(const struct pool *p);

@@ -1,0 +1,22 @@
+/* role.h - what a worker program brings along: one per role (role_media.c, role_transfer.c). */
+#pragma once
+#include "base/err.h"
+#include "base/json.h"
+
+struct probe_result {
+    char mime[128], ext[16]; /* ext: what the contents suggest, "" when unknown */
+    json_t *meta;            /* object, the caller's */
+};
+
+struct role_program {
+    int role; /* enum robot_role */
+    void (*preload)(void); /* once in the zygote, before it forks: no threads, no media operation */
+    void (*warm)(void);    /* in each worker after the jail closed: pay for first use before a job waits */
+    /* NULL: this role can't look into files; the server has it done by a media worker. */
+    int (*probe)(struct probe_result *out, const char *path, const char *name,
+                 const json_t *output_meta, const json_t *settings, bool derived, struct err *err);
+};
+extern const struct role_program role_program;
+
+/* Serve jobs on sock until it closes. Does not return. */
+_Noreturn void worker_serve(int sock);
