@@ -37,6 +37,7 @@ struct form {
     /* The part. */
     char *name, *filename, *content_type;
     bool is_file, is_begun;
+    bool is_at_start; /* of its content */
 };
 
 /* ---- headers ---- */
@@ -151,6 +152,8 @@ static char *find_header(const struct form *f, const char *name)
         if (!strncasecmp(line, name, name_len) && *skip_blanks(line + name_len) == ':') {
             const char *value = skip_blanks(skip_blanks(line + name_len) + 1);
 
+            while (end > value && is_blank(end[-1]))
+                end--;
             return mem_strndup(value, (size_t)(end - value));
         }
     }
@@ -230,6 +233,7 @@ static int end_part(struct form *f, struct err *err)
         result = f->sink->field(f->ctx, f->name, f->value.s ? f->value.s : "", f->value.len, err);
     else if (f->is_begun)
         result = f->sink->file_end(f->ctx, err);
+    f->text_bytes += f->value.len;
     str_reset(&f->value);
     str_reset(&f->head);
     f->head_read = 0;
@@ -304,10 +308,42 @@ static size_t partial_delim(const struct form *f, const char *p, size_t n)
 /* The three steps below take what they can of p and return how much that was; -1 with err. Less
  * than n: the state has changed, or the remainder can only be judged with more bytes. */
 
+/* A delimiter ends after `end` bytes: the part is over. */
+static ptrdiff_t pass_delim(struct form *f, size_t end, enum mark mark, struct err *err)
+{
+    if (f->state == FORM_DATA && end_part(f, err) < 0)
+        return -1;
+    f->state = mark == MARK_LAST ? FORM_EPILOGUE : FORM_HEADERS;
+    return (ptrdiff_t)end;
+}
+
+/* A part may have no content at all, not even the empty line's own CR LF (RFC 2046 5.1.1): then the
+ * boundary follows the headers at once. Returns 0 when undecided or when it is not so. */
+static ptrdiff_t step_start(struct form *f, const char *p, size_t n, struct err *err)
+{
+    size_t len = f->delim_len - 2, used = 0;
+    enum mark mark;
+
+    f->is_at_start = memcmp(p, f->delim + 2, n < len ? n : len) == 0;
+    if (!f->is_at_start || n < len)
+        return 0;
+    mark = look_behind_delim(&used, p + len, n - len);
+    if (mark == MARK_SHORT)
+        return 0;
+    f->is_at_start = false;
+    return mark == MARK_NONE ? 0 : pass_delim(f, len + used, mark, err);
+}
+
 static ptrdiff_t step_data(struct form *f, const char *p, size_t n, struct err *err)
 {
-    size_t done = 0, from = 0;
+    size_t from = 0;
 
+    if (f->is_at_start) {
+        ptrdiff_t start = step_start(f, p, n, err);
+
+        if (start != 0 || f->is_at_start)
+            return start;
+    }
     for (;;) {
         const char *hit = memmem(p + from, n - from, f->delim, f->delim_len);
         size_t at = hit ? (size_t)(hit - p) : n - partial_delim(f, p + from, n - from), used = 0;
@@ -319,14 +355,11 @@ static ptrdiff_t step_data(struct form *f, const char *p, size_t n, struct err *
             from = at + 1;
             continue;
         }
-        if (add_data(f, p + done, at - done, err) < 0)
+        if (add_data(f, p, at, err) < 0)
             return -1;
         if (!hit || mark == MARK_SHORT)
             return (ptrdiff_t)at;
-        if (f->state == FORM_DATA && end_part(f, err) < 0)
-            return -1;
-        f->state = mark == MARK_LAST ? FORM_EPILOGUE : FORM_HEADERS;
-        return (ptrdiff_t)(at + f->delim_len + used);
+        return pass_delim(f, at + f->delim_len + used, mark, err);
     }
 }
 
@@ -348,6 +381,7 @@ static ptrdiff_t step_headers(struct form *f, const char *p, size_t n, struct er
         /* A part without content: its delimiter's CR LF is the line end just taken. Give it back.
          */
         f->state = FORM_DATA;
+        f->is_at_start = true;
         return begin_part(f, err) < 0 ? -1 : (ptrdiff_t)line;
     }
     if (is_blank(*p) && f->head.len) /* a folded line continues the one before */
