@@ -260,16 +260,20 @@ struct http_stream *http_answer_stream(struct http_request *req, struct http_res
     return s;
 }
 
+void request_drop_stream(struct http_request *req)
+{
+    pthread_mutex_lock(&req->lock);
+    if (req->stream)
+        stream_drop(req->stream);
+    pthread_mutex_unlock(&req->lock);
+}
+
 void request_wake_for_stop(struct http_request *req)
 {
-    struct http_stream *s;
-
     pthread_mutex_lock(&req->lock);
     wake(req);
-    s = req->stream;
-    if (s)
-        stream_wake_for_stop(s);
     pthread_mutex_unlock(&req->lock);
+    request_drop_stream(req);
 }
 
 /* ---- what libmicrohttpd calls ---- */
@@ -283,6 +287,7 @@ static enum MHD_Result queue_answer(struct http_request *req)
     if (r && r->body == BODY_STREAM && !req->is_head) {
         req->stream = r->stream;
         stream_ref(req->stream);
+        req->conn->is_streaming = true;
     }
     pthread_mutex_unlock(&req->lock);
     if (!r) /* end() returned without an answer: a bug above us, but the client gets to know */

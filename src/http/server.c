@@ -14,6 +14,8 @@
 #define LISTEN_BACKLOG 4096
 #define SWEEP_US SECOND_US
 #define SWEEP_HURRY_US (SECOND_US / 4)
+#define STATE_ESTABLISHED 1 /* TCP_ESTABLISHED of netinet/tcp.h, whose struct tcp_info is too old  \
+                             */
 #define LINGER_US SECOND_US /* how long a peer may go on sending after a raw answer */
 
 /* ---- connections ---- */
@@ -108,6 +110,7 @@ void server_conn_begin(struct conn *c, struct http_request *req)
 void server_conn_end(struct conn *c)
 {
     c->is_serving = false;
+    c->is_streaming = false;
     set_request(c, NULL);
 }
 
@@ -125,15 +128,22 @@ void server_conn_cut(struct conn *c)
 
 /* ---- the sweeper ---- */
 
+static bool kernel_view(struct tcp_info *info, const struct conn *c)
+{
+    socklen_t size = sizeof *info;
+
+    return getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, info, &size) == 0 &&
+           size >=
+               offsetof(struct tcp_info, tcpi_bytes_received) + sizeof info->tcpi_bytes_received;
+}
+
 /* Between two requests: has this connection been sending headers for too long? libmicrohttpd keeps
  * what it has read to itself until they are complete, so the kernel's count has to tell. */
 static bool is_dripping(struct conn *c, int64_t now_us)
 {
     struct tcp_info info;
-    socklen_t size = sizeof info;
 
-    if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0 ||
-        size < offsetof(struct tcp_info, tcpi_bytes_received) + sizeof info.tcpi_bytes_received)
+    if (!kernel_view(&info, c))
         return false;
     if (c->seen_requests != c->requests) {
         c->seen_requests = c->requests;
@@ -147,6 +157,24 @@ static bool is_dripping(struct conn *c, int64_t now_us)
     return now_us - c->headers_since_us >= c->server->conf.header_timeout_s * SECOND_US;
 }
 
+/* A stream with nothing to send is suspended, and libmicrohttpd does not watch it. */
+static void look_after_stream(struct conn *c)
+{
+    struct tcp_info info;
+
+    if (kernel_view(&info, c) && info.tcpi_state != STATE_ESTABLISHED && c->req)
+        request_drop_stream(c->req);
+}
+
+static bool is_overdue(struct conn *c, int64_t now_us, bool all)
+{
+    int64_t cut_at_us = c->cut_at_us;
+
+    if (cut_at_us)
+        return now_us - cut_at_us >= LINGER_US;
+    return all && !c->is_serving && is_dripping(c, now_us);
+}
+
 static void sweep(struct http_server *s, bool all)
 {
     int64_t now_us = clock_mono_us();
@@ -156,12 +184,11 @@ static void sweep(struct http_server *s, bool all)
 
         pthread_mutex_lock(&shard->lock);
         for (struct conn *c = shard->head; c; c = c->next) {
-            int64_t cut_at_us = c->cut_at_us;
-
             /* libmicrohttpd sees the end of the stream and closes: the descriptor is its own. */
-            if (cut_at_us ? now_us - cut_at_us >= LINGER_US
-                          : all && !c->is_serving && is_dripping(c, now_us))
+            if (is_overdue(c, now_us, all))
                 shutdown(c->fd, SHUT_RDWR);
+            else if (all && c->is_streaming)
+                look_after_stream(c);
         }
         pthread_mutex_unlock(&shard->lock);
     }

@@ -22,6 +22,7 @@ struct conn {
     char peer[INET6_ADDRSTRLEN];
     _Atomic(unsigned) requests; /* begun so far */
     _Atomic(bool) is_serving;   /* between a request's headers and its end */
+    _Atomic(bool) is_streaming; /* its answer is an event stream */
     _Atomic(int64_t) cut_at_us; /* answered raw in mid-body; 0: no */
 
     /* The sweeper's notes on the present pause between two requests. */
@@ -123,8 +124,9 @@ enum MHD_Result request_handle(void *server, struct MHD_Connection *mhd, const c
                                size_t *size, void **req);
 void request_completed(void *server, struct MHD_Connection *mhd, void **req,
                        enum MHD_RequestTerminationCode how);
-/* Close a waiting request and its stream, if it has one: the server stops. */
+/* The server stops: what waits wakes up and finds out. */
 void request_wake_for_stop(struct http_request *req);
+void request_drop_stream(struct http_request *req); /* if it has one */
 
 /* answer.c */
 void response_free(struct http_response *r); /* NULL is fine */
@@ -143,4 +145,5 @@ struct http_stream *stream_new(struct http_server *s);
 struct MHD_Response *stream_response(struct http_stream *s, struct MHD_Connection *mhd);
 /* The other side of the stream went away (or never came). Drops its reference. */
 void stream_peer_gone(void *stream);
-void stream_wake_for_stop(struct http_stream *s);
+/* The peer has left or has to: nothing more is written. */
+void stream_drop(struct http_stream *s);

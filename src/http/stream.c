@@ -57,7 +57,7 @@ static ssize_t stream_read(void *stream, uint64_t pos, char *buf, size_t max)
         }
     } else if (s->is_ended) {
         n = MHD_CONTENT_READER_END_OF_STREAM;
-    } else if (s->server->stopping) {
+    } else if (s->is_gone || s->server->stopping) {
         n = MHD_CONTENT_READER_END_WITH_ERROR;
     } else {
         /* Under the lock: a writer that comes now must find us suspended. */
@@ -140,9 +140,10 @@ bool http_stream_gone(const struct http_stream *stream)
     return is_gone;
 }
 
-void stream_wake_for_stop(struct http_stream *s)
+void stream_drop(struct http_stream *s)
 {
     pthread_mutex_lock(&s->lock);
+    s->is_gone = true;
     wake(s);
     pthread_mutex_unlock(&s->lock);
 }
