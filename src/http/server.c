@@ -1,1 +1,372 @@
-#include "http/server.h"
+/* server.c - the daemon itself: listening, the list of connections, and the sweeper that closes
+ * those which take too long. */
+#include "base/clock.h"
+#include "http/server_priv.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/tcp.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define LISTEN_BACKLOG 4096
+#define SWEEP_US SECOND_US
+#define SWEEP_HURRY_US (SECOND_US / 4)
+#define STATE_ESTABLISHED 1 /* TCP_ESTABLISHED of netinet/tcp.h, whose struct tcp_info is too old  \
+                             */
+#define LINGER_US SECOND_US /* how long a peer may go on sending after a raw answer */
+
+/* ---- connections ---- */
+
+static struct shard *shard_of(const struct conn *c)
+{
+    return &c->server->shards[(unsigned)c->fd % SHARDS];
+}
+
+static void peer_name(char out[static INET6_ADDRSTRLEN], const struct sockaddr *addr)
+{
+    static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
+
+    out[0] = 0;
+    if (addr->sa_family == AF_INET) {
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)addr)->sin_addr, out, INET6_ADDRSTRLEN);
+    } else if (addr->sa_family == AF_INET6) {
+        const struct in6_addr *a = &((const struct sockaddr_in6 *)addr)->sin6_addr;
+
+        if (!memcmp(a, mapped, sizeof mapped))
+            inet_ntop(AF_INET, (const char *)a + sizeof mapped, out, INET6_ADDRSTRLEN);
+        else
+            inet_ntop(AF_INET6, a, out, INET6_ADDRSTRLEN);
+    }
+}
+
+static void conn_opened(struct http_server *s, struct MHD_Connection *mhd, void **slot)
+{
+    struct conn *c = mem_zalloc(sizeof *c);
+    struct shard *shard;
+
+    c->server = s;
+    c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    peer_name(c->peer,
+              MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+    shard = shard_of(c);
+    pthread_mutex_lock(&shard->lock);
+    c->next = shard->head;
+    if (c->next)
+        c->next->prev = c;
+    shard->head = c;
+    pthread_mutex_unlock(&shard->lock);
+    *slot = c;
+}
+
+static void conn_closed(struct http_server *s, void **slot)
+{
+    struct conn *c = take(*slot);
+    struct shard *shard;
+
+    if (!c)
+        return;
+    shard = shard_of(c);
+    pthread_mutex_lock(&shard->lock);
+    if (c->prev)
+        c->prev->next = c->next;
+    else
+        shard->head = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+    pthread_mutex_unlock(&shard->lock);
+    if (c->cut_at_us)
+        atomic_fetch_sub(&s->cuts, 1);
+    free(c);
+}
+
+static void conn_notify(void *server, struct MHD_Connection *mhd, void **slot,
+                        enum MHD_ConnectionNotificationCode what)
+{
+    if (what == MHD_CONNECTION_NOTIFY_STARTED)
+        conn_opened(server, mhd, slot);
+    else
+        conn_closed(server, slot);
+}
+
+static void set_request(struct conn *c, struct http_request *req)
+{
+    struct shard *shard = shard_of(c);
+
+    pthread_mutex_lock(&shard->lock);
+    c->req = req;
+    pthread_mutex_unlock(&shard->lock);
+}
+
+void server_conn_begin(struct conn *c, struct http_request *req)
+{
+    set_request(c, req);
+    c->requests++;
+    c->is_serving = true;
+}
+
+void server_conn_end(struct conn *c)
+{
+    c->is_serving = false;
+    c->is_streaming = false;
+    set_request(c, NULL);
+}
+
+void server_conn_cut(struct conn *c)
+{
+    struct http_server *s = c->server;
+
+    c->cut_at_us = clock_mono_us();
+    if (atomic_fetch_add(&s->cuts, 1) == 0) {
+        pthread_mutex_lock(&s->sweep_lock);
+        pthread_cond_signal(&s->sweep_cond);
+        pthread_mutex_unlock(&s->sweep_lock);
+    }
+}
+
+/* ---- the sweeper ---- */
+
+static bool kernel_view(struct tcp_info *info, const struct conn *c)
+{
+    socklen_t size = sizeof *info;
+
+    return getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, info, &size) == 0 &&
+           size >=
+               offsetof(struct tcp_info, tcpi_bytes_received) + sizeof info->tcpi_bytes_received;
+}
+
+/* Between two requests: has this connection been sending headers for too long? libmicrohttpd keeps
+ * what it has read to itself until they are complete, so the kernel's count has to tell. */
+static bool is_dripping(struct conn *c, int64_t now_us)
+{
+    struct tcp_info info;
+
+    if (!kernel_view(&info, c))
+        return false;
+    if (c->seen_requests != c->requests) {
+        c->seen_requests = c->requests;
+        c->seen_bytes = info.tcpi_bytes_received;
+        c->headers_since_us = 0;
+    }
+    if (info.tcpi_bytes_received == c->seen_bytes)
+        return false;
+    if (!c->headers_since_us)
+        c->headers_since_us = now_us;
+    return now_us - c->headers_since_us >= c->server->conf.header_timeout_s * SECOND_US;
+}
+
+/* A stream with nothing to send is suspended, and libmicrohttpd does not watch it. */
+static void look_after_stream(struct conn *c)
+{
+    struct tcp_info info;
+
+    if (kernel_view(&info, c) && info.tcpi_state != STATE_ESTABLISHED && c->req)
+        request_drop_stream(c->req);
+}
+
+static bool is_overdue(struct conn *c, int64_t now_us, bool all)
+{
+    int64_t cut_at_us = c->cut_at_us;
+
+    if (cut_at_us)
+        return now_us - cut_at_us >= LINGER_US;
+    return all && !c->is_serving && is_dripping(c, now_us);
+}
+
+static void sweep(struct http_server *s, bool all)
+{
+    int64_t now_us = clock_mono_us();
+
+    for (int i = 0; i < SHARDS; i++) {
+        struct shard *shard = &s->shards[i];
+
+        pthread_mutex_lock(&shard->lock);
+        for (struct conn *c = shard->head; c; c = c->next) {
+            /* libmicrohttpd sees the end of the stream and closes: the descriptor is its own. */
+            if (is_overdue(c, now_us, all))
+                shutdown(c->fd, SHUT_RDWR);
+            else if (all && c->is_streaming)
+                look_after_stream(c);
+        }
+        pthread_mutex_unlock(&shard->lock);
+    }
+}
+
+static void *sweeper_run(void *server)
+{
+    struct http_server *s = server;
+    int64_t last_full_us = 0;
+
+    pthread_mutex_lock(&s->sweep_lock);
+    while (!s->sweep_stop) {
+        int64_t now_us = clock_mono_us(), wake_us = now_us + (s->cuts ? SWEEP_HURRY_US : SWEEP_US);
+        struct timespec at = {wake_us / SECOND_US, wake_us % SECOND_US * 1000};
+        bool all = now_us - last_full_us >= SWEEP_US - SWEEP_HURRY_US;
+
+        pthread_mutex_unlock(&s->sweep_lock);
+        if (all)
+            last_full_us = now_us;
+        if (all || s->cuts)
+            sweep(s, all);
+        pthread_mutex_lock(&s->sweep_lock);
+        if (!s->sweep_stop)
+            pthread_cond_timedwait(&s->sweep_cond, &s->sweep_lock, &at);
+    }
+    pthread_mutex_unlock(&s->sweep_lock);
+    return NULL;
+}
+
+/* ---- starting and stopping ---- */
+
+/* A socket of our own making, so that a failure can be named. */
+static int listen_on(int *port, const char *host, struct err *err)
+{
+    char service[16];
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV,
+                             .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found;
+    struct sockaddr_storage bound;
+    socklen_t bound_size = sizeof bound;
+    int one = 1, failed;
+
+    snprintf(service, sizeof service, "%d", *port);
+    failed = getaddrinfo(host, service, &hints, &found);
+    if (failed)
+        return err_set(err, ERR_CONFIG, "listen on '%s' port %d: %s", host, *port,
+                       gai_strerror(failed));
+    AUTO(fd_close)
+    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+    if (fd >= 0) {
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+        /* Accepted sockets inherit it: the small last piece of an answer never waits for an ACK. */
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    }
+    failed = fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen) < 0 ||
+             listen(fd, LISTEN_BACKLOG) < 0 ||
+             getsockname(fd, (struct sockaddr *)&bound, &bound_size) < 0;
+    if (failed)
+        err_errno(err, "listen on '%s' port %d", host, *port);
+    freeaddrinfo(found);
+    if (failed)
+        return -1;
+    *port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
+                                              : ((struct sockaddr_in *)&bound)->sin_port);
+    return take_fd(fd);
+}
+
+/* Escapes stay: http_path_raw() needs them, and bad ones must be noticed. */
+static size_t keep_escapes(void *server, struct MHD_Connection *mhd, char *text)
+{
+    return strlen(text);
+}
+
+static int start_daemon(struct http_server *s, struct err *err)
+{
+    const struct http_config *conf = &s->conf;
+    int threads = conf->threads > 0 ? conf->threads : 1;
+    int connections = conf->max_connections > threads ? conf->max_connections : threads;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC;
+    struct MHD_OptionItem options[] = {
+        {MHD_OPTION_LISTEN_SOCKET, s->listen_fd, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT, connections, NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT, conf->idle_timeout_s, NULL},
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)conf->connection_memory, NULL},
+        /* A pool of one thread is refused. */
+        {threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, threads, NULL},
+        {MHD_OPTION_END, 0, NULL},
+    };
+
+    s->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, request_handle, s, MHD_OPTION_NOTIFY_COMPLETED, request_completed, s,
+        MHD_OPTION_NOTIFY_CONNECTION, conn_notify, s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, s,
+        MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+    if (!s->daemon)
+        return err_errno(err, "start %d HTTP threads for %d connections", threads, connections);
+    return 0;
+}
+
+static int start_sweeper(struct http_server *s, struct err *err)
+{
+    pthread_condattr_t attr;
+
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC); /* as clock_mono_us() */
+    pthread_cond_init(&s->sweep_cond, &attr);
+    pthread_condattr_destroy(&attr);
+    errno = pthread_create(&s->sweeper, NULL, sweeper_run, s);
+    if (errno)
+        return err_errno(err, "start the HTTP sweeper");
+    s->has_sweeper = true;
+    return 0;
+}
+
+int http_server_start(struct http_server **out, const struct http_config *conf, struct err *err)
+{
+    struct http_server *s = mem_zalloc(sizeof *s);
+
+    s->conf = *conf;
+    s->conf.host = NULL; /* lent for the call */
+    s->port = conf->port;
+    pthread_mutex_init(&s->sweep_lock, NULL);
+    for (int i = 0; i < SHARDS; i++)
+        pthread_mutex_init(&s->shards[i].lock, NULL);
+    s->listen_fd = listen_on(&s->port, conf->host, err);
+    if (s->listen_fd < 0 || start_sweeper(s, err) < 0 || start_daemon(s, err) < 0) {
+        http_server_stop(s);
+        return -1;
+    }
+    *out = s;
+    return 0;
+}
+
+int http_server_port(const struct http_server *s) { return s->port; }
+int http_server_busy(const struct http_server *s) { return s->busy; }
+
+void http_server_quiesce(struct http_server *s)
+{
+    if (s->quiesced || !s->daemon)
+        return;
+    s->quiesced = true;
+    MHD_quiesce_daemon(s->daemon);
+    /* Who connects now is refused instead of waiting in the backlog. Closed in the end only: an
+     * HTTP thread may be about to look at it. */
+    shutdown(s->listen_fd, SHUT_RDWR);
+}
+
+/* libmicrohttpd does not stop while a connection is suspended. Once `stopping` is set nobody
+ * suspends again, so one walk is enough. */
+static void wake_all(struct http_server *s)
+{
+    for (int i = 0; i < SHARDS; i++) {
+        pthread_mutex_lock(&s->shards[i].lock);
+        for (struct conn *c = s->shards[i].head; c; c = c->next)
+            if (c->req)
+                request_wake_for_stop(c->req);
+        pthread_mutex_unlock(&s->shards[i].lock);
+    }
+}
+
+void http_server_stop(struct http_server *s)
+{
+    if (!s)
+        return;
+    http_server_quiesce(s);
+    s->stopping = true;
+    wake_all(s);
+    if (s->daemon)
+        MHD_stop_daemon(s->daemon);
+    if (s->has_sweeper) {
+        pthread_mutex_lock(&s->sweep_lock);
+        s->sweep_stop = true;
+        pthread_cond_signal(&s->sweep_cond);
+        pthread_mutex_unlock(&s->sweep_lock);
+        pthread_join(s->sweeper, NULL);
+    }
+    fd_close(s->listen_fd);
+    pthread_mutex_destroy(&s->sweep_lock);
+    for (int i = 0; i < SHARDS; i++)
+        pthread_mutex_destroy(&s->shards[i].lock);
+    free(s);
+}

@@ -14,7 +14,8 @@
  *                  The call may come before the callback has even returned.
  *     HTTP_ANSWERED http_answer() was called inside the callback. From begin this refuses the body and
  *                  closes the connection afterwards when a body is expected.
- * body returns 0 to go on or -1 to close the connection at once.
+ * body returns 0 to go on or -1 to close the connection at once. http_answer() inside it, or from
+ * another thread while the body arrives, does what http_cut() does (done() gets OK when all was sent).
  *
  * http_cut() is the way to end a request whose body is still arriving, from another thread. */
 #pragma once
@@ -68,7 +69,8 @@ const char *http_path_raw(const struct http_request *req);
 const char *http_header(struct http_request *req, const char *name); /* NULL when absent */
 /* Decoded query argument, NULL when absent, "" for a key without a value. */
 const char *http_query(struct http_request *req, const char *name);
-bool http_query_bad(const struct http_request *req); /* a percent escape was malformed */
+bool http_query_bad(const struct http_request *req); /* a bad percent escape or %00, in
+                                                      * the path (which stays raw then) or query */
 int64_t http_content_length(struct http_request *req); /* -1: unknown (chunked); 0: no body */
 const char *http_peer(const struct http_request *req);  /* textual address */
 void *http_ctx(const struct http_request *req);         /* http_config.ctx */

@@ -1,1 +1,693 @@
+/* The store over SQLite: one file in WAL mode, one connection per handle. */
+#include "store/schema.h"
 #include "store/store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Every statement, prepared at its first use and kept for the life of the handle. */
+#define QUERIES(X)                                                                                 \
+    X(BEGIN, "begin immediate")                                                                    \
+    X(COMMIT, "commit")                                                                            \
+    X(ROLLBACK, "rollback")                                                                        \
+    X(ASSEMBLY_ADD, "insert into assembly(id, workspace, created_us) values(?, ?, ?)"              \
+                    " on conflict(id) do nothing")                                                 \
+    X(ASSEMBLY_END, "update assembly set code = ?2, status = ?3, ended_us = ?4, expires_us = ?5"   \
+                    " where id = ?1 and purged = 0")                                               \
+    X(ASSEMBLY_EMPTY, "update assembly set purged = 1, code = null, status = null,"                \
+                      " expires_us = null where id = ?")                                           \
+    X(ASSEMBLIES_OPEN, "select id, workspace from assembly"                                        \
+                       " where ended_us is null and purged = 0 order by created_us, id")           \
+    X(ASSEMBLIES_EXPIRED, "select id from assembly where ended_us is not null and purged = 0"      \
+                          " and expires_us <= ? order by expires_us limit ?")                      \
+    X(STATUS_GET, "select status from assembly"                                                    \
+                  " where id = ? and ended_us is not null and purged = 0")                         \
+    X(EVENT_ADD, "insert into event(assembly_id, seq, at_us, body) values(?, ?, ?, ?)")            \
+    X(EVENTS, "select seq, at_us, body from event where assembly_id = ? order by seq")             \
+    X(EVENTS_DEL, "delete from event where assembly_id = ?")                                       \
+    X(FILE_ADD, "insert into file(blob_id, assembly_id, name, mime, size) values(?, ?, ?, ?, ?)"   \
+                " on conflict(blob_id) do update set name = excluded.name,"                        \
+                " mime = excluded.mime, size = excluded.size"                                      \
+                " where assembly_id = excluded.assembly_id")                                       \
+    X(FILES, "select blob_id from file where assembly_id = ?")                                     \
+    X(FILE_GET, "select name, mime from file where blob_id = ?")                                   \
+    X(FILES_DEL, "delete from file where assembly_id = ?")                                         \
+    X(UPLOAD_PUT, "insert into upload(id, assembly_id, meta) values(?, ?, ?)"                      \
+                  " on conflict(id) do update set assembly_id = excluded.assembly_id,"             \
+                  " meta = excluded.meta")                                                         \
+    X(UPLOAD_DEL, "delete from upload where id = ?")                                               \
+    X(UPLOADS, "select id, assembly_id, meta from upload")                                         \
+    X(UPLOADS_DEL, "delete from upload where assembly_id = ?")                                     \
+    X(KEY_PUT, "insert into auth_key(id, key, secret, workspace, scopes) values(?, ?, ?, ?, ?)"    \
+               " on conflict(id) do update set key = excluded.key, secret = excluded.secret,"      \
+               " workspace = excluded.workspace, scopes = excluded.scopes")                        \
+    X(KEYS, "select id, key, secret, workspace, scopes from auth_key order by id")                 \
+    X(CREDENTIAL_PUT, "insert into credential(workspace, name, type, sealed) values(?, ?, ?, ?)"   \
+                      " on conflict(workspace, name) do update set type = excluded.type,"          \
+                      " sealed = excluded.sealed")                                                 \
+    X(CREDENTIAL_DEL, "delete from credential where workspace = ? and name = ?")                   \
+    X(CREDENTIAL_GET, "select type, sealed from credential where workspace = ? and name = ?")      \
+    X(CREDENTIALS, "select name, type from credential where workspace = ? order by name")          \
+    X(SETTING_PUT, "insert into setting(name, value) values(?, ?)"                                 \
+                   " on conflict(name) do update set value = excluded.value")                      \
+    X(SETTING_GET, "select value from setting where name = ?")
+
+enum query {
+#define X(name, sql) Q_##name,
+    QUERIES(X)
+#undef X
+        Q_COUNT
+};
+
+static const char *const query_sql[Q_COUNT] = {
+#define X(name, sql) [Q_##name] = sql,
+    QUERIES(X)
+#undef X
+};
+
+/* What both kinds of handle have. */
+struct db {
+    sqlite3 *sq;
+    sqlite3_stmt *prepared[Q_COUNT];
+};
+
+struct store {
+    struct db db;
+    bool in_transaction;
+    bool spoiled;   /* a put of this transaction failed: nothing of it may be committed */
+    int good_calls; /* for tests; -1: never fails */
+};
+
+struct store_reader {
+    struct db db;
+    pthread_mutex_t lock;
+};
+
+/* ---- SQLite with our errors ---- */
+
+static int db_fail(struct db *db, struct err *err, const char *what)
+{
+    int rc = sqlite3_errcode(db->sq), sys = sqlite3_system_errno(db->sq);
+    bool full = rc == SQLITE_FULL || (rc == SQLITE_IOERR && (sys == ENOSPC || sys == EDQUOT));
+
+    return err_set(err, full ? ERR_NOSPACE : ERR_IO, "database: %s: %s", what,
+                   sqlite3_errmsg(db->sq));
+}
+
+static int db_exec(struct db *db, const char *sql, struct err *err)
+{
+    if (sqlite3_exec(db->sq, sql, NULL, NULL, NULL) == SQLITE_OK)
+        return 0;
+    return db_fail(db, err, sql);
+}
+
+/* Also lets go of the read snapshot, and of bound texts, which are the caller's. */
+static void stmt_done(sqlite3_stmt *st)
+{
+    if (!st)
+        return;
+    sqlite3_reset(st);
+    sqlite3_clear_bindings(st);
+}
+DEFINE_AUTO(sqlite3_stmt *, stmt_done)
+
+/* Ready a statement; types has a letter for each parameter: t(ext, NULL is fine), i(nt64_t). Texts
+ * are not copied: they must live until stmt_done(). */
+static int stmt_start_v(sqlite3_stmt **out, struct db *db, enum query q, struct err *err,
+                        const char *types, va_list ap)
+{
+    sqlite3_stmt *st = db->prepared[q];
+
+    if (!st) {
+        if (sqlite3_prepare_v3(db->sq, query_sql[q], -1, SQLITE_PREPARE_PERSISTENT, &st, NULL))
+            return db_fail(db, err, query_sql[q]);
+        db->prepared[q] = st;
+    }
+    assert(!sqlite3_stmt_busy(st)); /* a callback runs the query it is called from */
+    assert((size_t)sqlite3_bind_parameter_count(st) == strlen(types));
+    for (int i = 0; types[i]; i++) {
+        int rc = types[i] == 'i'
+                     ? sqlite3_bind_int64(st, i + 1, va_arg(ap, int64_t))
+                     : sqlite3_bind_text(st, i + 1, va_arg(ap, const char *), -1, SQLITE_STATIC);
+
+        if (rc != SQLITE_OK) {
+            db_fail(db, err, query_sql[q]);
+            stmt_done(st);
+            return -1;
+        }
+    }
+    *out = st;
+    return 0;
+}
+
+static int stmt_start(sqlite3_stmt **out, struct db *db, enum query q, struct err *err,
+                      const char *types, ...)
+{
+    int rc;
+    va_list ap;
+
+    va_start(ap, types);
+    rc = stmt_start_v(out, db, q, err, types, ap);
+    va_end(ap);
+    return rc;
+}
+
+/* 1: a row is there. 0: no more. -1: error. */
+static int stmt_next(struct db *db, sqlite3_stmt *st, struct err *err)
+{
+    int rc = sqlite3_step(st);
+
+    if (rc == SQLITE_ROW)
+        return 1;
+    return rc == SQLITE_DONE ? 0 : db_fail(db, err, sqlite3_sql(st));
+}
+
+static const char *stmt_text(sqlite3_stmt *st, int column)
+{
+    const char *s = (const char *)sqlite3_column_text(st, column);
+
+    return s ? s : "";
+}
+
+/* ---- opening ---- */
+
+static void db_close(struct db *db)
+{
+    for (int i = 0; i < Q_COUNT; i++)
+        sqlite3_finalize(db->prepared[i]);
+    sqlite3_close(db->sq);
+}
+
+static const char *url_path(const char *url, struct err *err)
+{
+    if (str_starts(url, "sqlite:"))
+        url += strlen("sqlite:");
+    else if (str_starts(url, "postgres:") || str_starts(url, "postgresql:")) {
+        err_set(err, ERR_CONFIG, "database '%s': only SQLite is built in", url);
+        return NULL;
+    }
+    if (!*url) {
+        err_set(err, ERR_CONFIG, "database: the path is empty");
+        return NULL;
+    }
+    return url;
+}
+
+static int db_open(struct db *db, const char *path, int flags, struct err *err)
+{
+    /* NOMUTEX: a writer has one thread, a reader its own lock. */
+    if (sqlite3_open_v2(path, &db->sq, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+        return err_set(err, ERR_IO, "database '%s': %s", path,
+                       db->sq ? sqlite3_errmsg(db->sq) : "out of memory");
+    sqlite3_busy_timeout(db->sq, 10000);
+    /* The daemon is to stay small: 1 MB of pages a handle, nothing mapped. */
+    return db_exec(db,
+                   "pragma cache_size = -1024; pragma mmap_size = 0; pragma temp_store = memory;"
+                   "pragma foreign_keys = off; pragma trusted_schema = off",
+                   err);
+}
+
+static int setting_get(char **out, struct db *db, const char *name, struct err *err)
+{
+    AUTO(stmt_done) sqlite3_stmt *st = NULL;
+    int row;
+
+    if (stmt_start(&st, db, Q_SETTING_GET, err, "t", name) < 0 ||
+        (row = stmt_next(db, st, err)) < 0)
+        return -1;
+    *out = row ? mem_strdup(stmt_text(st, 0)) : NULL;
+    return 0;
+}
+
+static int use_wal(struct db *db, struct err *err)
+{
+    sqlite3_stmt *st = NULL;
+    bool wal;
+
+    if (sqlite3_prepare_v2(db->sq, "pragma journal_mode = wal", -1, &st, NULL) != SQLITE_OK)
+        return db_fail(db, err, "journal_mode");
+    wal = sqlite3_step(st) == SQLITE_ROW && !strcmp(stmt_text(st, 0), "wal");
+    if (!wal && sqlite3_errcode(db->sq) != SQLITE_ROW)
+        db_fail(db, err, "journal_mode");
+    else if (!wal)
+        err_set(err, ERR_CONFIG, "database: no write-ahead log here (a network file system?)");
+    sqlite3_finalize(st);
+    return wal ? 0 : -1;
+}
+
+/* All steps in one transaction: an upgrade that is cut short has not begun. */
+static int migrate(struct store *s, struct err *err)
+{
+    AUTO(mem_free) char *text = NULL;
+    char version[16];
+    int have, latest = 0;
+
+    while (store_migrations[latest])
+        latest++;
+    if (store_begin(s, err) < 0)
+        return -1;
+    if (db_exec(&s->db,
+                "create table if not exists setting("
+                "name text primary key not null, value text not null) without rowid",
+                err) < 0 ||
+        setting_get(&text, &s->db, "schema", err) < 0) {
+        store_rollback(s);
+        return -1;
+    }
+    have = text ? atoi(text) : 0;
+    if (have > latest) {
+        store_rollback(s);
+        return err_set(err, ERR_CONFIG, "database: schema %d is newer than this program's %d", have,
+                       latest);
+    }
+    for (int i = have; i < latest; i++)
+        if (db_exec(&s->db, store_migrations[i], err) < 0) {
+            store_rollback(s);
+            return -1;
+        }
+    snprintf(version, sizeof version, "%d", latest);
+    if (have < latest && store_setting_put(s, "schema", version, err) < 0) {
+        store_rollback(s);
+        return -1;
+    }
+    return store_commit(s, err);
+}
+
+int store_open(struct store **out, const char *url, struct err *err)
+{
+    AUTO(store_close) struct store *s = mem_zalloc(sizeof *s);
+    const char *path = url_path(url, err);
+    int fd;
+
+    s->good_calls = -1;
+    if (!path)
+        return -1;
+    /* Made here for its mode, which SQLite gives to the log next to it too. O_EXCL: closing a
+     * descriptor of an open database would drop the process's locks on it. */
+    fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd < 0 && errno != EEXIST)
+        return err_errno(err, "create '%s'", path);
+    fd_close(fd);
+
+    if (db_open(&s->db, path, SQLITE_OPEN_READWRITE, err) < 0 || use_wal(&s->db, err) < 0)
+        return -1;
+    /* A checkpoint each 4 MB of log keeps it short; after a burst it is cut back to 16 MB. */
+    if (db_exec(&s->db,
+                "pragma synchronous = full; pragma wal_autocheckpoint = 1000;"
+                "pragma journal_size_limit = 16777216",
+                err) < 0)
+        return -1;
+    if (migrate(s, err) < 0)
+        return -1;
+    *out = take(s);
+    return 0;
+}
+
+void store_close(struct store *s)
+{
+    if (!s)
+        return;
+    store_rollback(s);
+    db_close(&s->db);
+    free(s);
+}
+
+void store_break(struct store *s, int good_calls) { s->good_calls = good_calls; }
+
+/* ---- transactions ---- */
+
+static int still_good(struct store *s, struct err *err)
+{
+    if (s->good_calls == 0)
+        return err_set(err, ERR_IO, "database: broken for a test");
+    if (s->good_calls > 0)
+        s->good_calls--;
+    return 0;
+}
+
+/* A statement without rows. *changed (may be NULL): how many rows it touched. */
+static int run(struct store *s, int *changed, enum query q, struct err *err, const char *types, ...)
+{
+    AUTO(stmt_done) sqlite3_stmt *st = NULL;
+    int rc;
+    va_list ap;
+
+    /* SQLite rolls back by itself when the disk is full; what followed would commit alone. */
+    if (s->in_transaction && (s->spoiled || sqlite3_get_autocommit(s->db.sq)))
+        return err_set(err, ERR_IO, "database: the transaction has failed before");
+    va_start(ap, types);
+    rc = still_good(s, err) < 0 || stmt_start_v(&st, &s->db, q, err, types, ap) < 0 ||
+                 stmt_next(&s->db, st, err) < 0
+             ? -1
+             : 0;
+    va_end(ap);
+    if (rc < 0)
+        s->spoiled = s->in_transaction;
+    else if (changed)
+        *changed = sqlite3_changes(s->db.sq);
+    return rc;
+}
+
+int store_begin(struct store *s, struct err *err)
+{
+    assert(!s->in_transaction);
+    if (run(s, NULL, Q_BEGIN, err, "") < 0)
+        return -1;
+    s->in_transaction = true;
+    s->spoiled = false;
+    return 0;
+}
+
+int store_commit(struct store *s, struct err *err)
+{
+    assert(s->in_transaction);
+    if (run(s, NULL, Q_COMMIT, err, "") < 0) {
+        store_rollback(s);
+        return -1;
+    }
+    s->in_transaction = false;
+    return 0;
+}
+
+void store_rollback(struct store *s)
+{
+    sqlite3_stmt *st;
+
+    if (!s->in_transaction)
+        return;
+    s->in_transaction = s->spoiled = false;
+    if (sqlite3_get_autocommit(s->db.sq) || stmt_start(&st, &s->db, Q_ROLLBACK, NULL, "") < 0)
+        return;
+    sqlite3_step(st);
+    stmt_done(st);
+}
+
+/* ---- Assemblies ---- */
+
+int store_assembly_add(struct store *s, const char *id, const char *workspace, int64_t created_us,
+                       struct err *err)
+{
+    int changed;
+
+    if (run(s, &changed, Q_ASSEMBLY_ADD, err, "tti", id, workspace, created_us) < 0)
+        return -1;
+    return changed ? 0 : err_set(err, ERR_EXISTS, "the Assembly ID '%s' was used before", id);
+}
+
+int store_event_add(struct store *s, const char *assembly_id, int64_t seq, int64_t at_us,
+                    const char *json, struct err *err)
+{
+    return run(s, NULL, Q_EVENT_ADD, err, "tiit", assembly_id, seq, at_us, json);
+}
+
+int store_assembly_end(struct store *s, const char *id, const char *code, const char *status,
+                       int64_t ended_us, int64_t expires_us, struct err *err)
+{
+    int changed;
+
+    if (run(s, &changed, Q_ASSEMBLY_END, err, "tttii", id, code, status, ended_us, expires_us) < 0)
+        return -1;
+    return changed ? 0 : err_set(err, ERR_NOT_FOUND, "Assembly '%s' is not known", id);
+}
+
+int store_open_assemblies(struct store *s,
+                          int (*cb)(void *ctx, const char *id, const char *workspace), void *ctx,
+                          struct err *err)
+{
+    AUTO(stmt_done) sqlite3_stmt *st = NULL;
+    int row;
+
+    if (still_good(s, err) < 0 || stmt_start(&st, &s->db, Q_ASSEMBLIES_OPEN, err, "") < 0)
+        return -1;
+    while ((row = stmt_next(&s->db, st, err)) > 0)
+        if (cb(ctx, stmt_text(st, 0), stmt_text(st, 1)) < 0)
+            return 0;
+    return row;
+}
+
+int store_events(struct store *s, const char *assembly_id,
+                 int (*cb)(void *ctx, int64_t seq, int64_t at_us, const char *json), void *ctx,
+                 struct err *err)
+{
+    AUTO(stmt_done) sqlite3_stmt *st = NULL;
+    int row;
+
+    if (still_good(s, err) < 0 || stmt_start(&st, &s->db, Q_EVENTS, err, "t", assembly_id) < 0)
+        return -1;
+    while ((row = stmt_next(&s->db, st, err)) > 0)
+        if (cb(ctx, sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1), stmt_text(st, 2)) < 0)
+            return 0;
+    return row;
+}
+
+int store_expired(struct store *s, int64_t now_us, int max, int (*cb)(void *ctx, const char *id),
+                  void *ctx, struct err *err)
+{
+    AUTO(str_done) struct str ids = {0}; /* each with its NUL */
+    sqlite3_stmt *st;
+    int row;
+
+    if (still_good(s, err) < 0 ||
+        stmt_start(&st, &s->db, Q_ASSEMBLIES_EXPIRED, err, "ii", now_us, (int64_t)max) < 0)
+        return -1;
+    while ((row = stmt_next(&s->db, st, err)) > 0)
+        str_add(&ids, stmt_text(st, 0), strlen(stmt_text(st, 0)) + 1);
+    stmt_done(st);
+    if (row < 0)
+        return -1;
+    /* The query is over before the first purge takes rows from under it. */
+    for (size_t at = 0; at < ids.len; at += strlen(ids.s + at) + 1)
+        if (cb(ctx, ids.s + at) < 0)
+            break;
+    return 0;
+}
+
+int store_assembly_purge(struct store *s, const char *id, struct err *err)
+{
+    if (run(s, NULL, Q_EVENTS_DEL, err, "t", id) < 0 ||
+        run(s, NULL, Q_FILES_DEL, err, "t", id) < 0 ||
+        run(s, NULL, Q_UPLOADS_DEL, err, "t", id) < 0)
+        return -1;
+    return run(s, NULL, Q_ASSEMBLY_EMPTY, err, "t", id);
+}
+
+/* ---- files ---- */
+
+int store_file_add(struct store *s, const char *blob_id, const char *assembly_id, const char *name,
+                   const char *mime, int64_t size, struct err *err)
+{
+    int changed;
+
+    if (run(s, &changed, Q_FILE_ADD, err, "tttti", blob_id, assembly_id, name, mime, size) < 0)
+        return -1;
+    if (changed)
+        return 0;
+    s->spoiled = s->in_transaction;
+    return err_set(err, ERR_INTERNAL, "file '%s' belongs to another Assembly", blob_id);
+}
+
+int store_files(struct store *s, const char *assembly_id, int (*cb)(void *ctx, const char *blob_id),
+                void *ctx, struct err *err)
+{
+    AUTO(stmt_done) sqlite3_stmt *st = NULL;
+    int row;
+
+    if (still_good(s, err) < 0 || stmt_start(&st, &s->db, Q_FILES, err, "t", assembly_id) < 0)
+        return -1;
+    while ((row = stmt_next(&s->db, st, err)) > 0)
+        if (cb(ctx, stmt_text(st, 0)) < 0)
+            return 0;
+    return row;
+}
+
+/* ---- uploads ---- */
+
+int store_upload_put(struct store *s, const char *id, const char *assembly_id, const char *meta,
+                     struct err *err)
+{
+    return run(s, NULL, Q_UPLOAD_PUT, err, "ttt", id, assembly_id, meta);
+}
+
+int store_upload_del(struct store *s, const char *id, struct err *err)
+{
+    return run(s, NULL, Q_UPLOAD_DEL, err, "t", id);
+}
+
+int store_uploads(struct store *s,
+                  int (*cb)(void *ctx, const char *id, const char *assembly_id, const char *meta),
+                  void *ctx, struct err *err)
+{
+    AUTO(stmt_done) sqlite3_stmt *st = NULL;
+    int row;
+
+    if (still_good(s, err) < 0 || stmt_start(&st, &s->db, Q_UPLOADS, err, "") < 0)
+        return -1;
+    while ((row = stmt_next(&s->db, st, err)) > 0)
+        if (cb(ctx, stmt_text(st, 0), stmt_text(st, 1), stmt_text(st, 2)) < 0)
+            return 0;
+    return row;
+}
+
+/* ---- Auth Keys ---- */
+
+int store_key_put(struct store *s, const struct store_key *k, struct err *err)
+{
+    return run(s, NULL, Q_KEY_PUT, err, "ttttt", k->id, k->key, k->secret, k->workspace, k->scopes);
+}
+
+int store_keys(struct store *s, int (*cb)(void *ctx, const struct store_key *k), void *ctx,
+               struct err *err)
+{
+    AUTO(stmt_done) sqlite3_stmt *st = NULL;
+    int row;
+
+    if (still_good(s, err) < 0 || stmt_start(&st, &s->db, Q_KEYS, err, "") < 0)
+        return -1;
+    while ((row = stmt_next(&s->db, st, err)) > 0) {
+        struct store_key k = {.id = stmt_text(st, 0),
+                              .key = stmt_text(st, 1),
+                              .secret = stmt_text(st, 2),
+                              .workspace = stmt_text(st, 3),
+                              .scopes = stmt_text(st, 4)};
+
+        if (cb(ctx, &k) < 0)
+            return 0;
+    }
+    return row;
+}
+
+/* ---- credentials ---- */
+
+int store_credential_put(struct store *s, const char *workspace, const char *name, const char *type,
+                         const char *sealed, struct err *err)
+{
+    return run(s, NULL, Q_CREDENTIAL_PUT, err, "tttt", workspace, name, type, sealed);
+}
+
+int store_credential_del(struct store *s, const char *workspace, const char *name, struct err *err)
+{
+    return run(s, NULL, Q_CREDENTIAL_DEL, err, "tt", workspace, name);
+}
+
+int store_credential_get(char **type, char **sealed, struct store *s, const char *workspace,
+                         const char *name, struct err *err)
+{
+    AUTO(stmt_done) sqlite3_stmt *st = NULL;
+    int row;
+
+    if (still_good(s, err) < 0 ||
+        stmt_start(&st, &s->db, Q_CREDENTIAL_GET, err, "tt", workspace, name) < 0 ||
+        (row = stmt_next(&s->db, st, err)) < 0)
+        return -1;
+    if (!row)
+        return err_set(err, ERR_NOT_FOUND, "there are no credentials '%s'", name);
+    *type = mem_strdup(stmt_text(st, 0));
+    *sealed = mem_strdup(stmt_text(st, 1));
+    return 0;
+}
+
+int store_credentials(struct store *s, const char *workspace,
+                      int (*cb)(void *ctx, const char *name, const char *type), void *ctx,
+                      struct err *err)
+{
+    AUTO(stmt_done) sqlite3_stmt *st = NULL;
+    int row;
+
+    if (still_good(s, err) < 0 || stmt_start(&st, &s->db, Q_CREDENTIALS, err, "t", workspace) < 0)
+        return -1;
+    while ((row = stmt_next(&s->db, st, err)) > 0)
+        if (cb(ctx, stmt_text(st, 0), stmt_text(st, 1)) < 0)
+            return 0;
+    return row;
+}
+
+/* ---- settings ---- */
+
+int store_setting_put(struct store *s, const char *name, const char *value, struct err *err)
+{
+    return run(s, NULL, Q_SETTING_PUT, err, "tt", name, value);
+}
+
+char *store_setting_get(struct store *s, const char *name)
+{
+    char *value = NULL;
+
+    return setting_get(&value, &s->db, name, NULL) < 0 ? NULL : value;
+}
+
+/* ---- readers ---- */
+
+int store_reader_open(struct store_reader **out, const char *url, struct err *err)
+{
+    AUTO(store_reader_close) struct store_reader *r = mem_zalloc(sizeof *r);
+    const char *path = url_path(url, err);
+
+    pthread_mutex_init(&r->lock, NULL);
+    if (!path || db_open(&r->db, path, SQLITE_OPEN_READONLY, err) < 0)
+        return -1;
+    *out = take(r);
+    return 0;
+}
+
+void store_reader_close(struct store_reader *r)
+{
+    if (!r)
+        return;
+    db_close(&r->db);
+    pthread_mutex_destroy(&r->lock);
+    free(r);
+}
+
+static int status_get(struct str *out, struct db *db, const char *id, struct err *err)
+{
+    AUTO(stmt_done) sqlite3_stmt *st = NULL;
+    int row;
+
+    if (stmt_start(&st, db, Q_STATUS_GET, err, "t", id) < 0 || (row = stmt_next(db, st, err)) < 0)
+        return -1;
+    if (!row)
+        return err_set(err, ERR_NOT_FOUND, "Assembly '%s' is not known", id);
+    str_add(out, stmt_text(st, 0), (size_t)sqlite3_column_bytes(st, 0));
+    return 0;
+}
+
+int store_status_get(struct str *out, struct store_reader *r, const char *assembly_id,
+                     struct err *err)
+{
+    int rc;
+
+    pthread_mutex_lock(&r->lock);
+    rc = status_get(out, &r->db, assembly_id, err);
+    pthread_mutex_unlock(&r->lock);
+    return rc;
+}
+
+static int file_get(char **name, char **mime, struct db *db, const char *id, struct err *err)
+{
+    AUTO(stmt_done) sqlite3_stmt *st = NULL;
+    int row;
+
+    if (stmt_start(&st, db, Q_FILE_GET, err, "t", id) < 0 || (row = stmt_next(db, st, err)) < 0)
+        return -1;
+    if (!row)
+        return err_set(err, ERR_NOT_FOUND, "file '%s' is not known", id);
+    *name = mem_strdup(stmt_text(st, 0));
+    *mime = mem_strdup(stmt_text(st, 1));
+    return 0;
+}
+
+int store_file_get(char **name, char **mime, struct store_reader *r, const char *blob_id,
+                   struct err *err)
+{
+    int rc;
+
+    pthread_mutex_lock(&r->lock);
+    rc = file_get(name, mime, &r->db, blob_id, err);
+    pthread_mutex_unlock(&r->lock);
+    return rc;
+}

@@ -3,9 +3,15 @@
  * State is an event log: an Assembly is what replaying its events through assembly_apply() gives
  * (assembly/assembly.h). So the store keeps texts and knows no rules.
  *
- * Two kinds of handle. The writer belongs to the conductor thread alone; all its puts happen between
- * store_begin() and store_commit(), and are durable when that returns (synchronous=FULL). Readers are
- * for other threads, one handle each thread (or guarded by the caller), and see only what is committed. */
+ * Two kinds of handle. The writer belongs to the conductor thread alone; all its puts happen
+ * between store_begin() and store_commit(), and are durable when that returns (synchronous=FULL). A
+ * put that failed (not: found nothing to do, ERR_EXISTS, ERR_NOT_FOUND) spoils its transaction: the
+ * puts after it and the commit fail, so half a turn is never saved. Readers are for other threads
+ * and see only what is committed.
+ *
+ * All calls may block on the disk. Errors everywhere: ERR_IO, ERR_NOSPACE (disk full; works again
+ * without reopening when there is room). Texts given to a callback live until it returns. A
+ * callback may read other things from the store, but not run the query it is called from. */
 #pragma once
 #include "base/err.h"
 #include "base/str.h"
@@ -15,10 +21,14 @@
 struct store;
 struct store_reader;
 
-/* url: "sqlite:PATH" or a plain path. Creates the file and the schema. */
+/* url: "sqlite:PATH" or a plain path. Creates the file (mode 0600: it holds Auth Secrets) and the
+ * schema, or brings the schema up to date.
+ * Errors: ERR_CONFIG (a url we can't serve, or a database of a newer version). */
 MUST_CHECK int store_open(struct store **out, const char *url, struct err *err);
 void store_close(struct store *s);
 DEFINE_AUTO(struct store *, store_close)
+/* For tests: let good_calls calls succeed, then fail with ERR_IO (for good). */
+void store_break(struct store *s, int good_calls);
 
 MUST_CHECK int store_begin(struct store *s, struct err *err);
 MUST_CHECK int store_commit(struct store *s, struct err *err); /* on failure: rolled back */
@@ -31,7 +41,7 @@ MUST_CHECK int store_assembly_add(struct store *s, const char *id, const char *w
 MUST_CHECK int store_event_add(struct store *s, const char *assembly_id, int64_t seq, int64_t at_us,
                                const char *json, struct err *err);
 /* The Assembly is over. code: ok or error code; status: the final document. May be called again to
- * replace the document (the cancel receipt settles later). */
+ * replace the document (the cancel receipt settles later). Errors: ERR_NOT_FOUND. */
 MUST_CHECK int store_assembly_end(struct store *s, const char *id, const char *code,
                                   const char *status, int64_t ended_us, int64_t expires_us,
                                   struct err *err);
@@ -43,20 +53,22 @@ MUST_CHECK int store_open_assemblies(struct store *s,
 MUST_CHECK int store_events(struct store *s, const char *assembly_id,
                             int (*cb)(void *ctx, int64_t seq, int64_t at_us, const char *json),
                             void *ctx, struct err *err);
-/* Assemblies that are over and whose expires_us has passed, at most max ids; cb as above. */
+/* Assemblies that are over and whose expires_us has passed, at most max ids; cb as above, and it
+ * may purge. */
 MUST_CHECK int store_expired(struct store *s, int64_t now_us, int max,
                              int (*cb)(void *ctx, const char *id), void *ctx, struct err *err);
 /* Forget documents, events, file and upload rows of an Assembly; the id stays known as used. */
 MUST_CHECK int store_assembly_purge(struct store *s, const char *id, struct err *err);
 
 /* ---- files: which blobs exist and until when ---- */
+/* The same blob may be added again by its Assembly (a job that ran twice). */
 MUST_CHECK int store_file_add(struct store *s, const char *blob_id, const char *assembly_id,
                               const char *name, const char *mime, int64_t size, struct err *err);
 /* All blobs of an Assembly. */
 MUST_CHECK int store_files(struct store *s, const char *assembly_id,
                            int (*cb)(void *ctx, const char *blob_id), void *ctx, struct err *err);
 
-/* ---- tus uploads that are not finished (and partial ones); meta is the upload room's own JSON ---- */
+/* ---- tus uploads, unfinished or partial; meta is the upload room's own JSON ---- */
 MUST_CHECK int store_upload_put(struct store *s, const char *id, const char *assembly_id,
                                 const char *meta, struct err *err);
 MUST_CHECK int store_upload_del(struct store *s, const char *id, struct err *err);
@@ -69,7 +81,7 @@ MUST_CHECK int store_uploads(struct store *s,
 struct store_key {
     const char *id;        /* 32 hex */
     const char *key;       /* what clients send */
-    const char *secret;
+    const char *secret;    /* signs their requests */
     const char *workspace; /* 32 hex */
     const char *scopes;    /* space-separated; "*": all */
 };
@@ -77,7 +89,7 @@ MUST_CHECK int store_key_put(struct store *s, const struct store_key *k, struct 
 MUST_CHECK int store_keys(struct store *s, int (*cb)(void *ctx, const struct store_key *k),
                           void *ctx, struct err *err);
 
-/* ---- stored credentials; sealed is what secret/seal.h made, base64 ---- */
+/* ---- stored credentials; sealed is what seal() of base/secret.h made, base64 ---- */
 MUST_CHECK int store_credential_put(struct store *s, const char *workspace, const char *name,
                                     const char *type, const char *sealed, struct err *err);
 MUST_CHECK int store_credential_del(struct store *s, const char *workspace, const char *name,
@@ -94,9 +106,10 @@ MUST_CHECK int store_setting_put(struct store *s, const char *name, const char *
                                  struct err *err);
 char *store_setting_get(struct store *s, const char *name); /* caller frees; NULL when absent */
 
-/* ---- readers ---- */
+/* ---- readers: the database must exist (store_open() first) ---- */
 MUST_CHECK int store_reader_open(struct store_reader **out, const char *url, struct err *err);
 void store_reader_close(struct store_reader *r);
+DEFINE_AUTO(struct store_reader *, store_reader_close)
 /* The final document of an Assembly that is over. Errors: ERR_NOT_FOUND. Thread-safe. */
 MUST_CHECK int store_status_get(struct str *out, struct store_reader *r, const char *assembly_id,
                                 struct err *err);

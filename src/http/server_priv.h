@@ -1,0 +1,149 @@
+/* server_priv.h - what the files behind server.h share. Nobody else includes it.
+ *
+ * Locks, in the order they may be taken: shard, request, stream, then libmicrohttpd's own. No lock
+ * is held while a handler's callback runs. */
+#pragma once
+#include "http/server.h"
+
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define SHARDS 16
+
+/* One TCP connection, from accept to just before its descriptor is closed. Whoever holds the
+ * shard's lock and finds it in the list may use fd. */
+struct conn {
+    struct http_server *server;
+    struct conn *prev, *next; /* in its shard; under the shard's lock */
+    struct http_request *req; /* being served, or NULL; under the shard's lock */
+    int fd;
+    char peer[INET6_ADDRSTRLEN];
+    _Atomic(unsigned) requests; /* begun so far */
+    _Atomic(bool) is_serving;   /* between a request's headers and its end */
+    _Atomic(bool) is_streaming; /* its answer is an event stream */
+    _Atomic(int64_t) cut_at_us; /* answered raw in mid-body; 0: no */
+
+    /* The sweeper's notes on the present pause between two requests. */
+    unsigned seen_requests;
+    uint64_t seen_bytes;
+    int64_t headers_since_us; /* 0: not a byte yet */
+};
+
+struct shard {
+    pthread_mutex_t lock;
+    struct conn *head;
+};
+
+struct http_server {
+    struct http_config conf;
+    struct MHD_Daemon *daemon;
+    int listen_fd;
+    int port;
+    _Atomic(int) busy;
+    _Atomic(int) cuts;      /* connections with cut_at_us set: the sweeper hurries */
+    _Atomic(bool) stopping; /* nothing may suspend any more */
+    bool quiesced;
+    struct shard shards[SHARDS];
+
+    pthread_t sweeper;
+    bool has_sweeper;
+    pthread_mutex_t sweep_lock;
+    pthread_cond_t sweep_cond;
+    bool sweep_stop; /* under sweep_lock */
+};
+
+enum phase {                /* of a request; only its HTTP thread looks at it */
+             PHASE_BEGIN,   /* begin() runs or waits */
+             PHASE_BODY,    /* the body arrives */
+             PHASE_HELD,    /* answered in begin(), no body: queued in the handler's last call */
+             PHASE_END,     /* end() runs or waits */
+             PHASE_QUEUED,  /* libmicrohttpd has the answer */
+             PHASE_DISCARD, /* answered raw on the socket; what still arrives is dropped */
+};
+
+struct query_arg {
+    char *name, *value; /* into query_text */
+};
+
+struct http_request {
+    _Atomic(int) refs;
+    struct http_server *server;
+    const struct http_handler *handler; /* NULL: refused before routing */
+    void *data;
+    char *path_arg[4];
+    struct query_arg *query;
+    char *query_text;
+    int query_count;
+    bool query_bad;
+    bool is_head;        /* by override: libmicrohttpd does not know */
+    int64_t body_length; /* as http_content_length() */
+    enum phase phase;
+
+    pthread_mutex_t lock;       /* for all below */
+    struct MHD_Connection *mhd; /* NULL once the request is over */
+    struct conn *conn;          /* the same */
+    struct http_response *answer;
+    struct http_stream *stream; /* once libmicrohttpd has it; a reference */
+    bool is_answered;           /* there was an answer; later ones are dropped */
+    bool can_go_on;             /* http_go_on() was called */
+    bool is_suspended;          /* waiting, and libmicrohttpd knows */
+    bool is_in_body;            /* an answer now would have to be sent raw */
+    bool is_raw_sent;           /* and it was, to the last byte */
+    bool is_cut;                /* by http_cut() */
+
+    char peer[INET6_ADDRSTRLEN];
+    const char *method, *path, *path_raw; /* into text */
+    char text[];
+};
+
+struct http_response {
+    int status;
+    bool is_close;
+    struct str headers; /* name NUL value NUL ... */
+    enum { BODY_NONE, BODY_TEXT, BODY_SHARED, BODY_FD, BODY_STREAM } body;
+    char *content_type;
+    char *text; /* BODY_TEXT: ours; BODY_SHARED: lent */
+    size_t len;
+    void (*release)(void *);
+    void *release_arg;
+    int fd;
+    uint64_t offset, length;
+    struct http_stream *stream;
+};
+
+/* server.c */
+void server_conn_begin(struct conn *c, struct http_request *req);
+void server_conn_end(struct conn *c);
+void server_conn_cut(struct conn *c);
+
+/* request.c: the access handler and the completed callback */
+enum MHD_Result request_handle(void *server, struct MHD_Connection *mhd, const char *url,
+                               const char *method, const char *version, const char *data,
+                               size_t *size, void **req);
+void request_completed(void *server, struct MHD_Connection *mhd, void **req,
+                       enum MHD_RequestTerminationCode how);
+/* The server stops: what waits wakes up and finds out. */
+void request_wake_for_stop(struct http_request *req);
+void request_drop_stream(struct http_request *req); /* if it has one */
+
+/* answer.c */
+void response_free(struct http_response *r); /* NULL is fine */
+/* Hand r to libmicrohttpd. Frees r. */
+enum MHD_Result response_queue(struct http_response *r, struct MHD_Connection *mhd, bool is_head);
+/* Can the body go out in one piece from memory? */
+bool response_is_plain(const struct http_response *r);
+/* Write r on the socket without waiting, then end our direction. Frees r. Returns whether every
+ * byte went to the kernel. */
+bool response_send_raw(struct http_response *r, int fd, bool is_head);
+
+/* stream.c */
+void stream_ref(struct http_stream *s);
+void stream_unref(struct http_stream *s);
+struct http_stream *stream_new(struct http_server *s);
+struct MHD_Response *stream_response(struct http_stream *s, struct MHD_Connection *mhd);
+/* The other side of the stream went away (or never came). Drops its reference. */
+void stream_peer_gone(void *stream);
+/* The peer has left or has to: nothing more is written. */
+void stream_drop(struct http_stream *s);
