@@ -1,0 +1,65 @@
+#include "http/reply.h"
+
+#include <string.h>
+
+void reply_headers(struct http_response *r)
+{
+    http_response_header(r, "Access-Control-Allow-Origin", "*");
+    http_response_header(r, "Access-Control-Allow-Methods", "POST, GET, PUT, DELETE, OPTIONS");
+    http_response_header(r, "Access-Control-Allow-Headers",
+                         "X-Requested-With, Content-Type, Cache-Control, Accept, Content-Length, "
+                         "Transloadit-Client, Authorization");
+    http_response_header(r, "Access-Control-Expose-Headers", "Retry-After");
+    http_response_header(r, "Cache-Control", "no-cache");
+}
+
+static struct http_response *json_response(int status, char *json)
+{
+    struct http_response *r = http_response_new(status);
+
+    reply_headers(r);
+    http_response_text(r, "application/json; charset=utf-8", json, strlen(json));
+    return r;
+}
+
+void reply_json(struct http_request *req, int status, char *json)
+{
+    http_answer(req, json_response(status, json));
+}
+
+struct http_response *reply_error_response(const struct err *err, const json_t *extra)
+{
+    struct str b = {0};
+    const char *key;
+    json_t *v;
+    int status = err_http_status(err);
+
+    str_puts(&b, "{\"error\":");
+    str_add_json(&b, err_name(err));
+    str_addf(&b, ",\"http_code\":%d,\"message\":", status);
+    str_add_json(&b, err->msg);
+    str_puts(&b, ",\"reason\":");
+    str_add_json(&b, err->msg);
+    json_object_foreach ((json_t *)extra, key, v) {
+        str_putc(&b, ',');
+        str_add_json(&b, key);
+        str_putc(&b, ':');
+        str_add_json_value(&b, v);
+    }
+    str_putc(&b, '}');
+    return json_response(status, str_take(&b));
+}
+
+void reply_error(struct http_request *req, const struct err *err, const json_t *extra)
+{
+    http_answer(req, reply_error_response(err, extra));
+}
+
+void reply_preflight(struct http_request *req)
+{
+    struct http_response *r = http_response_new(200);
+
+    reply_headers(r);
+    http_response_header(r, "Access-Control-Max-Age", "86400");
+    http_answer(req, r);
+}

@@ -1,0 +1,15 @@
+/* reply.h - the answers that every endpoint gives the same way: JSON with CORS headers, and error bodies
+ * (api.md sections 1 and 4). */
+#pragma once
+#include "base/json.h"
+#include "http/server.h"
+
+/* CORS and cache headers of the JSON API. */
+void reply_headers(struct http_response *r);
+/* json: complete text, taken over. */
+void reply_json(struct http_request *req, int status, char *json);
+/* {"error":…,"http_code":…,"message":…,"reason":…} plus the members of extra (lent, may be NULL). */
+void reply_error(struct http_request *req, const struct err *err, const json_t *extra);
+struct http_response *reply_error_response(const struct err *err, const json_t *extra);
+/* Status 200, empty: every OPTIONS of the JSON API. */
+void reply_preflight(struct http_request *req);

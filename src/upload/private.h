@@ -1,0 +1,65 @@
+/* private.h - the upload room's own structures. */
+#pragma once
+#include "base/id.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "upload/spool.h"
+#include "upload/upload.h"
+
+#include <pthread.h>
+
+enum upload_state {
+    UPLOAD_OPEN,      /* takes bytes */
+    UPLOAD_FINISHING, /* all bytes are in, its hand-over is not committed yet */
+    UPLOAD_FINISHED,
+    UPLOAD_GONE,      /* terminated, expired, or its Assembly is over: 410 */
+};
+
+enum upload_concat { CONCAT_NONE, CONCAT_PARTIAL, CONCAT_FINAL };
+
+struct upload {
+    int refs; /* guarded by uploads.lock */
+    struct uploads *all;
+    char id[ID_LEN + 1], assembly_id[ID_LEN + 1], file_id[ID_LEN + 1];
+    struct upload *next_of_assembly;
+
+    pthread_mutex_t lock; /* everything below */
+    enum upload_state state;
+    enum upload_concat concat;
+    char *concat_header, *metadata, *url; /* as the client sent them; NULL: absent */
+    char *filename, *fieldname;
+    json_t *user_meta;
+    int64_t length; /* -1: deferred */
+    int64_t offset; /* what HEAD says */
+    int64_t expires_us;
+    struct spool spool;
+    uint64_t generation;         /* who may write */
+    struct http_request *holder; /* the request that writes, a reference; NULL: none */
+    int64_t told_us;             /* when the conductor heard of the offset last */
+};
+
+struct uploads {
+    struct uploads_conf conf;
+    pthread_mutex_t lock;
+    struct map by_id;       /* struct upload, one reference */
+    struct map by_assembly; /* first struct upload of the list */
+    struct body_watch *bodies;
+};
+
+/* uploads.c */
+struct upload *upload_new(struct uploads *u);
+struct upload *upload_find(struct uploads *u, const char *id); /* a reference, or NULL */
+void upload_unref(struct upload *p);
+void upload_register(struct uploads *u, struct upload *p);
+char *upload_row(const struct upload *p); /* its row in the store, JSON; the caller frees */
+/* Close and remove what there is. Locked by the caller. Returns bytes freed. */
+int64_t upload_discard(struct upload *p);
+/* Nobody may write any more but who asks now; the previous request is cut with 423. Locked by the caller. */
+uint64_t upload_take(struct upload *p, struct http_request *holder);
+/* upload_finish: the data becomes a blob. Locked by the caller. */
+MUST_CHECK int upload_commit(char md5[33], struct upload *p, struct err *err);
+json_t *upload_file_event(const struct upload *p, const char *md5);
+
+/* body.c: ends the create request of an Assembly that is over, and counts. */
+void body_watch_stop(struct uploads *u, const char *assembly_id, int *stopped, int64_t *bytes_freed);

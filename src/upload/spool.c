@@ -1,0 +1,132 @@
+#include "upload/spool.h"
+#include "base/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <sys/stat.h>
+
+static void *new_md5(void)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+    EVP_DigestInit_ex(ctx, EVP_md5(), NULL);
+    return ctx;
+}
+
+int spool_create(struct spool *s, const char *path, struct err *err)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0)
+        return err_errno(err, "create an upload file");
+    *s = (struct spool){mem_strdup(path), fd, new_md5(), 0};
+    return 0;
+}
+
+int spool_open(struct spool *s, const char *path, struct err *err)
+{
+    struct stat st;
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd < 0)
+        return err_errno(err, "open an upload file");
+    if (fstat(fd, &st) < 0) {
+        err_errno(err, "stat an upload file");
+        close(fd);
+        return -1;
+    }
+    *s = (struct spool){mem_strdup(path), fd, NULL, st.st_size};
+    return 0;
+}
+
+/* After a restart or a truncation the hash is made again from the file. */
+static int rehash(struct spool *s, struct err *err)
+{
+    AUTO(mem_free) char *buf = mem_alloc(256 * 1024);
+    EVP_MD_CTX *ctx = new_md5();
+
+    for (int64_t at = 0; at < s->size;) {
+        size_t want = s->size - at < 256 * 1024 ? (size_t)(s->size - at) : 256 * 1024;
+        ssize_t n = pread(s->fd, buf, want, at);
+
+        if (n <= 0) {
+            if (n == 0)
+                errno = EIO;
+            EVP_MD_CTX_free(ctx);
+            return err_errno(err, "read an upload file again");
+        }
+        EVP_DigestUpdate(ctx, buf, (size_t)n);
+        at += n;
+    }
+    s->md5 = ctx;
+    return 0;
+}
+
+int spool_write(struct spool *s, const void *data, size_t len, struct err *err)
+{
+    const char *p = data;
+
+    if (!s->md5 && rehash(s, err) < 0)
+        return -1;
+    EVP_DigestUpdate(s->md5, data, len);
+    while (len) {
+        ssize_t n = pwrite(s->fd, p, len, s->size);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            err_errno(err, "write an upload file");
+            EVP_MD_CTX_free(s->md5); /* it has seen bytes that are not in the file */
+            s->md5 = NULL;
+            return -1;
+        }
+        s->size += n;
+        p += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int spool_truncate(struct spool *s, int64_t size, struct err *err)
+{
+    if (ftruncate(s->fd, size) < 0)
+        return err_errno(err, "truncate an upload file");
+    s->size = size;
+    EVP_MD_CTX_free(s->md5);
+    s->md5 = NULL;
+    return 0;
+}
+
+int spool_commit(struct spool *s, char md5[33], struct blob_store *bs, const char *id, bool sync,
+                 struct err *err)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+
+    if (!s->md5 && rehash(s, err) < 0)
+        return -1;
+    if (sync && fdatasync(s->fd) < 0)
+        return err_errno(err, "flush an upload file");
+    EVP_DigestFinal_ex(s->md5, digest, NULL);
+    hex_encode(md5, digest, 16);
+    EVP_MD_CTX_free(s->md5);
+    s->md5 = NULL;
+    if (blob_adopt(bs, id, s->path, /* synced= */ true, err) < 0)
+        return -1;
+    spool_close(s, false);
+    return 0;
+}
+
+int64_t spool_close(struct spool *s, bool remove)
+{
+    int64_t freed = 0;
+
+    if (s->path && remove && unlink(s->path) == 0)
+        freed = s->size;
+    EVP_MD_CTX_free(s->md5);
+    if (s->path)
+        fd_close(s->fd);
+    free(s->path);
+    *s = (struct spool){.fd = -1};
+    return freed;
+}

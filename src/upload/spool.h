@@ -1,0 +1,25 @@
+/* spool.h - bytes on their way in: appended to a file, hashed as they come, a blob in the end. Not
+ * thread-safe: the owner guards it. */
+#pragma once
+#include "base/err.h"
+#include "blob/blob.h"
+
+struct spool {
+    char *path;
+    int fd;       /* -1: not open */
+    void *md5;    /* EVP_MD_CTX of the first `size` bytes; NULL: not known yet (after a restart) */
+    int64_t size; /* bytes */
+};
+
+/* A new, empty file. Errors: ERR_IO, ERR_NOSPACE. */
+MUST_CHECK int spool_create(struct spool *s, const char *path, struct err *err);
+/* An existing one; its size is what is there. The hash is made when it is needed. */
+MUST_CHECK int spool_open(struct spool *s, const char *path, struct err *err);
+MUST_CHECK int spool_write(struct spool *s, const void *data, size_t len, struct err *err);
+/* Forget what came after size (bytes that a checksum refused). */
+MUST_CHECK int spool_truncate(struct spool *s, int64_t size, struct err *err);
+/* Make it the blob id; md5 gets 32 hex digits. The file is closed. sync: flush it to the disk first. */
+MUST_CHECK int spool_commit(struct spool *s, char md5[33], struct blob_store *bs, const char *id, bool sync,
+                            struct err *err);
+/* Close; remove the file when `remove`. Returns its size if it was removed. */
+int64_t spool_close(struct spool *s, bool remove);

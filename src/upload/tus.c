@@ -1,0 +1,870 @@
+/* The tus 1.0 protocol: creation, creation-with-upload, creation-defer-length, termination, concatenation,
+ * checksum, expiration. Contract: api-tus.md. */
+#include "base/clock.h"
+#include "http/reply.h"
+#include "upload/private.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <string.h>
+
+#define TELL_EVERY_US (SECOND_US / 4)
+
+/* One request. */
+struct tus {
+    int refs; /* the request, and each reply that is awaited: it may come after the connection went away */
+    struct http_request *req;
+    struct uploads *all;
+    struct upload *upload; /* a reference */
+    uint64_t generation;   /* ours, while we may write */
+    bool creating;         /* a POST: answers 201 */
+    bool has_body;
+    int64_t start;         /* offset before this request */
+    EVP_MD_CTX *checksum;  /* NULL: none asked for */
+    unsigned char want[EVP_MAX_MD_SIZE];
+    ptrdiff_t want_len;
+    struct err err;        /* what went wrong while bytes came in */
+    char **parts;          /* ids of the uploads to join, NULL-terminated */
+};
+
+static void tus_headers(struct http_request *req, struct http_response *r)
+{
+    const char *origin = http_header(req, "Origin");
+
+    http_response_header(r, "Tus-Resumable", "1.0.0");
+    http_response_header(r, "X-Content-Type-Options", "nosniff");
+    http_response_header(r, "Access-Control-Allow-Origin", origin ? origin : "*");
+    if (origin)
+        http_response_header(r, "Vary", "Origin");
+    http_response_header(r, "Access-Control-Expose-Headers",
+                         "Upload-Offset, Location, Upload-Length, Tus-Version, Tus-Resumable, Tus-Max-Size, "
+                         "Tus-Extension, Tus-Checksum-Algorithm, Upload-Metadata, Upload-Defer-Length, "
+                         "Upload-Concat, Upload-Expires");
+}
+
+static struct http_response *answer_new(struct http_request *req, int status)
+{
+    struct http_response *r = http_response_new(status);
+
+    tus_headers(req, r);
+    return r;
+}
+
+static struct http_response *refusal(struct http_request *req, int status, const char *text)
+{
+    struct http_response *r = answer_new(req, status);
+    char *body = mem_printf("ERR: %s\n", text);
+
+    if (strcmp(http_method(req), "HEAD"))
+        http_response_text(r, "text/plain; charset=utf-8", body, strlen(body));
+    else
+        free(body);
+    if (status == 412)
+        http_response_header(r, "Tus-Version", "1.0.0");
+    return r;
+}
+
+static enum http_next refuse(struct http_request *req, int status, const char *text)
+{
+    http_answer(req, refusal(req, status, text));
+    return HTTP_ANSWERED;
+}
+
+/* Refusals that the Assembly causes are JSON (api-tus.md 6). */
+static struct http_response *json_refusal(struct http_request *req, int status, const struct err *err)
+{
+    struct http_response *r = answer_new(req, status);
+    struct str b = {0};
+
+    str_puts(&b, "{\"error\":");
+    str_add_json(&b, err_name(err));
+    str_addf(&b, ",\"http_code\":%d,\"message\":", status);
+    str_add_json(&b, err->msg);
+    str_putc(&b, '}');
+    size_t len = b.len;
+    http_response_text(r, "application/json; charset=utf-8", str_take(&b), len);
+    return r;
+}
+
+static void add_expires(struct http_response *r, const struct upload *p)
+{
+    char date[30];
+
+    date_format_http(date, p->expires_us);
+    http_response_header(r, "Upload-Expires", date);
+}
+
+static void add_number(struct http_response *r, const char *name, int64_t n)
+{
+    char text[24];
+
+    snprintf(text, sizeof text, "%lld", (long long)n);
+    http_response_header(r, name, text);
+}
+
+/* A decimal number without sign, or -1. */
+static int64_t parse_size(const char *s)
+{
+    int64_t n = 0;
+
+    if (!s || !*s || strlen(s) > 18)
+        return -1;
+    for (; *s; s++) {
+        if (*s < '0' || *s > '9')
+            return -1;
+        n = n * 10 + (*s - '0');
+    }
+    return n;
+}
+
+static bool version_ok(struct http_request *req)
+{
+    const char *v = http_header(req, "Tus-Resumable");
+
+    return v && !strcmp(v, "1.0.0");
+}
+
+static struct tus *tus_new(struct http_request *req)
+{
+    struct tus *t = mem_zalloc(sizeof *t);
+
+    t->refs = 1;
+    t->req = req;
+    t->all = app_uploads(req);
+    http_set_data(req, t);
+    return t;
+}
+
+static void tus_unref(struct tus *t)
+{
+    if (!t || __atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL))
+        return;
+    upload_unref(t->upload);
+    EVP_MD_CTX_free(t->checksum);
+    for (char **p = t->parts; p && *p; p++)
+        free(*p);
+    free(t->parts);
+    free(t);
+}
+
+/* For a reply or a thread that will use t and its request. */
+static void tus_await(struct tus *t)
+{
+    __atomic_add_fetch(&t->refs, 1, __ATOMIC_RELAXED);
+    http_request_ref(t->req);
+}
+
+static void tus_awaited(struct tus *t)
+{
+    http_request_unref(t->req);
+    tus_unref(t);
+}
+
+/* ---- OPTIONS ---- */
+
+static enum http_next options_end(struct http_request *req)
+{
+    struct http_response *r = answer_new(req, 200);
+    struct uploads *u = app_uploads(req);
+
+    http_response_header(r, "Tus-Version", "1.0.0");
+    http_response_header(r, "Tus-Extension",
+                         "creation,creation-with-upload,termination,concatenation,creation-defer-length,"
+                         "checksum,expiration");
+    http_response_header(r, "Tus-Checksum-Algorithm", "sha1,md5,sha256");
+    if (u->conf.max_size)
+        add_number(r, "Tus-Max-Size", u->conf.max_size);
+    http_response_header(r, "Access-Control-Allow-Methods", "POST, HEAD, PATCH, OPTIONS, GET, DELETE");
+    http_response_header(r, "Access-Control-Allow-Headers",
+                         "Authorization, Origin, X-Requested-With, X-Request-ID, X-HTTP-Method-Override, "
+                         "Content-Type, Upload-Length, Upload-Offset, Tus-Resumable, Upload-Metadata, "
+                         "Upload-Defer-Length, Upload-Concat, Upload-Checksum, Upload-Incomplete, "
+                         "Upload-Complete, Upload-Draft-Interop-Version, Transloadit-Client");
+    http_response_header(r, "Access-Control-Max-Age", "86400");
+    http_answer(req, r);
+    return HTTP_ANSWERED;
+}
+
+const struct http_handler tus_options = {.end = options_end};
+
+static enum http_next refuse_end(struct http_request *req)
+{
+    return refuse(req, 405, "this method is not served here");
+}
+
+const struct http_handler tus_refuse = {.end = refuse_end};
+
+/* ---- metadata ---- */
+
+/* "key base64,key base64": values go where they belong. -1: malformed. */
+static int read_metadata(struct upload *p, const char *text)
+{
+    AUTO(mem_free) char *copy = mem_strdup(text);
+    char *rest = copy, *item;
+    const char *url = NULL;
+
+    p->user_meta = json_object();
+    while ((item = strsep(&rest, ","))) {
+        while (*item == ' ')
+            item++;
+        for (size_t n = strlen(item); n && item[n - 1] == ' ';)
+            item[--n] = 0;
+        if (!*item)
+            continue;
+        char *b64 = strchr(item, ' ');
+        if (b64)
+            *b64++ = 0;
+        size_t len = b64 ? strlen(b64) : 0;
+        AUTO(mem_free) char *value = mem_zalloc(len / 4 * 3 + 4);
+        ptrdiff_t n = b64 ? base64_decode((unsigned char *)value, b64, len) : 0;
+        if (n < 0 || strlen(item) > 255)
+            return -1;
+        value[n] = 0;
+        if (!strcmp(item, "assembly_url") || !strcmp(item, "assembly_ssl_url")) {
+            url = strstr(value, "/assemblies/");
+            for (const char *more; url && (more = strstr(url + 1, "/assemblies/"));)
+                url = more;
+            if (url && !*p->assembly_id)
+                snprintf(p->assembly_id, sizeof p->assembly_id, "%.32s", url + strlen("/assemblies/"));
+        } else if (!strcmp(item, "fieldname")) {
+            free(p->fieldname);
+            p->fieldname = mem_strdup(value);
+        } else if (!strcmp(item, "filename")) {
+            free(p->filename);
+            p->filename = mem_strdup(value);
+        } else {
+            jset(p->user_meta, item, value);
+        }
+    }
+    return 0;
+}
+
+/* ---- finishing ---- */
+
+static struct http_response *progress_answer(struct tus *t)
+{
+    struct upload *p = t->upload;
+    struct http_response *r = answer_new(t->req, t->creating ? 201 : 204);
+
+    if (t->creating)
+        http_response_header(r, "Location", p->url);
+    if (!t->creating || t->has_body)
+        add_number(r, "Upload-Offset", p->offset);
+    add_expires(r, p);
+    return r;
+}
+
+static void handed_over(void *ctx, const struct err *err, struct published *doc)
+{
+    struct tus *t = ctx;
+    struct upload *p = t->upload;
+
+    (void)doc;
+    pthread_mutex_lock(&p->lock);
+    struct http_response *r;
+    if (err && err_http_status(err) >= 500 && err->code != ERR_ASSEMBLY_NOT_FOUND) {
+        p->state = UPLOAD_OPEN; /* the store refused: nothing is acknowledged, the client tries again */
+        r = json_refusal(t->req, 503, err);
+    } else if (err) {
+        p->state = UPLOAD_GONE;
+        r = json_refusal(t->req, err->code == ERR_MAX_SIZE ? 413 : 410, err);
+    } else {
+        p->state = UPLOAD_FINISHED;
+        r = progress_answer(t);
+    }
+    pthread_mutex_unlock(&p->lock);
+    http_answer(t->req, r);
+    tus_awaited(t);
+}
+
+/* All bytes are in: the file becomes a blob and goes to the conductor. Locked by the caller, who returns
+ * what comes back. */
+static enum http_next finish(struct tus *t)
+{
+    struct upload *p = t->upload;
+    char md5[33];
+    struct err err;
+
+    if (p->concat == CONCAT_PARTIAL) {
+        p->state = UPLOAD_FINISHED;
+        AUTO(mem_free) char *row = upload_row(p);
+        conductor_post_upload(t->all->conf.conductor, "", p->id, row, NULL, NULL);
+        http_answer(t->req, progress_answer(t));
+        return HTTP_ANSWERED;
+    }
+    if (upload_commit(md5, p, &err) < 0) {
+        http_answer(t->req, json_refusal(t->req, err_http_status(&err), &err));
+        return HTTP_ANSWERED;
+    }
+    p->state = UPLOAD_FINISHED; /* so the row says it; other requests wait for the lock */
+    AUTO(mem_free) char *row = upload_row(p);
+    p->state = UPLOAD_FINISHING;
+    tus_await(t);
+    conductor_post(t->all->conf.conductor, &(struct conductor_news){
+                                               .assembly_id = p->assembly_id,
+                                               .type = EV_FILE_UPLOADED,
+                                               .data = upload_file_event(p, md5),
+                                               .upload_id = p->id,
+                                               .upload_meta = row,
+                                               .reply = handed_over,
+                                               .ctx = t,
+                                           });
+    return HTTP_WAIT;
+}
+
+static void tell_offset(struct tus *t, bool now)
+{
+    struct upload *p = t->upload;
+    int64_t mono = clock_mono_us();
+
+    if (!*p->assembly_id || (!now && mono - p->told_us < TELL_EVERY_US))
+        return;
+    p->told_us = mono;
+    conductor_post(t->all->conf.conductor,
+                   &(struct conductor_news){.assembly_id = p->assembly_id,
+                                            .type = EV_UPLOAD_OFFSET,
+                                            .data = json_pack("{s:s,s:I}", "id", p->id, "offset",
+                                                              (json_int_t)p->offset)});
+}
+
+/* ---- bytes ---- */
+
+static int parse_checksum(struct tus *t, const char *header)
+{
+    static const struct {
+        const char *name;
+        const EVP_MD *(*md)(void);
+    } algs[] = {{"sha1 ", EVP_sha1}, {"md5 ", EVP_md5}, {"sha256 ", EVP_sha256}};
+
+    for (size_t i = 0; i < ARRAY_LEN(algs); i++) {
+        const char *b64 = header + strlen(algs[i].name);
+
+        if (!str_starts(header, algs[i].name) || strlen(b64) > 64)
+            continue;
+        t->want_len = base64_decode(t->want, b64, strlen(b64));
+        t->checksum = EVP_MD_CTX_new();
+        EVP_DigestInit_ex(t->checksum, algs[i].md(), NULL);
+        return t->want_len == EVP_MD_CTX_size(t->checksum) ? 0 : -1;
+    }
+    return -1;
+}
+
+static int on_body(struct http_request *req, const char *data, size_t len)
+{
+    struct tus *t = http_data(req);
+    struct upload *p = t->upload;
+    struct http_response *cut = NULL;
+
+    if (!t->has_body || t->err.code)
+        return 0; /* a body that nobody asked for, or the rest of one that failed */
+    pthread_mutex_lock(&p->lock);
+    if (p->generation != t->generation || p->state != UPLOAD_OPEN) {
+        err_set(&t->err, ERR_BUSY, "taken over");
+    } else if (p->length >= 0 && p->spool.size + (int64_t)len > p->length) {
+        err_set(&t->err, ERR_MAX_SIZE, "more bytes than Upload-Length");
+        cut = refusal(req, 413, t->err.msg);
+    } else if (t->all->conf.max_size && p->spool.size + (int64_t)len > t->all->conf.max_size) {
+        err_set(&t->err, ERR_MAX_SIZE, "more bytes than Tus-Max-Size");
+        cut = refusal(req, 413, t->err.msg);
+    } else if (spool_write(&p->spool, data, len, &t->err) < 0) {
+        cut = json_refusal(req, err_http_status(&t->err), &t->err);
+    } else if (t->checksum) {
+        EVP_DigestUpdate(t->checksum, data, len);
+    } else {
+        p->offset = p->spool.size;
+        tell_offset(t, false);
+    }
+    pthread_mutex_unlock(&p->lock);
+    if (cut)
+        http_cut(req, cut);
+    return 0;
+}
+
+static void let_go(struct tus *t)
+{
+    struct upload *p = t->upload;
+
+    if (p->generation == t->generation && p->holder) {
+        http_request_unref(p->holder);
+        p->holder = NULL;
+    }
+}
+
+static bool checksum_ok(struct tus *t, struct err *err)
+{
+    unsigned char have[EVP_MAX_MD_SIZE];
+    struct upload *p = t->upload;
+
+    if (!t->checksum)
+        return true;
+    EVP_DigestFinal_ex(t->checksum, have, NULL);
+    EVP_MD_CTX_free(t->checksum);
+    t->checksum = NULL;
+    if (memcmp(have, t->want, (size_t)t->want_len)) {
+        if (spool_truncate(&p->spool, t->start, err) < 0)
+            upload_discard(p);
+        return false;
+    }
+    p->offset = p->spool.size;
+    return true;
+}
+
+static enum http_next on_end(struct http_request *req)
+{
+    struct tus *t = http_data(req);
+    struct upload *p = t->upload;
+    enum http_next next = HTTP_ANSWERED;
+    struct err err;
+
+    pthread_mutex_lock(&p->lock);
+    if (p->state == UPLOAD_GONE)
+        http_answer(req, refusal(req, 410, "the upload is gone"));
+    else if (t->err.code || p->generation != t->generation)
+        http_answer(req, refusal(req, 423, "another request has taken this upload over"));
+    else if (!checksum_ok(t, &err))
+        http_answer(req, refusal(req, 460, "the checksum does not match"));
+    else if (p->state == UPLOAD_OPEN && p->length >= 0 && p->offset == p->length)
+        next = finish(t);
+    else {
+        tell_offset(t, true);
+        http_answer(req, progress_answer(t));
+    }
+    let_go(t);
+    pthread_mutex_unlock(&p->lock);
+    return next;
+}
+
+static void on_done(struct http_request *req, enum http_outcome outcome)
+{
+    struct tus *t = http_data(req);
+    struct upload *p = t ? t->upload : NULL;
+
+    if (p) {
+        pthread_mutex_lock(&p->lock);
+        if (p->generation == t->generation && p->state == UPLOAD_OPEN && t->has_body) {
+            if (t->checksum && p->spool.path) { /* bytes that were never checked do not count */
+                struct err err;
+
+                if (spool_truncate(&p->spool, t->start, &err) < 0)
+                    upload_discard(p);
+            }
+            if (outcome == HTTP_DONE_CLOSED)
+                tell_offset(t, true);
+        }
+        let_go(t);
+        pthread_mutex_unlock(&p->lock);
+    }
+    tus_unref(t);
+}
+
+/* ---- POST ---- */
+
+static void created(void *ctx, const struct err *err, struct published *doc)
+{
+    struct tus *t = ctx;
+    struct upload *p = t->upload;
+    struct http_request *req = t->req;
+
+    (void)doc;
+    if (err) {
+        int status = err->code == ERR_ASSEMBLY_NOT_FOUND ? 404 : err_http_status(err);
+
+        pthread_mutex_lock(&p->lock);
+        upload_discard(p);
+        pthread_mutex_unlock(&p->lock);
+        http_answer(req, json_refusal(req, status == 413 ? 413 : status, err));
+    } else {
+        upload_register(t->all, p);
+        if (t->has_body)
+            http_go_on(req);
+        else if (p->length == 0 && p->concat != CONCAT_FINAL)
+            http_go_on(req); /* complete as it is: on_end hands it over */
+        else
+            http_answer(req, progress_answer(t));
+    }
+    tus_awaited(t);
+}
+
+static enum http_next post_creation(struct tus *t)
+{
+    struct upload *p = t->upload;
+    AUTO(mem_free) char *row = upload_row(p);
+
+    tus_await(t);
+    if (p->concat == CONCAT_PARTIAL) {
+        conductor_post_upload(t->all->conf.conductor, "", p->id, row, created, t);
+        return HTTP_WAIT;
+    }
+    conductor_post(t->all->conf.conductor,
+                   &(struct conductor_news){
+                       .assembly_id = p->assembly_id,
+                       .type = EV_UPLOAD_CREATED,
+                       .data = json_pack("{s:s,s:o,s:o,s:I,s:o,s:O?}", "id", p->id, "filename",
+                                         jstring(p->filename), "fieldname", jstring(p->fieldname), "size",
+                                         (json_int_t)p->length, "url", jstring(p->url), "user_meta",
+                                         p->user_meta),
+                       .upload_id = p->id,
+                       .upload_meta = row,
+                       .reply = created,
+                       .ctx = t,
+                   });
+    return HTTP_WAIT;
+}
+
+/* Upload-Concat: final;url url - the ids of the parts. */
+static int read_parts(struct tus *t, const char *list)
+{
+    AUTO(mem_free) char *copy = mem_strdup(list);
+    char *rest = copy, *url;
+    size_t n = 0;
+
+    while ((url = strsep(&rest, " "))) {
+        const char *slash = strrchr(url, '/');
+        const char *id = slash ? slash + 1 : url;
+
+        if (!*url)
+            continue;
+        if (!id_valid(id))
+            return -1;
+        t->parts = mem_realloc(t->parts, (n + 2) * sizeof *t->parts);
+        t->parts[n++] = mem_strdup(id);
+        t->parts[n] = NULL;
+    }
+    return n ? 0 : -1;
+}
+
+/* Joins the parts; copying may take long, so it has a thread of its own. */
+static void *join_parts(void *arg)
+{
+    struct tus *t = arg;
+    struct upload *p = t->upload;
+    AUTO(mem_free) char *buf = mem_alloc(256 * 1024);
+    struct err err = {0};
+    int status = 0;
+
+    for (char **id = t->parts; *id && !status; id++) {
+        struct upload *part = upload_find(t->all, *id);
+
+        if (!part) {
+            status = 404;
+            break;
+        }
+        pthread_mutex_lock(&part->lock);
+        if (part->concat != CONCAT_PARTIAL || part->state != UPLOAD_FINISHED)
+            status = 400;
+        for (int64_t at = 0; !status && at < part->spool.size;) {
+            ssize_t n = pread(part->spool.fd, buf, 256 * 1024, at);
+
+            if (n <= 0 || spool_write(&p->spool, buf, (size_t)n, &err) < 0)
+                status = 500;
+            at += n;
+        }
+        pthread_mutex_unlock(&part->lock);
+        upload_unref(part);
+    }
+    p->offset = p->length = p->spool.size;
+    if (status) {
+        upload_discard(p);
+        http_answer(t->req, refusal(t->req, status,
+                                    status == 404   ? "a part does not exist"
+                                    : status == 400 ? "a part is not a finished partial upload"
+                                                    : "the parts could not be joined"));
+    } else {
+        (void)post_creation(t);
+    }
+    tus_awaited(t);
+    return NULL;
+}
+
+static void final_created(struct tus *t)
+{
+    pthread_t thread;
+
+    tus_await(t);
+    if (pthread_create(&thread, NULL, join_parts, t) == 0) {
+        pthread_detach(thread);
+        return;
+    }
+    http_answer(t->req, refusal(t->req, 503, "no thread to join the parts"));
+    tus_awaited(t);
+}
+
+static enum http_next create_begin(struct http_request *req)
+{
+    const char *length = http_header(req, "Upload-Length"), *defer = http_header(req, "Upload-Defer-Length");
+    const char *concat = http_header(req, "Upload-Concat"), *metadata = http_header(req, "Upload-Metadata");
+    const char *type = http_header(req, "Content-Type"), *checksum = http_header(req, "Upload-Checksum");
+    struct tus *t;
+    struct upload *p;
+    struct err err;
+
+    if (!version_ok(req))
+        return refuse(req, 412, "Tus-Resumable must be 1.0.0");
+    t = tus_new(req);
+    t->creating = true;
+    p = t->upload = upload_new(t->all);
+    id_new(p->id);
+    id_new(p->file_id);
+    p->expires_us = clock_now_us() + t->all->conf.expiry_us;
+    if (concat) {
+        p->concat_header = mem_strdup(concat);
+        p->concat = !strcmp(concat, "partial") ? CONCAT_PARTIAL : CONCAT_FINAL;
+        if (p->concat == CONCAT_FINAL &&
+            (!str_starts(concat, "final;") || read_parts(t, concat + strlen("final;")) < 0))
+            return refuse(req, 400, "invalid Upload-Concat");
+    }
+    if (p->concat == CONCAT_FINAL) {
+        if (length || defer)
+            return refuse(req, 400, "a final upload has no Upload-Length");
+        if (http_content_length(req) != 0)
+            return refuse(req, 403, "a final upload takes no body");
+    } else if (!length == !defer) {
+        return refuse(req, 400, "exactly one of Upload-Length and Upload-Defer-Length is needed");
+    }
+    if (defer && strcmp(defer, "1"))
+        return refuse(req, 400, "Upload-Defer-Length can only be 1");
+    if (length && (p->length = parse_size(length)) < 0)
+        return refuse(req, 400, "invalid Upload-Length");
+    if (t->all->conf.max_size && p->length > t->all->conf.max_size)
+        return refuse(req, 413, "Upload-Length is more than Tus-Max-Size");
+    if (metadata) {
+        p->metadata = mem_strdup(metadata);
+        if (read_metadata(p, metadata) < 0)
+            return refuse(req, 400, "invalid Upload-Metadata");
+    }
+    if (!p->fieldname)
+        p->fieldname = mem_strdup("file");
+    if (!p->filename)
+        p->filename = mem_strdup("unnamed");
+    if (p->concat != CONCAT_PARTIAL && !id_valid(p->assembly_id)) {
+        err_set(&err, ERR_FORM, "The metadata has no valid assembly_url");
+        http_answer(req, json_refusal(req, 400, &err));
+        return HTTP_ANSWERED;
+    }
+    if (p->concat == CONCAT_PARTIAL)
+        p->assembly_id[0] = 0;
+    t->has_body = type && !strcmp(type, "application/offset+octet-stream") && http_content_length(req) != 0;
+    if (t->has_body && p->length >= 0 && http_content_length(req) > p->length)
+        return refuse(req, 413, "the body is larger than Upload-Length");
+    if (t->has_body && checksum && parse_checksum(t, checksum) < 0)
+        return refuse(req, 400, "invalid Upload-Checksum");
+
+    AUTO(mem_free) char *base = app_base_url(req);
+    AUTO(mem_free) char *path = uploads_path(t->all, p->id);
+    p->url = mem_printf("%s/resumable/files/%s", base, p->id);
+    if (spool_create(&p->spool, path, &err) < 0) {
+        http_answer(req, json_refusal(req, err_http_status(&err), &err));
+        return HTTP_ANSWERED;
+    }
+    t->generation = upload_take(p, t->has_body ? req : NULL);
+    if (p->concat == CONCAT_FINAL) {
+        final_created(t);
+        return HTTP_WAIT;
+    }
+    return post_creation(t);
+}
+
+static enum http_next create_end(struct http_request *req)
+{
+    return on_end(req);
+}
+
+const struct http_handler tus_create = {create_begin, on_body, create_end, on_done};
+
+/* ---- one upload ---- */
+
+static struct upload *find(struct http_request *req)
+{
+    return upload_find(app_uploads(req), http_path_arg(req, 0));
+}
+
+static enum http_next head_end(struct http_request *req)
+{
+    struct upload *p = find(req);
+    struct http_response *r;
+
+    if (!p)
+        return refuse(req, 404, "no such upload");
+    pthread_mutex_lock(&p->lock);
+    if (p->state == UPLOAD_GONE) {
+        r = refusal(req, 410, "the upload is gone");
+    } else {
+        /* who asks where to go on is about to: a stalled predecessor must not add bytes behind its back */
+        if (p->state == UPLOAD_OPEN)
+            upload_take(p, NULL);
+        r = answer_new(req, 200);
+        http_response_header(r, "Cache-Control", "no-store");
+        add_number(r, "Upload-Offset", p->offset);
+        if (p->length >= 0)
+            add_number(r, "Upload-Length", p->length);
+        else
+            http_response_header(r, "Upload-Defer-Length", "1");
+        if (p->metadata)
+            http_response_header(r, "Upload-Metadata", p->metadata);
+        if (p->concat_header)
+            http_response_header(r, "Upload-Concat", p->concat_header);
+        add_expires(r, p);
+    }
+    pthread_mutex_unlock(&p->lock);
+    upload_unref(p);
+    http_answer(req, r);
+    return HTTP_ANSWERED;
+}
+
+static enum http_next head_begin(struct http_request *req)
+{
+    (void)req;
+    return HTTP_GO;
+}
+
+const struct http_handler tus_head = {.begin = head_begin, .end = head_end};
+
+static void length_known(void *ctx, const struct err *err, struct published *doc)
+{
+    struct tus *t = ctx;
+    struct http_request *req = t->req;
+
+    (void)doc;
+    if (err)
+        http_answer(req, json_refusal(req, err->code == ERR_MAX_SIZE ? 413 : 410, err));
+    else
+        http_go_on(req);
+    tus_awaited(t);
+}
+
+static enum http_next patch_locked(struct tus *t, int64_t offset, const char *length)
+{
+    struct http_request *req = t->req;
+    struct upload *p = t->upload;
+    int64_t body = http_content_length(req), declared;
+
+    if (p->state == UPLOAD_GONE)
+        return refuse(req, 410, "the upload is gone");
+    if (p->concat == CONCAT_FINAL)
+        return refuse(req, 403, "a final upload can't be changed");
+    if (p->state == UPLOAD_FINISHING || (p->state == UPLOAD_FINISHED && offset != p->offset))
+        return refuse(req, p->state == UPLOAD_FINISHED ? 409 : 423, "the upload is complete");
+    t->generation = upload_take(p, req);
+    if (offset != p->offset) {
+        let_go(t);
+        return refuse(req, 409, "Upload-Offset is not the current offset");
+    }
+    if (p->state == UPLOAD_FINISHED) {
+        t->has_body = false;
+        return HTTP_GO;
+    }
+    if (length) {
+        declared = parse_size(length);
+        if (declared < p->offset || (p->length >= 0 && declared != p->length)) {
+            let_go(t);
+            return refuse(req, 400, "Upload-Length can't be changed");
+        }
+        if (p->length < 0) {
+            p->length = declared;
+            AUTO(mem_free) char *row = upload_row(p);
+            if (body > 0 && p->offset + body > p->length) {
+                let_go(t);
+                return refuse(req, 413, "the body is larger than what is left of Upload-Length");
+            }
+            t->start = p->offset;
+            t->has_body = body != 0;
+            tus_await(t);
+            if (p->concat == CONCAT_PARTIAL)
+                conductor_post_upload(t->all->conf.conductor, "", p->id, row, length_known, t);
+            else
+                conductor_post(t->all->conf.conductor,
+                               &(struct conductor_news){.assembly_id = p->assembly_id,
+                                                        .type = EV_UPLOAD_LENGTH,
+                                                        .data = json_pack("{s:s,s:I}", "id", p->id, "size",
+                                                                          (json_int_t)p->length),
+                                                        .upload_id = p->id,
+                                                        .upload_meta = row,
+                                                        .reply = length_known,
+                                                        .ctx = t});
+            return HTTP_WAIT;
+        }
+    }
+    if (body > 0 && p->length >= 0 && p->offset + body > p->length) {
+        let_go(t);
+        return refuse(req, 413, "the body is larger than what is left of Upload-Length");
+    }
+    t->start = p->offset;
+    t->has_body = body != 0;
+    return HTTP_GO;
+}
+
+static enum http_next patch_begin(struct http_request *req)
+{
+    const char *type = http_header(req, "Content-Type"), *checksum = http_header(req, "Upload-Checksum");
+    int64_t offset = parse_size(http_header(req, "Upload-Offset"));
+    struct upload *p;
+    struct tus *t;
+    enum http_next next;
+
+    if (!version_ok(req))
+        return refuse(req, 412, "Tus-Resumable must be 1.0.0");
+    if (!type || strcmp(type, "application/offset+octet-stream"))
+        return refuse(req, 400, "Content-Type must be application/offset+octet-stream");
+    if (offset < 0)
+        return refuse(req, 400, "invalid Upload-Offset");
+    if (!(p = find(req)))
+        return refuse(req, 404, "no such upload");
+    t = tus_new(req);
+    t->upload = p;
+    if (checksum && parse_checksum(t, checksum) < 0)
+        return refuse(req, 400, "invalid Upload-Checksum");
+    pthread_mutex_lock(&p->lock);
+    next = patch_locked(t, offset, http_header(req, "Upload-Length"));
+    pthread_mutex_unlock(&p->lock);
+    return next;
+}
+
+const struct http_handler tus_patch = {patch_begin, on_body, on_end, on_done};
+
+static void removed(void *ctx, const struct err *err, struct published *doc)
+{
+    struct http_request *req = ctx;
+
+    (void)err; /* not open any more: the client wanted it gone, and it is */
+    (void)doc;
+    http_answer(req, answer_new(req, 204));
+    http_request_unref(req);
+}
+
+static enum http_next delete_end(struct http_request *req)
+{
+    struct uploads *u = app_uploads(req);
+    struct upload *p;
+    bool was_open;
+
+    if (!version_ok(req))
+        return refuse(req, 412, "Tus-Resumable must be 1.0.0");
+    if (!(p = find(req)))
+        return refuse(req, 404, "no such upload");
+    pthread_mutex_lock(&p->lock);
+    was_open = p->state == UPLOAD_OPEN;
+    if (was_open || (p->concat == CONCAT_PARTIAL && p->state == UPLOAD_FINISHED))
+        upload_discard(p);
+    enum upload_state state = p->state;
+    pthread_mutex_unlock(&p->lock);
+    if (state == UPLOAD_GONE && !was_open && p->concat != CONCAT_PARTIAL) {
+        upload_unref(p);
+        return refuse(req, 410, "the upload is gone");
+    }
+    http_request_ref(req);
+    if (was_open && p->concat != CONCAT_PARTIAL)
+        conductor_post(u->conf.conductor, &(struct conductor_news){
+                                              .assembly_id = p->assembly_id,
+                                              .type = EV_UPLOAD_REMOVED,
+                                              .data = json_pack("{s:s}", "id", p->id),
+                                              .upload_id = p->id,
+                                              .reply = removed,
+                                              .ctx = req,
+                                          });
+    else
+        conductor_post_upload(u->conf.conductor, p->assembly_id, p->id, NULL, removed, req);
+    upload_unref(p);
+    return HTTP_WAIT;
+}
+
+const struct http_handler tus_delete = {.end = delete_end};

@@ -1,0 +1,49 @@
+/* upload.h - tus uploads (api-tus.md) and the bodies of create requests: bytes in, a finished file out.
+ *
+ * The partial file is the truth: an upload's offset is its length, so no crash can make the two disagree. A
+ * request that writes holds its upload by a generation number. Whoever comes later takes the next number: the
+ * earlier one can write no more from that instant, and its connection is cut. So a dead or stalled client
+ * never locks anybody out. */
+#pragma once
+#include "blob/blob.h"
+#include "conductor/conductor.h"
+#include "http/server.h"
+#include "store/store.h"
+
+struct uploads;
+
+struct uploads_conf {
+    struct conductor *conductor;
+    struct blob_store *blobs;
+    const char *dir; /* partial files; created */
+    int64_t max_size; /* bytes of one upload; 0: no limit */
+    int64_t expiry_us;
+    bool sync; /* flush a finished upload to the disk before it is acknowledged */
+};
+
+/* Reads the rows of the store and the directory: what belongs to nobody is removed. Before the conductor's
+ * thread runs. */
+MUST_CHECK int uploads_open(struct uploads **out, const struct uploads_conf *conf, struct store *store,
+                            struct err *err);
+void uploads_close(struct uploads *u);
+/* For conductor_set_uploads(). */
+void uploads_stop_assembly(void *uploads, const char *assembly_id, const char *code, int *stopped,
+                           int64_t *bytes_freed);
+
+/* Handlers for the collection (POST) and for one upload (path arg 0: its id). */
+extern const struct http_handler tus_create, tus_head, tus_patch, tus_delete, tus_options, tus_refuse;
+/* Given by api/app.c: whose uploads a request is about, and scheme://host as the client sees it. */
+struct uploads *app_uploads(struct http_request *req);
+char *app_base_url(struct http_request *req); /* the caller frees */
+
+/* ---- bodies of create requests ---- */
+struct body_watch;
+/* While a create request's body arrives for this Assembly, a cancel cuts req and removes the file that
+ * spool points to. Returns an object to lock around every use of the spool. */
+struct body_watch *body_watch_new(struct uploads *u, struct http_request *req, struct spool *spool);
+void body_watch_set_assembly(struct body_watch *w, const char *assembly_id);
+/* False: the Assembly is over; leave the body alone. Otherwise call body_unlock(). */
+bool body_lock(struct body_watch *w);
+void body_unlock(struct body_watch *w);
+void body_watch_free(struct body_watch *w);
+char *uploads_path(struct uploads *u, const char *id); /* of a partial file; the caller frees */

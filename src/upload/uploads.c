@@ -1,0 +1,278 @@
+/* The table of uploads: found by id, ended by Assembly, read again after a restart. */
+#include "base/clock.h"
+#include "upload/private.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const struct log log_ctx = {"room", "upload", NULL};
+
+char *uploads_path(struct uploads *u, const char *id) { return mem_printf("%s/%s", u->conf.dir, id); }
+
+struct upload *upload_new(struct uploads *u)
+{
+    struct upload *p = mem_zalloc(sizeof *p);
+
+    p->refs = 1;
+    p->all = u;
+    p->length = -1;
+    p->spool.fd = -1;
+    pthread_mutex_init(&p->lock, NULL);
+    return p;
+}
+
+static void upload_free(struct upload *p)
+{
+    if (p->holder)
+        http_request_unref(p->holder);
+    spool_close(&p->spool, false);
+    free(p->concat_header);
+    free(p->metadata);
+    free(p->url);
+    free(p->filename);
+    free(p->fieldname);
+    json_decref(p->user_meta);
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+void upload_unref(struct upload *p)
+{
+    if (!p)
+        return;
+    pthread_mutex_lock(&p->all->lock);
+    bool last = --p->refs == 0;
+    pthread_mutex_unlock(&p->all->lock);
+    if (last)
+        upload_free(p);
+}
+
+struct upload *upload_find(struct uploads *u, const char *id)
+{
+    pthread_mutex_lock(&u->lock);
+    struct upload *p = map_get(&u->by_id, id);
+    if (p)
+        p->refs++;
+    pthread_mutex_unlock(&u->lock);
+    return p;
+}
+
+void upload_register(struct uploads *u, struct upload *p)
+{
+    pthread_mutex_lock(&u->lock);
+    p->refs++;
+    map_put(&u->by_id, p->id, p);
+    if (*p->assembly_id)
+        p->next_of_assembly = map_put(&u->by_assembly, p->assembly_id, p);
+    pthread_mutex_unlock(&u->lock);
+}
+
+uint64_t upload_take(struct upload *p, struct http_request *holder)
+{
+    struct err err;
+
+    if (p->holder) {
+        err_set(&err, ERR_BUSY, "Another request has taken this upload over.");
+        struct http_response *r = http_response_new(423);
+        http_response_header(r, "Tus-Resumable", "1.0.0");
+        http_cut(p->holder, r);
+        http_request_unref(p->holder);
+    }
+    p->holder = holder ? http_request_ref(holder) : NULL;
+    return ++p->generation;
+}
+
+int64_t upload_discard(struct upload *p)
+{
+    int64_t freed;
+
+    upload_take(p, NULL);
+    freed = spool_close(&p->spool, true);
+    p->state = UPLOAD_GONE;
+    return freed;
+}
+
+char *upload_row(const struct upload *p)
+{
+    static const char *const concat[] = {"none", "partial", "final"};
+    AUTO(json_unref) json_t *j = json_pack(
+        "{s:I,s:b,s:s,s:s,s:I,s:O?}", "length", (json_int_t)p->length, "finished",
+        p->state == UPLOAD_FINISHED, "file_id", p->file_id, "concat", concat[p->concat], "expires_us",
+        (json_int_t)p->expires_us, "user_meta", p->user_meta);
+
+    jset(j, "concat_header", p->concat_header);
+    jset(j, "metadata", p->metadata);
+    jset(j, "url", p->url);
+    jset(j, "filename", p->filename);
+    jset(j, "fieldname", p->fieldname);
+    return json_text(j);
+}
+
+static char *dup_or_null(const char *s) { return s ? mem_strdup(s) : NULL; }
+
+static int read_row(void *ctx, const char *id, const char *assembly_id, const char *meta)
+{
+    struct uploads *u = ctx;
+    AUTO(json_unref) json_t *j = json_loads(meta, 0, NULL);
+    AUTO(mem_free) char *path = uploads_path(u, id);
+    struct upload *p = upload_new(u);
+    const char *concat = jstr_or(j, "concat", "none");
+    struct err err;
+
+    snprintf(p->id, sizeof p->id, "%s", id);
+    snprintf(p->assembly_id, sizeof p->assembly_id, "%s", assembly_id);
+    snprintf(p->file_id, sizeof p->file_id, "%s", jstr_or(j, "file_id", ""));
+    p->length = jint(j, "length", -1);
+    p->expires_us = jint(j, "expires_us", 0);
+    p->concat = !strcmp(concat, "partial") ? CONCAT_PARTIAL
+                : !strcmp(concat, "final") ? CONCAT_FINAL
+                                           : CONCAT_NONE;
+    p->concat_header = dup_or_null(jstr(j, "concat_header"));
+    p->metadata = dup_or_null(jstr(j, "metadata"));
+    p->url = dup_or_null(jstr(j, "url"));
+    p->filename = dup_or_null(jstr(j, "filename"));
+    p->fieldname = dup_or_null(jstr(j, "fieldname"));
+    p->user_meta = json_incref(json_object_get(j, "user_meta"));
+    p->state = jbool(j, "finished", false) ? UPLOAD_FINISHED : UPLOAD_OPEN;
+    if (p->state == UPLOAD_FINISHED && p->concat != CONCAT_PARTIAL) {
+        p->offset = p->length;
+    } else if (spool_open(&p->spool, path, &err) == 0) {
+        p->offset = p->spool.size;
+        if (p->state == UPLOAD_OPEN && p->concat == CONCAT_PARTIAL && p->offset == p->length)
+            p->state = UPLOAD_FINISHED;
+    } else if (p->length >= 0) {
+        /* it became a blob, and the process ended before that was committed: the next request that asks
+         * finds all bytes there and hands it over again */
+        p->offset = p->length;
+    }
+    upload_register(u, p);
+    upload_unref(p);
+    return 0;
+}
+
+/* Files that no row names: left by requests that were never acknowledged. */
+static void remove_strays(struct uploads *u)
+{
+    DIR *d = opendir(u->conf.dir);
+    struct dirent *e;
+
+    while (d && (e = readdir(d)))
+        if (e->d_name[0] != '.' && !map_get(&u->by_id, e->d_name))
+            unlinkat(dirfd(d), e->d_name, 0);
+    if (d)
+        closedir(d);
+}
+
+int uploads_open(struct uploads **out, const struct uploads_conf *conf, struct store *store,
+                 struct err *err)
+{
+    struct uploads *u = mem_zalloc(sizeof *u);
+
+    u->conf = *conf;
+    pthread_mutex_init(&u->lock, NULL);
+    if (mkdir(conf->dir, 0700) < 0 && errno != EEXIST) {
+        err_errno(err, "make '%s'", conf->dir);
+        free(u);
+        return -1;
+    }
+    if (store_uploads(store, read_row, u, err) < 0)
+        return -1;
+    remove_strays(u);
+    if (u->by_id.count)
+        log_info(&log_ctx, "%zu uploads can be resumed", u->by_id.count);
+    *out = u;
+    return 0;
+}
+
+void uploads_close(struct uploads *u)
+{
+    for (struct map_iter i = {0}; u && map_next(&u->by_id, &i);)
+        upload_unref(i.value);
+    if (u) {
+        map_done(&u->by_id);
+        map_done(&u->by_assembly);
+    }
+    free(u);
+}
+
+/* A running PATCH is told that its Assembly is over. */
+static void cut_over(struct upload *p, const char *code)
+{
+    struct http_response *r;
+    char *text;
+
+    if (!p->holder)
+        return;
+    r = http_response_new(410);
+    text = mem_printf("{\"error\":\"%s\",\"http_code\":410,\"message\":\"The Assembly is over.\"}", code);
+    http_response_header(r, "Tus-Resumable", "1.0.0");
+    http_response_header(r, "Access-Control-Allow-Origin", "*");
+    http_response_text(r, "application/json; charset=utf-8", text, strlen(text));
+    http_cut(p->holder, r);
+    http_request_unref(p->holder);
+    p->holder = NULL;
+}
+
+void uploads_stop_assembly(void *uploads, const char *assembly_id, const char *code, int *stopped,
+                           int64_t *bytes_freed)
+{
+    struct uploads *u = uploads;
+    struct upload *p;
+
+    pthread_mutex_lock(&u->lock);
+    p = map_del(&u->by_assembly, assembly_id);
+    for (struct upload *q = p; q; q = q->next_of_assembly)
+        q->refs++;
+    pthread_mutex_unlock(&u->lock);
+    for (struct upload *next; p; p = next) {
+        next = p->next_of_assembly;
+        pthread_mutex_lock(&p->lock);
+        if (p->state == UPLOAD_OPEN || p->state == UPLOAD_FINISHING) {
+            cut_over(p, code);
+            *bytes_freed += upload_discard(p);
+            ++*stopped;
+        } else {
+            p->state = UPLOAD_GONE;
+        }
+        pthread_mutex_unlock(&p->lock);
+        /* the entry stays for a while, so that late requests get 410 and not 404; its row goes now */
+        conductor_post_upload(u->conf.conductor, assembly_id, p->id, NULL, NULL, NULL);
+        upload_unref(p);
+    }
+    body_watch_stop(u, assembly_id, stopped, bytes_freed);
+}
+
+int upload_commit(char md5[33], struct upload *p, struct err *err)
+{
+    if (p->spool.path)
+        return spool_commit(&p->spool, md5, p->all->conf.blobs, p->file_id, p->all->conf.sync, err);
+
+    /* adopted before a restart: only the hash is missing */
+    struct spool s = {.fd = -1};
+    int64_t size;
+    int fd;
+    unsigned char buf[4096];
+    ssize_t n;
+    AUTO(mem_free) char *scratch = mem_printf("%s/%s.again", p->all->conf.dir, p->id);
+
+    if (blob_open(&fd, &size, p->all->conf.blobs, p->file_id, err) < 0)
+        return -1;
+    AUTO(fd_close) int in = fd;
+    if (spool_create(&s, scratch, err) < 0)
+        return -1;
+    while ((n = read(in, buf, sizeof buf)) > 0)
+        if (spool_write(&s, buf, (size_t)n, err) < 0)
+            break;
+    int rc = n == 0 ? spool_commit(&s, md5, p->all->conf.blobs, p->file_id, true, err) : -1;
+    spool_close(&s, true);
+    return rc;
+}
+
+json_t *upload_file_event(const struct upload *p, const char *md5)
+{
+    return json_pack("{s:s,s:{s:s,s:o,s:I,s:s,s:o,s:O?}}", "upload", p->id, "file", "id", p->file_id, "name",
+                     jstring(p->filename), "size", (json_int_t)p->length, "md5", md5, "field",
+                     jstring(p->fieldname), "user_meta", p->user_meta);
+}
