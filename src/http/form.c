@@ -1,6 +1,7 @@
 /* form.c - multipart/form-data (RFC 7578) and application/x-www-form-urlencoded, as they arrive. */
 #include "http/form.h"
 #include "base/str.h"
+#include "http/form_param.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -42,105 +43,6 @@ struct form {
 
 /* ---- headers ---- */
 
-static bool is_blank(char c) { return c == ' ' || c == '\t'; }
-
-static const char *skip_blanks(const char *s)
-{
-    while (is_blank(*s))
-        s++;
-    return s;
-}
-
-/* The value of parameter `name` in "type; a=b; c=\"d\"". Quotes are removed, and the backslash of
- * \" and
- * \\; other backslashes stay, they are parts of Windows paths. NULL when absent; the caller frees.
- */
-static char *parameter(const char *header, const char *name)
-{
-    const char *s = header + strcspn(header, ";");
-    size_t name_len = strlen(name);
-
-    while (*s == ';') {
-        AUTO(str_done) struct str value = {0};
-        const char *key = s = skip_blanks(s + 1);
-        size_t key_len = strcspn(s, "=; \t");
-
-        s = skip_blanks(s + key_len);
-        if (*s == '=') {
-            s = skip_blanks(s + 1);
-            if (*s == '"') {
-                for (s++; *s && *s != '"'; s++) {
-                    if (*s == '\\' && (s[1] == '"' || s[1] == '\\'))
-                        s++;
-                    str_putc(&value, *s);
-                }
-            } else {
-                size_t len = strcspn(s, ";");
-
-                str_add(&value, s, len);
-                s += len;
-                while (value.len && is_blank(value.s[value.len - 1]))
-                    value.s[--value.len] = 0;
-            }
-            if (key_len == name_len && !strncasecmp(key, name, name_len))
-                return str_take(&value);
-        }
-        s += strcspn(s, ";");
-    }
-    return NULL;
-}
-
-/* RFC 5987: charset'language'percent-encoded. NULL when it is none of that; the caller frees. */
-static char *decode_extended(const char *s)
-{
-    const char *lang = strchr(s, '\''), *text = lang ? strchr(lang + 1, '\'') : NULL;
-    AUTO(str_done) struct str utf8 = {0};
-    ptrdiff_t n;
-
-    if (!text)
-        return NULL;
-    AUTO(mem_free) char *bytes = mem_strdup(text + 1);
-    n = url_decode(bytes, strlen(bytes), false);
-    if (n < 0 || memchr(bytes, 0, (size_t)n))
-        return NULL;
-    bytes[n] = 0;
-    if (lang - s == 5 && !strncasecmp(s, "utf-8", 5))
-        return utf8_valid(bytes, (size_t)n) ? take(bytes) : NULL;
-    if (lang - s != 10 || strncasecmp(s, "iso-8859-1", 10) != 0)
-        return NULL;
-    for (ptrdiff_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)bytes[i];
-
-        if (c >= 0x80)
-            str_putc(&utf8, (char)(0xC0 | c >> 6));
-        str_putc(&utf8, (char)(c < 0x80 ? c : 0x80 | (c & 0x3F)));
-    }
-    return str_take(&utf8);
-}
-
-static void drop_controls(char *s)
-{
-    char *out = s;
-
-    for (; *s; s++)
-        if ((unsigned char)*s >= 0x20 && *s != 0x7F)
-            *out++ = *s;
-    *out = 0;
-}
-
-/* Only the last component: old browsers send the whole path, attackers "../". */
-static void keep_basename(char *s)
-{
-    char *base = s;
-
-    for (char *p = s; *p; p++)
-        if (*p == '/' || *p == '\\')
-            base = p + 1;
-    if (!strcmp(base, ".") || !strcmp(base, ".."))
-        *base = 0;
-    memmove(s, base, strlen(base) + 1);
-}
-
 /* The value of header `name` in the collected block, or NULL. Ends at the line's \n, not at a NUL.
  */
 static char *find_header(const struct form *f, const char *name)
@@ -173,10 +75,10 @@ static int check_transfer_encoding(const struct form *f, struct err *err)
 
 static char *filename_of(const char *disposition)
 {
-    AUTO(mem_free) char *extended = parameter(disposition, "filename*");
-    char *decoded = extended ? decode_extended(extended) : NULL;
+    AUTO(mem_free) char *extended = form_param(disposition, "filename*");
+    char *decoded = extended ? form_param_extended(extended) : NULL;
 
-    return decoded ? decoded : parameter(disposition, "filename");
+    return decoded ? decoded : form_param(disposition, "filename");
 }
 
 static int begin_file(struct form *f, struct err *err)
@@ -202,9 +104,9 @@ static int begin_part(struct form *f, struct err *err)
                        f->parts, disposition);
     if (check_transfer_encoding(f, err) < 0)
         return -1;
-    f->name = parameter(disposition, "name");
+    f->name = form_param(disposition, "name");
     if (f->name)
-        drop_controls(f->name);
+        form_drop_controls(f->name);
     if (!f->name || !*f->name)
         return err_set(err, ERR_FORM, "form part %d has no name", f->parts);
     f->filename = filename_of(disposition);
@@ -219,8 +121,8 @@ static int begin_part(struct form *f, struct err *err)
     is_unnamed = f->filename && !*f->filename;
     if (!f->filename)
         f->filename = mem_strdup("");
-    drop_controls(f->filename);
-    keep_basename(f->filename);
+    form_drop_controls(f->filename);
+    form_keep_basename(f->filename);
     /* A file input left empty has filename="" and no bytes: wait for the first one. */
     return is_unnamed ? 0 : begin_file(f, err);
 }
@@ -503,7 +405,7 @@ static int feed_multipart(struct form *f, const char *p, size_t n, struct err *e
 
 static int read_boundary(struct form *f, const char *content_type, struct err *err)
 {
-    AUTO(mem_free) char *boundary = parameter(content_type, "boundary");
+    AUTO(mem_free) char *boundary = form_param(content_type, "boundary");
     size_t len = boundary ? strlen(boundary) : 0;
 
     if (!len || len > MAX_BOUNDARY || boundary[len - 1] == ' ')

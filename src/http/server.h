@@ -66,7 +66,7 @@ void http_server_stop(struct http_server *s);
 const char *http_method(const struct http_request *req); /* after X-HTTP-Method-Override on POST */
 const char *http_path(const struct http_request *req);   /* percent-decoded, without the query */
 const char *http_path_raw(const struct http_request *req);
-const char *http_header(struct http_request *req, const char *name); /* NULL when absent */
+const char *http_header(struct http_request *req, const char *name); /* NULL when absent; not in done() */
 /* Decoded query argument, NULL when absent, "" for a key without a value. */
 const char *http_query(struct http_request *req, const char *name);
 bool http_query_bad(const struct http_request *req); /* a bad percent escape or %00, in

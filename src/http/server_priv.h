@@ -1,7 +1,7 @@
 /* server_priv.h - what the files behind server.h share. Nobody else includes it.
  *
- * Locks, in the order they may be taken: shard, request, stream, then libmicrohttpd's own. No lock
- * is held while a handler's callback runs. */
+ * Locks, in the order they may be taken: shard, request, stream, then libmicrohttpd's own;
+ * sweep_lock is taken last and briefly. No lock is held while a handler's callback runs. */
 #pragma once
 #include "http/server.h"
 
