@@ -83,7 +83,8 @@ static void what_was_sealed_opens_with_its_key_and_context_alone(void **state)
     assert_int_equal(unseal(&none, &other, "ws/my_s3", sealed, &err), -1);
     assert_int_equal(unseal(&none, &k, "ws/my_s3", "", &err), -1);
     assert_int_equal(unseal(&none, &k, "ws/my_s3", "no base64!", &err), -1);
-    for (size_t i = 0; sealed[i] && sealed[i] != '='; i += 3) {
+    /* The last digit has bits that say nothing. */
+    for (size_t i = 0; i + 4 < strlen(sealed); i++) {
         char was = sealed[i];
 
         sealed[i] = was == 'A' ? 'B' : 'A';
