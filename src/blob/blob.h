@@ -1,6 +1,7 @@
 /* blob.h - where file contents live: a local directory (later S3), or a faulty one for tests.
  * A blob appears whole or not at all. Its id is the file id: 32 hex digits, unguessable.
- * Thread-safe. All calls may block on the disk: not for the conductor thread, which uses its pool. */
+ * Thread-safe. All calls may block on the disk: not for the conductor thread, which uses its pool.
+ */
 #pragma once
 #include "base/err.h"
 
@@ -8,7 +9,8 @@
 
 struct blob_store;
 
-/* dir is created. Blobs are DIR/ab/cd/<id>, read-only files. */
+/* dir is created. Blobs are DIR/ab/cd/<id>, read-only files. Removes what an unclean end left in
+ * DIR/tmp, so one process a directory. */
 MUST_CHECK int blob_store_open(struct blob_store **out, const char *dir, struct err *err);
 void blob_store_close(struct blob_store *bs);
 DEFINE_AUTO(struct blob_store *, blob_store_close)
@@ -17,15 +19,22 @@ void blob_store_break(struct blob_store *bs, int good_calls);
 
 /* Make the complete, regular, once-linked file at path the blob id: flush, rename, flush the
  * directory. Durable when it returns 0; path is gone then. Idempotent: when path is missing and the
- * blob exists, success. Errors: ERR_IO, ERR_NOSPACE. synced: the file's data is already flushed. */
+ * blob exists, success. Errors: ERR_IO, ERR_NOSPACE. synced: the file's data is already flushed.
+ * path is not trusted: a link, a device or a file with a second name is refused. After an error the
+ * contents must be written anew, not adopted again: a flush that failed once succeeds the next time
+ * and the data are lost all the same. */
 MUST_CHECK int blob_adopt(struct blob_store *bs, const char *id, const char *path, bool synced,
                           struct err *err);
 /* Read-only descriptor and size. Errors: ERR_NOT_FOUND, ERR_IO. */
 MUST_CHECK int blob_open(int *fd, int64_t *size, struct blob_store *bs, const char *id,
                          struct err *err);
-/* Make the blob readable at path (hard link; a copy across file systems). */
+/* Make the blob readable at path (hard link; a copy across file systems). Nothing may be at path.
+ * Not durable. Errors: ERR_NOT_FOUND, ERR_IO, ERR_NOSPACE. */
 MUST_CHECK int blob_link(struct blob_store *bs, const char *id, const char *path, struct err *err);
-/* Same contents under a second id. */
-MUST_CHECK int blob_clone(struct blob_store *bs, const char *id, const char *new_id, struct err *err);
-/* Missing is fine. Returns bytes freed, or -1. */
+/* Same contents under a second id. Durable. Idempotent. Errors: ERR_NOT_FOUND, ERR_IO, ERR_NOSPACE,
+ * ERR_EXISTS (new_id has other contents). */
+MUST_CHECK int blob_clone(struct blob_store *bs, const char *id, const char *new_id,
+                          struct err *err);
+/* Missing is fine. Returns bytes freed (0 while a clone or link has the contents), or -1. Not
+ * flushed: after a power cut the blob may be back. */
 int64_t blob_delete(struct blob_store *bs, const char *id, struct err *err);

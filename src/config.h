@@ -1,0 +1,44 @@
+/* config.h - the server's settings: one table (config.c) drives parsing, --help, --print-config and
+ * the documentation. A value comes from, in this order: a flag, the environment (WORKCELL_NAME),
+ * the file of
+ * --config, the default.
+ *
+ * The file: one `name = value` a line; # begins a comment; a value may stand in double quotes,
+ * where \" and \\ are a quote and a backslash. An unknown or repeated name is an error. */
+#pragma once
+#include "base/arena.h"
+#include "base/err.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+enum isolation { ISOLATION_WORKER, ISOLATION_JOB };
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+
+/* What each one means: the help texts in config.c. Sizes are bytes. */
+struct config {
+    const char *config, *listen, *data, *public_url, *import_allow, *region;
+    int log_level; /* enum log_level */
+    int log_format, isolation;
+    int64_t http_threads, max_connections, idle_timeout_s, header_timeout_s;
+    int64_t workers_media, workers_transfer, worker_jobs;
+    int64_t job_timeout_s, job_memory_mb, job_file_size, job_attempts;
+    int64_t max_upload_size, max_params_bytes, max_pixels, max_frames, import_max_size;
+    int64_t cancel_wait_ms, drain_timeout_s;
+    int64_t upload_expiry_s, assembly_expiry_s, result_expiry_s, status_expiry_s;
+    int64_t status_rate, create_rate;
+    bool trust_forwarded, require_jail, require_signature, cancel_requires_auth, fsync_uploads;
+
+    bool help, print_config;   /* --help, --print-config: for the caller to act on */
+    const char *const *origin; /* where each row's value is from; "default", "flag", ... */
+};
+
+/* Fill *out; its texts live in a or in argv and envp. argv[0] is skipped.
+ * Errors: ERR_CONFIG; msg names the flag, the variable, or file and line. Reads the file: may
+ * block. */
+MUST_CHECK int config_load(struct config *out, struct arena *a, int argc, char **argv, char **envp,
+                           struct err *err);
+/* Every setting with its value and origin, in the form of the file. */
+void config_print(const struct config *c, FILE *to);
+void config_help(FILE *to);
+void config_print_markdown(FILE *to); /* docs/settings.md */

@@ -1,0 +1,339 @@
+#include "base/arena.h"
+#include "blob/blob.h"
+#include "tempdir.h"
+#include "unit.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#define ID_A "ab12aaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define ID_B "ab13bbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define ID_C "00ffcccccccccccccccccccccccccccc"
+
+struct fixture {
+    char *dir, *root;
+    struct blob_store *bs;
+    struct arena *a;
+    struct err err;
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = mem_zalloc(sizeof *f);
+
+    f->a = arena_new();
+    f->dir = tempdir_new(NULL);
+    f->root = arena_printf(f->a, "%s/data/blobs", f->dir);
+    *state = f;
+    return blob_store_open(&f->bs, f->root, &f->err);
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    blob_store_close(f->bs);
+    tempdir_remove(f->dir);
+    arena_free(f->a);
+    free(f);
+    return 0;
+}
+
+#define OK(call) assert_int_equal((call), 0)
+#define FAILS(call, expected)                                                                      \
+    do {                                                                                           \
+        assert_int_equal((call), -1);                                                              \
+        assert_int_equal(f->err.code, (expected));                                                 \
+    } while (0)
+
+static char *in_dir(struct fixture *f, const char *name)
+{
+    return arena_printf(f->a, "%s/%s", f->dir, name);
+}
+
+static char *written(struct fixture *f, const char *path, const char *contents)
+{
+    FILE *file = fopen(path, "w");
+
+    (void)f;
+    assert_non_null(file);
+    fputs(contents, file);
+    assert_int_equal(fclose(file), 0);
+    return (char *)path;
+}
+
+static char *fresh(struct fixture *f, const char *contents)
+{
+    return written(f, in_dir(f, "fresh"), contents);
+}
+
+static bool exists(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0;
+}
+
+static void assert_file(const char *path, const char *contents)
+{
+    char got[64] = "";
+    AUTO(fd_close) int fd = open(path, O_RDONLY);
+
+    assert_true(fd >= 0);
+    assert_true(read(fd, got, sizeof got - 1) >= 0);
+    assert_string_equal(got, contents);
+}
+
+static void assert_blob(struct fixture *f, const char *id, const char *contents)
+{
+    char got[64] = "";
+    int64_t size = -1;
+    AUTO(fd_close) int fd = -1;
+
+    OK(blob_open(&fd, &size, f->bs, id, &f->err));
+    assert_int_equal(size, strlen(contents));
+    assert_int_equal(read(fd, got, sizeof got - 1), size);
+    assert_string_equal(got, contents);
+    assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+}
+
+static void assert_no_blob(struct fixture *f, const char *id)
+{
+    int64_t size;
+    int fd;
+
+    FAILS(blob_open(&fd, &size, f->bs, id, &f->err), ERR_NOT_FOUND);
+}
+
+static void an_adopted_file_is_a_read_only_blob_and_its_path_is_gone(void **state)
+{
+    struct fixture *f = *state;
+    char *path = fresh(f, "hello");
+    struct stat st;
+
+    OK(blob_adopt(f->bs, ID_A, path, false, &f->err));
+    assert_false(exists(path));
+    assert_blob(f, ID_A, "hello");
+    OK(stat(in_dir(f, "data/blobs/ab/12/" ID_A), &st));
+    assert_int_equal(st.st_mode & 07777, 0444);
+}
+
+static void an_empty_file_is_a_blob_too(void **state)
+{
+    struct fixture *f = *state;
+
+    OK(blob_adopt(f->bs, ID_A, fresh(f, ""), true, &f->err));
+    assert_blob(f, ID_A, "");
+}
+
+static void adopting_twice_is_adopting_once(void **state)
+{
+    struct fixture *f = *state;
+    char *path = fresh(f, "hello");
+
+    OK(blob_adopt(f->bs, ID_A, path, false, &f->err));
+    OK(blob_adopt(f->bs, ID_A, path, false, &f->err));
+    assert_blob(f, ID_A, "hello");
+    FAILS(blob_adopt(f->bs, ID_B, path, false, &f->err), ERR_IO);
+    assert_no_blob(f, ID_B);
+}
+
+static void only_a_plain_file_with_one_name_is_adopted(void **state)
+{
+    struct fixture *f = *state;
+    char *file = fresh(f, "secret"), *symbolic = in_dir(f, "symbolic"), *fifo = in_dir(f, "fifo"),
+         *second = in_dir(f, "second");
+
+    OK(symlink(file, symbolic));
+    FAILS(blob_adopt(f->bs, ID_A, symbolic, false, &f->err), ERR_IO);
+    assert_non_null(strstr(f->err.msg, "symbolic link"));
+    OK(mkfifo(fifo, 0600));
+    FAILS(blob_adopt(f->bs, ID_A, fifo, false, &f->err), ERR_IO);
+    assert_non_null(strstr(f->err.msg, "not a regular file"));
+    FAILS(blob_adopt(f->bs, ID_A, f->dir, false, &f->err), ERR_IO);
+    OK(link(file, second));
+    FAILS(blob_adopt(f->bs, ID_A, second, false, &f->err), ERR_IO);
+    assert_non_null(strstr(f->err.msg, "second name"));
+    assert_no_blob(f, ID_A);
+    assert_file(file, "secret");
+}
+
+static void a_linked_blob_can_not_be_adopted_as_a_result(void **state)
+{
+    struct fixture *f = *state;
+    char *input = in_dir(f, "input");
+
+    OK(blob_adopt(f->bs, ID_A, fresh(f, "in"), false, &f->err));
+    OK(blob_link(f->bs, ID_A, input, &f->err));
+    assert_file(input, "in");
+    FAILS(blob_adopt(f->bs, ID_B, input, false, &f->err), ERR_IO);
+    assert_blob(f, ID_A, "in");
+}
+
+static void a_link_needs_a_blob_and_a_free_path(void **state)
+{
+    struct fixture *f = *state;
+    char *path = in_dir(f, "input");
+
+    FAILS(blob_link(f->bs, ID_A, path, &f->err), ERR_NOT_FOUND);
+    assert_false(exists(path));
+    OK(blob_adopt(f->bs, ID_A, fresh(f, "in"), false, &f->err));
+    written(f, path, "mine");
+    FAILS(blob_link(f->bs, ID_A, path, &f->err), ERR_IO);
+    assert_file(path, "mine");
+}
+
+static void a_clone_outlives_its_original(void **state)
+{
+    struct fixture *f = *state;
+
+    FAILS(blob_clone(f->bs, ID_A, ID_C, &f->err), ERR_NOT_FOUND);
+    OK(blob_adopt(f->bs, ID_A, fresh(f, "hello"), false, &f->err));
+    OK(blob_clone(f->bs, ID_A, ID_C, &f->err));
+    OK(blob_clone(f->bs, ID_A, ID_C, &f->err));
+    OK(blob_adopt(f->bs, ID_B, fresh(f, "other"), false, &f->err));
+    FAILS(blob_clone(f->bs, ID_B, ID_C, &f->err), ERR_EXISTS);
+    assert_int_equal(blob_delete(f->bs, ID_A, &f->err), 0);
+    assert_no_blob(f, ID_A);
+    assert_blob(f, ID_C, "hello");
+    assert_int_equal(blob_delete(f->bs, ID_C, &f->err), 5);
+}
+
+static void deleting_says_how_much_it_freed(void **state)
+{
+    struct fixture *f = *state;
+
+    OK(blob_adopt(f->bs, ID_A, fresh(f, "hello"), false, &f->err));
+    assert_int_equal(blob_delete(f->bs, ID_A, &f->err), 5);
+    assert_int_equal(blob_delete(f->bs, ID_A, &f->err), 0);
+    assert_no_blob(f, ID_A);
+}
+
+static void an_id_that_is_none_leads_nowhere(void **state)
+{
+    static const char *const ids[] = {"",     "..",     "../../../../etc/passwd",
+                                      "ABCD", ID_A "a", "ab12/../../../../../../etc/passw"};
+    struct fixture *f = *state;
+    char *path = fresh(f, "x");
+
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+        assert_no_blob(f, ids[i]);
+        FAILS(blob_adopt(f->bs, ids[i], path, false, &f->err), ERR_NOT_FOUND);
+        FAILS(blob_delete(f->bs, ids[i], &f->err), ERR_NOT_FOUND);
+        FAILS(blob_clone(f->bs, ID_A, ids[i], &f->err), ERR_NOT_FOUND);
+    }
+    assert_file(path, "x");
+}
+
+/* ---- across file systems ---- */
+
+static char *other_file_system(struct fixture *f)
+{
+    struct stat here, there;
+    char *dir = tempdir_new("/dev/shm");
+
+    if (dir && stat(f->dir, &here) == 0 && stat(dir, &there) == 0 && here.st_dev != there.st_dev)
+        return dir;
+    tempdir_remove(dir);
+    return NULL;
+}
+
+static void across_file_systems_contents_are_copied(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(tempdir_remove) char *far = other_file_system(f);
+
+    if (!far)
+        skip();
+    char *path = written(f, arena_printf(f->a, "%s/x", far), "far away");
+    OK(blob_adopt(f->bs, ID_A, path, true, &f->err));
+    assert_false(exists(path));
+    assert_blob(f, ID_A, "far away");
+    OK(blob_link(f->bs, ID_A, path, &f->err));
+    assert_file(path, "far away");
+    FAILS(blob_link(f->bs, ID_A, path, &f->err), ERR_IO);
+    OK(rmdir(in_dir(f, "data/blobs/tmp"))); /* no copy was left there */
+}
+
+static void a_copy_that_fails_leaves_the_source_and_no_blob(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(tempdir_remove) char *far = other_file_system(f);
+
+    if (!far)
+        skip();
+    char *path = written(f, arena_printf(f->a, "%s/x", far), "far away");
+    OK(rmdir(in_dir(f, "data/blobs/tmp")));
+    FAILS(blob_adopt(f->bs, ID_A, path, false, &f->err), ERR_IO);
+    assert_no_blob(f, ID_A);
+    assert_file(path, "far away");
+}
+
+static void opening_removes_copies_that_were_cut_short(void **state)
+{
+    struct fixture *f = *state;
+    char *left = written(f, in_dir(f, "data/blobs/tmp/half"), "ha");
+
+    OK(blob_adopt(f->bs, ID_A, fresh(f, "whole"), false, &f->err));
+    blob_store_close(take(f->bs));
+    OK(blob_store_open(&f->bs, f->root, &f->err));
+    assert_false(exists(left));
+    assert_blob(f, ID_A, "whole");
+}
+
+static void a_store_that_can_not_be_made_is_an_error(void **state)
+{
+    struct fixture *f = *state;
+    struct blob_store *bs = NULL;
+    char *file = fresh(f, "x");
+
+    FAILS(blob_store_open(&bs, arena_printf(f->a, "%s/blobs", file), &f->err), ERR_IO);
+    FAILS(blob_store_open(&bs, "", &f->err), ERR_CONFIG);
+    assert_null(bs);
+}
+
+static void a_broken_store_fails_each_call_and_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    char *path = fresh(f, "x"), *to = in_dir(f, "to");
+    int64_t size;
+    int fd;
+
+    blob_store_break(f->bs, 1);
+    OK(blob_adopt(f->bs, ID_A, path, false, &f->err));
+    path = fresh(f, "y");
+    for (int i = 0; i < 2; i++) {
+        FAILS(blob_adopt(f->bs, ID_B, path, false, &f->err), ERR_IO);
+        FAILS(blob_open(&fd, &size, f->bs, ID_A, &f->err), ERR_IO);
+        FAILS(blob_link(f->bs, ID_A, to, &f->err), ERR_IO);
+        FAILS(blob_clone(f->bs, ID_A, ID_B, &f->err), ERR_IO);
+        FAILS(blob_delete(f->bs, ID_A, &f->err), ERR_IO);
+    }
+    blob_store_break(f->bs, -1);
+    assert_file(path, "y");
+    assert_false(exists(to));
+    assert_no_blob(f, ID_B);
+    assert_blob(f, ID_A, "x");
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(an_adopted_file_is_a_read_only_blob_and_its_path_is_gone),
+        T(an_empty_file_is_a_blob_too),
+        T(adopting_twice_is_adopting_once),
+        T(only_a_plain_file_with_one_name_is_adopted),
+        T(a_linked_blob_can_not_be_adopted_as_a_result),
+        T(a_link_needs_a_blob_and_a_free_path),
+        T(a_clone_outlives_its_original),
+        T(deleting_says_how_much_it_freed),
+        T(an_id_that_is_none_leads_nowhere),
+        T(across_file_systems_contents_are_copied),
+        T(a_copy_that_fails_leaves_the_source_and_no_blob),
+        T(opening_removes_copies_that_were_cut_short),
+        T(a_store_that_can_not_be_made_is_an_error),
+        T(a_broken_store_fails_each_call_and_changes_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
