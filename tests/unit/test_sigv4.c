@@ -16,7 +16,7 @@ static const struct sigv4_keys keys = {.key = "AKIAIOSFODNN7EXAMPLE",
 
 static void published_examples_get_their_published_signatures(void **state)
 {
-    static const struct {
+    const struct {
         struct sigv4_request req;
         const char *body, *names, *signature;
     } rows[] = {
@@ -85,7 +85,7 @@ static void the_published_presigned_address_comes_out(void **state)
 
 static void the_target_is_encoded_once_and_sorted(void **state)
 {
-    static const struct {
+    const struct {
         const char *path;
         const struct sigv4_pair *query;
         const char *want;
