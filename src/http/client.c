@@ -1,1 +1,444 @@
 #include "http/client.h"
+#include "base/clock.h"
+#include "http/guard.h"
+
+#include <assert.h>
+#include <curl/curl.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#define KEPT_MAX ((size_t)1024 * 1024) /* of an answer's body */
+#define HEAD_MAX ((size_t)256 * 1024)  /* of an answer's headers */
+
+struct http_client {
+    CURL *curl;
+    char *guard; /* what curl's open connections were checked against; NULL: nothing */
+};
+
+/* One hop: a request and its answer, seen from curl's callbacks. */
+struct hop {
+    const struct http_client_request *req;
+    struct http_client_response *out;
+    const char *method;
+    bool send_body;
+    int64_t sent; /* bytes of the body */
+    int status;
+    bool headers_done; /* of the answer that counts: not 1xx */
+    bool follow;       /* that answer is a redirect we are going to follow */
+    bool cut;          /* we stopped reading because we have enough */
+    bool failed;       /* a callback reported an error, which is in err already */
+    char refused[80];  /* address that the guard turned down; "" none */
+    struct err *err;
+};
+
+static void global_init(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
+
+struct http_client *http_client_new(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct http_client *c = mem_zalloc(sizeof *c);
+
+    pthread_once(&once, global_init);
+    if (!(c->curl = curl_easy_init()))
+        abort(); /* fails only without memory */
+    return c;
+}
+
+void http_client_free(struct http_client *c)
+{
+    if (!c)
+        return;
+    curl_easy_cleanup(c->curl);
+    free(c->guard);
+    free(c);
+}
+
+void http_client_response_done(struct http_client_response r)
+{
+    str_done(r.body);
+    str_done(r.headers);
+    free(r.url);
+}
+
+char *http_client_header(const struct http_client_response *r, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (const char *p = r->headers.s; p && *p;) {
+        size_t len = strcspn(p, "\n");
+
+        if (len > n && p[n] == ':' && !strncasecmp(p, name, n))
+            return mem_strndup(p + n + 2, len - n - 2);
+        p += len + (p[len] == '\n');
+    }
+    return NULL;
+}
+
+/* ---- curl's callbacks ---- */
+
+/* curl has resolved the name and is about to connect: what is checked is what gets connected, so a
+ * name that changes its address between two look-ups gains nothing. */
+static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
+{
+    struct hop *h = ctx;
+
+    (void)purpose;
+    if (h->req->guard && !guard_allows(&a->addr, h->req->guard)) {
+        if (getnameinfo(&a->addr, a->addrlen, h->refused, sizeof h->refused, NULL, 0,
+                        NI_NUMERICHOST))
+            snprintf(h->refused, sizeof h->refused, "an unusual address");
+        return CURL_SOCKET_BAD;
+    }
+    return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
+static bool is_redirect(int status)
+{
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+static int64_t content_length(const struct http_client_response *r)
+{
+    AUTO(mem_free) char *s = http_client_header(r, "content-length");
+    char *end;
+
+    if (!s || *s < '0' || *s > '9')
+        return -1;
+    long long n = strtoll(s, &end, 10);
+    return *end ? -1 : n;
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *ctx)
+{
+    struct hop *h = ctx;
+    struct str *b = &h->out->headers;
+    size_t len = size * count, name;
+
+    if (h->headers_done)
+        return len; /* trailers after a chunked body */
+    if (len >= 5 && !memcmp(data, "HTTP/", 5)) {
+        const char *sp = memchr(data, ' ', len);
+
+        str_reset(b);
+        h->status = sp && (size_t)(sp - data) + 4 <= len ? atoi(sp + 1) : 0;
+        return len;
+    }
+    while (len && (data[len - 1] == '\r' || data[len - 1] == '\n'))
+        len--;
+    if (len) {
+        const char *colon = memchr(data, ':', len);
+
+        if (b->len + len > HEAD_MAX) {
+            err_set(h->err, ERR_IO, "the answer has more than %zu bytes of headers", HEAD_MAX);
+            h->failed = true;
+            return 0;
+        }
+        if (!colon)
+            return size * count;
+        name = (size_t)(colon - data);
+        for (size_t i = 0; i < name; i++)
+            str_putc(b, data[i] >= 'A' && data[i] <= 'Z' ? (char)(data[i] + 32) : data[i]);
+        str_puts(b, ": ");
+        for (name++; name < len && (data[name] == ' ' || data[name] == '\t');)
+            name++;
+        while (len > name && (data[len - 1] == ' ' || data[len - 1] == '\t'))
+            len--;
+        str_add(b, data + name, len - name);
+        str_putc(b, '\n');
+        return size * count;
+    }
+    if (h->status >= 100 && h->status < 200)
+        return size * count;
+    h->headers_done = true;
+    if (is_redirect(h->status) && h->req->max_redirects > 0) {
+        AUTO(mem_free) char *to = http_client_header(h->out, "location");
+
+        h->follow = to && *to;
+    }
+    if (!h->follow && h->req->on_head &&
+        h->req->on_head(h->req->ctx, h->status, content_length(h->out), h->err) < 0) {
+        h->failed = true;
+        return 0;
+    }
+    return size * count;
+}
+
+static size_t on_data(char *data, size_t size, size_t count, void *ctx)
+{
+    struct hop *h = ctx;
+    size_t len = size * count, room = KEPT_MAX - h->out->body.len;
+
+    if (h->follow) { /* the page that a redirect carries: not worth the time, a new hop follows */
+        h->cut = true;
+        return 0;
+    }
+    if (h->req->on_body && h->status >= 200 && h->status < 300) {
+        if (h->req->on_body(h->req->ctx, data, len, h->err) == 0)
+            return len;
+        h->failed = true;
+        return 0;
+    }
+    str_add(&h->out->body, data, len < room ? len : room);
+    if (len < room)
+        return len;
+    h->cut = true;
+    return 0;
+}
+
+static int64_t body_size(const struct http_client_request *r)
+{
+    return r->body ? (int64_t)strlen(r->body) : r->body_length > 0 ? r->body_length : 0;
+}
+
+static size_t read_body(char *out, size_t size, size_t count, void *ctx)
+{
+    struct hop *h = ctx;
+    const struct http_client_request *r = h->req;
+    int64_t left = body_size(r) - h->sent;
+    size_t n = size * count;
+
+    if (left <= 0)
+        return 0;
+    if ((int64_t)n > left)
+        n = (size_t)left;
+    if (r->body) {
+        memcpy(out, r->body + h->sent, n);
+    } else {
+        ssize_t got = pread(r->body_fd, out, n, r->body_offset + h->sent);
+
+        if (got <= 0) {
+            if (got < 0)
+                err_errno(h->err, "read the file to send");
+            else
+                err_set(h->err, ERR_INPUT, "the file to send is shorter than announced");
+            h->failed = true;
+            return CURL_READFUNC_ABORT;
+        }
+        n = (size_t)got;
+    }
+    h->sent += (int64_t)n;
+    return n;
+}
+
+/* curl starts over when a kept connection turns out to be dead. */
+static int seek_body(void *ctx, curl_off_t offset, int origin)
+{
+    struct hop *h = ctx;
+
+    if (origin != SEEK_SET)
+        return CURL_SEEKFUNC_CANTSEEK;
+    h->sent = offset;
+    return CURL_SEEKFUNC_OK;
+}
+
+static int on_progress(void *ctx, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal,
+                       curl_off_t ulnow)
+{
+    struct hop *h = ctx;
+    bool up = ultotal > dltotal;
+    double total = (double)(up ? ultotal : dltotal), now = (double)(up ? ulnow : dlnow);
+
+    if (h->req->on_progress && total > 0 && !h->follow)
+        h->req->on_progress(h->req->ctx, now < total ? now / total : 1);
+    return 0;
+}
+
+/* ---- one hop ---- */
+
+/* Where scheme, host and port lead: credentials meant for one must not reach another. */
+static char *origin_of(const char *url)
+{
+    CURLU *u = curl_url();
+    char *scheme = NULL, *host = NULL, *port = NULL, *out = NULL;
+
+    if (u && !curl_url_set(u, CURLUPART_URL, url, CURLU_PATH_AS_IS) &&
+        !curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) &&
+        !curl_url_get(u, CURLUPART_HOST, &host, 0) &&
+        !curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT))
+        out = mem_printf("%s://%s:%s", scheme, host, port);
+    curl_free(scheme);
+    curl_free(host);
+    curl_free(port);
+    curl_url_cleanup(u);
+    return out ? out : mem_strdup("");
+}
+
+/* Headers that say nothing about who asks. All others stay at the host they were written for. */
+static bool may_travel(const char *header)
+{
+    static const char *const names[] = {"accept",       "accept-encoding", "accept-language",
+                                        "content-type", "range",           "user-agent"};
+    size_t n = strcspn(header, ":");
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (strlen(names[i]) == n && !strncasecmp(header, names[i], n))
+            return true;
+    return false;
+}
+
+static void slist_free(struct curl_slist *l) { curl_slist_free_all(l); }
+DEFINE_AUTO(struct curl_slist *, slist_free)
+
+static void slist_add(struct curl_slist **l, const char *line)
+{
+    struct curl_slist *more = curl_slist_append(*l, line);
+
+    if (!more)
+        abort();
+    *l = more;
+}
+
+static int set_failure(struct err *err, const struct hop *h, CURLcode rc, const char *text)
+{
+    if (*h->refused && rc == CURLE_COULDNT_CONNECT) {
+        err_set(err, ERR_SERVER_403, "the address %s is private or reserved", h->refused);
+        if (err)
+            err->is_private_address = true;
+        return -1;
+    }
+    if (!*text)
+        text = curl_easy_strerror(rc);
+    switch (rc) {
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+        return err_set(err, ERR_INPUT, "%.300s", text);
+    default:
+        return err_set(err, ERR_IO, "%.300s", text);
+    }
+}
+
+static int run_hop(struct hop *h, struct http_client *c, const char *url, bool same_origin,
+                   int64_t deadline_us)
+{
+    const struct http_client_request *r = h->req;
+    AUTO(slist_free) struct curl_slist *headers = NULL;
+    char text[CURL_ERROR_SIZE] = "";
+    CURL *e = c->curl;
+    bool has_agent = false;
+
+    for (const char *const *p = r->headers; p && *p; p++) {
+        if (strpbrk(*p, "\r\n"))
+            return err_set(h->err, ERR_INPUT, "a header line contains a line break");
+        if (!same_origin && !may_travel(*p))
+            continue;
+        has_agent |= !strncasecmp(*p, "user-agent:", 11);
+        slist_add(&headers, *p);
+    }
+    if (!has_agent)
+        slist_add(&headers, "User-Agent: workcell");
+
+    curl_easy_reset(e); /* options only: connections and resolved names stay */
+    curl_easy_setopt(e, CURLOPT_URL, url);
+    curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(e, CURLOPT_PROXY, ""); /* not even one from the environment: it would connect
+                                               where the guard can't see */
+    curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(e, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(e, CURLOPT_ERRORBUFFER, text);
+    curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, h);
+    curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(e, CURLOPT_HEADERDATA, h);
+    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_data);
+    curl_easy_setopt(e, CURLOPT_WRITEDATA, h);
+    curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(e, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(e, CURLOPT_XFERINFODATA, h);
+    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT,
+                     (long)(r->connect_timeout_s ? r->connect_timeout_s : 10));
+    curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long)(r->idle_timeout_s ? r->idle_timeout_s : 30));
+    if (deadline_us) {
+        int64_t left_ms = (deadline_us - clock_mono_us()) / 1000;
+
+        if (left_ms <= 0)
+            return err_set(h->err, ERR_IO, "no answer within %d s", r->total_timeout_s);
+        curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)left_ms);
+    }
+    if (!strcmp(h->method, "HEAD")) {
+        curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
+    } else if (h->send_body) {
+        curl_easy_setopt(e, CURLOPT_UPLOAD, 1L);
+        curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, h->method);
+        curl_easy_setopt(e, CURLOPT_INFILESIZE_LARGE, (curl_off_t)body_size(r));
+        curl_easy_setopt(e, CURLOPT_READFUNCTION, read_body);
+        curl_easy_setopt(e, CURLOPT_READDATA, h);
+        curl_easy_setopt(e, CURLOPT_SEEKFUNCTION, seek_body);
+        curl_easy_setopt(e, CURLOPT_SEEKDATA, h);
+    } else if (strcmp(h->method, "GET") != 0) {
+        curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, h->method);
+    }
+
+    CURLcode rc = curl_easy_perform(e);
+    if (h->failed)
+        return -1;
+    if (rc != CURLE_OK && !h->cut)
+        return set_failure(h->err, h, rc, text);
+    if (!h->headers_done)
+        return err_set(h->err, ERR_IO, "the answer is not HTTP");
+    h->out->status = h->status;
+    return 0;
+}
+
+/* ---- the whole road ---- */
+
+/* Connections that were opened under other rules must not serve this request. */
+static void use_guard(struct http_client *c, const char *guard)
+{
+    if ((!guard && !c->guard) || (guard && c->guard && !strcmp(guard, c->guard)))
+        return;
+    curl_easy_cleanup(c->curl);
+    if (!(c->curl = curl_easy_init()))
+        abort();
+    free(c->guard);
+    c->guard = guard ? mem_strdup(guard) : NULL;
+}
+
+int http_client_run(struct http_client_response *out, struct http_client *c,
+                    const struct http_client_request *req, struct err *err)
+{
+    AUTO(mem_free) char *first = origin_of(req->url);
+    const char *method = req->method;
+    int64_t deadline_us =
+        req->total_timeout_s ? clock_mono_us() + req->total_timeout_s * SECOND_US : 0;
+    bool send_body = !strcmp(method, "PUT") || !strcmp(method, "POST") || body_size(req) > 0;
+    bool same_origin = true;
+
+    *out = (struct http_client_response){.url = mem_strdup(req->url)};
+    use_guard(c, req->guard);
+    for (int left = req->max_redirects;; left--) {
+        struct hop h = {
+            .req = req, .out = out, .method = method, .send_body = send_body, .err = err};
+        char *to = NULL;
+
+        str_reset(&out->headers);
+        str_reset(&out->body);
+        if (run_hop(&h, c, out->url, same_origin, deadline_us) < 0)
+            return -1;
+        if (!h.follow)
+            return 0;
+        if (left <= 0)
+            return err_set(err, ERR_INPUT, "more than %d redirects", req->max_redirects);
+        if (curl_easy_getinfo(c->curl, CURLINFO_REDIRECT_URL, &to) || !to)
+            return err_set(err, ERR_INPUT, "the redirect's target is not an address");
+        free(out->url);
+        out->url = mem_strdup(to);
+
+        AUTO(mem_free) char *origin = origin_of(out->url);
+        /* Once away, never trusted again: the way back may be an attacker's choice too. */
+        same_origin = same_origin && !strcmp(origin, first);
+        /* RFC 9110 15.4: 303 means look there; 301 and 302 turn a POST into a GET by custom. */
+        if ((h.status == 303 && strcmp(method, "HEAD") != 0) ||
+            (h.status <= 302 && !strcmp(method, "POST"))) {
+            method = "GET";
+            send_body = false;
+        }
+    }
+}
