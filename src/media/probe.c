@@ -3,6 +3,7 @@
 #include "media/child.h"
 #include "media/embedded.h"
 
+#include <inttypes.h>
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
