@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <errno.h>
 #include <math.h>

@@ -1,3 +1,15 @@
+/* /upload/handle: what every upload goes through. The host's probe does the work (worker/host.c), for uploads
+ * and for the files of imports alike; this is the row that instructions are checked against. */
 #include "robot/robot.h"
 
-const struct robot robot_upload_handle = {.name = "/upload/handle"};
+static const struct option options[] = {OPT_END};
+
+const struct robot robot_upload_handle = {
+    .name = "/upload/handle",
+    .summary = "Receive uploads and read their metadata",
+    .validation_code = "UPLOAD_HANDLE_VALIDATION",
+    .role = ROLE_MEDIA,
+    .price_factor = 10,
+    .opts_size = 1,
+    .options = options,
+};
