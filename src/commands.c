@@ -2,6 +2,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "commands.h"
 #include "config.h"
 #include "robot/robot.h"
 #include "store/store.h"
@@ -11,9 +12,6 @@
 #include <sys/stat.h>
 
 extern char **environ;
-
-int command_credential(int argc, char **argv);
-int command_robots(void);
 
 static int fail(const struct err *err)
 {

@@ -1,5 +1,6 @@
 /* main.c - the commands of the program. */
 #include "base/log.h"
+#include "commands.h"
 #include "server.h"
 
 #include <signal.h>
@@ -12,6 +13,7 @@ static int usage(FILE *to, int rc)
 {
     fputs("usage: workcell COMMAND [options]\n\n"
           "  serve [settings]                        run the server\n"
+          "  run INSTRUCTIONS.json FILE... -o DIR    one Assembly over local files, without a daemon\n"
           "  credential add NAME TYPE KEY=VALUE...   keep credentials for export and import Robots\n"
           "  credential list | remove NAME\n"
           "  robots                                  the Robots and their parameters\n"
@@ -77,16 +79,14 @@ static int serve(int argc, char **argv)
     return 0;
 }
 
-int command_credential(int argc, char **argv);
-int command_robots(void);
-int command_run(int argc, char **argv);
-
 int main(int argc, char **argv)
 {
     const char *cmd = argc > 1 ? argv[1] : "";
 
     if (!strcmp(cmd, "serve"))
         return serve(argc - 1, argv + 1);
+    if (!strcmp(cmd, "run"))
+        return command_run(argc - 1, argv + 1);
     if (!strcmp(cmd, "credential"))
         return command_credential(argc - 1, argv + 1);
     if (!strcmp(cmd, "robots"))

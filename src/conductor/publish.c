@@ -28,6 +28,7 @@ struct published {
     int steps;
     int64_t created_us, uploaded_us, execution_us, ended_us;
     bool over;
+    double progress;
     struct shared_text *text; /* NULL: out of date */
     int text_code;
     int64_t text_us;
@@ -118,6 +119,7 @@ void published_set_head(struct published *p, const struct assembly *a, char *hea
     p->execution_us = a->execution_us;
     p->ended_us = a->ended_us;
     p->over = assembly_is_over(a);
+    p->progress = assembly_progress(a);
     outdate(p);
     pthread_mutex_unlock(&p->lock);
 }
@@ -264,6 +266,14 @@ bool published_is_over(struct published *p)
     bool over = p->over;
     pthread_mutex_unlock(&p->lock);
     return over;
+}
+
+double published_progress(struct published *p)
+{
+    pthread_mutex_lock(&p->lock);
+    double progress = p->progress;
+    pthread_mutex_unlock(&p->lock);
+    return progress;
 }
 
 /* ---- streams ---- */
