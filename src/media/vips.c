@@ -310,7 +310,8 @@ static int put(struct image *img, int i, int failed, VipsImage *now, const char 
 #define EACH(img, what, call)                                                                      \
     for (int f_ = 0; f_ < (img)->count; f_++) {                                                    \
         VipsImage *in = (img)->frame[f_], *now = NULL;                                             \
-        if (put((img), f_, (call), now, (what), err) < 0)                                          \
+        int failed_ = (call); /* before `now` is looked at */                                      \
+        if (put((img), f_, failed_, now, (what), err) < 0)                                         \
             return -1;                                                                             \
     }
 
