@@ -89,7 +89,7 @@ int command_credential(int argc, char **argv)
             words[nw++] = argv[i];
         } else {
             flags[nf++] = argv[i];
-            if (!strchr(argv[i], '=') && i + 1 < argc)
+            if (config_flag_takes_value(argv[i]) && i + 1 < argc)
                 flags[nf++] = argv[++i];
         }
     }

@@ -321,6 +321,13 @@ static int load_flag(struct loading *l, int argc, char **argv, int *i, struct er
     return set(l, s, value, "flag", err);
 }
 
+bool config_flag_takes_value(const char *flag)
+{
+    const struct setting *s = find(flag + 2, strlen(flag + 2));
+
+    return s && s->kind != KIND_BOOL;
+}
+
 static int load_flags(struct loading *l, int argc, char **argv, struct err *err)
 {
     for (int i = 1; i < argc; i++)

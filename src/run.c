@@ -291,7 +291,7 @@ static int sort_args(struct local_run *j, int argc, char **argv, char **words, c
             j->out = argv[++i];
         } else if (!strncmp(argv[i], "--", 2)) {
             flags[(*nf)++] = argv[i];
-            if (!strchr(argv[i], '=') && strncmp(argv[i], "--no-", 5) && i + 1 < argc)
+            if (config_flag_takes_value(argv[i]) && i + 1 < argc)
                 flags[(*nf)++] = argv[++i];
         } else {
             words[nw++] = argv[i];
