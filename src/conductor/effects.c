@@ -481,7 +481,9 @@ void effects_perform(struct conductor *c, struct effect_item *items, int count)
         case FX_STOP_UPLOADS: begin_upload_stop(c, l); break;
         case FX_TELL: published_tell(l->published, fx->name, fx->text); break;
         case FX_END:
-            l->touched_end = true;
+            /* a canceled one is not over for the store until its receipt is settled: a crash in between
+             * finds it open, and finishes the job */
+            l->touched_end = !l->a->cancel;
             l->over_mono_us = clock_mono_us();
             l->settle_due = true;
             live_touch(c, l); /* save_ends() looks only when something changed */

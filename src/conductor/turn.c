@@ -507,7 +507,7 @@ struct published *conductor_find(struct conductor *c, const char *assembly_id)
 {
     pthread_rwlock_rdlock(&c->live_lock);
     struct live *l = map_get(&c->live, assembly_id);
-    struct published *p = l && l->a->state != ASSEMBLY_NEW ? published_ref(l->published) : NULL;
+    struct published *p = l && published_is_ready(l->published) ? published_ref(l->published) : NULL;
     pthread_rwlock_unlock(&c->live_lock);
     return p;
 }

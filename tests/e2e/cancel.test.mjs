@@ -60,7 +60,7 @@ test('while tus sends, and while it stalls: 410, and the bytes are gone and coun
   assert.equal(got.cancel.uploads_stopped, 1)
   assert.equal(got.cancel.bytes_freed, 50000)
   assert.deepEqual(s.partialUploads(), [])
-  await stalled.closed
+  await stalled.ended
   assert.match(stalled.text, /^HTTP\/1\.1 410/)
   assert.equal((await s.tus('HEAD', loc)).status, 410)
   assert.equal((await s.patch(loc, 0, 'x')).status, 410)
@@ -83,7 +83,7 @@ test('while a multipart body arrives: the create request is answered with the ca
   await gone(s, id, got)
   assert.equal(got.cancel.uploads_stopped, 1)
   assert.ok(got.cancel.bytes_freed > 30000)
-  await c.closed
+  await c.ended
   assert.match(c.text, /^HTTP\/1\.1 200[\s\S]*ASSEMBLY_CANCELED/)
   assert.deepEqual(s.partialUploads(), [])
 })

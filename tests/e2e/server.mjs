@@ -158,11 +158,19 @@ export class Server {
   raw() {
     const socket = net.connect(this.port, '127.0.0.1')
     socket.text = ''
-    socket.closed = new Promise((r) => socket.on('close', r))
+    socket.ended = new Promise((r) => socket.on('close', r))
     socket.on('data', (d) => { socket.text += d })
     socket.on('error', () => {})
     return socket
   }
+}
+
+// Still running? A zombie that nobody has reaped yet is not.
+export function alive(pid) {
+  try {
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2))
+  } catch { return false }
 }
 
 export const sign = (text, alg = 'sha384') => `${alg}:${createHmac(alg, SECRET).update(text).digest('hex')}`

@@ -126,7 +126,7 @@ test('a new request takes a stalled upload over within a second, and the old one
   assert.ok(performance.now() - start < 1000)
   const done = await s.until(a.assembly_id)
   assert.equal(done.uploads[0].md5hash, md5(data))
-  await stalled.closed
+  await stalled.ended
   assert.match(stalled.text, /^HTTP\/1\.1 423/)
 })
 
