@@ -176,7 +176,6 @@ static void set_frames(struct image *img, VipsImage *v)
 /* A strip of n frames below each other becomes n images over one buffer. */
 static int split_frames(struct image *img, int n, struct err *err)
 {
-    AUTO(mem_free) char *unused = NULL;
     VipsImage *strip = img->frame[0], *mem = vips_image_copy_memory(strip);
     int h = vips_image_get_page_height(strip), w = strip->Xsize;
 
@@ -851,7 +850,7 @@ static int save_joined(VipsImage *v, const char *path, const struct image_save *
     } else if (!strcmp(f, "gif")) {
         rc = vips_gifsave(v, path, "strip", o->strip, "interlace", o->progressive, NULL);
     } else if (!strcmp(f, "tif")) {
-        VipsForeignTiffCompression c;
+        VipsForeignTiffCompression c = VIPS_FOREIGN_TIFF_COMPRESSION_LZW;
 
         if (tiff_compression(&c, o->compress ? o->compress : "LZW", err) < 0)
             return -1;
@@ -1009,7 +1008,7 @@ static json_t *dominant_colors(uint8_t *px, size_t n)
         double best = 0;
 
         for (int i = 0; i < count; i++) {
-            int c, range = widest(px, &box[i], &c);
+            int c = 0, range = widest(px, &box[i], &c);
             double weight = (double)range * sqrt((double)(box[i].to - box[i].from));
 
             if (box[i].to - box[i].from > 1 && weight > best) {
