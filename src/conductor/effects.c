@@ -215,14 +215,15 @@ static void on_started(void *owner, struct pool_run *run) { ((struct run *)owner
 
 static struct conductor *conductor_of;
 
+/* data is stolen. */
 static void say(struct run *r, enum event_type type, json_t *data)
 {
-    AUTO(json_unref) json_t *owned = data;
     struct err err;
 
     json_object_set_new(data, "job", json_integer(r->job));
     if (turn_apply(conductor_of, r->live, type, data, &err) < 0)
         log_debug(&r->live->a->log, "%s: %s", event_name(type), err.msg);
+    json_decref(data);
 }
 
 static void on_output(void *owner, struct pool_run *run, json_t *body)

@@ -344,10 +344,16 @@ static int trim_and_shave(struct image *img, const struct resize_opts *o, struct
     return image_crop(img, &r, err);
 }
 
-static int scale(struct image *img, const struct resize_opts *o, struct color background, struct err *err)
+static struct fit plan(const struct resize_opts *o, int64_t w, int64_t h)
 {
-    struct fit f = fit_plan((enum fit_strategy)o->resize_strategy, image_width(img), image_height(img), o->width,
-                            o->height, o->zoom, (enum gravity)o->gravity);
+    return fit_plan((enum fit_strategy)o->resize_strategy, w, h, o->width, o->height, o->zoom,
+                    (enum gravity)o->gravity);
+}
+
+static int scale(struct image *img, const struct fit *planned, const struct resize_opts *o,
+                 struct color background, struct err *err)
+{
+    struct fit f = planned ? *planned : plan(o, image_width(img), image_height(img));
 
     if ((f.scaled_w != image_width(img) || f.scaled_h != image_height(img)) &&
         image_scale(img, f.scaled_w, f.scaled_h, o->correct_gamma, err) < 0)
@@ -359,18 +365,22 @@ static int scale(struct image *img, const struct resize_opts *o, struct color ba
     return 0;
 }
 
-/* A decode at a fraction of the size: allowed when nothing before the scaling looks at single pixels. */
-static int shrink_early(struct image *img, const struct resize_opts *o, enum turn turn, struct err *err)
+/* A decode at a fraction of the size, when nothing before the scaling looks at single pixels. *f: the plan for
+ * the full size, as a fraction of it is rounded and would shift the result by a pixel. Returns 1 when *f is to
+ * be used, 0 when not, -1 on failure. */
+static int shrink_early(struct fit *f, struct image *img, const struct resize_opts *o, enum turn turn,
+                        struct err *err)
 {
     bool swapped = turn == TURN_EXIF && image_orientation(img) >= 5;
     int64_t w = image_width(img), h = image_height(img);
-    struct fit f;
 
     if (o->trim_whitespace || o->shave || o->crop || (!o->width && !o->height) || o->resize_strategy == FIT_CROP)
         return 0;
-    f = fit_plan((enum fit_strategy)o->resize_strategy, swapped ? h : w, swapped ? w : h, o->width, o->height,
-                 o->zoom, (enum gravity)o->gravity);
-    return image_shrink_on_load(img, swapped ? f.scaled_h : f.scaled_w, swapped ? f.scaled_w : f.scaled_h, err);
+    *f = plan(o, swapped ? h : w, swapped ? w : h);
+    if (image_shrink_on_load(img, swapped ? f->scaled_h : f->scaled_w, swapped ? f->scaled_w : f->scaled_h,
+                             err) < 0)
+        return -1;
+    return 1;
 }
 
 static int transform(struct image *img, const struct resize_opts *o, const char *format, struct err *err)
@@ -380,19 +390,20 @@ static int transform(struct image *img, const struct resize_opts *o, const char 
     size_t region_count;
     enum turn turn;
     double degrees, sigma = 8;
-    int rc = 0;
+    struct fit f;
+    int rc = 0, planned;
 
     (void)color_parse(&background, o->background);
-    if (parse_rotation(&turn, &degrees, o->rotation, err) < 0 || shrink_early(img, o, turn, err) < 0)
+    if (parse_rotation(&turn, &degrees, o->rotation, err) < 0 ||
+        (planned = shrink_early(&f, img, o, turn, err)) < 0)
         return -1;
-    /* The plan was made for the full size; the exact one is reached below whatever the decoder gave. */
     if ((turn == TURN_EXIF && image_autorotate(img, err) < 0) || image_to_srgb(img, err) < 0 ||
         trim_and_shave(img, o, err) < 0)
         return -1;
     if (o->crop) {
         if (parse_crop(&r, o->crop, image_width(img), image_height(img), err) < 0 || image_crop(img, &r, err) < 0)
             return -1;
-    } else if (scale(img, o, background, err) < 0) {
+    } else if (scale(img, planned ? &f : NULL, o, background, err) < 0) {
         return -1;
     }
     if (turn == TURN_DEGREES && degrees != 0 && image_rotate(img, degrees, background, err) < 0)
