@@ -122,6 +122,9 @@ static int processors(void)
     return n < 1 ? 1 : (int)n;
 }
 
+/* They wait for the disk when an upload is complete; with several, the file system flushes for all at once. */
+static int http_threads(void) { return processors() < 2 ? 4 : processors() * 4; }
+
 int server_start(struct server **out, const struct config *c, int log_level, struct err *err)
 {
     struct server *s = mem_zalloc(sizeof *s);
@@ -191,7 +194,7 @@ int server_start(struct server **out, const struct config *c, int log_level, str
 
     struct http_config http = {.host = s->host,
                                .port = port,
-                               .threads = c->http_threads ? (int)c->http_threads : processors(),
+                               .threads = c->http_threads ? (int)c->http_threads : http_threads(),
                                .connection_memory = 128 * 1024,
                                .idle_timeout_s = (int)c->idle_timeout_s,
                                .header_timeout_s = (int)c->header_timeout_s,
