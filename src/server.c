@@ -134,7 +134,6 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     int port = 0;
 
     s->app.config = c;
-    pthread_mutex_init(&s->app.rate_lock, NULL);
     gethostname(s->instance, sizeof s->instance - 1);
     s->app.instance = s->instance;
     if (guard_check_list(c->import_allow) < 0)
