@@ -400,9 +400,12 @@ static void *run_thread(void *arg)
     turn_commit(c);
     turn_commit(c);
     pool_close(c->pool);
-    /* let closed handles and threads' work come home; no new turn begins */
-    for (int i = 0; i < 50 && uv_run(&c->loop, UV_RUN_NOWAIT); i++)
-        uv_sleep(2);
+    /* Closed handles and, above all, work on other threads must come home: it uses uploads and blobs, which the
+     * caller frees next. */
+    for (int i = 0; i < 50 || (c->loop.active_reqs.count && i < 10000); i++) {
+        uv_run(&c->loop, UV_RUN_NOWAIT);
+        uv_sleep(1);
+    }
     turn_commit(c);
     return NULL;
 }
