@@ -207,11 +207,16 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     return 0;
 }
 
-void server_stop(struct server *s)
+void server_drain(struct server *s)
 {
     s->app.draining = true;
     http_server_quiesce(s->http);
     conductor_stop(s->app.conductor, s->app.config->drain_timeout_s * SECOND_US);
+}
+
+void server_stop(struct server *s)
+{
+    server_drain(s);
     http_server_stop(s->http); /* streams and idle uploads: their clients come back and go on */
     uploads_close(s->app.uploads);
     store_reader_close(s->app.reader);

@@ -6,6 +6,8 @@ struct server;
 
 /* Opens DIR (config.data), recovers what is in it, starts conductor and HTTP. Prints nothing. */
 MUST_CHECK int server_start(struct server **out, const struct config *config, int log_level, struct err *err);
+/* The first half of server_stop(): no new work, running work ended or left for the next start, all committed. */
+void server_drain(struct server *s);
 /* Refuse new work, wait for running work at most drain_timeout_s, end. */
 void server_stop(struct server *s);
 struct app *server_app(struct server *s);
