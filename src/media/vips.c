@@ -120,7 +120,7 @@ static VipsImage *load(const struct image *img, const char *loader, int page, in
 
     str_addf(&o, "access=%s,fail-on=%s", sequential ? "sequential" : "random",
              img->load.strict ? "truncated" : "none");
-    if (strstr(loader, "Gif") || strstr(loader, "Webp") || strstr(loader, "Tiff") ||
+    if (strcasestr(loader, "gif") || strstr(loader, "Webp") || strstr(loader, "Tiff") ||
         strstr(loader, "Heif"))
         str_addf(&o, ",page=%d,n=%d", page, n);
     if (shrink > 1)
