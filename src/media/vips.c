@@ -2,8 +2,9 @@
 #include "base/clock.h"
 #include "base/str.h"
 
-#include <inttypes.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 #include <strings.h>
@@ -309,7 +310,8 @@ static int put(struct image *img, int i, int failed, VipsImage *now, const char 
 #define EACH(img, what, call)                                                                      \
     for (int f_ = 0; f_ < (img)->count; f_++) {                                                    \
         VipsImage *in = (img)->frame[f_], *now = NULL;                                             \
-        if (put((img), f_, (call), now, (what), err) < 0)                                          \
+        int failed_ = (call); /* before `now` is read */                                           \
+        if (put((img), f_, failed_, now, (what), err) < 0)                                         \
             return -1;                                                                             \
     }
 
@@ -334,9 +336,15 @@ int image_shrink_on_load(struct image *img, int64_t w, int64_t h, struct err *er
     return 0;
 }
 
+static int decode(VipsImage *in, VipsImage **out)
+{
+    *out = vips_image_copy_memory(in);
+    return *out ? 0 : -1;
+}
+
 int image_render(struct image *img, struct err *err)
 {
-    EACH(img, "cannot decode the image", !(now = vips_image_copy_memory(in)));
+    EACH(img, "cannot decode the image", decode(in, &now));
     return 0;
 }
 
