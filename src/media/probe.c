@@ -1,1 +1,538 @@
-#include "base/err.h"
+#include "media/probe.h"
+#include "base/clock.h"
+#include "media/child.h"
+#include "media/embedded.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define TOOL_OUTPUT_MAX (4 * 1024 * 1024) /* bytes */
+
+static int as_meta_error(struct err *err)
+{
+    if (err && (err->code == ERR_COMMAND || err->code == ERR_INPUT))
+        err->code = ERR_META;
+    return -1;
+}
+
+/* ---- images ---- */
+
+static int probe_image(json_t *meta, const char *path, const struct probe_want *want,
+                       struct err *err)
+{
+    const struct image_load how = {.limits = want->limits};
+    AUTO(image_free) struct image *img = NULL;
+    const void *data;
+    size_t len;
+
+    if (image_open(&img, path, &how, err) < 0)
+        return as_meta_error(err);
+    if (image_frames_in_file(img) > want->limits.max_frames ||
+        image_width(img) * image_height(img) > want->limits.max_pixels / image_frames_in_file(img))
+        return err_set(err, ERR_META,
+                       "the image has %" PRId64 " frames of %" PRId64 "x%" PRId64
+                       " pixels, the limits are %" PRId64
+                       " frames (setting max_frames) and %" PRId64
+                       " pixels in all (setting max_pixels)",
+                       image_frames_in_file(img), image_width(img), image_height(img),
+                       want->limits.max_frames, want->limits.max_pixels);
+    if ((data = image_blob(img, "exif-data", &len)))
+        meta_add_exif(meta, data, len);
+    if ((data = image_blob(img, "iptc-data", &len)))
+        meta_add_iptc(meta, data, len);
+    if ((data = image_blob(img, "photoshop-data", &len)))
+        meta_add_iptc(meta, data, len);
+    if ((data = image_blob(img, "xmp-data", &len)))
+        meta_add_xmp(meta, data, len);
+    if (!strcmp(image_format(img), "svg"))
+        meta_add_svg(meta, path);
+    return image_meta(meta, img, want->output_meta, err) < 0 ? as_meta_error(err) : 0;
+}
+
+/* ---- video and audio ---- */
+
+static double num_of(const json_t *o, const char *key)
+{
+    const json_t *v = json_object_get(o, key);
+
+    return json_is_number(v)   ? json_number_value(v)
+           : json_is_string(v) ? strtod(json_string_value(v), NULL)
+                               : NAN;
+}
+
+static void set_int(json_t *meta, const char *key, double v)
+{
+    if (isfinite(v) && fabs(v) < 9e15)
+        json_object_set_new(meta, key, json_integer((int64_t)llround(v)));
+}
+
+static void set_num(json_t *meta, const char *key, double v, double steps)
+{
+    if (isfinite(v)) {
+        v = round(v * steps) / steps;
+        json_object_set_new(
+            meta, key, v == floor(v) && fabs(v) < 9e15 ? json_integer((int64_t)v) : json_real(v));
+    }
+}
+
+static void copy_text(json_t *meta, const char *key, const json_t *from, const char *name)
+{
+    const char *s = jstr(from, name);
+
+    if (s && *s && strcmp(s, "unknown") != 0 && strcmp(s, "N/A") != 0)
+        jset(meta, key, s);
+}
+
+static double ratio_of(const json_t *o, const char *key, char sep)
+{
+    const char *s = jstr(o, key), *c = s ? strchr(s, sep) : NULL;
+    double b = c ? strtod(c + 1, NULL) : 0;
+
+    return b > 0 ? strtod(s, NULL) / b : NAN;
+}
+
+static int rotation_of(const json_t *stream)
+{
+    size_t i;
+    json_t *d;
+    double r = num_of(json_object_get(stream, "tags"), "rotate");
+
+    json_array_foreach (json_object_get(stream, "side_data_list"), i, d)
+        if (json_object_get(d, "rotation"))
+            r = -num_of(d, "rotation");
+    return isfinite(r) ? ((int)lround(r) % 360 + 360) % 360 : 0;
+}
+
+/* "yuv420p10le" -> 10 */
+static int bits_of(const char *pix_fmt)
+{
+    static const int depths[] = {9, 10, 12, 14, 16};
+    char want[8];
+
+    for (size_t i = 0; i < ARRAY_LEN(depths); i++) {
+        snprintf(want, sizeof want, "p%d", depths[i]);
+        if (strstr(pix_fmt, want))
+            return depths[i];
+    }
+    return 8;
+}
+
+static bool has_alpha(const char *pix_fmt)
+{
+    return str_starts(pix_fmt, "yuva") || str_starts(pix_fmt, "rgba") ||
+           str_starts(pix_fmt, "bgra") || str_starts(pix_fmt, "argb") ||
+           str_starts(pix_fmt, "abgr") || str_starts(pix_fmt, "gbrap") ||
+           str_starts(pix_fmt, "ya8") || str_starts(pix_fmt, "ya16");
+}
+
+static void add_video(json_t *meta, const json_t *v, const json_t *output_meta)
+{
+    const char *pix_fmt = jstr_or(v, "pix_fmt", "");
+    double w = num_of(v, "width"), h = num_of(v, "height"), t;
+    double sar = ratio_of(v, "sample_aspect_ratio", ':'), fps = ratio_of(v, "avg_frame_rate", '/');
+    int rotation = rotation_of(v);
+
+    sar = isfinite(sar) && sar > 0 ? sar : 1;
+    if (rotation % 180 == 90) {
+        t = w, w = h, h = t;
+        sar = 1 / sar;
+    }
+    set_int(meta, "width", w);
+    set_int(meta, "height", h);
+    if (h > 0)
+        set_num(meta, "aspect_ratio", w * sar / h, 1000);
+    if (!(fps > 0))
+        fps = ratio_of(v, "r_frame_rate", '/');
+    if (fps > 0)
+        set_num(meta, "framerate", fps, 1000);
+    copy_text(meta, "video_codec", v, "codec_name");
+    copy_text(meta, "pixel_format", v, "pix_fmt");
+    set_int(meta, "bit_depth",
+            num_of(v, "bits_per_raw_sample") > 0 ? num_of(v, "bits_per_raw_sample")
+                                                 : bits_of(pix_fmt));
+    set_int(meta, "reference_count", num_of(v, "refs"));
+    copy_text(meta, "time_base", v, "time_base");
+    copy_text(meta, "encoding_profile", v, "profile");
+    if (num_of(v, "level") > 0)
+        set_int(meta, "encoding_level", num_of(v, "level"));
+    set_int(meta, "rotation", rotation);
+    copy_text(meta, "colortransfer", v, "color_transfer");
+    copy_text(meta, "colorprimaries", v, "color_primaries");
+    copy_text(meta, "field_order", v, "field_order");
+    if (meta_wants(output_meta, "colorspace"))
+        copy_text(meta, "colorspace", v, "color_space");
+    if (meta_wants(output_meta, "interlaced")) {
+        const char *order = jstr_or(v, "field_order", "progressive");
+
+        json_object_set_new(
+            meta, "interlaced",
+            json_boolean(strcmp(order, "progressive") != 0 && strcmp(order, "unknown") != 0));
+    }
+    json_object_set_new(meta, "has_alpha_channel", json_boolean(has_alpha(pix_fmt)));
+}
+
+static void add_audio(json_t *meta, const json_t *a)
+{
+    set_int(meta, "audio_samplerate", num_of(a, "sample_rate"));
+    set_int(meta, "audio_channels", num_of(a, "channels"));
+    copy_text(meta, "audio_channel_layout", a, "channel_layout");
+    copy_text(meta, "audio_sample_format", a, "sample_fmt");
+    copy_text(meta, "audio_codec", a, "codec_name");
+    copy_text(meta, "audio_profile", a, "profile");
+    set_int(meta, "audio_bitrate", num_of(a, "bit_rate"));
+}
+
+static void add_tags(json_t *meta, const json_t *tags)
+{
+    static const struct {
+        const char *tag, *key;
+    } rows[] = {
+        {"encoder", "encoder"},
+        {"title", "title"},
+        {"description", "description"},
+        {"comment", "comment"},
+        {"album", "album"},
+        {"artist", "artist"},
+        {"album_artist", "band"},
+        {"performer", "performer"},
+        {"genre", "genre"},
+        {"date", "year"},
+        {"year", "year"},
+        {"track", "track"},
+        {"disc", "disc"},
+        {"lyrics", "lyrics"},
+        {"copyright", "copyright"},
+        {"keywords", "keywords"},
+        {"author", "creator"},
+        {"composer", "creator"},
+        {"make", "device_vendor"},
+        {"model", "device_name"},
+        {"com.apple.quicktime.make", "device_vendor"},
+        {"com.apple.quicktime.model", "device_name"},
+        {"com.apple.quicktime.software", "device_software"},
+    };
+    const char *key, *s;
+    json_t *v;
+    int64_t at;
+
+    json_object_foreach ((json_t *)tags, key, v) {
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+            if (!strcasecmp(rows[i].tag, key) && !json_object_get(meta, rows[i].key))
+                jset(meta, rows[i].key, json_string_value(v));
+        if ((!strcasecmp(key, "TBPM") || !strcasecmp(key, "bpm")) && (s = json_string_value(v)))
+            set_num(meta, "beats_per_minute", strtod(s, NULL), 100);
+        if (!strcasecmp(key, "creation_time") && (s = json_string_value(v)) &&
+            date_parse(&at, s) == 0) {
+            char text[DATE_LEN + 1];
+
+            date_format(text, at);
+            jset(meta, "date_recorded", text);
+        }
+        if (!strcasecmp(key, "location") && (s = json_string_value(v))) {
+            double lat, lon;
+
+            if (sscanf(s, "%lf%lf", &lat, &lon) == 2) {
+                set_num(meta, "latitude", lat, 1e6);
+                set_num(meta, "longitude", lon, 1e6);
+            }
+        }
+    }
+}
+
+/* Is the index of an MP4 before its data? Other containers: true when a duration is known. */
+static bool moov_first(const char *path)
+{
+    AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    unsigned char b[16];
+    off_t at = 0;
+
+    for (int i = 0; i < 64 && fd >= 0 && pread(fd, b, 16, at) >= 8; i++) {
+        uint64_t size = (uint64_t)b[0] << 24 | (uint64_t)b[1] << 16 | (uint64_t)b[2] << 8 | b[3];
+
+        if (!memcmp(b + 4, "moov", 4))
+            return true;
+        if (!memcmp(b + 4, "mdat", 4))
+            return false;
+        if (size == 1) {
+            size = 0;
+            for (int k = 8; k < 16; k++)
+                size = size << 8 | b[k];
+        }
+        if (size < 8 || size > INT64_MAX / 2)
+            return false;
+        at += (off_t)size;
+    }
+    return false;
+}
+
+static int probe_av(json_t *meta, char mime[static MIME_LEN], const char *path,
+                    const struct probe_want *want, struct err *err)
+{
+    const struct child_limits lim = {want->limits.timeout_s * 1000, TOOL_OUTPUT_MAX};
+    AUTO(mem_free) char *url = mem_printf("file:%s", path);
+    /* Containers only: a file must not be taken for a playlist that names other files. */
+    const char *const argv[] = {
+        "ffprobe",
+        "-v",
+        "error",
+        "-hide_banner",
+        "-protocol_whitelist",
+        "file",
+        "-format_whitelist",
+        "mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mp3,aac,flac,wav,w64,aiff,amr,ac3,"
+        "eac3,dts,opus,m4v,h264,hevc,mxf,gxf,rm,ape,wv,tta,caf,au,ivf,dv,swf,3gp,voc,gif",
+        "-show_format",
+        "-show_streams",
+        "-of",
+        "json",
+        "-i",
+        url,
+        NULL};
+    AUTO(str_done) struct str out = {0};
+    AUTO(json_unref) json_t *j = NULL;
+    const json_t *video = NULL, *audio = NULL, *s, *format;
+    int n[3] = {0};
+    bool artwork = false;
+    size_t i;
+
+    if (child_run(&out, argv, &lim, err) < 0)
+        return as_meta_error(err);
+    if (!(j = json_parse(out.s ? out.s : "", out.len, 32, err)))
+        return err_set(err, ERR_META, "ffprobe's answer is not JSON");
+    json_t *lists[3] = {json_array(), json_array(), json_array()};
+    json_array_foreach (json_object_get(j, "streams"), i, s) {
+        const char *kind = jstr_or(s, "codec_type", "");
+        int k = !strcmp(kind, "video")      ? 0
+                : !strcmp(kind, "audio")    ? 1
+                : !strcmp(kind, "subtitle") ? 2
+                                            : -1;
+
+        if (k == 0 && jint(json_object_get(s, "disposition"), "attached_pic", 0)) {
+            artwork = true;
+            continue;
+        }
+        if (k < 0)
+            continue;
+        n[k]++;
+        json_t *one = json_object();
+        static const char *const keys[] = {"index",    "codec_name",    "profile",     "width",
+                                           "height",   "bit_rate",      "sample_rate", "channels",
+                                           "duration", "avg_frame_rate"};
+        for (size_t x = 0; x < ARRAY_LEN(keys); x++)
+            if (json_object_get(s, keys[x]))
+                json_object_set(one, keys[x], json_object_get(s, keys[x]));
+        json_array_append_new(lists[k], one);
+        if (k == 0 && !video)
+            video = s;
+        if (k == 1 && !audio)
+            audio = s;
+    }
+    json_object_set_new(
+        meta, "streams",
+        json_pack("{s:o,s:o,s:o}", "video", lists[0], "audio", lists[1], "subtitle", lists[2]));
+    if (!video && !audio)
+        return err_set(err, ERR_META, "the file holds neither video nor audio");
+    format = json_object_get(j, "format");
+    double duration = num_of(format, "duration"), rate = num_of(format, "bit_rate");
+    if (!(duration > 0))
+        duration = num_of(video ? video : audio, "duration");
+    set_num(meta, "duration", duration, 100);
+    set_int(meta, "overall_bitrate", rate);
+    if (audio)
+        add_audio(meta, audio);
+    if (video) {
+        double of_audio = audio ? num_of(audio, "bit_rate") : 0, own = num_of(video, "bit_rate");
+
+        add_video(meta, video, want->output_meta);
+        if (!(own > 0))
+            own = rate - (isfinite(of_audio) ? of_audio : 0);
+        if (own > 0)
+            set_int(meta, "video_bitrate", own);
+        if (n[0])
+            set_int(meta, "num_video_streams", n[0]);
+        set_int(meta, "num_subtitles", n[2]);
+    } else if (num_of(audio, "bits_per_raw_sample") > 0 || num_of(audio, "bits_per_sample") > 0) {
+        set_int(meta, "bit_depth",
+                num_of(audio, "bits_per_raw_sample") > 0 ? num_of(audio, "bits_per_raw_sample")
+                                                         : num_of(audio, "bits_per_sample"));
+    }
+    set_int(meta, "num_audio_streams", n[1]);
+    json_object_set_new(meta, "has_artwork", json_boolean(artwork));
+    json_object_set_new(meta, "seekable",
+                        json_boolean(strstr(jstr_or(format, "format_name", ""), "mp4")
+                                         ? moov_first(path)
+                                         : duration > 0));
+    add_tags(meta, json_object_get(format, "tags"));
+    add_tags(meta, json_object_get(video ? video : audio, "tags"));
+
+    /* What is in it decides, not the container's usual use. */
+    if (!video && !strcmp(mime_kind(mime), "video"))
+        memcpy(mime, "audio", 5);
+    else if (video && !strcmp(mime_kind(mime), "audio"))
+        snprintf(mime, MIME_LEN, "%s", !strcmp(mime, "audio/x-m4a") ? "video/mp4" : "video/ogg");
+    return 0;
+}
+
+/* Decodes the whole sound: only on request. */
+static int add_volume(json_t *meta, const char *path, const struct probe_want *want,
+                      struct err *err)
+{
+    const struct child_limits lim = {want->limits.timeout_s * 1000, TOOL_OUTPUT_MAX};
+    AUTO(mem_free) char *url = mem_printf("file:%s", path);
+    /* Long frames, because a line is printed for each; the last one holds the mean over all. */
+    const char *const argv[] = {"ffmpeg",
+                                "-v",
+                                "error",
+                                "-nostdin",
+                                "-protocol_whitelist",
+                                "file,pipe",
+                                "-i",
+                                url,
+                                "-vn",
+                                "-sn",
+                                "-dn",
+                                "-af",
+                                "asetnsamples=n=441000:p=0,astats=metadata=1:reset=0,"
+                                "ametadata=print:key=lavfi.astats.Overall.RMS_level:file=-",
+                                "-f",
+                                "null",
+                                "/dev/null",
+                                NULL};
+    static const char label[] = "RMS_level=";
+    AUTO(str_done) struct str out = {0};
+    const char *last = NULL;
+
+    if (child_run(&out, argv, &lim, err) < 0)
+        return as_meta_error(err);
+    for (const char *s = out.s; s && (s = strstr(s, label)); s += sizeof label - 1)
+        last = s + sizeof label - 1;
+    if (last)
+        set_num(meta, "mean_volume", strtod(last, NULL), 10);
+    return 0;
+}
+
+/* ---- PDF ---- */
+
+/* pdfinfo -isodates: "2020-01-09T12:02:08Z" or with +01, which the parser wants as +01:00. */
+static void set_pdf_date(json_t *meta, const char *key, const char *s)
+{
+    char fixed[40], text[DATE_LEN + 1];
+    size_t n = strlen(s);
+    int64_t at;
+
+    if (n > 30)
+        return;
+    strcpy(fixed, s);
+    if (n > 3 && (s[n - 3] == '+' || s[n - 3] == '-'))
+        strcpy(fixed + n, ":00");
+    if (date_parse(&at, fixed) == 0) {
+        date_format(text, at);
+        jset(meta, key, text);
+    }
+}
+
+static int probe_pdf(json_t *meta, const char *path, const struct probe_want *want, struct err *err)
+{
+    const struct child_limits lim = {want->limits.timeout_s * 1000, TOOL_OUTPUT_MAX};
+    const char *const argv[] = {"pdfinfo", "-isodates", "-enc", "UTF-8", path, NULL};
+    static const struct {
+        const char *label, *key;
+    } rows[] = {{"Title", "title"},       {"Author", "author"},     {"Creator", "creator"},
+                {"Producer", "producer"}, {"Keywords", "keywords"}, {"Page size", "page_size"}};
+    AUTO(str_done) struct str out = {0};
+    char *save = NULL;
+
+    if (child_run(&out, argv, &lim, err) < 0)
+        return as_meta_error(err);
+    str_putc(&out, '\n');
+    for (char *line = strtok_r(out.s, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        char *value = strchr(line, ':');
+
+        if (!value)
+            continue;
+        *value++ = 0;
+        value += strspn(value, " ");
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+            if (!strcmp(rows[i].label, line) && *value)
+                jset(meta, rows[i].key, value);
+        double w, h;
+        if (!strcmp(line, "Pages"))
+            json_object_set_new(meta, "page_count", json_integer(atoll(value)));
+        else if (!strcmp(line, "Page size") && sscanf(value, "%lf x %lf", &w, &h) == 2) {
+            set_num(meta, "width", w, 1000);
+            set_num(meta, "height", h, 1000);
+        } else if (!strcmp(line, "CreationDate"))
+            set_pdf_date(meta, "create_date", value);
+        else if (!strcmp(line, "ModDate"))
+            set_pdf_date(meta, "modify_date", value);
+    }
+    return 0;
+}
+
+/* Formats that no reader of ours knows still are what they are. */
+static bool readable_image(const char *mime)
+{
+    static const char *const known[] = {"image/jpeg",
+                                        "image/png",
+                                        "image/gif",
+                                        "image/webp",
+                                        "image/tiff",
+                                        "image/avif",
+                                        "image/heic",
+                                        "image/jp2",
+                                        "image/svg+xml",
+                                        "image/x-portable-pixmap",
+                                        "image/x-portable-greymap",
+                                        "image/x-portable-bitmap"};
+
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (!strcmp(known[i], mime))
+            return true;
+    return false;
+}
+
+static int probe_kind(json_t *meta, char mime[static MIME_LEN], const char *path,
+                      const struct probe_want *want, struct err *err)
+{
+    const char *kind = mime_kind(mime);
+
+    if (!strcmp(kind, "image"))
+        return readable_image(mime) ? probe_image(meta, path, want, err) : 0;
+    if (!strcmp(kind, "video") || !strcmp(kind, "audio")) {
+        if (!strcmp(mime, "audio/midi"))
+            return 0;
+        if (probe_av(meta, mime, path, want, err) < 0)
+            return -1;
+        return meta_wants(want->output_meta, "mean_volume") && json_object_get(meta, "audio_codec")
+                   ? add_volume(meta, path, want, err)
+                   : 0;
+    }
+    if (!strcmp(mime, "application/pdf"))
+        return probe_pdf(meta, path, want, err);
+    return 0;
+}
+
+int probe_file(json_t **meta, char mime[static MIME_LEN], char ext_hint[static 16],
+               const char *path, const char *name, const struct probe_want *want, struct err *err)
+{
+    AUTO(json_unref) json_t *m = json_object();
+    int rc = 0;
+
+    mime[0] = ext_hint[0] = 0;
+    if (mime_detect(mime, path, name, err) < 0)
+        return -1;
+    if (!json_is_false(want->output_meta))
+        rc = probe_kind(m, mime, path, want, err);
+    snprintf(ext_hint, 16, "%s", mime_ext(mime) ? mime_ext(mime) : "");
+    if (rc < 0)
+        return -1;
+    /* Texts have no meta at all, not even dates (file-meta.md section 6). */
+    if (json_object_size(m) && meta_add_dates(m, path, want->derived, err) < 0)
+        return -1;
+    *meta = take(m);
+    return 0;
+}

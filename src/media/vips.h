@@ -1,0 +1,118 @@
+/* vips.h - images, over libvips: open with limits, change, save. Every frame of an animation is a
+ * frame of its own, and each operation works on all of them. Nothing here names a libvips type, so
+ * that a Robot's file also compiles where libvips is absent.
+ *
+ * A failed operation leaves the image usable but unspecified: free it. All block; libvips runs on
+ * one thread. Errors of all: ERR_COMMAND with libvips' words, unless said otherwise. */
+#pragma once
+#include "base/err.h"
+#include "base/json.h"
+#include "media/fit.h"
+
+struct media_limits {
+    int64_t max_pixels; /* width * height * frames */
+    int64_t max_frames;
+    int timeout_s; /* of one child process */
+};
+/* From robot_settings(); NULL or missing keys: 100e6 pixels, 1000 frames, 60 s. */
+struct media_limits media_limits(const json_t *settings);
+
+/* Start libvips in this process: one thread, no cache, untrusted loaders blocked. Called by
+ * image_open(); call it yourself to pay for it early, but never before a fork. */
+MUST_CHECK int media_init(struct err *err);
+
+struct image;
+
+struct image_load {
+    struct media_limits limits;
+    int64_t frame;   /* 1-based; 0: see all_frames */
+    bool all_frames; /* else the first only */
+    bool strict;     /* a truncated file is an error */
+    double density;  /* dpi for vector images; 0: 72 */
+};
+
+/* Read the header of the image at path. Pixels are read later, when an operation needs them.
+ * Errors: ERR_COMMAND: no image, or over a limit (the message names limit, value and setting). */
+MUST_CHECK int image_open(struct image **out, const char *path, const struct image_load *how,
+                          struct err *err);
+void image_free(struct image *img);
+DEFINE_AUTO(struct image *, image_free)
+
+int64_t image_width(const struct image *img); /* px, as stored; of one frame */
+int64_t image_height(const struct image *img);
+int image_frames(const struct image *img); /* loaded */
+int64_t image_frames_in_file(const struct image *img);
+int image_orientation(const struct image *img); /* EXIF, 1..8 */
+bool image_has_alpha(const struct image *img);
+const char *image_format(const struct image *img); /* "jpg", "png", ...: of the file opened */
+const void *image_blob(const struct image *img, const char *field, size_t *len); /* lent or NULL */
+
+/* If the file can be decoded at a half, quarter or eighth of its size (JPEG), do that, as long as
+ * the result is no smaller than w x h. Only right after image_open(). */
+MUST_CHECK int image_shrink_on_load(struct image *img, int64_t w, int64_t h, struct err *err);
+/* Turn as EXIF says and forget the tag. */
+MUST_CHECK int image_autorotate(struct image *img, struct err *err);
+void image_forget_orientation(struct image *img);
+/* 8 bit sRGB, with or without alpha, through the embedded ICC profile if there is one. */
+MUST_CHECK int image_to_srgb(struct image *img, struct err *err);
+/* Decode now. Operations below do it when they must. */
+MUST_CHECK int image_render(struct image *img, struct err *err);
+
+struct color {
+    uint8_t r, g, b, a; /* a: 0 or 255 */
+};
+/* "#rgb", "rrggbb", "red", "none"... (robots.md section 3.4), also "r,g,b". False: not a colour. */
+bool color_parse(struct color *out, const char *text);
+
+MUST_CHECK int image_crop(struct image *img, const struct rect *r, struct err *err);
+/* Lanczos3 to exactly w x h. linear: in linear light. */
+MUST_CHECK int image_scale(struct image *img, int64_t w, int64_t h, bool linear, struct err *err);
+MUST_CHECK int image_pad(struct image *img, int64_t x, int64_t y, int64_t w, int64_t h,
+                         struct color fill, struct err *err);
+/* Clockwise; the canvas grows and its corners are filled. */
+MUST_CHECK int image_rotate(struct image *img, double degrees, struct color fill, struct err *err);
+/* The rectangle left when edges of exactly the top left pixel's colour are removed. */
+MUST_CHECK int image_find_trim(struct rect *out, struct image *img, struct err *err);
+MUST_CHECK int image_flatten(struct image *img, struct color on, struct err *err);
+MUST_CHECK int image_add_alpha(struct image *img, struct err *err);
+MUST_CHECK int image_drop_alpha(struct image *img, struct err *err);
+MUST_CHECK int image_blur(struct image *img, double sigma, struct err *err);
+/* Blur only inside the ellipses that touch the sides of these boxes. */
+MUST_CHECK int image_blur_ellipses(struct image *img, const struct rect *boxes, size_t n,
+                                   double sigma, struct err *err);
+/* Call fn for every pixel, 8 bit sRGB in rgb[0..2]. */
+MUST_CHECK int image_each_pixel(struct image *img, void (*fn)(uint8_t rgb[3], const void *arg),
+                                const void *arg, struct err *err);
+MUST_CHECK int image_make_transparent(struct image *img, struct color c, struct err *err);
+enum image_space { SPACE_SRGB, SPACE_GRAY, SPACE_CMYK, SPACE_LAB };
+MUST_CHECK int image_to_space(struct image *img, enum image_space space, struct err *err);
+/* Grey pixels of the (first frame of the) image, 8 bit, w * h bytes. The caller frees *out. */
+MUST_CHECK int image_gray(uint8_t **out, const struct image *img, int64_t w, int64_t h,
+                          struct err *err);
+MUST_CHECK int image_copy(struct image **out, const struct image *img, struct err *err);
+
+struct image_save {
+    const char *format; /* "jpg", "png", "webp", "gif", "tif", "avif", "heic", "jp2" */
+    int quality;        /* 1..100 */
+    bool strip;         /* leave EXIF, IPTC, XMP and ICC out */
+    bool progressive, all_filters, palette, bilevel;
+    const char *compress; /* TIFF: ImageMagick's name; NULL: LZW */
+    double density;       /* dpi to write; 0: keep */
+};
+bool image_can_write(const char *format);
+bool image_can_animate(const char *format);
+bool image_keeps_alpha(const char *format);
+const char *image_canonical(const char *format); /* "jpeg" -> "jpg"; NULL: unknown */
+/* Decodes what is left to decode and writes the file. */
+MUST_CHECK int image_save(struct image *img, const char *path, const struct image_save *how,
+                          struct err *err);
+
+/* Add to meta (an object) what file-meta.md section 3 lists: size, colours, transparency... For
+ * images from a file the pixels come from the cheapest decode that still gives the mean; for
+ * rendered ones from memory. output_meta: the step's value, NULL: none. */
+MUST_CHECK int image_meta(json_t *meta, struct image *img, const json_t *output_meta,
+                          struct err *err);
+/* Is key asked for in an output_meta value (map or list)? */
+bool meta_wants(const json_t *output_meta, const char *key);
+/* date_file_modified, and for derived files date_file_created. */
+MUST_CHECK int meta_add_dates(json_t *meta, const char *path, bool derived, struct err *err);
