@@ -2,7 +2,6 @@
 #include "base/clock.h"
 #include "base/str.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
@@ -42,6 +41,10 @@ static int vips_fail(struct err *err, const char *what)
     return err_set(err, ERR_COMMAND, "%s: %.400s", what, *text ? text : "no details");
 }
 
+static void ignore_log(const gchar *domain, GLogLevelFlags level, const gchar *text, gpointer arg)
+{
+}
+
 int media_init(struct err *err)
 {
     static bool ready;
@@ -50,6 +53,8 @@ int media_init(struct err *err)
         return 0;
     if (vips_init("workcell"))
         return vips_fail(err, "libvips");
+    /* Oddities of users' files are no news for the operator. */
+    g_log_set_handler("VIPS", G_LOG_LEVEL_WARNING | G_LOG_LEVEL_INFO, ignore_log, NULL);
     vips_block_untrusted_set(TRUE);
     /* Small parsers that the contract needs. librsvg gets no base address from libvips, so nothing
      * an SVG refers to is ever opened. */
@@ -120,7 +125,7 @@ static VipsImage *load(const struct image *img, const char *loader, int page, in
 
     str_addf(&o, "access=%s,fail-on=%s", sequential ? "sequential" : "random",
              img->load.strict ? "truncated" : "none");
-    if (strstr(loader, "Gif") || strstr(loader, "Webp") || strstr(loader, "Tiff") ||
+    if (strcasestr(loader, "gif") || strstr(loader, "Webp") || strstr(loader, "Tiff") ||
         strstr(loader, "Heif"))
         str_addf(&o, ",page=%d,n=%d", page, n);
     if (shrink > 1)
@@ -176,7 +181,6 @@ static void set_frames(struct image *img, VipsImage *v)
 /* A strip of n frames below each other becomes n images over one buffer. */
 static int split_frames(struct image *img, int n, struct err *err)
 {
-    AUTO(mem_free) char *unused = NULL;
     VipsImage *strip = img->frame[0], *mem = vips_image_copy_memory(strip);
     int h = vips_image_get_page_height(strip), w = strip->Xsize;
 
@@ -310,7 +314,7 @@ static int put(struct image *img, int i, int failed, VipsImage *now, const char 
 #define EACH(img, what, call)                                                                      \
     for (int f_ = 0; f_ < (img)->count; f_++) {                                                    \
         VipsImage *in = (img)->frame[f_], *now = NULL;                                             \
-        int failed_ = (call); /* before `now` is read */                                           \
+        int failed_ = (call);                                                                      \
         if (put((img), f_, failed_, now, (what), err) < 0)                                         \
             return -1;                                                                             \
     }
@@ -336,7 +340,7 @@ int image_shrink_on_load(struct image *img, int64_t w, int64_t h, struct err *er
     return 0;
 }
 
-static int decode(VipsImage *in, VipsImage **out)
+static int render_one(VipsImage *in, VipsImage **out)
 {
     *out = vips_image_copy_memory(in);
     return *out ? 0 : -1;
@@ -344,7 +348,7 @@ static int decode(VipsImage *in, VipsImage **out)
 
 int image_render(struct image *img, struct err *err)
 {
-    EACH(img, "cannot decode the image", decode(in, &now));
+    EACH(img, "cannot decode the image", render_one(in, &now));
     return 0;
 }
 
@@ -857,7 +861,7 @@ static int save_joined(VipsImage *v, const char *path, const struct image_save *
     } else if (!strcmp(f, "gif")) {
         rc = vips_gifsave(v, path, "strip", o->strip, "interlace", o->progressive, NULL);
     } else if (!strcmp(f, "tif")) {
-        VipsForeignTiffCompression c;
+        VipsForeignTiffCompression c = VIPS_FOREIGN_TIFF_COMPRESSION_LZW;
 
         if (tiff_compression(&c, o->compress ? o->compress : "LZW", err) < 0)
             return -1;
@@ -1015,7 +1019,7 @@ static json_t *dominant_colors(uint8_t *px, size_t n)
         double best = 0;
 
         for (int i = 0; i < count; i++) {
-            int c, range = widest(px, &box[i], &c);
+            int c = 0, range = widest(px, &box[i], &c);
             double weight = (double)range * sqrt((double)(box[i].to - box[i].from));
 
             if (box[i].to - box[i].from > 1 && weight > best) {

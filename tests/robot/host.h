@@ -1,0 +1,32 @@
+/* host.h - runs a Robot in this process: the half of robot.h that run() calls, over a fresh
+ * temporary directory. */
+#pragma once
+#include "base/json.h"
+#include "robot/robot.h"
+
+struct host_output {
+    char *path, *name, *mime;
+    json_t *meta;
+    bool same; /* the input file itself */
+    int64_t size;
+};
+
+struct robot_job *host_new(void);
+void host_free(struct robot_job *job); /* and the directory with everything in it */
+DEFINE_AUTO(struct robot_job *, host_free)
+
+const char *host_dir(const struct robot_job *job);
+/* A path in the job's directory; lent. */
+const char *host_path(struct robot_job *job, const char *name);
+/* The file at path is the next input. Its name is the last part of path. */
+void host_add_input(struct robot_job *job, const char *path);
+json_t *host_settings(struct robot_job *job); /* to change */
+
+/* Read step (JSON text without "robot") by the Robot's table, check and run. */
+MUST_CHECK int host_run(struct robot_job *job, const char *robot, const char *step,
+                        struct err *err);
+/* The same with one input and no care for leftovers of earlier runs. */
+MUST_CHECK int host_run_on(struct robot_job *job, const char *robot, const char *step,
+                           const char *path, struct err *err);
+int host_output_count(const struct robot_job *job);
+const struct host_output *host_output(const struct robot_job *job, int i);
