@@ -284,6 +284,13 @@ int image_frames(const struct image *img) { return img->count; }
 int64_t image_frames_in_file(const struct image *img) { return img->frames_in_file; }
 int image_orientation(const struct image *img) { return img->orientation; }
 bool image_has_alpha(const struct image *img) { return vips_image_hasalpha(img->frame[0]); }
+bool image_is_gray(const struct image *img)
+{
+    VipsInterpretation t = img->frame[0]->Type;
+
+    return img->frame[0]->Bands <= 2 &&
+           (t == VIPS_INTERPRETATION_B_W || t == VIPS_INTERPRETATION_GREY16);
+}
 const char *image_format(const struct image *img) { return img->format; }
 
 const void *image_blob(const struct image *img, const char *field, size_t *len)

@@ -20,6 +20,7 @@ struct facedetect_opts {
     int format;               /* enum face_format */
     int64_t min_confidence;   /* percent; a face must be above it */
     json_t *faces;            /* "each"..., or an index */
+    json_t *output_meta;      /* shared by all Robots, but here we make the meta ourselves */
 };
 
 enum face_format { FACE_PRESERVE, FACE_JPG, FACE_PNG, FACE_TIFF };
@@ -40,6 +41,8 @@ static const struct option options[] = {
             .help = "Percent that a face's confidence must exceed."),
     OPT_JSON(struct facedetect_opts, faces, .def_str = "\"each\"",
              .help = "each, max-confidence, max-size, group, or the index of one face from 0."),
+    OPT_JSON(struct facedetect_opts, output_meta, .nullable = true,
+             .help = "Further keys of meta, or false for none."),
     OPT_END,
 };
 
@@ -194,25 +197,28 @@ static int emit_crop(struct robot_job *job, const struct image *img, const struc
     const char *ext = image_canonical(save.format);
     const char *own = mime_by_ext(in->ext), *mime = mime_by_ext(ext);
     bool keep_ext = own && !strcmp(own, mime) && o->format == FACE_PRESERVE;
-    const char *path = robot_out_path(job, keep_ext ? in->ext : ext);
+    if (keep_ext)
+        ext = in->ext;
+    else if (o->format == FACE_TIFF)
+        ext = "tiff";
+    const char *path = robot_out_path(job, ext);
 
     if (image_copy(&face, img, err) < 0 || image_crop(face, &cut, err) < 0 ||
         (!image_keeps_alpha(save.format) &&
          image_flatten(face, (struct color){255, 255, 255, 255}, err) < 0) ||
         image_render(face, err) < 0 || image_save(face, path, &save, err) < 0 ||
-        image_meta(meta, face, NULL, err) < 0 || meta_add_dates(meta, path, true, err) < 0)
+        image_meta(meta, face, o->output_meta, err) < 0 ||
+        meta_add_dates(meta, path, true, err) < 0)
         return -1;
     /* The far corner stays that of the bare face: what the contract's published status shows. */
     json_object_set_new(
         meta, "faces",
         json_pack("[o]", entry(f->confidence, left, top, f->x + f->w, f->y + f->h, cut.w, cut.h)));
-    return robot_emit(job,
-                      &(struct robot_output){.path = path,
-                                             .ext = keep_ext ? NULL : ext,
-                                             .mime = mime,
-                                             .meta = take(meta),
-                                             .meta_complete = true},
-                      err);
+    return robot_emit(
+        job,
+        &(struct robot_output){
+            .path = path, .ext = ext, .mime = mime, .meta = take(meta), .meta_complete = true},
+        err);
 }
 
 static int facedetect_run(struct robot_job *job, const void *opts, struct err *err)

@@ -41,13 +41,26 @@ struct resize_opts {
     const char *transparent;
     const char *density; /* dpi */
     const char *shave;   /* "W" or "WxH" px */
+    json_t *output_meta; /* shared by all Robots, but here we make the meta ourselves */
 };
 
-static const struct opt_choice format_choices[] = {
-    {"jpg", 1},  {"jpeg", 1}, {"png", 2},  {"webp", 3}, {"gif", 4}, {"tif", 5}, {"tiff", 5},
-    {"avif", 6}, {"heic", 7}, {"heif", 7}, {"jp2", 8},  {"JPG", 1}, {"PNG", 2}, {0}};
+enum { FORMAT_TIFF = 9 };
+static const struct opt_choice format_choices[] = {{"jpg", 1},
+                                                   {"jpeg", 1},
+                                                   {"png", 2},
+                                                   {"webp", 3},
+                                                   {"gif", 4},
+                                                   {"tif", 5},
+                                                   {"tiff", FORMAT_TIFF},
+                                                   {"avif", 6},
+                                                   {"heic", 7},
+                                                   {"heif", 7},
+                                                   {"jp2", 8},
+                                                   {"JPG", 1},
+                                                   {"PNG", 2},
+                                                   {0}};
 static const char *const formats[] = {NULL,  "jpg",  "png",  "webp", "gif",
-                                      "tif", "avif", "heic", "jp2"};
+                                      "tif", "avif", "heic", "jp2",  "tiff"};
 
 static const struct opt_choice strategies[] = {{"fit", FIT_FIT},
                                                {"min_fit", FIT_MIN_FIT},
@@ -160,6 +173,7 @@ static const struct option options[] = {
     OPT_BOOL(T, monochrome, .help = "Black and white, nothing between."),
     OPT_STR(T, shave, .pattern = "^[0-9]{1,5}(x[0-9]{1,5})?$", .unit = "px",
             .help = "Pixels to cut off the edges: W left and right, H top and bottom."),
+    OPT_JSON(T, output_meta, .nullable = true, .help = "Further keys of meta, or false for none."),
     OPT_UNSUPPORTED("alpha"),
     OPT_UNSUPPORTED("preclip_alpha"),
     OPT_UNSUPPORTED("clip"),
@@ -342,10 +356,11 @@ static int resize_check(const void *opts, bool partial, struct err *err)
                         !strcmp(o->compress, "Lossless")))
         return err_set(err, ERR_ROBOT_VALIDATION, "compress %s is not supported by this server",
                        o->compress);
-    if (o->format && o->colorspace == WANT_LAB && strcmp(formats[o->format], "tif") != 0)
+    const char *format = o->format == FORMAT_TIFF ? "tif" : formats[o->format];
+    if (format && o->colorspace == WANT_LAB && strcmp(format, "tif") != 0)
         return err_set(err, ERR_ROBOT_VALIDATION, "only format \"tiff\" can hold colorspace Lab");
-    if (o->format && (o->colorspace == WANT_CMYK || o->type == TYPE_SEPARATION) &&
-        strcmp(formats[o->format], "tif") != 0 && strcmp(formats[o->format], "jpg") != 0)
+    if (format && (o->colorspace == WANT_CMYK || o->type == TYPE_SEPARATION) &&
+        strcmp(format, "tif") != 0 && strcmp(format, "jpg") != 0)
         return err_set(err, ERR_ROBOT_VALIDATION,
                        "only formats \"jpg\" and \"tiff\" can hold colorspace CMYK");
     if (read_rotation(&how, &degrees, o->rotation, err) < 0 ||
@@ -440,6 +455,21 @@ static int recolor(struct image *img, const struct resize_opts *o, struct err *e
 
 /* ---- geometry ---- */
 
+/* A small file may ask for a huge result: the limit for what comes in holds for that as well. */
+static int check_size(const struct fit *f, const struct image *img, const struct media_limits *lim,
+                      struct err *err)
+{
+    int64_t w = f->scaled_w > f->out_w ? f->scaled_w : f->out_w;
+    int64_t h = f->scaled_h > f->out_h ? f->scaled_h : f->out_h;
+
+    if (w > lim->max_pixels / h / image_frames(img))
+        return err_set(err, ERR_COMMAND,
+                       "the result would have %" PRId64 "x%" PRId64
+                       " pixels in %d frame(s), the limit is %" PRId64 " (setting max_pixels)",
+                       w, h, image_frames(img), lim->max_pixels);
+    return 0;
+}
+
 static int scale_to(struct image *img, const struct fit *f, const struct resize_opts *o,
                     struct color bg, struct err *err)
 {
@@ -465,7 +495,8 @@ static int shave(struct image *img, const char *text, struct err *err)
     return image_crop(img, &r, err);
 }
 
-static int reshape(struct image *img, const struct resize_opts *o, struct color bg, struct err *err)
+static int reshape(struct image *img, const struct resize_opts *o, struct color bg,
+                   const struct media_limits *lim, struct err *err)
 {
     bool sized = o->width || o->height;
     double degrees;
@@ -483,7 +514,8 @@ static int reshape(struct image *img, const struct resize_opts *o, struct color 
         const struct fit f =
             fit_plan(o->resize_strategy, w, h, o->width, o->height, o->zoom, o->gravity);
 
-        if (image_shrink_on_load(img, swap ? f.scaled_h : f.scaled_w,
+        if (check_size(&f, img, lim, err) < 0 ||
+            image_shrink_on_load(img, swap ? f.scaled_h : f.scaled_w,
                                  swap ? f.scaled_w : f.scaled_h, err) < 0)
             return -1;
         /* Turning needs the whole image in memory: make it small first. */
@@ -508,13 +540,15 @@ static int reshape(struct image *img, const struct resize_opts *o, struct color 
             const struct fit f = fit_plan(o->resize_strategy, image_width(img), image_height(img),
                                           o->width, o->height, o->zoom, o->gravity);
 
-            if (scale_to(img, &f, o, bg, err) < 0)
+            if (check_size(&f, img, lim, err) < 0 || scale_to(img, &f, o, bg, err) < 0)
                 return -1;
         }
     }
     if (how == TURN_DEGREES) {
         image_forget_orientation(img);
-        if (image_to_srgb(img, err) < 0 || (bg.a && image_flatten(img, bg, err) < 0))
+        /* Quarter turns have no corners to fill, so they leave transparency to what comes later. */
+        if (image_to_srgb(img, err) < 0 ||
+            (bg.a && fmod(degrees, 90) != 0 && image_flatten(img, bg, err) < 0))
             return -1;
         return image_rotate(img, degrees, bg, err);
     }
@@ -541,7 +575,7 @@ static int blur(struct image *img, const struct resize_opts *o, struct err *err)
 
 /* Alpha, colour type and colour space as the result is to have them. */
 static int finish_colors(struct image *img, const struct resize_opts *o, const char *format,
-                         struct color bg, struct err *err)
+                         struct color bg, bool was_gray, struct err *err)
 {
     static const struct color white = {255, 255, 255, 255};
     bool animated = image_frames(img) > 1, flat = bg.a && !animated;
@@ -565,8 +599,12 @@ static int finish_colors(struct image *img, const struct resize_opts *o, const c
         image_add_alpha(img, err) < 0)
         return -1;
 
-    bool gray = o->colorspace == WANT_GRAY || o->type == TYPE_GRAY || o->type == TYPE_GRAY_ALPHA ||
-                o->type == TYPE_BILEVEL || o->monochrome;
+    /* A grey picture stays one (a third of the size), unless something coloured came in. */
+    bool still_gray = was_gray && !(o->sepia > 0) && o->type != TYPE_COLOR &&
+                      o->type != TYPE_COLOR_ALPHA && o->colorspace == WANT_AS_IS && bg.r == bg.g &&
+                      bg.g == bg.b;
+    bool gray = still_gray || o->colorspace == WANT_GRAY || o->type == TYPE_GRAY ||
+                o->type == TYPE_GRAY_ALPHA || o->type == TYPE_BILEVEL || o->monochrome;
     if (gray)
         return image_to_space(img, SPACE_GRAY, err);
     if (o->colorspace == WANT_LAB) {
@@ -590,7 +628,8 @@ static int emit(struct robot_job *job, struct image *img, const char *format, bo
     const struct robot_input *in = robot_input(job, 0);
     const char *own = mime_by_ext(in->ext), *mime = mime_by_ext(format);
     bool keep_ext = as_input && own && !strcmp(own, mime);
-    const char *path = robot_out_path(job, keep_ext ? in->ext : format);
+    const char *ext = keep_ext ? in->ext : o->format == FORMAT_TIFF ? "tiff" : format;
+    const char *path = robot_out_path(job, ext);
     AUTO(json_unref) json_t *meta = json_object();
     const struct image_save save = {
         .format = format,
@@ -606,15 +645,13 @@ static int emit(struct robot_job *job, struct image *img, const char *format, bo
 
     /* From the pixels in memory, so that nobody has to decode the result again. */
     if (image_render(img, err) < 0 || image_save(img, path, &save, err) < 0 ||
-        image_meta(meta, img, NULL, err) < 0 || meta_add_dates(meta, path, true, err) < 0)
+        image_meta(meta, img, o->output_meta, err) < 0 || meta_add_dates(meta, path, true, err) < 0)
         return -1;
-    return robot_emit(job,
-                      &(struct robot_output){.path = path,
-                                             .ext = keep_ext ? NULL : format,
-                                             .mime = mime,
-                                             .meta = take(meta),
-                                             .meta_complete = true},
-                      err);
+    return robot_emit(
+        job,
+        &(struct robot_output){
+            .path = path, .ext = ext, .mime = mime, .meta = take(meta), .meta_complete = true},
+        err);
 }
 
 static int resize_run(struct robot_job *job, const void *opts, struct err *err)
@@ -641,16 +678,17 @@ static int resize_run(struct robot_job *job, const void *opts, struct err *err)
     const char *format = o->format ? formats[o->format] : image_format(img);
     bool as_input = !o->format;
     if (!image_can_write(format))
-        format = image_has_alpha(img) && (!bg.a || !o->flatten) ? "png" : "jpg";
+        format = image_has_alpha(img) ? "png" : "jpg";
     format = image_canonical(format);
 
-    if (reshape(img, o, bg, err) < 0)
+    bool was_gray = image_is_gray(img);
+    if (reshape(img, o, bg, &how.limits, err) < 0)
         return -1;
     if (image_to_srgb(img, err) < 0)
         return -1;
     robot_progress(job, 0.5);
     if (recolor(img, o, err) < 0 || blur(img, o, err) < 0 ||
-        finish_colors(img, o, format, bg, err) < 0)
+        finish_colors(img, o, format, bg, was_gray, err) < 0)
         return -1;
     return emit(job, img, format, as_input, o, err);
 }

@@ -83,7 +83,7 @@ static void every_format_can_be_written(void **state)
     } rows[] = {
         {"jpg", "jpg", "image/jpeg", "jpegload"},   {"jpeg", "jpg", "image/jpeg", "jpegload"},
         {"png", "png", "image/png", "pngload"},     {"webp", "webp", "image/webp", "webpload"},
-        {"gif", "gif", "image/gif", "gifload"},     {"tiff", "tif", "image/tiff", "tiffload"},
+        {"gif", "gif", "image/gif", "gifload"},     {"tiff", "tiff", "image/tiff", "tiffload"},
         {"avif", "avif", "image/avif", "heifload"}, {"heic", "heic", "image/heic", "heifload"},
         {"jp2", "jp2", "image/jp2", "jp2kload"},
     };
@@ -295,6 +295,53 @@ static void blur_regions_touch_only_their_ellipses(void **state)
     assert_true(px[0] < 150);
 }
 
+static void a_grey_picture_stays_grey_until_colour_comes_in(void **state)
+{
+    AUTO(host_free) struct robot_job *j = host_new();
+    (void)state;
+
+    run_ok(j, "{\"colorspace\":\"Gray\"}", picture_make(j, "in.png", 400, 300, false));
+    const char *gray = host_path(j, "gray.png");
+    assert_int_equal(rename(host_output(j, 0)->path, gray), 0);
+    run_ok(j, "{\"width\":100,\"format\":\"jpg\"}", gray);
+    assert_int_equal(picture_facts(host_output(j, 0)->path).bands, 1);
+    assert_string_equal(jstr(host_output(j, 0)->meta, "colorspace"), "Gray");
+    run_ok(j, "{\"sepia\":80}", gray);
+    assert_int_equal(picture_facts(host_output(j, 0)->path).bands, 3);
+    run_ok(j, "{\"width\":9,\"height\":9,\"resize_strategy\":\"pad\",\"background\":\"red\"}",
+           gray);
+    assert_int_equal(picture_facts(host_output(j, 0)->path).bands, 3);
+}
+
+static void extra_meta_comes_on_request(void **state)
+{
+    AUTO(host_free) struct robot_job *j = host_new();
+    const char *png = picture_make(j, "in.png", 400, 300, false);
+    (void)state;
+
+    run_ok(j, "{\"width\":100}", png);
+    assert_null(json_object_get(host_output(j, 0)->meta, "dominant_colors"));
+    run_ok(j, "{\"width\":100,\"output_meta\":{\"dominant_colors\":true}}", png);
+    assert_true(json_array_size(json_object_get(host_output(j, 0)->meta, "dominant_colors")) > 0);
+}
+
+static void a_huge_result_is_refused_before_it_is_made(void **state)
+{
+    AUTO(host_free) struct robot_job *j = host_new();
+    const char *png = picture_make(j, "in.png", 40, 30, false);
+    const char *thin = picture_make(j, "thin.png", 1, 1000, false);
+    struct err err;
+    (void)state;
+
+    assert_int_equal(host_run_on(j, ROBOT,
+                                 "{\"width\":25000,\"height\":25000,\"resize_strategy\":\"pad\"}",
+                                 png, &err),
+                     -1);
+    assert_non_null(strstr(err.msg, "max_pixels"));
+    assert_int_equal(host_run_on(j, ROBOT, "{\"width\":25000}", thin, &err), -1);
+    assert_non_null(strstr(err.msg, "max_pixels"));
+}
+
 static void uniform_edges_are_trimmed(void **state)
 {
     AUTO(host_free) struct robot_job *j = host_new();
@@ -412,7 +459,7 @@ static void svg_is_drawn_and_fetches_nothing(void **state)
     (void)state;
 
     run_ok(j, "{\"width\":40}", path);
-    assert_string_equal(host_output(j, 0)->name, "a.jpg"); /* svg can't be written */
+    assert_string_equal(host_output(j, 0)->name, "a.png"); /* svg can't be written */
     picture_pixel(px, host_output(j, 0)->path, 20, 10);
     assert_true(px[0] > 240 && px[1] < 15);
     run_ok(j, "{\"background\":\"none\"}", path);
@@ -457,6 +504,9 @@ int main(void)
         cmocka_unit_test(animations_keep_their_frames_where_the_format_can),
         cmocka_unit_test(colour_work_does_what_it_says),
         cmocka_unit_test(blur_regions_touch_only_their_ellipses),
+        cmocka_unit_test(a_grey_picture_stays_grey_until_colour_comes_in),
+        cmocka_unit_test(extra_meta_comes_on_request),
+        cmocka_unit_test(a_huge_result_is_refused_before_it_is_made),
         cmocka_unit_test(uniform_edges_are_trimmed),
         cmocka_unit_test(bad_parameters_are_refused_by_name),
         cmocka_unit_test(hostile_files_are_refused_quickly),
