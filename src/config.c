@@ -59,7 +59,7 @@ static const struct setting settings[] = {
     BOOL(trust_forwarded, "no", "Believe X-Forwarded-* headers. Only behind a proxy that sets them."),
     ENUM(log_level, log_levels, "info", "Least important lines to log."),
     ENUM(log_format, log_formats, "text", "Form of log lines."),
-    INT(http_threads, "0", "Threads serving requests. 0: as many as cores.", .max = 1024),
+    INT(http_threads, "0", "Threads serving requests. 0: four times the cores.", .max = 1024),
     INT(max_connections, "4096", "Connections at a time.", .min = 1, .max = 1000000),
     INT(idle_timeout_s, "75", "Close a connection that is silent for so long.", .min = 1, .max = 86400),
     INT(header_timeout_s, "20", "Time a client has to send a request's headers.", .min = 1, .max = 86400),
@@ -319,6 +319,13 @@ static int load_flag(struct loading *l, int argc, char **argv, int *i, struct er
     else
         return err_set(err, ERR_CONFIG, "%s needs a value", flag);
     return set(l, s, value, "flag", err);
+}
+
+bool config_flag_takes_value(const char *flag)
+{
+    const struct setting *s = find(flag + 2, strlen(flag + 2));
+
+    return s && s->kind != KIND_BOOL;
 }
 
 static int load_flags(struct loading *l, int argc, char **argv, struct err *err)

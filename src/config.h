@@ -38,6 +38,8 @@ struct config {
  * block. */
 MUST_CHECK int config_load(struct config *out, struct arena *a, int argc, char **argv, char **envp,
                            struct err *err);
+/* Does the word after this flag ("--name") belong to it? For commands that mix flags and other words. */
+bool config_flag_takes_value(const char *flag);
 /* Every setting with its value and origin, in the form of the file. */
 void config_print(const struct config *c, FILE *to);
 void config_help(FILE *to);

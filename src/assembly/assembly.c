@@ -1174,13 +1174,11 @@ int assembly_job_params(json_t **out, const struct assembly *a, const struct job
 
 double assembly_progress(const struct assembly *a)
 {
-    double done = 0;
+    double done = a->job_count - a->jobs_open;
 
     if (a->state == ASSEMBLY_COMPLETED)
         return 1;
-    for (int i = 0; i < a->job_count; i++)
-        done += a->jobs[i]->state == JOB_RUNNING   ? a->jobs[i]->progress
-                : a->jobs[i]->state == JOB_QUEUED ? 0
-                                                   : 1;
+    for (int i = 0; i < a->running_count; i++)
+        done += a->jobs[a->running[i]]->progress;
     return a->job_count ? done / a->job_count : 0;
 }

@@ -52,8 +52,27 @@ struct job *graph_add_probe(struct assembly *a, struct file *f, int step, int64_
     return j;
 }
 
+/* An empty file has no contents to judge by: it counts as what its name says, so that a Robot can say that
+ * it is empty instead of passing it by. */
+static const char *type_by_name(const char *ext)
+{
+    static const char *const types[][8] = {
+        {"image/", "jpg", "jpeg", "png", "gif", "webp", "tif", "avif"},
+        {"video/", "mp4", "mov", "mkv", "webm", "avi", "mpg", "m4v"},
+        {"audio/", "mp3", "wav", "m4a", "ogg", "flac", "aac", "opus"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        for (size_t k = 1; k < ARRAY_LEN(types[i]); k++)
+            if (!strcmp(types[i][k], ext))
+                return types[i][0];
+    return "";
+}
+
 static bool takes(const struct step *s, const struct file *f)
 {
+    if (f->size == 0 && robot_accepts(s->robot, type_by_name(f->ext)))
+        return true;
     return s->force_accept || robot_accepts(s->robot, f->mime ? f->mime : "");
 }
 

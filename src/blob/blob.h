@@ -9,7 +9,7 @@
 
 struct blob_store;
 
-/* dir is created. Blobs are DIR/ab/cd/<id>, read-only files. Removes what an unclean end left in
+/* dir is created. Blobs are DIR/ab/<id>, read-only files. Removes what an unclean end left in
  * DIR/tmp, so one process a directory. */
 MUST_CHECK int blob_store_open(struct blob_store **out, const char *dir, struct err *err);
 void blob_store_close(struct blob_store *bs);

@@ -1,28 +1,21 @@
-/* Blobs in a local directory: DIR/ab/cd/<id>, and DIR/tmp for copies that are not complete. */
+/* Blobs in a local directory: DIR/ab/<id>, and DIR/tmp for copies that are not complete. */
 #include "base/id.h"
 #include "blob/blob.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#define SHELVES 65536 /* DIR/00/00 to DIR/ff/ff */
-
 struct blob_store {
     int dir_fd, tmp_fd;
     atomic_int good_calls; /* for tests; -1: never fails */
-    pthread_mutex_t lock;  /* of the two below */
-    /* Directories whose own entries are on the disk for certain. One that merely exists may have
-     * been made by a process (or a thread) that has not flushed its parent yet. */
-    unsigned char top_durable[256], shelf_durable[SHELVES / 8];
 };
 
-/* "ab/cd/<id>", relative to DIR */
+/* "ab/<id>", relative to DIR */
 struct blob_path {
     char s[3 + 3 + ID_LEN + 1];
 };
@@ -31,7 +24,7 @@ static struct blob_path path_of(const char *id)
 {
     struct blob_path p;
 
-    snprintf(p.s, sizeof p.s, "%.2s/%.2s/%.32s", id, id + 2, id);
+    snprintf(p.s, sizeof p.s, "%.2s/%.32s", id, id);
     return p;
 }
 
@@ -73,39 +66,27 @@ static int flush_dir(int fd, const char *name, struct err *err)
     return fsync(fd) < 0 ? err_errno(err, "flush directory '%s'", name) : 0;
 }
 
-static int make_shelf(struct blob_store *bs, int top, int shelf, struct err *err)
+/* All 256 shelves exist from the start: making one costs a mkdir and two flushes, which a flood of small uploads
+ * would pay for nearly every blob (random ids), one after the other. */
+static int make_shelves(struct blob_store *bs, struct err *err)
 {
-    char name[6];
-    AUTO(fd_close) int fd = -1;
+    for (int i = 0; i < 256; i++) {
+        char name[3];
 
-    if (bs->shelf_durable[shelf / 8] & 1 << shelf % 8)
-        return 0;
-    snprintf(name, sizeof name, "%02x", top);
-    if (make_dir(bs->dir_fd, name, err) < 0 || open_dir(&fd, bs->dir_fd, name, err) < 0)
-        return -1;
-    if (!bs->top_durable[top] && flush_dir(bs->dir_fd, ".", err) < 0)
-        return -1;
-    bs->top_durable[top] = 1;
-    snprintf(name, sizeof name, "%02x", shelf & 255);
-    if (make_dir(fd, name, err) < 0 || flush_dir(fd, name, err) < 0)
-        return -1;
-    bs->shelf_durable[shelf / 8] |= (unsigned char)(1 << shelf % 8);
-    return 0;
+        snprintf(name, sizeof name, "%02x", i);
+        if (make_dir(bs->dir_fd, name, err) < 0)
+            return -1;
+    }
+    return flush_dir(bs->dir_fd, ".", err);
 }
 
-/* The directory for a blob, made if need be. */
+/* The directory of a blob. */
 static int shelf_open(int *out, struct blob_store *bs, const char *id, struct err *err)
 {
-    char name[6];
-    unsigned top, sub;
-    int rc;
+    char name[3];
 
-    sscanf(id, "%2x%2x", &top, &sub);
-    pthread_mutex_lock(&bs->lock);
-    rc = make_shelf(bs, (int)top, (int)(top << 8 | sub), err);
-    pthread_mutex_unlock(&bs->lock);
-    snprintf(name, sizeof name, "%.2s/%.2s", id, id + 2);
-    return rc < 0 ? -1 : open_dir(out, bs->dir_fd, name, err);
+    snprintf(name, sizeof name, "%.2s", id);
+    return open_dir(out, bs->dir_fd, name, err);
 }
 
 /* DIR and what leads to it. */
@@ -147,12 +128,11 @@ int blob_store_open(struct blob_store **out, const char *dir, struct err *err)
 
     bs->dir_fd = bs->tmp_fd = -1;
     atomic_init(&bs->good_calls, -1);
-    pthread_mutex_init(&bs->lock, NULL);
     if (!*dir)
         return err_set(err, ERR_CONFIG, "the directory of the blobs has no name");
     if (make_path(dir, err) < 0 || open_dir(&bs->dir_fd, AT_FDCWD, dir, err) < 0 ||
         make_dir(bs->dir_fd, "tmp", err) < 0 || open_dir(&bs->tmp_fd, bs->dir_fd, "tmp", err) < 0 ||
-        clean_tmp(bs, err) < 0)
+        clean_tmp(bs, err) < 0 || make_shelves(bs, err) < 0)
         return -1;
     /* DIR may be new as well. Above it, fsync of what we don't own is of no use to anybody else. */
     AUTO(fd_close) int parent = openat(bs->dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -168,7 +148,6 @@ void blob_store_close(struct blob_store *bs)
         return;
     fd_close(bs->dir_fd);
     fd_close(bs->tmp_fd);
-    pthread_mutex_destroy(&bs->lock);
     free(bs);
 }
 

@@ -62,7 +62,5 @@ void conductor_post_upload(struct conductor *c, const char *assembly_id, const c
 
 /* From any thread. NULL when it is not live. The caller unrefs. */
 struct published *conductor_find(struct conductor *c, const char *assembly_id);
-/* Comment lines for idle streams; called by the conductor itself every 15 s. */
 int conductor_live_count(struct conductor *c);
-double conductor_progress(struct conductor *c, const char *assembly_id); /* 0..1 */
 bool conductor_is_ready(struct conductor *c); /* recovered, and workers can start */

@@ -215,14 +215,15 @@ static void on_started(void *owner, struct pool_run *run) { ((struct run *)owner
 
 static struct conductor *conductor_of;
 
+/* data is stolen. */
 static void say(struct run *r, enum event_type type, json_t *data)
 {
-    AUTO(json_unref) json_t *owned = data;
     struct err err;
 
     json_object_set_new(data, "job", json_integer(r->job));
     if (turn_apply(conductor_of, r->live, type, data, &err) < 0)
         log_debug(&r->live->a->log, "%s: %s", event_name(type), err.msg);
+    json_decref(data);
 }
 
 static void on_output(void *owner, struct pool_run *run, json_t *body)
@@ -481,7 +482,9 @@ void effects_perform(struct conductor *c, struct effect_item *items, int count)
         case FX_STOP_UPLOADS: begin_upload_stop(c, l); break;
         case FX_TELL: published_tell(l->published, fx->name, fx->text); break;
         case FX_END:
-            l->touched_end = true;
+            /* a canceled one is not over for the store until its receipt is settled: a crash in between
+             * finds it open, and finishes the job */
+            l->touched_end = !l->a->cancel;
             l->over_mono_us = clock_mono_us();
             l->settle_due = true;
             live_touch(c, l); /* save_ends() looks only when something changed */

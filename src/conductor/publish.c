@@ -27,7 +27,9 @@ struct published {
     char **step_names;
     int steps;
     int64_t created_us, uploaded_us, execution_us, ended_us;
+    bool ready; /* there is something to show */
     bool over;
+    double progress;
     struct shared_text *text; /* NULL: out of date */
     int text_code;
     int64_t text_us;
@@ -113,11 +115,13 @@ void published_set_head(struct published *p, const struct assembly *a, char *hea
     pthread_mutex_lock(&p->lock);
     free(p->head);
     p->head = head;
+    p->ready = true;
     p->created_us = a->created_us;
     p->uploaded_us = a->uploaded_us;
     p->execution_us = a->execution_us;
     p->ended_us = a->ended_us;
     p->over = assembly_is_over(a);
+    p->progress = assembly_progress(a);
     outdate(p);
     pthread_mutex_unlock(&p->lock);
 }
@@ -264,6 +268,22 @@ bool published_is_over(struct published *p)
     bool over = p->over;
     pthread_mutex_unlock(&p->lock);
     return over;
+}
+
+bool published_is_ready(struct published *p)
+{
+    pthread_mutex_lock(&p->lock);
+    bool ready = p->ready;
+    pthread_mutex_unlock(&p->lock);
+    return ready;
+}
+
+double published_progress(struct published *p)
+{
+    pthread_mutex_lock(&p->lock);
+    double progress = p->progress;
+    pthread_mutex_unlock(&p->lock);
+    return progress;
 }
 
 /* ---- streams ---- */

@@ -32,7 +32,9 @@ struct shared_text {
 void shared_text_unref(void *t);
 /* The whole document with this http_code. The caller unrefs it. */
 struct shared_text *published_text(struct published *p, int http_code);
+bool published_is_ready(struct published *p); /* its first turn is committed */
 bool published_is_over(struct published *p);
+double published_progress(struct published *p); /* 0..1, of the jobs known so far */
 
 /* Listen: first what api-realtime.md section 2 says about late subscribers, then live. The stream belongs to
  * the published document from here on. last_id -1: none given. */

@@ -41,18 +41,15 @@ static int replay_event(void *ctx, int64_t seq, int64_t at_us, const char *json)
 /* The process ended between a cancel and its settling, or before the final document was written. */
 static void finish_end(struct conductor *c, struct live *l)
 {
-    l->touched_end = true;
     l->over_mono_us = clock_mono_us();
     l->settle_due = true;
     if (!l->a->cancel || jbool(l->a->cancel, "settled", false))
-        l->settled = true;
+        l->settled = l->touched_end = true;
     for (int i = 0; i < l->a->job_count; i++)
         if (l->a->jobs[i]->undo && l->a->jobs[i]->state == JOB_DROPPED) {
             l->stopping++;
             queue_job(c, l, i, 0, true);
         }
-    l->stopping++; /* uploads: their files are removed by the upload room's own recovery */
-    l->stopping--;
     settle_check(c, l);
 }
 

@@ -208,6 +208,14 @@ static void handle(struct conductor *c, struct news *n)
         turn_answer(c, n->reply, n->ctx, &err, NULL);
         return;
     }
+    /* the rest of a create request whose id was in use already must not reach the id's owner */
+    const char *nonce = jstr(n->data, "nonce");
+    if (nonce && strcmp(nonce, jstr_or(l->a->created, "nonce", ""))) {
+        err_set(&err, ERR_EXISTS, "The Assembly id is in use already");
+        turn_answer(c, n->reply, n->ctx, &err, NULL);
+        return;
+    }
+    json_object_del(n->data, "nonce");
     if (turn_apply(c, l, (enum event_type)n->type, n->data, &err) < 0) {
         if (n->type == EV_CANCEL)
             settle_wait(c, l, n->reply, n->ctx); /* over already: the answer shows how */
@@ -499,7 +507,7 @@ struct published *conductor_find(struct conductor *c, const char *assembly_id)
 {
     pthread_rwlock_rdlock(&c->live_lock);
     struct live *l = map_get(&c->live, assembly_id);
-    struct published *p = l && l->a->state != ASSEMBLY_NEW ? published_ref(l->published) : NULL;
+    struct published *p = l && published_is_ready(l->published) ? published_ref(l->published) : NULL;
     pthread_rwlock_unlock(&c->live_lock);
     return p;
 }

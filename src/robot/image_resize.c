@@ -17,6 +17,10 @@
 #define COLOR_HEX "#?[0-9a-fA-F]{3}([0-9a-fA-F]{3})?"
 #define STACK "^v?[23](\\.[0-9]+)?(\\.[0-9]+)?$"
 
+/* Named here, because the size of the image decides about some of them, long after check(). */
+#define invalid(err, ...)                                                                          \
+    err_set_named(err, ERR_ROBOT_VALIDATION, "IMAGE_RESIZE_VALIDATION", __VA_ARGS__)
+
 struct resize_opts {
     const char *imagemagick_stack, *stack; /* which generation of a tool that we do not use */
     int format;                            /* index of formats[], 0: as the input */
@@ -222,8 +226,7 @@ static int read_rotation(enum turn *how, double *degrees, const json_t *v, struc
         if (!*end)
             return 0;
     }
-    return err_set(err, ERR_ROBOT_VALIDATION,
-                   "'rotation' must be true, false, \"auto\" or a number of degrees");
+    return invalid(err, "'rotation' must be true, false, \"auto\" or a number of degrees");
 }
 
 /* One coordinate of a crop: 12, "12", "12px" or "60%". side 0: only check. */
@@ -245,8 +248,8 @@ static int read_coord(int64_t *out, const json_t *crop, const char *key, int64_t
             s = NULL;
     }
     if ((v && !json_is_null(v) && !json_is_number(v) && (!s || !end)) || !(fabs(n) < 1e9) || n < 0)
-        return err_set(err, ERR_ROBOT_VALIDATION,
-                       "'crop.%s' must be a number of pixels or a percentage like \"60%%\"", key);
+        return invalid(err, "'crop.%s' must be a number of pixels or a percentage like \"60%%\"",
+                       key);
     *out = (int64_t)floor(n + 0.5);
     return 0;
 }
@@ -261,12 +264,12 @@ static json_t *crop_object(const json_t *v, struct err *err)
 
     if (!json_is_object(j)) {
         json_decref(j);
-        err_set(err, ERR_ROBOT_VALIDATION, "'crop' must be an object with x1, y1, x2 and y2");
+        invalid(err, "'crop' must be an object with x1, y1, x2 and y2");
         return NULL;
     }
     json_object_foreach (j, key, item)
         if (strcmp(key, "x1") && strcmp(key, "y1") && strcmp(key, "x2") && strcmp(key, "y2")) {
-            err_set(err, ERR_ROBOT_VALIDATION, "'crop' has an unknown key '%.50s'", key);
+            invalid(err, "'crop' has an unknown key '%.50s'", key);
             json_decref(j);
             return NULL;
         }
@@ -285,10 +288,29 @@ static int read_crop(struct rect *out, const json_t *v, int64_t w, int64_t h, st
     x2 = x2 < w ? x2 : w;
     y2 = y2 < h ? y2 : h;
     if (x1 >= x2 || y1 >= y2)
-        return err_set(err, ERR_ROBOT_VALIDATION,
-                       "'crop' leaves nothing of an image of %" PRId64 "x%" PRId64 " pixels", w, h);
+        return invalid(err, "'crop' leaves nothing of an image of %" PRId64 "x%" PRId64 " pixels",
+                       w, h);
     *out = (struct rect){x1, y1, x2 - x1, y2 - y1};
     return 0;
+}
+
+/* What can be told about a crop before there is an image. Percentages beside pixels say nothing. */
+static int check_crop(const json_t *v, struct err *err)
+{
+    AUTO(json_unref) json_t *crop = crop_object(v, err);
+    static const char *const keys[] = {"x1", "y1", "x2", "y2"};
+    bool relative = false;
+    struct rect r;
+    int64_t n;
+
+    for (size_t i = 0; crop && i < ARRAY_LEN(keys); i++) {
+        const char *s = jstr(crop, keys[i]);
+
+        if (read_coord(&n, crop, keys[i], 0, 0, err) < 0)
+            return -1;
+        relative = relative || (s && strchr(s, '%'));
+    }
+    return !crop ? -1 : relative ? 0 : read_crop(&r, crop, INT32_MAX, INT32_MAX, err);
 }
 
 #define MAX_REGIONS 1000
@@ -345,35 +367,24 @@ static int resize_check(const void *opts, bool partial, struct err *err)
     enum turn how;
 
     if (o->colorspace == WANT_UNBUILT)
-        return err_set(
-            err, ERR_ROBOT_VALIDATION,
-            "this value of 'colorspace' is not supported by this server: use sRGB, Gray, "
-            "CMYK or Lab");
+        return invalid(
+            err, "this value of 'colorspace' is not supported by this server: use sRGB, Gray, "
+                 "CMYK or Lab");
     if (o->type == TYPE_UNBUILT)
-        return err_set(err, ERR_ROBOT_VALIDATION,
-                       "type ColorSeparationAlpha is not supported by this server");
+        return invalid(err, "type ColorSeparationAlpha is not supported by this server");
     if (o->compress && (!strcmp(o->compress, "BZip") || !strcmp(o->compress, "Fax") ||
                         !strcmp(o->compress, "Lossless")))
-        return err_set(err, ERR_ROBOT_VALIDATION, "compress %s is not supported by this server",
-                       o->compress);
+        return invalid(err, "compress %s is not supported by this server", o->compress);
     const char *format = o->format == FORMAT_TIFF ? "tif" : formats[o->format];
     if (format && o->colorspace == WANT_LAB && strcmp(format, "tif") != 0)
-        return err_set(err, ERR_ROBOT_VALIDATION, "only format \"tiff\" can hold colorspace Lab");
+        return invalid(err, "only format \"tiff\" can hold colorspace Lab");
     if (format && (o->colorspace == WANT_CMYK || o->type == TYPE_SEPARATION) &&
         strcmp(format, "tif") != 0 && strcmp(format, "jpg") != 0)
-        return err_set(err, ERR_ROBOT_VALIDATION,
-                       "only formats \"jpg\" and \"tiff\" can hold colorspace CMYK");
+        return invalid(err, "only formats \"jpg\" and \"tiff\" can hold colorspace CMYK");
     if (read_rotation(&how, &degrees, o->rotation, err) < 0 ||
         read_regions(NULL, o->blur_regions, err) < 0)
         return -1;
-    AUTO(json_unref) json_t *crop = o->crop ? crop_object(o->crop, err) : NULL;
-    int64_t n;
-    return o->crop && (!crop || read_coord(&n, crop, "x1", 0, 0, err) < 0 ||
-                       read_coord(&n, crop, "y1", 0, 0, err) < 0 ||
-                       read_coord(&n, crop, "x2", 0, 0, err) < 0 ||
-                       read_coord(&n, crop, "y2", 0, 0, err) < 0)
-               ? -1
-               : 0;
+    return o->crop ? check_crop(o->crop, err) : 0;
 }
 
 /* ---- colour ---- */
@@ -489,7 +500,7 @@ static int shave(struct image *img, const char *text, struct err *err)
     const struct rect r = {w, h, image_width(img) - 2 * w, image_height(img) - 2 * h};
 
     if (r.w < 1 || r.h < 1)
-        return err_set(err, ERR_ROBOT_VALIDATION,
+        return invalid(err,
                        "'shave' %s leaves nothing of an image of %" PRId64 "x%" PRId64 " pixels",
                        text, image_width(img), image_height(img));
     return image_crop(img, &r, err);
@@ -566,8 +577,7 @@ static int blur(struct image *img, const struct resize_opts *o, struct err *err)
     if (n < 0)
         return -1;
     if (sigma > 1000)
-        return err_set(err, ERR_ROBOT_VALIDATION, "'blur' has a sigma of %g, the limit is 1000",
-                       sigma);
+        return invalid(err, "'blur' has a sigma of %g, the limit is 1000", sigma);
     if (o->blur_regions)
         return n ? image_blur_ellipses(img, boxes, (size_t)n, sigma, err) : 0;
     return o->blur ? image_blur(img, sigma, err) : 0;
@@ -586,7 +596,7 @@ static int finish_colors(struct image *img, const struct resize_opts *o, const c
         struct color c;
 
         if (!color_parse(&c, o->transparent))
-            return err_set(err, ERR_ROBOT_VALIDATION, "'transparent' is not a colour");
+            return invalid(err, "'transparent' is not a colour");
         if (image_make_transparent(img, c, err) < 0)
             return -1;
     }
@@ -609,14 +619,12 @@ static int finish_colors(struct image *img, const struct resize_opts *o, const c
         return image_to_space(img, SPACE_GRAY, err);
     if (o->colorspace == WANT_LAB) {
         if (strcmp(format, "tif") != 0)
-            return err_set(err, ERR_ROBOT_VALIDATION,
-                           "only format \"tiff\" can hold colorspace Lab");
+            return invalid(err, "only format \"tiff\" can hold colorspace Lab");
         return image_to_space(img, SPACE_LAB, err);
     }
     if (o->colorspace == WANT_CMYK || o->type == TYPE_SEPARATION) {
         if (strcmp(format, "tif") != 0 && strcmp(format, "jpg") != 0)
-            return err_set(err, ERR_ROBOT_VALIDATION,
-                           "only formats \"jpg\" and \"tiff\" can hold colorspace CMYK");
+            return invalid(err, "only formats \"jpg\" and \"tiff\" can hold colorspace CMYK");
         return image_to_space(img, SPACE_CMYK, err);
     }
     return 0;
@@ -670,7 +678,7 @@ static int resize_run(struct robot_job *job, const void *opts, struct err *err)
     if (in->size == 0)
         return err_set(err, ERR_INPUT, "the file '%s' is empty", in->name);
     if (!color_parse(&bg, o->background))
-        return err_set(err, ERR_ROBOT_VALIDATION, "'background' is not a colour");
+        return invalid(err, "'background' is not a colour");
     how.all_frames = !o->format || image_can_animate(formats[o->format]);
     if (image_open(&img, in->path, &how, err) < 0)
         return -1;

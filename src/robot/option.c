@@ -18,7 +18,7 @@ static bool is_shared(const char *name)
     return false;
 }
 
-static bool has_expression(const json_t *v)
+bool options_have_expression(const json_t *v)
 {
     const char *key;
     json_t *item;
@@ -27,10 +27,10 @@ static bool has_expression(const json_t *v)
     if (json_is_string(v))
         return strstr(json_string_value(v), "${") != NULL;
     json_array_foreach (v, i, item)
-        if (has_expression(item))
+        if (options_have_expression(item))
             return true;
     json_object_foreach ((json_t *)v, key, item)
-        if (has_expression(item))
+        if (options_have_expression(item))
             return true;
     return false;
 }
@@ -193,7 +193,7 @@ int options_fill(void *opts, struct arena *a, const struct option *table, const 
                 return refuse(err, o, v, "left out rather than null");
             continue;
         }
-        if (partial && has_expression(v))
+        if (partial && options_have_expression(v))
             continue;
         switch (o->type) {
         case OPT_TYPE_INT:

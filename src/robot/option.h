@@ -58,3 +58,5 @@ struct option {
  * public name. Strings live in a. */
 MUST_CHECK int options_fill(void *opts, struct arena *a, const struct option *table,
                             const json_t *step, bool partial, struct err *err);
+/* Does any text in v hold a ${...}? */
+bool options_have_expression(const json_t *v);

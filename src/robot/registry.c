@@ -16,6 +16,8 @@ int robot_options(void **opts, struct arena *a, const struct robot *r, const jso
 {
     void *o = arena_alloc(a, r->opts_size);
 
+    /* with nothing left to substitute, what is missing now will be missing then */
+    partial = partial && options_have_expression(step);
     if (options_fill(o, a, r->options, step, partial, err) < 0 ||
         (r->check && r->check(o, partial, err) < 0)) {
         if (err && err->code == ERR_ROBOT_VALIDATION && !err->name[0] && r->validation_code)

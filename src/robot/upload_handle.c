@@ -1,17 +1,15 @@
-/* /upload/handle: the uploads themselves as a Step. The host has probed them before anything runs
- * here, so there is nothing left to do but to exist as a table. */
+/* /upload/handle: what every upload goes through. The host's probe does the work (worker/host.c), for uploads
+ * and for the files of imports alike; this is the row that instructions are checked against. */
 #include "robot/robot.h"
 
 static const struct option options[] = {OPT_END};
 
-static int upload_run(struct robot_job *job, const void *opts, struct err *err) { return 0; }
-
 const struct robot robot_upload_handle = {
     .name = "/upload/handle",
-    .summary = "Take in uploaded files",
+    .summary = "Receive uploads and read their metadata",
     .validation_code = "UPLOAD_HANDLE_VALIDATION",
     .role = ROLE_MEDIA,
     .price_factor = 10,
+    .opts_size = 1,
     .options = options,
-    .run = IN_WORKER(upload_run),
 };

@@ -477,7 +477,7 @@ static void created(void *ctx, const struct err *err, struct published *doc)
         upload_register(t->all, p);
         if (t->has_body)
             http_go_on(req);
-        else if (p->length == 0 && p->concat != CONCAT_FINAL)
+        else if (p->length == 0 || p->concat == CONCAT_FINAL)
             http_go_on(req); /* complete as it is: on_end hands it over */
         else
             http_answer(req, progress_answer(t));

@@ -11,6 +11,7 @@
 #include "store/store.h"
 
 struct uploads;
+struct spool;
 
 struct uploads_conf {
     struct conductor *conductor;

@@ -114,7 +114,7 @@ static void an_adopted_file_is_a_read_only_blob_and_its_path_is_gone(void **stat
     OK(blob_adopt(f->bs, ID_A, path, false, &f->err));
     assert_false(exists(path));
     assert_blob(f, ID_A, "hello");
-    OK(stat(in_dir(f, "data/blobs/ab/12/" ID_A), &st));
+    OK(stat(in_dir(f, "data/blobs/ab/" ID_A), &st));
     assert_int_equal(st.st_mode & 07777, 0444);
 }
 

@@ -1,0 +1,179 @@
+/* The route table, and what every handler may ask. */
+#include "api/app.h"
+#include "base/id.h"
+#include "base/log.h"
+
+#include <string.h>
+
+struct app *app_of(struct http_request *req) { return http_ctx(req); }
+struct uploads *app_uploads(struct http_request *req) { return app_of(req)->uploads; }
+
+char *app_base_url(struct http_request *req)
+{
+    struct app *app = app_of(req);
+    const char *host = http_header(req, "Host"), *scheme = "http";
+
+    if (*app->config->public_url) {
+        char *url = mem_strdup(app->config->public_url);
+
+        while (*url && url[strlen(url) - 1] == '/')
+            url[strlen(url) - 1] = 0;
+        return url;
+    }
+    if (app->config->trust_forwarded) {
+        const char *h = http_header(req, "X-Forwarded-Host"), *p = http_header(req, "X-Forwarded-Proto");
+
+        if (h)
+            host = h;
+        if (p && !strcmp(p, "https"))
+            scheme = "https";
+    }
+    if (!host || strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]_") !=
+                     strlen(host))
+        return mem_printf("%s://127.0.0.1:%d", scheme, app->port);
+    return mem_printf("%s://%s", scheme, host);
+}
+
+void app_load_key(struct app *app, const struct store_key *k)
+{
+    struct auth_key *a = mem_zalloc(sizeof *a);
+
+    *a = (struct auth_key){mem_strdup(k->id), mem_strdup(k->key), mem_strdup(k->secret),
+                           mem_strdup(k->workspace), mem_strdup(k->scopes)};
+    map_put(&app->keys, k->key, a);
+    log_mask(k->secret);
+}
+
+static enum http_next root_end(struct http_request *req)
+{
+    struct str b = {0};
+
+    str_puts(&b, "{\"ok\":\"SERVER_ROOT\",\"http_code\":200,\"hostname\":");
+    str_add_json(&b, app_of(req)->instance);
+    str_putc(&b, '}');
+    reply_json(req, 200, str_take(&b));
+    return HTTP_ANSWERED;
+}
+
+static enum http_next health_end(struct http_request *req)
+{
+    reply_json(req, 200, mem_strdup("{\"ok\":\"HEALTHY\"}"));
+    return HTTP_ANSWERED;
+}
+
+static enum http_next ready_end(struct http_request *req)
+{
+    bool ready = conductor_is_ready(app_of(req)->conductor) && !app_of(req)->draining;
+
+    reply_json(req, ready ? 200 : 503,
+               mem_strdup(ready ? "{\"ok\":\"READY\"}"
+                                : "{\"error\":\"CANNOT_ACCEPT_NEW_ASSEMBLIES\",\"http_code\":503,"
+                                  "\"message\":\"The server is starting or shutting down.\"}"));
+    return HTTP_ANSWERED;
+}
+
+static enum http_next not_found_end(struct http_request *req)
+{
+    struct err err;
+
+    err_set(&err, ERR_NOT_FOUND, "There is nothing at %.200s", http_path(req));
+    reply_error(req, &err, NULL);
+    return HTTP_ANSWERED;
+}
+
+static enum http_next bad_escape_end(struct http_request *req)
+{
+    struct err err;
+
+    err_set(&err, ERR_URL_ENCODING, "The address holds a malformed percent escape");
+    reply_error(req, &err, NULL);
+    return HTTP_ANSWERED;
+}
+
+static enum http_next companion_end(struct http_request *req)
+{
+    struct err err;
+
+    err_set(&err, ERR_BUSY, "No Companion is configured on this server");
+    reply_error(req, &err, NULL);
+    return HTTP_ANSWERED;
+}
+
+static enum http_next preflight_end(struct http_request *req)
+{
+    reply_preflight(req);
+    return HTTP_ANSWERED;
+}
+
+static const struct http_handler root = {.end = root_end}, health = {.end = health_end},
+                                 ready = {.end = ready_end}, not_found = {.end = not_found_end},
+                                 bad_escape = {.end = bad_escape_end}, preflight = {.end = preflight_end},
+                                 companion = {.end = companion_end};
+
+/* {id}: 32 hex digits; *: the rest of the path. First match wins. */
+static const struct route {
+    const char *method, *pattern;
+    const struct http_handler *handler;
+} routes[] = {
+    {"GET", "/", &root},
+    {"GET", "/healthz", &health},
+    {"GET", "/readyz", &ready},
+    {"POST", "/assemblies", &assembly_create},
+    {"POST", "/assemblies/{id}", &assembly_create},
+    {"PUT", "/assemblies/{id}", &assembly_create},
+    {"GET", "/assemblies/{id}", &assembly_get},
+    {"DELETE", "/assemblies/{id}", &assembly_delete},
+    {"GET", "/tmpfiles/*", &files_get},
+    {"HEAD", "/tmpfiles/*", &files_get},
+    {"GET", "/ws20001", &stream_get},
+    {"GET", "/ws20001/", &stream_get},
+    {"OPTIONS", "/resumable/files*", &tus_options},
+    {"POST", "/resumable/files", &tus_create},
+    {"POST", "/resumable/files/", &tus_create},
+    {"HEAD", "/resumable/files/{id}", &tus_head},
+    {"PATCH", "/resumable/files/{id}", &tus_patch},
+    {"DELETE", "/resumable/files/{id}", &tus_delete},
+    {"GET", "/resumable/files/{id}", &tus_refuse},
+    {"*", "/companion*", &companion},
+    {"OPTIONS", "*", &preflight},
+};
+
+static bool matches(struct http_request *req, const char *pattern, const char *path)
+{
+    const char *open = strstr(pattern, "{id}");
+    size_t n = strlen(pattern);
+
+    if (open) {
+        size_t lead = (size_t)(open - pattern);
+
+        if (strncmp(path, pattern, lead) || !id_valid(path + lead))
+            return false;
+        http_set_path_arg(req, 0, path + lead);
+        return true;
+    }
+    if (pattern[n - 1] == '*')
+        return !strncmp(path, pattern, n - 1);
+    return !strcmp(path, pattern);
+}
+
+const struct http_handler *app_route(struct http_request *req, void *ctx)
+{
+    const char *method = http_method(req), *path = http_path(req);
+
+    (void)ctx;
+    if (http_query_bad(req))
+        return &bad_escape;
+    for (size_t i = 0; i < ARRAY_LEN(routes); i++)
+        if ((*routes[i].method == '*' || !strcmp(routes[i].method, method)) &&
+            matches(req, routes[i].pattern, path))
+            return routes[i].handler;
+    /* tus answers for its own paths, in its own manner */
+    if (str_starts(path, "/resumable/files/") && strcmp(method, "GET")) {
+        http_set_path_arg(req, 0, "");
+        return !strcmp(method, "PATCH")    ? &tus_patch
+               : !strcmp(method, "HEAD")   ? &tus_head
+               : !strcmp(method, "DELETE") ? &tus_delete
+                                           : &tus_refuse;
+    }
+    return &not_found;
+}

@@ -1,0 +1,633 @@
+/* POST|PUT /assemblies[/{id}], GET and DELETE /assemblies/{id}. Contract: api-assemblies.md 1-3. */
+#include "api/app.h"
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "http/form.h"
+#include "upload/spool.h"
+
+#include <string.h>
+
+/* ---- answers ---- */
+
+static struct http_response *status_response(struct published *p, int http_code)
+{
+    struct shared_text *t = published_text(p, http_code);
+    struct http_response *r = http_response_new(http_code);
+
+    reply_headers(r);
+    http_response_shared(r, "application/json; charset=utf-8", t->s, t->len, shared_text_unref, t);
+    return r;
+}
+
+/* JSONP for script tags (api-assemblies.md 9): errors travel as 200 too, as a script can't see a status. */
+static const char *callback_of(struct http_request *req)
+{
+    const char *name = strcmp(http_method(req), "GET") ? NULL : http_query(req, "callback");
+
+    return name && *name && strlen(name) <= 128 &&
+                   strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.$[]") ==
+                       strlen(name)
+               ? name
+               : NULL;
+}
+
+static void answer_jsonp(struct http_request *req, const char *callback, const char *json)
+{
+    struct http_response *r = http_response_new(200);
+    char *text = mem_printf("%s(%s);", callback, json);
+
+    http_response_header(r, "Access-Control-Allow-Origin", "*");
+    http_response_header(r, "X-Content-Type-Options", "nosniff");
+    http_response_text(r, "application/javascript; charset=utf-8", text, strlen(text));
+    http_answer(req, r);
+}
+
+static void answer_not_found(struct http_request *req)
+{
+    const char *callback = callback_of(req);
+    struct err err;
+
+    if (callback) {
+        answer_jsonp(req, callback,
+                     "{\"error\":\"ASSEMBLY_NOT_FOUND\",\"http_code\":404,"
+                     "\"message\":\"There is no such Assembly\"}");
+        return;
+    }
+    err_set(&err, ERR_ASSEMBLY_NOT_FOUND, "There is no such Assembly");
+    reply_error(req, &err, NULL);
+}
+
+/* The status of a live Assembly, or what the store kept of one that is over. */
+void assembly_answer(struct http_request *req, const char *id, struct published *p, int http_code)
+{
+    struct app *app = app_of(req);
+    const char *callback = callback_of(req);
+    struct str text = {0};
+    struct err err;
+
+    if (p && !callback) {
+        http_answer(req, status_response(p, http_code));
+        return;
+    }
+    if (p) {
+        struct shared_text *t = published_text(p, http_code);
+
+        answer_jsonp(req, callback, t->s);
+        shared_text_unref(t);
+        return;
+    }
+    if (store_status_get(&text, app->reader, id, &err) < 0) {
+        str_done(text);
+        answer_not_found(req);
+    } else if (callback) {
+        answer_jsonp(req, callback, text.s);
+        str_done(text);
+    } else {
+        reply_json(req, 200, str_take(&text));
+    }
+}
+
+/* ---- create ---- */
+
+struct create {
+    int refs;
+    struct app *app;
+    struct http_request *req;
+    char id[ID_LEN + 1], nonce[ID_LEN + 1];
+    struct form *form;
+    char *params, *signature, *expected, *tus_expected;
+    size_t params_len;
+    json_t *fields;
+    struct body_watch *watch;
+    struct spool spool;         /* of the file part that arrives now; guarded by watch */
+    char *file_field, *file_name;
+    char file_id[ID_LEN + 1];
+    json_t *files;              /* complete ones that the Assembly does not know yet */
+    int64_t received, max_size;
+    bool created; /* posted to the conductor */
+    bool complete; /* body_done is posted: nothing to abort any more */
+    struct err err;
+};
+
+static void create_unref(struct create *c)
+{
+    if (!c || __atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL))
+        return;
+    form_free(c->form);
+    spool_close(&c->spool, true);
+    body_watch_free(c->watch);
+    free(c->params);
+    free(c->signature);
+    free(c->expected);
+    free(c->tus_expected);
+    free(c->file_field);
+    free(c->file_name);
+    json_decref(c->fields);
+    json_decref(c->files);
+    http_request_unref(c->req);
+    free(c);
+}
+
+static void post(struct create *c, enum event_type type, json_t *data, conductor_reply reply)
+{
+    json_object_set_new(data, "nonce", json_string(c->nonce));
+    if (reply)
+        __atomic_add_fetch(&c->refs, 1, __ATOMIC_RELAXED);
+    conductor_post(c->app->conductor, &(struct conductor_news){.assembly_id = c->id,
+                                                               .type = type,
+                                                               .data = data,
+                                                               .reply = reply,
+                                                               .ctx = c});
+}
+
+static int parse_count(int64_t *out, const char *text, struct err *err)
+{
+    char *end;
+
+    *out = 0;
+    if (!text)
+        return 0;
+    *out = strtoll(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || *out > 1000000)
+        return err_set(err, ERR_NUM_EXPECTED, "The number of expected files must be a whole number from 0 on");
+    return 0;
+}
+
+static int check_notify_url(const json_t *params, struct err *err)
+{
+    const json_t *v = json_object_get(params, "notify_url");
+
+    if (!v || json_is_null(v))
+        return 0;
+    if (!json_is_string(v) || (!str_starts(json_string_value(v), "http://") &&
+                               !str_starts(json_string_value(v), "https://")))
+        return err_set(err, ERR_NOTIFY_URL, "notify_url must be an http or https address");
+    return err_set(err, ERR_NOTIFY_URL, "This server does not send notifications yet, so it refuses notify_url");
+}
+
+static json_t *refused(const struct err *err)
+{
+    return json_pack("{s:s,s:o}", "code", err_name(err), "msg", jstring(err->msg));
+}
+
+/* The data of the `created` event. -1: no Assembly is made at all (err). */
+static int describe(json_t **out, struct create *c, bool body_done, struct err *err)
+{
+    struct auth auth = {0};
+    AUTO(json_unref) json_t *params = NULL;
+    AUTO(json_unref) json_t *fields = NULL;
+    struct err why = {0};
+    int64_t expected;
+
+    if (auth_check(&auth, &params, c->app, AUTH_CREATE, c->params, c->params_len, c->signature,
+                   http_header(c->req, "Referer"), "assemblies:write", err) < 0)
+        return -1;
+    if (c->app->draining)
+        return err_set(err, ERR_BUSY, "The server is shutting down");
+    if (parse_count(&expected, c->expected ? c->expected : c->tus_expected, err) < 0 ||
+        check_notify_url(params, err) < 0)
+        return -1;
+    c->max_size = auth.max_size;
+    if (jstr(params, "template_id"))
+        return err_set(err, ERR_TEMPLATE_NOT_FOUND, "There is no Template '%.100s'",
+                       jstr(params, "template_id"));
+
+    fields = json_is_object(json_object_get(params, "fields"))
+                 ? json_copy(json_object_get(params, "fields"))
+                 : json_object();
+    json_object_update(fields, c->fields);
+    AUTO(json_unref) json_t *masked = json_deep_copy(params);
+    instructions_mask(masked);
+    AUTO(mem_free) char *text = json_text(masked);
+    AUTO(mem_free) char *base = app_base_url(c->req);
+    json_t *steps = json_object_get(params, "steps");
+    *out = json_pack("{s:s,s:s,s:s,s:O?,s:o,s:o,s:O,s:I,s:b,s:I,s:I,s:I,s:I,s:i,s:s}", "workspace",
+                     auth.key->workspace, "key_id", auth.key->id, "base_url", base, "steps", steps, "params",
+                     jstring(text), "merged_params", jstring(text), "fields", fields, "expected",
+                     (json_int_t)expected, "body_done", body_done, "body_bytes", (json_int_t)c->received,
+                     "body_expected", (json_int_t)http_content_length(c->req), "max_size",
+                     (json_int_t)auth.max_size, "max_files", (json_int_t)auth.max_files, "max_attempts",
+                     (int)c->app->config->job_attempts, "nonce", c->nonce);
+    jset(*out, "client", http_header(c->req, "Transloadit-Client"));
+    jset(*out, "usage_tags", jstr(params, "usage_tags"));
+    if (jbool(params, "ignore_upload_meta_data_errors", false))
+        json_object_set_new(*out, "ignore_upload_meta_data_errors", json_true());
+    if (jbool(params, "quiet", false))
+        json_object_set_new(*out, "quiet", json_true());
+    if (why.code)
+        json_object_set_new(*out, "error", refused(&why));
+    return 0;
+}
+
+static void post_files(struct create *c)
+{
+    json_t *f;
+    size_t i;
+
+    json_array_foreach (c->files, i, f)
+        post(c, EV_FILE_UPLOADED, json_pack("{s:O}", "file", f), NULL);
+    json_array_clear(c->files);
+}
+
+static void answer_created(void *ctx, const struct err *err, struct published *p)
+{
+    struct create *c = ctx;
+
+    if (p && published_is_over(p) && err && err->code != ERR_NOT_FOUND) {
+        /* the instructions were refused, but the Assembly exists and says why */
+        int status = err->code == ERR_SATURATED ? 200 : err_http_status(err);
+
+        http_answer(c->req, status_response(p, status == 413 ? 200 : status));
+    } else if (p && (!err || published_is_over(p))) {
+        http_answer(c->req, status_response(p, 200));
+    } else {
+        struct err none;
+
+        if (!err)
+            err_set(&none, ERR_INTERNAL, "The Assembly could not be created");
+        reply_error(c->req, err ? err : &none, NULL);
+    }
+    create_unref(c);
+}
+
+static void noted(void *ctx, const struct err *err, struct published *p)
+{
+    struct create *c = ctx;
+
+    /* refused while its body arrives: no need to read gigabytes of it */
+    if (err)
+        http_cut(c->req, p ? status_response(p, err_http_status(err)) : reply_error_response(err, NULL));
+    create_unref(c);
+}
+
+/* The Assembly begins as soon as its params are known, so that it can be watched and canceled while its
+ * files arrive. */
+static int create_early(struct create *c, struct err *err)
+{
+    json_t *data;
+
+    if (c->created || !c->params)
+        return 0;
+    if (describe(&data, c, false, err) < 0)
+        return -1;
+    c->created = true;
+    body_watch_set_assembly(c->watch, c->id);
+    json_object_clear(c->fields);
+    post(c, EV_CREATED, data, noted);
+    post_files(c);
+    return 0;
+}
+
+static int on_file_begin(void *ctx, const char *name, const char *filename, const char *content_type,
+                         struct err *err)
+{
+    struct create *c = ctx;
+
+    (void)content_type;
+    if (create_early(c, err) < 0)
+        return -1;
+    id_new(c->file_id);
+    AUTO(mem_free) char *path = uploads_path(c->app->uploads, c->file_id);
+    free(c->file_field);
+    free(c->file_name);
+    c->file_field = mem_strdup(name);
+    c->file_name = mem_strdup(filename);
+    if (!body_lock(c->watch))
+        return err_set(err, ERR_PREMATURE, "The Assembly is over");
+    int rc = spool_create(&c->spool, path, err);
+    body_unlock(c->watch);
+    return rc;
+}
+
+static int on_file_data(void *ctx, const char *data, size_t len, struct err *err)
+{
+    struct create *c = ctx;
+    int64_t limit = c->max_size ? c->max_size : c->app->config->max_upload_size;
+    int rc;
+
+    if (!body_lock(c->watch))
+        return err_set(err, ERR_PREMATURE, "The Assembly is over");
+    if (limit && c->spool.size + (int64_t)len > limit)
+        rc = err_set(err, ERR_MAX_SIZE, "The file '%.100s' has more than %lld bytes", c->file_name,
+                     (long long)limit);
+    else
+        rc = spool_write(&c->spool, data, len, err);
+    body_unlock(c->watch);
+    return rc;
+}
+
+static int on_file_end(void *ctx, struct err *err)
+{
+    struct create *c = ctx;
+    char md5[33];
+    int rc;
+
+    if (!body_lock(c->watch))
+        return err_set(err, ERR_PREMATURE, "The Assembly is over");
+    int64_t size = c->spool.size;
+    rc = spool_commit(&c->spool, md5, c->app->blobs, c->file_id, c->app->config->fsync_uploads, err);
+    body_unlock(c->watch);
+    if (rc < 0)
+        return -1;
+    json_array_append_new(c->files, json_pack("{s:s,s:o,s:I,s:s,s:o}", "id", c->file_id, "name",
+                                              jstring(c->file_name), "size", (json_int_t)size, "md5", md5,
+                                              "field", jstring(c->file_field)));
+    if (c->created)
+        post_files(c);
+    return 0;
+}
+
+static void keep(char **slot, const char *value, size_t len)
+{
+    free(*slot);
+    *slot = mem_strndup(value, len);
+}
+
+static int on_field(void *ctx, const char *name, const char *value, size_t len, struct err *err)
+{
+    struct create *c = ctx;
+
+    (void)err;
+    if (!strcmp(name, "params") && !c->params) {
+        c->params = mem_alloc(len + 1);
+        memcpy(c->params, value, len + 1);
+        c->params_len = len;
+    } else if (!strcmp(name, "signature")) {
+        keep(&c->signature, value, len);
+    } else if (!strcmp(name, "num_expected_upload_files")) {
+        keep(&c->expected, value, len);
+    } else if (!strcmp(name, "tus_num_expected_upload_files")) {
+        keep(&c->tus_expected, value, len);
+    } else if (strcmp(name, "params")) {
+        jset(c->fields, name, value);
+    }
+    return 0;
+}
+
+static const struct form_sink sink = {on_file_begin, on_file_data, on_file_end, on_field};
+
+static enum http_next create_begin(struct http_request *req)
+{
+    struct app *app = app_of(req);
+    struct create *c = mem_zalloc(sizeof *c);
+    const char *id = http_path_arg(req, 0);
+    struct form_limits limits = {.field_bytes = (size_t)app->config->max_params_bytes,
+                                 .total_bytes = (size_t)app->config->max_params_bytes * 2,
+                                 .parts = 10000};
+    struct err err;
+
+    c->refs = 1;
+    c->app = app;
+    c->req = http_request_ref(req);
+    c->spool.fd = -1;
+    c->fields = json_object();
+    c->files = json_array();
+    if (id)
+        memcpy(c->id, id, sizeof c->id);
+    else
+        id_new(c->id);
+    id_new(c->nonce);
+    http_set_data(req, c);
+    c->watch = body_watch_new(app->uploads, req, &c->spool);
+    if (http_query(req, "params")) {
+        const char *p = http_query(req, "params");
+
+        c->params = mem_strdup(p);
+        c->params_len = strlen(p);
+        if (http_query(req, "signature"))
+            c->signature = mem_strdup(http_query(req, "signature"));
+    }
+    if (http_content_length(req) == 0 && !http_header(req, "Content-Type"))
+        return HTTP_GO;
+    c->form = form_new(http_header(req, "Content-Type"), &sink, c, &limits, &err);
+    if (!c->form) {
+        reply_error(req, &err, NULL);
+        return HTTP_ANSWERED;
+    }
+    return HTTP_GO;
+}
+
+/* What is wrong with a body is said at once, not after the rest of it. */
+static void give_up(struct create *c)
+{
+    struct err *err = &c->err;
+
+    if (c->created) {
+        post(c, EV_FAIL,
+             json_pack("{s:i,s:s,s:o}", "code", err->code, "name", err->name, "msg", jstring(err->msg)), NULL);
+        c->complete = true;
+    }
+    http_cut(c->req, reply_error_response(err, NULL));
+}
+
+static int create_body(struct http_request *req, const char *data, size_t len)
+{
+    struct create *c = http_data(req);
+
+    if (c->err.code || !c->form)
+        return 0;
+    c->received += (int64_t)len;
+    if (form_feed(c->form, data, len, &c->err) < 0)
+        give_up(c);
+    return 0;
+}
+
+static enum http_next create_end(struct http_request *req)
+{
+    struct create *c = http_data(req);
+    json_t *data = NULL;
+    struct err err;
+
+    if (c->err.code) {
+        reply_error(req, &c->err, NULL);
+        return HTTP_ANSWERED;
+    }
+    if (c->form && form_finish(c->form, &err) < 0) {
+        c->err = err;
+        if (c->created)
+            post(c, EV_FAIL, json_pack("{s:i,s:s,s:o}", "code", err.code, "name", err.name, "msg",
+                                       jstring(err.msg)),
+                 NULL);
+        c->complete = true;
+        reply_error(req, &err, NULL);
+        return HTTP_ANSWERED;
+    }
+    bool files = json_array_size(c->files) > 0;
+    if (!c->created) {
+        if (describe(&data, c, !files, &err) < 0) {
+            reply_error(req, &err, NULL);
+            return HTTP_ANSWERED;
+        }
+        c->created = true;
+        c->complete = true;
+        if (!files) {
+            post(c, EV_CREATED, data, answer_created);
+            return HTTP_WAIT;
+        }
+        post(c, EV_CREATED, data, NULL);
+        post_files(c);
+    } else {
+        AUTO(json_unref) json_t *checked = NULL;
+        struct auth auth;
+
+        c->complete = true;
+        /* the signature may have come after the files */
+        if (auth_check(&auth, &checked, c->app, AUTH_CREATE, c->params, c->params_len, c->signature,
+                       http_header(req, "Referer"), "assemblies:write", &err) < 0) {
+            post(c, EV_FAIL, json_pack("{s:i,s:s,s:o}", "code", err.code, "name", err.name, "msg",
+                                       jstring(err.msg)),
+                 NULL);
+            reply_error(req, &err, NULL);
+            return HTTP_ANSWERED;
+        }
+        if (json_object_size(c->fields))
+            post(c, EV_FORM_FIELDS, json_pack("{s:O}", "fields", c->fields), NULL);
+    }
+    data = json_pack("{s:I}", "bytes", (json_int_t)c->received);
+    int64_t expected;
+    if (parse_count(&expected, c->expected ? c->expected : c->tus_expected, &err) == 0)
+        json_object_set_new(data, "expected", json_integer(expected));
+    post(c, EV_BODY_DONE, data, answer_created);
+    return HTTP_WAIT;
+}
+
+static void create_done(struct http_request *req, enum http_outcome outcome)
+{
+    struct create *c = http_data(req);
+    json_t *f;
+    size_t i;
+
+    (void)outcome;
+    if (!c)
+        return;
+    if (c->created && !c->complete)
+        post(c, EV_BODY_CUT, json_pack("{s:I}", "bytes", (json_int_t)c->received), NULL);
+    if (!c->created)
+        json_array_foreach (c->files, i, f)
+            (void)blob_delete(c->app->blobs, jstr_or(f, "id", ""), NULL);
+    create_unref(c);
+}
+
+const struct http_handler assembly_create = {create_begin, create_body, create_end, create_done};
+
+/* ---- cancel ---- */
+
+struct cancel {
+    struct http_request *req;
+    struct form *form;
+    char id[ID_LEN + 1];
+    char *params, *signature;
+    size_t params_len;
+    bool bad;
+};
+
+static int cancel_field(void *ctx, const char *name, const char *value, size_t len, struct err *err)
+{
+    struct cancel *c = ctx;
+
+    (void)err;
+    if (!strcmp(name, "params")) {
+        keep(&c->params, value, len);
+        c->params_len = len;
+    } else if (!strcmp(name, "signature")) {
+        keep(&c->signature, value, len);
+    }
+    return 0;
+}
+
+static int drop_begin(void *ctx, const char *n, const char *f, const char *t, struct err *err) { return 0; }
+static int drop_data(void *ctx, const char *data, size_t len, struct err *err) { return 0; }
+static int drop_end(void *ctx, struct err *err) { return 0; }
+static const struct form_sink cancel_sink = {drop_begin, drop_data, drop_end, cancel_field};
+
+static void cancel_answered(void *ctx, const struct err *err, struct published *p)
+{
+    struct http_request *req = ctx;
+
+    (void)err; /* over already, or not live: the document says so */
+    assembly_answer(req, http_path_arg(req, 0), p, 200);
+    http_request_unref(req);
+}
+
+static enum http_next post_cancel(struct http_request *req)
+{
+    http_request_ref(req);
+    conductor_post(app_of(req)->conductor, &(struct conductor_news){.assembly_id = http_path_arg(req, 0),
+                                                                    .type = EV_CANCEL,
+                                                                    .reply = cancel_answered,
+                                                                    .ctx = req});
+    return HTTP_WAIT;
+}
+
+static enum http_next cancel_begin(struct http_request *req)
+{
+    static const struct form_limits limits = {1 << 20, 2 << 20, 100};
+    struct cancel *c = mem_zalloc(sizeof *c);
+    struct err err;
+
+    c->req = req;
+    http_set_data(req, c);
+    if (http_query(req, "params"))
+        cancel_field(c, "params", http_query(req, "params"), strlen(http_query(req, "params")), &err);
+    if (http_query(req, "signature"))
+        cancel_field(c, "signature", http_query(req, "signature"), strlen(http_query(req, "signature")), &err);
+    if (http_header(req, "Content-Type"))
+        c->form = form_new(http_header(req, "Content-Type"), &cancel_sink, c, &limits, &err);
+    return HTTP_GO;
+}
+
+static int cancel_body(struct http_request *req, const char *data, size_t len)
+{
+    struct cancel *c = http_data(req);
+    struct err err;
+
+    /* a body that can't be read does not keep a cancel from happening */
+    if (c->form && !c->bad && form_feed(c->form, data, len, &err) < 0)
+        c->bad = true;
+    return 0;
+}
+
+static enum http_next cancel_end(struct http_request *req)
+{
+    struct cancel *c = http_data(req);
+    struct err err;
+
+    if (c->form && !c->bad)
+        (void)!form_finish(c->form, &err);
+    if (auth_cancel(app_of(req), c->params, c->params_len, c->signature, &err) < 0) {
+        reply_error(req, &err, NULL);
+        return HTTP_ANSWERED;
+    }
+    return post_cancel(req);
+}
+
+static void cancel_done(struct http_request *req, enum http_outcome outcome)
+{
+    struct cancel *c = http_data(req);
+
+    (void)outcome;
+    if (!c)
+        return;
+    form_free(c->form);
+    free(c->params);
+    free(c->signature);
+    free(c);
+}
+
+const struct http_handler assembly_delete = {cancel_begin, cancel_body, cancel_end, cancel_done};
+
+/* ---- status ---- */
+
+static enum http_next get_end(struct http_request *req)
+{
+    const char *id = http_path_arg(req, 0), *method = http_query(req, "method");
+
+    if (method && !strcasecmp(method, "delete"))
+        return post_cancel(req);
+    AUTO(published_unref) struct published *p = conductor_find(app_of(req)->conductor, id);
+    assembly_answer(req, id, p, 200);
+    return HTTP_ANSWERED;
+}
+
+const struct http_handler assembly_get = {.end = get_end};

@@ -1,0 +1,7 @@
+/* commands.h - what `workcell NAME` does, one function a command. All return the exit code. */
+#pragma once
+
+int command_credential(int argc, char **argv);
+int command_robots(void);
+/* 0 completed, 1 the Assembly failed, 2 wrong use, 3 the server inside could not work, 130 canceled. */
+int command_run(int argc, char **argv);

@@ -1,0 +1,99 @@
+/* main.c - the commands of the program. */
+#include "base/log.h"
+#include "commands.h"
+#include "server.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+extern char **environ;
+
+static int usage(FILE *to, int rc)
+{
+    fputs("usage: workcell COMMAND [options]\n\n"
+          "  serve [settings]                        run the server\n"
+          "  run INSTRUCTIONS.json FILE... -o DIR    one Assembly over local files, without a daemon\n"
+          "  credential add NAME TYPE KEY=VALUE...   keep credentials for export and import Robots\n"
+          "  credential list | remove NAME\n"
+          "  robots                                  the Robots and their parameters\n"
+          "  version\n\n"
+          "`workcell serve --help` lists the settings.\n",
+          to);
+    return rc;
+}
+
+static int fail(const struct err *err)
+{
+    fprintf(stderr, "workcell: %s\n", err->msg);
+    return 1;
+}
+
+static int load(struct config *c, struct arena *a, int argc, char **argv)
+{
+    struct err err;
+
+    if (config_load(c, a, argc, argv, environ, &err) < 0)
+        return fail(&err);
+    log_setup((enum log_level)c->log_level, c->log_format == LOG_FORMAT_JSON);
+    return 0;
+}
+
+static int serve(int argc, char **argv)
+{
+    AUTO(arena_free) struct arena *a = arena_new();
+    struct config c;
+    struct server *s;
+    struct err err;
+    sigset_t wanted;
+    int sig;
+
+    if (load(&c, a, argc, argv))
+        return 2;
+    if (c.help || c.print_config) {
+        if (c.help)
+            config_help(stdout);
+        else
+            config_print(&c, stdout);
+        return 0;
+    }
+    /* threads inherit the mask: only sigwait() below sees these */
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&wanted);
+    sigaddset(&wanted, SIGTERM);
+    sigaddset(&wanted, SIGINT);
+    sigprocmask(SIG_BLOCK, &wanted, NULL);
+    if (server_start(&s, &c, c.log_level, &err) < 0)
+        return fail(&err);
+    if (server_new_key(s))
+        printf("a new Auth Key was made:\n  TRANSLOADIT_KEY=%s\n  TRANSLOADIT_SECRET=%s\n",
+               server_new_key(s)->key, server_new_key(s)->secret);
+    printf(strchr(server_host(s), ':') ? "workcell listening on http://[%s]:%d\n"
+                                       : "workcell listening on http://%s:%d\n",
+           server_host(s), server_port(s));
+    fflush(stdout);
+    sigwait(&wanted, &sig);
+    log_info(NULL, "signal %d: draining", sig);
+    server_stop(s);
+    log_info(NULL, "bye");
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *cmd = argc > 1 ? argv[1] : "";
+
+    if (!strcmp(cmd, "serve"))
+        return serve(argc - 1, argv + 1);
+    if (!strcmp(cmd, "run"))
+        return command_run(argc - 1, argv + 1);
+    if (!strcmp(cmd, "credential"))
+        return command_credential(argc - 1, argv + 1);
+    if (!strcmp(cmd, "robots"))
+        return command_robots();
+    if (!strcmp(cmd, "version") || !strcmp(cmd, "--version")) {
+        puts("workcell 0.1.0");
+        return 0;
+    }
+    return !strcmp(cmd, "help") || !strcmp(cmd, "--help") ? usage(stdout, 0) : usage(stderr, 2);
+}

@@ -1,0 +1,361 @@
+/* `workcell run`: the whole server inside one command. Instructions and files in, results out. */
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "commands.h"
+#include "server.h"
+#include "upload/spool.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+extern char **environ;
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_SERVER = 3, EXIT_CANCELED = 130 };
+
+struct local_run {
+    struct server *server;
+    struct app *app;
+    const char *out;
+    char id[ID_LEN + 1];
+    bool tty, answered;
+    pthread_mutex_t lock;
+    pthread_cond_t news;
+};
+
+static int fail(const struct err *err, int code)
+{
+    fprintf(stderr, "workcell: %s\n", err->msg);
+    return code;
+}
+
+static json_t *read_instructions(const char *path, struct err *err)
+{
+    AUTO(str_done) struct str text = {0};
+    char buf[16384];
+    size_t n;
+    FILE *f = fopen(path, "r");
+
+    if (!f) {
+        err_errno(err, "open '%s'", path);
+        return NULL;
+    }
+    while ((n = fread(buf, 1, sizeof buf, f)) > 0 && text.len < (8u << 20))
+        str_add(&text, buf, n);
+    fclose(f);
+    json_t *j = json_parse(text.s ? text.s : "", text.len, 200, err);
+    if (j && !json_is_object(j)) {
+        json_decref(j);
+        err_set(err, ERR_CONFIG, "'%s' holds no JSON object", path);
+        return NULL;
+    }
+    return j;
+}
+
+static void post(struct local_run *j, enum event_type type, json_t *data, conductor_reply reply)
+{
+    conductor_post(j->app->conductor, &(struct conductor_news){.assembly_id = j->id,
+                                                               .type = type,
+                                                               .data = data,
+                                                               .reply = reply,
+                                                               .ctx = j});
+}
+
+static void answered(void *ctx, const struct err *err, struct published *p)
+{
+    struct local_run *j = ctx;
+
+    (void)err; /* the document says it */
+    (void)p;
+    pthread_mutex_lock(&j->lock);
+    j->answered = true;
+    pthread_cond_signal(&j->news);
+    pthread_mutex_unlock(&j->lock);
+}
+
+static void wait_answer(struct local_run *j)
+{
+    pthread_mutex_lock(&j->lock);
+    while (!j->answered)
+        pthread_cond_wait(&j->news, &j->lock);
+    j->answered = false;
+    pthread_mutex_unlock(&j->lock);
+}
+
+static int add_file(struct local_run *j, const char *path, int64_t *bytes, struct err *err)
+{
+    AUTO(fd_close) int in = open(path, O_RDONLY | O_CLOEXEC);
+    AUTO(mem_free) char *buf = mem_alloc(256 * 1024);
+    struct spool s = {.fd = -1};
+    char id[ID_LEN + 1], md5[33];
+    const char *slash = strrchr(path, '/');
+    ssize_t n;
+
+    if (in < 0)
+        return err_errno(err, "open '%s'", path);
+    id_new(id);
+    AUTO(mem_free) char *partial = uploads_path(j->app->uploads, id);
+    if (spool_create(&s, partial, err) < 0)
+        return -1;
+    while ((n = read(in, buf, 256 * 1024)) > 0)
+        if (spool_write(&s, buf, (size_t)n, err) < 0)
+            break;
+    if (n < 0)
+        err_errno(err, "read '%s'", path);
+    int64_t size = s.size;
+    if (n != 0 || spool_commit(&s, md5, j->app->blobs, id, false, err) < 0) {
+        spool_close(&s, true);
+        return -1;
+    }
+    *bytes += size;
+    post(j, EV_FILE_UPLOADED,
+         json_pack("{s:{s:s,s:o,s:I,s:s,s:s}}", "file", "id", id, "name", jstring(slash ? slash + 1 : path),
+                   "size", (json_int_t)size, "md5", md5, "field", "file"),
+         NULL);
+    return 0;
+}
+
+static int begin(struct local_run *j, json_t *params, char **files, int count, struct err *err)
+{
+    AUTO(json_unref) json_t *masked = json_deep_copy(params);
+    json_t *steps = json_object_get(params, "steps"), *fields = json_object_get(params, "fields");
+    struct map_iter any = {0};
+    int64_t bytes = 0;
+
+    instructions_mask(masked);
+    AUTO(mem_free) char *text = json_text(masked);
+    AUTO(mem_free) char *base = mem_printf("http://127.0.0.1:%d", j->app->port);
+    if (!map_next(&j->app->keys, &any))
+        return err_set(err, ERR_INTERNAL, "no Auth Key");
+    const struct auth_key *key = any.value;
+    json_t *data = json_pack("{s:s,s:s,s:s,s:O?,s:o,s:o,s:b,s:i,s:s}", "workspace", key->workspace, "key_id",
+                             key->id, "base_url", base, "steps", steps, "params", jstring(text), "merged_params",
+                             jstring(text), "body_done", 0, "max_attempts", (int)j->app->config->job_attempts,
+                             "client", "workcell-run:0.1.0");
+    json_object_set(data, "fields", json_is_object(fields) ? fields : NULL);
+    post(j, EV_CREATED, data, NULL);
+    for (int i = 0; i < count; i++)
+        if (add_file(j, files[i], &bytes, err) < 0) {
+            post(j, EV_CANCEL, json_object(), answered);
+            wait_answer(j);
+            return -1;
+        }
+    post(j, EV_BODY_DONE, json_pack("{s:I}", "bytes", (json_int_t)bytes), answered);
+    wait_answer(j);
+    return 0;
+}
+
+static void show_progress(struct local_run *j, struct published *p, int *last_percent)
+{
+    int percent = (int)(published_progress(p) * 100 + 0.5);
+
+    if (j->tty) {
+        fprintf(stderr, "\r[%-30.*s] %3d %%", percent * 30 / 100, "##############################", percent);
+    } else if (percent / 25 != *last_percent / 25) {
+        fprintf(stderr, "%d %%\n", percent);
+    }
+    *last_percent = percent;
+}
+
+static int copy_out(struct local_run *j, const json_t *file, const char *dir, struct err *err)
+{
+    const char *name = jstr_or(file, "name", "file");
+    AUTO(mem_free) char *path = mem_printf("%s/%s", dir, name);
+    AUTO(fd_close) int in = -1, out = -1;
+    AUTO(mem_free) char *buf = mem_alloc(256 * 1024);
+    int64_t size;
+    ssize_t n;
+
+    if (blob_open(&in, &size, j->app->blobs, jstr_or(file, "id", ""), err) < 0)
+        return -1;
+    for (int i = 1; (out = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)) < 0; i++) {
+        if (errno != EEXIST || i > 9999)
+            return err_errno(err, "write '%s'", path);
+        free(path);
+        const char *ext = jstr_or(file, "ext", "");
+        path = mem_printf("%s/%s_%d%s%s", dir, jstr_or(file, "basename", "file"), i, *ext ? "." : "", ext);
+    }
+    while ((n = read(in, buf, 256 * 1024)) > 0)
+        for (ssize_t at = 0, w; at < n; at += w)
+            if ((w = write(out, buf + at, (size_t)(n - at))) < 0)
+                return err_errno(err, "write '%s'", path);
+    if (n < 0)
+        return err_errno(err, "read a result");
+    printf("%s\n", path);
+    return 0;
+}
+
+/* A step's name as a directory: whatever a user may call it. */
+static char *step_dir(const char *out, const char *step)
+{
+    AUTO(str_done) struct str b = {0};
+
+    for (; *step; step++)
+        str_putc(&b, *step == '/' || *step == ':' || (unsigned char)*step < 0x20 ? '_' : *step);
+    return mem_printf("%s/%s%s", out, *b.s == '.' ? "_" : "", b.s);
+}
+
+static int write_results(struct local_run *j, const char *status, struct err *err)
+{
+    AUTO(json_unref) json_t *doc = json_loads(status, 0, NULL);
+    AUTO(mem_free) char *path = mem_printf("%s/status.json", j->out);
+    const char *step;
+    json_t *list, *file;
+    size_t i;
+    FILE *f;
+
+    json_object_foreach (json_object_get(doc, "results"), step, list) {
+        AUTO(mem_free) char *dir = step_dir(j->out, step);
+
+        if (mkdir(dir, 0755) < 0 && errno != EEXIST)
+            return err_errno(err, "make '%s'", dir);
+        json_array_foreach (list, i, file)
+            if (copy_out(j, file, dir, err) < 0)
+                return -1;
+    }
+    if (!(f = fopen(path, "w")) || json_dumpf(doc, f, JSON_INDENT(2)) < 0 || fclose(f))
+        return err_errno(err, "write '%s'", path);
+    printf("%s\n", path);
+    return 0;
+}
+
+static int finish(struct local_run *j, bool canceled)
+{
+    AUTO(published_unref) struct published *p = conductor_find(j->app->conductor, j->id);
+    struct shared_text *t = published_text(p, 200);
+    AUTO(json_unref) json_t *doc = json_loads(t->s, 0, NULL);
+    struct err err;
+    int code = jstr(doc, "error") ? EXIT_FAILED : canceled ? EXIT_CANCELED : EXIT_DONE;
+
+    if (j->tty)
+        fputc('\n', stderr);
+    if (write_results(j, t->s, &err) < 0)
+        code = fail(&err, EXIT_SERVER);
+    shared_text_unref(t);
+    if (jstr(doc, "error"))
+        fprintf(stderr, "%s: %s%s%s\n", jstr(doc, "error"), jstr_or(doc, "message", ""),
+                jstr(doc, "step") ? " - step " : "", jstr_or(doc, "step", ""));
+    if (json_object_get(doc, "cancel")) {
+        AUTO(mem_free) char *receipt = json_text(json_object_get(doc, "cancel"));
+
+        fprintf(stderr, "canceled: %s\n", receipt);
+    }
+    return code;
+}
+
+static int watch(struct local_run *j)
+{
+    AUTO(published_unref) struct published *p = conductor_find(j->app->conductor, j->id);
+    sigset_t wanted;
+    struct timespec step = {0, 50 * 1000000};
+    int last = 0;
+
+    if (!p)
+        return EXIT_SERVER;
+    sigemptyset(&wanted);
+    sigaddset(&wanted, SIGINT);
+    sigaddset(&wanted, SIGTERM);
+    while (!published_is_over(p)) {
+        show_progress(j, p, &last);
+        if (sigtimedwait(&wanted, NULL, &step) > 0) {
+            post(j, EV_CANCEL, json_object(), answered);
+            wait_answer(j);
+            return finish(j, true);
+        }
+    }
+    show_progress(j, p, &last);
+    return finish(j, false);
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+    (void)st;
+    (void)kind;
+    (void)ftw;
+    return remove(path);
+}
+
+/* Everything that is not -o DIR, a setting, or its value, in order. */
+static int sort_args(struct local_run *j, int argc, char **argv, char **words, char **flags, int *nf)
+{
+    int nw = 0;
+
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "-o") && i + 1 < argc) {
+            j->out = argv[++i];
+        } else if (!strncmp(argv[i], "--", 2)) {
+            flags[(*nf)++] = argv[i];
+            if (config_flag_takes_value(argv[i]) && i + 1 < argc)
+                flags[(*nf)++] = argv[++i];
+        } else {
+            words[nw++] = argv[i];
+        }
+    }
+    return nw;
+}
+
+int command_run(int argc, char **argv)
+{
+    AUTO(arena_free) struct arena *a = arena_new();
+    char **words = mem_zalloc((size_t)(argc + 1) * sizeof *words);
+    char **flags = mem_zalloc((size_t)(argc + 8) * sizeof *flags);
+    const char *tmp = getenv("TMPDIR");
+    AUTO(mem_free) char *data = mem_printf("%s/workcell-run-XXXXXX", tmp ? tmp : "/tmp");
+    struct local_run j = {.tty = isatty(2)};
+    struct config c;
+    struct err err;
+    sigset_t wanted;
+    int nf = 1, code;
+
+    flags[0] = argv[0];
+    int nw = sort_args(&j, argc, argv, words, flags, &nf);
+    if (nw < 1 || !j.out) {
+        fputs("usage: workcell run INSTRUCTIONS.json [FILE...] -o DIR [settings]\n", stderr);
+        return EXIT_USAGE;
+    }
+    if (config_load(&c, a, nf, flags, environ, &err) < 0)
+        return fail(&err, EXIT_USAGE);
+    AUTO(json_unref) json_t *params = read_instructions(words[0], &err);
+    if (!params)
+        return fail(&err, EXIT_USAGE);
+    if (mkdir(j.out, 0755) < 0 && errno != EEXIST) {
+        err_errno(&err, "make '%s'", j.out);
+        return fail(&err, EXIT_USAGE);
+    }
+    log_setup(LOG_ERROR, false);
+    if (!mkdtemp(data)) {
+        err_errno(&err, "make a directory for the data");
+        return fail(&err, EXIT_SERVER);
+    }
+    c.data = data;
+    c.listen = "127.0.0.1:0";
+    c.drain_timeout_s = 0;
+    c.fsync_uploads = false; /* the originals are on this disk anyway */
+
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&wanted);
+    sigaddset(&wanted, SIGINT);
+    sigaddset(&wanted, SIGTERM);
+    sigprocmask(SIG_BLOCK, &wanted, NULL);
+    pthread_mutex_init(&j.lock, NULL);
+    pthread_cond_init(&j.news, NULL);
+    id_new(j.id);
+    if (server_start(&j.server, &c, LOG_ERROR, &err) < 0) {
+        code = fail(&err, EXIT_SERVER);
+    } else {
+        j.app = server_app(j.server);
+        if (begin(&j, params, words + 1, nw - 1, &err) < 0)
+            code = fail(&err, EXIT_USAGE);
+        else
+            code = watch(&j);
+        server_stop(j.server);
+    }
+    nftw(data, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return code;
+}

@@ -1,0 +1,231 @@
+#include "server.h"
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "http/guard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BUILD_ID "1"
+
+struct server {
+    struct app app;
+    struct store *store;
+    struct http_server *http;
+    struct seal_key seal;
+    json_t *settings;
+    char host[256], instance[256], program_dir[PATH_MAX];
+    char *scratch, *partial; /* lent to the conductor and the uploads for as long as they run */
+    int lock_fd;
+    struct auth_key *new_key;
+};
+
+static int keep_key(void *ctx, const struct store_key *k)
+{
+    app_load_key(ctx, k);
+    return 0;
+}
+
+/* TRANSLOADIT_KEY and TRANSLOADIT_SECRET are the first Auth Key; else one is made at the first start. */
+static int first_key(struct server *s, struct err *err)
+{
+    const char *key = getenv("TRANSLOADIT_KEY"), *secret = getenv("TRANSLOADIT_SECRET");
+    char id[ID_LEN + 1], made_key[ID_LEN + 1], made_secret[ID_LEN + 1], workspace[ID_LEN + 1];
+    AUTO(mem_free) char *stored = store_setting_get(s->store, "workspace");
+    bool given = key && *key && secret && *secret;
+
+    if (store_keys(s->store, keep_key, &s->app, err) < 0)
+        return -1;
+    const struct auth_key *have = given ? map_get(&s->app.keys, key) : NULL;
+    if ((given && have && !strcmp(have->secret, secret)) || (!given && s->app.keys.count))
+        return 0;
+    id_new(id);
+    id_new(made_key);
+    id_new(made_secret);
+    id_new(workspace);
+    struct store_key k = {.id = have ? have->id : id,
+                          .key = given ? key : made_key,
+                          .secret = given ? secret : made_secret,
+                          .workspace = stored ? stored : workspace,
+                          .scopes = "*"};
+    if (store_begin(s->store, err) < 0 || store_key_put(s->store, &k, err) < 0 ||
+        store_setting_put(s->store, "workspace", k.workspace, err) < 0 || store_commit(s->store, err) < 0)
+        return -1;
+    app_load_key(&s->app, &k);
+    if (!given)
+        s->new_key = map_get(&s->app.keys, made_key);
+    return 0;
+}
+
+static int split_listen(struct server *s, int *port, const char *listen, struct err *err)
+{
+    const char *colon = strrchr(listen, ':');
+    char *end;
+
+    if (!colon || colon == listen)
+        return err_set(err, ERR_CONFIG, "listen must be HOST:PORT, not '%s'", listen);
+    *port = (int)strtol(colon + 1, &end, 10);
+    if (end == colon + 1 || *end || *port < 0 || *port > 65535)
+        return err_set(err, ERR_CONFIG, "listen: '%s' is no port", colon + 1);
+    bool bracket = *listen == '[' && colon[-1] == ']';
+    snprintf(s->host, sizeof s->host, "%.*s", (int)(colon - listen - (bracket ? 2 : 0)), listen + bracket);
+    return 0;
+}
+
+/* One server a data directory: a second one would recover the first one's live Assemblies. */
+static int lock_dir(struct server *s, const char *dir, struct err *err)
+{
+    AUTO(mem_free) char *path = mem_printf("%s/lock", dir);
+
+    if (mkdir(dir, 0711) < 0 && errno != EEXIST)
+        return err_errno(err, "make the data directory '%s'", dir);
+    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (s->lock_fd < 0)
+        return err_errno(err, "open '%s'", path);
+    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0)
+        return err_set(err, ERR_CONFIG, "another workcell uses the data directory '%s'", dir);
+    return 0;
+}
+
+static int find_programs(struct server *s, struct err *err)
+{
+    char self[PATH_MAX], libexec[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+    if (n < 0)
+        return err_errno(err, "find my own program");
+    self[n] = 0;
+    *strrchr(self, '/') = 0;
+    /* in libexec after an install, beside us in a build tree */
+    const char *const forms[] = {"%s/../libexec/workcell", "%s"};
+    for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+        const char *at = strstr(forms[i], "%s") + 2;
+
+        snprintf(s->program_dir, sizeof s->program_dir, "%s%s", self, at);
+        snprintf(libexec, sizeof libexec, "%.4000s/workcell-media", s->program_dir);
+        if (access(libexec, X_OK) == 0)
+            return 0;
+    }
+    return err_set(err, ERR_CONFIG, "workcell-media is not where it should be (near %s)", self);
+}
+
+static int processors(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return n < 1 ? 1 : (int)n;
+}
+
+/* They wait for the disk when an upload is complete; with several, the file system flushes for all at once. */
+static int http_threads(void) { return processors() < 2 ? 4 : processors() * 4; }
+
+int server_start(struct server **out, const struct config *c, int log_level, struct err *err)
+{
+    struct server *s = mem_zalloc(sizeof *s);
+    AUTO(mem_free) char *db = mem_printf("%s/workcell.db", c->data);
+    AUTO(mem_free) char *blobs = mem_printf("%s/blobs", c->data);
+    AUTO(mem_free) char *key_file = mem_printf("%s/credentials.key", c->data);
+    int port = 0;
+
+    s->app.config = c;
+    pthread_mutex_init(&s->app.rate_lock, NULL);
+    gethostname(s->instance, sizeof s->instance - 1);
+    s->app.instance = s->instance;
+    if (guard_check_list(c->import_allow) < 0)
+        return err_set(err, ERR_CONFIG, "import_allow: '%s' can't be read", c->import_allow);
+    if (split_listen(s, &port, c->listen, err) < 0 || find_programs(s, err) < 0 ||
+        lock_dir(s, c->data, err) < 0 || store_open(&s->store, db, err) < 0 ||
+        store_reader_open(&s->app.reader, db, err) < 0 || blob_store_open(&s->app.blobs, blobs, err) < 0 ||
+        seal_key_load(&s->seal, key_file, err) < 0 || first_key(s, err) < 0)
+        return -1;
+
+    AUTO(mem_free) char *absolute = realpath(c->data, NULL);
+    s->scratch = mem_printf("%s/scratch", absolute ? absolute : c->data);
+    s->partial = mem_printf("%s/uploads", absolute ? absolute : c->data);
+    s->settings = json_pack("{s:s,s:I,s:I,s:I,s:I}", "import_allow", c->import_allow, "max_pixels",
+                            (json_int_t)c->max_pixels, "max_frames", (json_int_t)c->max_frames, "max_file_size",
+                            (json_int_t)c->import_max_size, "timeout_s", (json_int_t)c->job_timeout_s);
+    if (getenv("WORKCELL_TEST_S3_MULTIPART_THRESHOLD")) /* tests must not need files of 100 MB */
+        json_object_set_new(s->settings, "s3_multipart_threshold",
+                            json_integer(atoll(getenv("WORKCELL_TEST_S3_MULTIPART_THRESHOLD"))));
+    struct conductor_conf conductor = {
+        .store = s->store,
+        .blobs = s->app.blobs,
+        .seal = &s->seal,
+        .program_dir = s->program_dir,
+        .scratch = s->scratch,
+        .instance = s->instance,
+        .region = c->region,
+        .build_id = BUILD_ID,
+        .workers_media = c->workers_media ? (int)c->workers_media : processors(),
+        .workers_transfer = (int)c->workers_transfer,
+        .worker_jobs = (int)c->worker_jobs,
+        .isolate_jobs = c->isolation == ISOLATION_JOB,
+        .require_jail = c->require_jail,
+        .job_memory_bytes = c->job_memory_mb << 20,
+        .job_file_bytes = c->job_file_size,
+        .job_timeout_s = (int)c->job_timeout_s,
+        .log_level = log_level,
+        .cancel_wait_us = c->cancel_wait_ms * 1000,
+        .upload_expiry_us = c->upload_expiry_s * SECOND_US,
+        .execution_expiry_us = c->assembly_expiry_s * SECOND_US,
+        .result_expiry_us = c->result_expiry_s * SECOND_US,
+        .status_expiry_us = c->status_expiry_s * SECOND_US,
+        .robot_settings = s->settings,
+    };
+    if (conductor_start(&s->app.conductor, &conductor, err) < 0)
+        return -1;
+    struct uploads_conf uploads = {.conductor = s->app.conductor,
+                                   .blobs = s->app.blobs,
+                                   .dir = s->partial,
+                                   .max_size = c->max_upload_size,
+                                   .expiry_us = c->upload_expiry_s * SECOND_US,
+                                   .sync = c->fsync_uploads};
+    if (uploads_open(&s->app.uploads, &uploads, s->store, err) < 0)
+        return -1;
+    conductor_set_uploads(s->app.conductor,
+                          &(struct upload_stopper){uploads_stop_assembly, s->app.uploads});
+
+    struct http_config http = {.host = s->host,
+                               .port = port,
+                               .threads = c->http_threads ? (int)c->http_threads : http_threads(),
+                               .connection_memory = 128 * 1024,
+                               .idle_timeout_s = (int)c->idle_timeout_s,
+                               .header_timeout_s = (int)c->header_timeout_s,
+                               .max_connections = (int)c->max_connections,
+                               .route = app_route,
+                               .ctx = &s->app};
+    if (http_server_start(&s->http, &http, err) < 0)
+        return -1;
+    s->app.port = http_server_port(s->http);
+    *out = s;
+    return 0;
+}
+
+void server_stop(struct server *s)
+{
+    s->app.draining = true;
+    http_server_quiesce(s->http);
+    conductor_stop(s->app.conductor, s->app.config->drain_timeout_s * SECOND_US);
+    http_server_stop(s->http); /* streams and idle uploads: their clients come back and go on */
+    uploads_close(s->app.uploads);
+    store_reader_close(s->app.reader);
+    blob_store_close(s->app.blobs);
+    store_close(s->store);
+    fd_close(s->lock_fd);
+    free(s->scratch);
+    free(s->partial);
+    json_decref(s->settings);
+    free(s);
+}
+
+struct app *server_app(struct server *s) { return &s->app; }
+const char *server_host(const struct server *s) { return s->host; }
+int server_port(const struct server *s) { return s->app.port; }
+const struct auth_key *server_new_key(const struct server *s) { return s->new_key; }

@@ -1,0 +1,188 @@
+// Every comparison is made in one run, both sides in turn, ROUNDS times; the table shows medians and their ratio.
+import { execFileSync, spawn } from 'node:child_process'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const here = path.dirname(fileURLToPath(import.meta.url))
+const root = path.resolve(here, '../..')
+const build = path.join(root, 'build')
+const quick = !!process.env.BENCH_QUICK
+const ROUNDS = quick ? 1 : 3
+const tmp = fs.mkdtempSync(path.join(build, 'bench-'))
+const started = []
+const sleep = (ms) => new Promise((r) => setTimeout(r, ms))
+const median = (v) => [...v].sort((a, b) => a - b)[Math.floor(v.length / 2)]
+const percentile = (v, p) => [...v].sort((a, b) => a - b)[Math.min(v.length - 1, Math.floor(v.length * p))]
+const rows = []
+const row = (work, ours, against, ratio, reach, met) => {
+  rows.push([work, ours, against, ratio, reach, met ? 'yes' : 'no'])
+  console.error(rows.at(-1).join(' | '))
+}
+
+function start(cmd, args, env = {}) {
+  const child = spawn(cmd, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
+  started.push(child)
+  return new Promise((resolve, reject) => {
+    let out = ''
+    child.stdout.on('data', (d) => {
+      out += d
+      const m = out.match(/listening on (http:\/\/\S+)/)
+      if (m) resolve({ child, url: m[1], port: new URL(m[1]).port })
+    })
+    child.on('exit', (c) => reject(new Error(`${cmd} ended with ${c}`)))
+  })
+}
+const end = async ({ child }) => { child.removeAllListeners('exit'); const gone = new Promise((r) => child.on('exit', r)); child.kill('SIGTERM'); await gone }
+let serial = 0
+const dir = () => { const d = path.join(tmp, `d${serial++}`); fs.mkdirSync(d); return d }
+const load = (...args) => JSON.parse(execFileSync(path.join(build, 'bench-load'), args.map(String)).toString())
+const serve = (...args) => start(path.join(build, 'workcell'), ['serve', '--listen', '127.0.0.1:0', '--data', dir(), '--log-level', 'error', ...args], { TRANSLOADIT_KEY: 'k', TRANSLOADIT_SECRET: 'secret' })
+const create = async (s, steps, expected) => (await fetch(`${s.url}/assemblies`, { method: 'POST', body: new URLSearchParams({ params: JSON.stringify({ auth: { key: 'k' }, steps }), num_expected_upload_files: expected }) })).json()
+const meta = (a, name = 'a.bin') => `assembly_url ${Buffer.from(a.assembly_url).toString('base64')},fieldname ZmlsZQ==,filename ${Buffer.from(name).toString('base64')}`
+const original = { ':original': { robot: '/upload/handle' } }
+const clean = (d) => { for (const f of fs.readdirSync(d)) fs.rmSync(path.join(d, f), { recursive: true }) }
+
+async function uploads(files, bytes, connections, withBare) {
+  const ours = [], bare = [], peer = []
+  for (let r = 0; r < ROUNDS; r++) {
+    const s = await serve()
+    const a = await create(s, original, files + 1)
+    ours.push(load('tus', s.port, '/resumable/files/', connections, files, bytes, meta(a)).per_second)
+    await end(s)
+    if (withBare) {
+      const d = dir(), b = await start(path.join(build, 'bench-bare'), [d])
+      bare.push(load('put', b.port, '/', connections, files, bytes).per_second)
+      await end(b)
+      clean(d)
+    }
+    const d = dir(), p = await start('node', [path.join(here, 'peer.mjs'), 'tus', d])
+    peer.push(load('tus', p.port, '/files', connections, quick ? Math.min(files, 300) : files, bytes, 'filename YQ==').per_second)
+    await end(p)
+    clean(d)
+  }
+  return [median(ours), withBare ? median(bare) : 0, median(peer)]
+}
+
+// 1, 2
+{
+  const [ours, bare, peer] = await uploads(8, 100e6, 2, true)
+  const mb = (v) => `${(v * 100).toFixed(0)} MB/s`
+  row('tus, 8 x 100 MB, 2 connections', mb(ours), `${mb(bare)} bare loop in C`, (ours / bare).toFixed(2), '>= 0.9', ours / bare >= 0.9)
+  row('same', mb(ours), `${mb(peer)} @tus/server`, (ours / peer).toFixed(2), '>= 2.5', ours / peer >= 2.5)
+}
+// 3
+{
+  const [ours, , peer] = await uploads(2000, 65536, 4, false)
+  row('tus, 2,000 x 64 KB, 4 connections', `${ours.toFixed(0)}/s`, `${peer.toFixed(0)}/s @tus/server`, (ours / peer).toFixed(1), '>= 15', ours / peer >= 15)
+}
+// 4
+{
+  const s = await serve()
+  const a = await create(s, original, 1)
+  const body = path.join(tmp, 'status.json')
+  fs.writeFileSync(body, await (await fetch(a.assembly_url)).text())
+  const p = await start('node', [path.join(here, 'peer.mjs'), 'constant', body])
+  const ours = [], peer = []
+  for (let r = 0; r < ROUNDS; r++) {
+    ours.push(load('get', s.port, new URL(a.assembly_url).pathname, 64, quick ? 20000 : 60000).per_second)
+    peer.push(load('get', p.port, '/', 64, quick ? 10000 : 30000).per_second)
+  }
+  row('status GET, keep-alive, 64 connections', `${median(ours).toFixed(0)}/s`, `${median(peer).toFixed(0)}/s Node http, constant`, (median(ours) / median(peer)).toFixed(2), '>= 2', median(ours) / median(peer) >= 2)
+  await end(p)
+  await end(s)
+}
+// 5
+const jpeg = path.join(tmp, 'photo.jpg')
+{
+  const pictures = path.join(build, 'pictures')
+  execFileSync('ffmpeg', ['-v', 'error', '-y', '-i', path.join(pictures, 'astronaut.png'), '-vf', 'scale=1986:1986:flags=lanczos,noise=alls=12:allf=t', '-q:v', '5', '-frames:v', '1', jpeg])
+  const size = fs.statSync(jpeg).size
+  const n = quick ? 10 : 40
+  const ours = [], peer = []
+  const data = fs.readFileSync(jpeg)
+  const through = async (url, go) => { const t = performance.now(); let next = 0; await Promise.all([0, 1, 2, 3].map(async () => { while (next++ < n) await go() })); void url; return n / ((performance.now() - t) / 1000) }
+  const tus = async (to, metadata) => {
+    const p = await fetch(to, { method: 'POST', headers: { 'Tus-Resumable': '1.0.0', 'Upload-Length': String(size), 'Upload-Metadata': metadata } })
+    const res = await fetch(p.headers.get('location'), { method: 'PATCH', headers: { 'Tus-Resumable': '1.0.0', 'Upload-Offset': '0', 'Content-Type': 'application/offset+octet-stream' }, body: data })
+    if (res.status !== 204 && res.status !== 200) throw new Error(`PATCH ${res.status}`)
+  }
+  const steps = { small: { robot: '/image/resize', use: ':original', width: 720, result: true } }
+  const assembly = async (s) => {
+    const a = await create(s, steps, 1)
+    const done = fetch(a.update_stream_url).then((r) => r.text())
+    await tus(a.tus_url, meta(a, 'photo.jpg'))
+    const text = await done
+    if (!text.includes('assembly_finished')) throw new Error(text)
+    return a
+  }
+  let one
+  for (let r = 0; r < ROUNDS; r++) {
+    const s = await serve()
+    one = await assembly(s)
+    ours.push(await through(s.url, () => assembly(s)))
+    if (r === ROUNDS - 1) {
+      const st = await (await fetch(one.assembly_url)).json()
+      fs.writeFileSync(path.join(tmp, 'ours.jpg'), Buffer.from(await (await fetch(st.results.small[0].url)).arrayBuffer()))
+      // 6
+      const ms = []
+      for (let i = 0; i < (quick ? 10 : 40); i++) {
+        const st2 = await (await fetch((await assembly(s)).assembly_url)).json()
+        ms.push((st2.upload_duration, st2.execution_duration) * 1000)
+      }
+      const bare = JSON.parse(execFileSync(path.join(build, 'bench-vips'), [jpeg, path.join(tmp, 'bare.jpg'), '720', '20']).toString()).median_ms
+      const extra = median(ms) - bare
+      row('latency of such an Assembly, idle server, from the last byte in', `${median(ms).toFixed(1)} ms`, `${bare.toFixed(1)} ms bare libvips`, `+${extra.toFixed(1)} ms`, '<= +8 ms', extra <= 8)
+    }
+    await end(s)
+    const d = dir(), p = await start('node', [path.join(here, 'peer.mjs'), 'sharp', d])
+    await tus(`${p.url}/files`, 'filename YQ==')
+    peer.push(await through(p.url, () => tus(`${p.url}/files`, 'filename YQ==')))
+    fs.copyFileSync(path.join(d, fs.readdirSync(d).find((f) => f.endsWith('.out.jpg'))), path.join(tmp, 'peer.jpg'))
+    await end(p)
+    clean(d)
+  }
+  execFileSync('ffmpeg', ['-v', 'error', '-y', '-i', jpeg, '-vf', 'scale=720:-2:flags=lanczos+accurate_rnd+full_chroma_int', path.join(tmp, 'reference.png')])
+  const psnr = (f) => Number(spawnText('ffmpeg', ['-i', path.join(tmp, f), '-i', path.join(tmp, 'reference.png'), '-lavfi', '[0]format=rgb24[a];[1]format=rgb24[b];[a][b]psnr', '-f', 'null', '-']).match(/average:([\d.]+)/)[1])
+  const a = psnr('ours.jpg'), b = psnr('peer.jpg')
+  row(`Assemblies: one ${(size / 1e6).toFixed(1)} MB JPEG by tus, to 720 px`, `${median(ours).toFixed(1)}/s`, `${median(peer).toFixed(1)}/s @tus/server + sharp`, (median(ours) / median(peer)).toFixed(2), '>= 1.2', median(ours) / median(peer) >= 1.2)
+  row('PSNR of its output against a full decode', `${a.toFixed(1)} dB`, `${b.toFixed(1)} dB`, `${(a - b).toFixed(1)} dB`, 'within 1 dB', Math.abs(a - b) <= 1)
+}
+function spawnText(cmd, args) { try { return execFileSync(cmd, args, { stdio: ['ignore', 'pipe', 'pipe'] }).toString() + execFileSync('sh', ['-c', `${cmd} ${args.map((x) => `'${x}'`).join(' ')} 2>&1`]).toString() } catch (e) { return String(e.stderr) } }
+// 7
+{
+  const s = await serve()
+  const n = quick ? 15 : 100, answer = [], gone = []
+  const data = fs.readFileSync(path.join(build, 'pictures/astronaut.png'))
+  for (let i = 0; i < n; i++) {
+    const body = new FormData()
+    body.set('params', JSON.stringify({ auth: { key: 'k' }, steps: { huge: { robot: '/image/resize', use: ':original', width: 12000, format: 'avif' } } }))
+    body.append('file', new Blob([data]), 'a.png')
+    const a = await (await fetch(`${s.url}/assemblies`, { method: 'POST', body })).json()
+    while (!(await (await fetch(a.assembly_url)).json()).running_jobs.some((j) => j.startsWith('huge'))) await sleep(5)
+    await sleep(50 + Math.random() * 300)
+    const t = performance.now()
+    const c = await (await fetch(a.assembly_url, { method: 'DELETE' })).json()
+    answer.push(performance.now() - t)
+    if (!c.cancel.settled || c.cancel.processes_killed < 1) throw new Error(JSON.stringify(c.cancel))
+    gone.push(c.cancel.duration * 1000)
+  }
+  row('DELETE of a running, CPU-bound Assembly: answer, p99', `${percentile(answer, 0.99).toFixed(0)} ms (median ${median(answer).toFixed(0)})`, '', '', '<= 50 ms', percentile(answer, 0.99) <= 50)
+  row('same: every process reaped, p99', `${percentile(gone, 0.99).toFixed(0)} ms`, '', '', '<= 250 ms', percentile(gone, 0.99) <= 250)
+  // 8
+  await sleep(500)
+  const kb = (pid, key, file = 'smaps_rollup') => { try { return Number(fs.readFileSync(`/proc/${pid}/${file}`, 'utf8').match(new RegExp(`${key}:\\s+(\\d+)`))[1]) } catch { return 0 } }
+  const fresh = await serve()
+  await sleep(1500)
+  const below = execFileSync('sh', ['-c', `for z in $(pgrep -P ${fresh.child.pid}); do echo $z; pgrep -P $z; done`]).toString().trim().split('\n').map(Number)
+  const daemon = kb(fresh.child.pid, 'VmRSS', 'status') / 1024
+  const all = [fresh.child.pid, ...below].reduce((sum, p) => sum + kb(p, 'Pss'), 0) / 1024
+  row('resident memory of the idle daemon', `${daemon.toFixed(1)} MB`, `all ${below.length + 1} processes: ${all.toFixed(0)} MB (PSS)`, '', '<= 20 MB', daemon <= 20)
+  await end(fresh)
+  await end(s)
+}
+console.log('| Work | Ours | Against | Ratio | Reach | Met |\n| --- | --- | --- | --- | --- | --- |')
+for (const r of rows) console.log(`| ${r.join(' | ')} |`)
+fs.rmSync(tmp, { recursive: true, force: true })
+process.exit(0)

@@ -1,0 +1,93 @@
+// kill -9 at awkward moments: nothing that was acknowledged is lost, and work goes on.
+import assert from 'node:assert/strict'
+import { createHash, randomBytes } from 'node:crypto'
+import fs from 'node:fs'
+import { test } from 'node:test'
+import { alive, picture, Server, sleep } from './server.mjs'
+
+const original = { ':original': { robot: '/upload/handle', result: true } }
+
+test('a running Assembly goes on after the server was killed', async (t) => {
+  const s = await Server.start(t)
+  const a = await s.create({ big: { robot: '/image/resize', use: ':original', width: 3000, format: 'webp', result: true } }, { files: { 'a.png': fs.readFileSync(picture) } })
+  await s.until(a.assembly_id, (st) => st.running_jobs.includes('big:::original'))
+  const workers = s.processes().map((p) => p.pid)
+  await s.kill9()
+  await sleep(200)
+  for (const pid of workers) assert.ok(!alive(pid), `process ${pid} outlived the server`)
+  await s.boot()
+  const done = await s.until(a.assembly_id)
+  assert.equal(done.ok, 'ASSEMBLY_COMPLETED')
+  assert.equal(done.results.big.length, 1)
+  assert.deepEqual(done.started_jobs, [':original:::original', 'big:::original'], 'one entry a job, however often it ran')
+  assert.equal((await fetch(done.results.big[0].url)).status, 200)
+})
+
+test('a tus upload resumes at the offset that was acknowledged', async (t) => {
+  const s = await Server.start(t)
+  const a = await s.create(original, { expected: 1 })
+  const data = randomBytes(300000)
+  const loc = await s.tusCreate(a, data.length)
+  assert.equal((await s.patch(loc, 0, data.subarray(0, 123456))).status, 204)
+  await s.kill9()
+  await s.boot()
+  const head = await s.tus('HEAD', loc)
+  assert.equal(head.headers.get('upload-offset'), '123456')
+  assert.equal((await s.patch(loc, 123456, data.subarray(123456))).status, 204)
+  const done = await s.until(a.assembly_id)
+  assert.equal(done.uploads[0].md5hash, createHash('md5').update(data).digest('hex'))
+})
+
+test('what was acknowledged is there after kill -9 at once', async (t) => {
+  const s = await Server.start(t)
+  const made = []
+  for (let round = 0; round < 5; round++) {
+    const a = await s.create(original, { expected: 1 })
+    const loc = await s.tusCreate(a, 5)
+    const res = await s.patch(loc, 0, 'hello')
+    assert.equal(res.status, 204)
+    await s.kill9()
+    await s.boot()
+    made.push(a.assembly_id)
+  }
+  for (const id of made) {
+    const st = await s.until(id)
+    assert.equal(st.ok, 'ASSEMBLY_COMPLETED')
+    assert.equal(st.uploads[0].size, 5)
+  }
+})
+
+test('a create request that died with the server is aborted', async (t) => {
+  const s = await Server.start(t)
+  const id = randomBytes(16).toString('hex')
+  const c = s.raw()
+  c.write(`POST /assemblies/${id} HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 100000\r\n\r\n` +
+    `--b\r\nContent-Disposition: form-data; name="params"\r\n\r\n${JSON.stringify({ auth: { key: 'test-key' }, steps: original })}\r\n` +
+    '--b\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\nsome bytes')
+  await s.until(id, (st) => st.ok === 'ASSEMBLY_UPLOADING')
+  await s.kill9()
+  await s.boot()
+  assert.equal((await s.get(id)).ok, 'REQUEST_ABORTED')
+  assert.deepEqual(s.partialUploads(), [])
+})
+
+test('a worker that is killed from outside fails nothing: its job runs again', async (t) => {
+  const s = await Server.start(t)
+  const a = await s.create({ big: { robot: '/image/resize', use: ':original', width: 3000, format: 'webp', result: true } }, { files: { 'a.png': fs.readFileSync(picture) } })
+  await s.until(a.assembly_id, (st) => st.running_jobs.includes('big:::original'))
+  await sleep(200)
+  const [busy] = s.processes().sort((x, y) => y.utime - x.utime).filter((p) => p.pid === p.pgrp)
+  process.kill(busy.pid, 'SIGKILL')
+  const done = await s.until(a.assembly_id)
+  assert.equal(done.ok, 'ASSEMBLY_COMPLETED')
+})
+
+test('a job that takes too long fails with the contract\'s code, and its worker is gone', async (t) => {
+  const s = await Server.start(t, { args: ['--job-timeout-s', '1'] })
+  const a = await s.create({ huge: { robot: '/image/resize', use: ':original', width: 12000, format: 'avif' } }, { files: { 'a.png': fs.readFileSync(picture) } })
+  const done = await s.until(a.assembly_id)
+  assert.equal(done.error, 'INTERNAL_COMMAND_TIMEOUT')
+  assert.equal(done.step, 'huge')
+  await sleep(100)
+  assert.deepEqual(s.scratchFiles(), [])
+})

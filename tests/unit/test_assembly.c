@@ -1,0 +1,285 @@
+/* The rules, played without a server: events in, state and effects out. */
+#include "assembly/assembly.h"
+#include "assembly/variables.h"
+#include "unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int64_t now = 1000000;
+
+static int apply(struct assembly *a, struct effects *fx, enum event_type type, const char *json)
+{
+    AUTO(json_unref) json_t *data = json_loads(json, 0, NULL);
+    struct event ev = {type, data, now += 1000};
+    struct err err;
+
+    assert_non_null(data);
+    return assembly_apply(a, &ev, fx, &err);
+}
+
+static struct assembly *begin(struct effects *fx, const char *steps, int expected, bool body_done)
+{
+    struct assembly *a = assembly_new("0123456789abcdef0123456789abcdef");
+    AUTO(mem_free) char *json = mem_printf(
+        "{\"workspace\":\"w\",\"base_url\":\"http://x\",\"steps\":%s,\"expected\":%d,\"body_done\":%s,\"max_attempts\":2}",
+        steps, expected, body_done ? "true" : "false");
+
+    assert_int_equal(apply(a, fx, EV_CREATED, json), 0);
+    return a;
+}
+
+static int count(const struct effects *fx, enum effect_type type)
+{
+    int n = 0;
+
+    for (int i = 0; i < fx->count; i++)
+        n += fx->v[i].type == type;
+    return n;
+}
+
+static const char upload[] = "{\"file\":{\"id\":\"a30bd0776e7f4ac3817b056d102e8219\",\"name\":\"a b.jpg\",\"size\":10,"
+                             "\"md5\":\"m\",\"field\":\"f\"}}";
+static const char probed[] = "{\"job\":0,\"index\":0,\"same\":{\"input\":0,\"mime\":\"image/jpeg\",\"ext\":\"jpg\","
+                             "\"meta\":{\"width\":500}}}";
+static const char resize[] = "{\"small\":{\"robot\":\"/image/resize\",\"use\":\":original\",\"width\":\"${file.meta.width}\"}}";
+
+static struct assembly *with_running_job(struct effects *fx)
+{
+    struct assembly *a = begin(fx, resize, 0, false);
+
+    assert_int_equal(apply(a, fx, EV_FILE_UPLOADED, upload), 0);
+    assert_int_equal(apply(a, fx, EV_BODY_DONE, "{\"bytes\":20}"), 0);
+    assert_int_equal(a->state, ASSEMBLY_EXECUTING);
+    assert_int_equal(apply(a, fx, EV_JOB_STARTED, "{\"job\":0}"), 0);
+    assert_int_equal(apply(a, fx, EV_JOB_OUTPUT, probed), 0);
+    assert_int_equal(apply(a, fx, EV_JOB_DONE, "{\"job\":0}"), 0);
+    assert_int_equal(a->job_count, 2);
+    assert_int_equal(apply(a, fx, EV_JOB_STARTED, "{\"job\":1}"), 0);
+    return a;
+}
+
+static const char made[] = "{\"job\":1,\"index\":0,\"file\":{\"id\":\"b30bd0776e7f4ac3817b056d102e8219\",\"name\":\"a b.jpg\","
+                           "\"size\":5,\"md5\":\"n\",\"mime\":\"image/jpeg\",\"meta\":{},\"input\":0}}";
+
+static void a_file_goes_through_a_step_and_the_assembly_completes(void **state)
+{
+    struct effects fx = {0};
+    struct assembly *a = with_running_job(&fx);
+    json_t *params;
+    struct err err;
+    (void)state;
+
+    assert_int_equal(assembly_job_params(&params, a, a->jobs[1], "r", &err), 0);
+    assert_int_equal(jint(params, "width", 0), 500);
+    json_decref(params);
+    assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, made), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_DONE, "{\"job\":1}"), 0);
+    assert_int_equal(a->state, ASSEMBLY_COMPLETED);
+    assert_int_equal(a->result_counts[1], 1);
+    assert_int_equal(count(&fx, FX_END), 1);
+    effects_done(&fx);
+    assembly_free(a);
+}
+
+static void after_a_cancel_nothing_changes_the_outcome(void **state)
+{
+    struct effects fx = {0};
+    struct assembly *a = with_running_job(&fx);
+    (void)state;
+
+    assert_int_equal(apply(a, &fx, EV_CANCEL, "{}"), 0);
+    assert_int_equal(a->state, ASSEMBLY_CANCELED);
+    assert_int_equal(a->jobs_stopped, 1);
+    assert_int_equal(count(&fx, FX_STOP_JOBS), 1);
+    int before = fx.count;
+    assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, made), -1);
+    assert_int_equal(apply(a, &fx, EV_JOB_DONE, "{\"job\":1}"), -1);
+    assert_int_equal(apply(a, &fx, EV_JOB_FAILED, "{\"job\":1}"), -1);
+    assert_int_equal(apply(a, &fx, EV_FILE_UPLOADED, upload), -1);
+    assert_int_equal(apply(a, &fx, EV_EXPIRE, "{}"), -1);
+    assert_int_equal(apply(a, &fx, EV_CANCEL, "{}"), -1);
+    assert_int_equal(a->state, ASSEMBLY_CANCELED);
+    assert_int_equal(fx.count, before);
+    effects_done(&fx);
+    assembly_free(a);
+}
+
+static void a_completed_assembly_cannot_be_canceled(void **state)
+{
+    struct effects fx = {0};
+    struct assembly *a = with_running_job(&fx);
+    (void)state;
+
+    assert_int_equal(apply(a, &fx, EV_JOB_DONE, "{\"job\":1}"), 0);
+    assert_int_equal(a->state, ASSEMBLY_COMPLETED);
+    assert_int_equal(apply(a, &fx, EV_CANCEL, "{}"), -1);
+    assert_int_equal(a->state, ASSEMBLY_COMPLETED);
+    assert_null(a->cancel);
+    effects_done(&fx);
+    assembly_free(a);
+}
+
+static void a_dead_worker_is_retried_a_bounded_number_of_times(void **state)
+{
+    struct effects fx = {0};
+    struct assembly *a = with_running_job(&fx);
+    int starts = count(&fx, FX_START_JOB);
+    (void)state;
+
+    assert_int_equal(apply(a, &fx, EV_JOB_FAILED, "{\"job\":1,\"retry\":\"now\",\"msg\":\"died\"}"), 0);
+    assert_int_equal(a->jobs[1]->state, JOB_QUEUED);
+    assert_int_equal(count(&fx, FX_START_JOB), starts + 1);
+    assert_int_equal(apply(a, &fx, EV_JOB_STARTED, "{\"job\":1}"), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_FAILED, "{\"job\":1,\"retry\":\"now\",\"msg\":\"died\"}"), 0);
+    assert_int_equal(a->state, ASSEMBLY_FAILED);
+    assert_string_equal(assembly_code(a), "WORKER_JOB_ERROR");
+    assert_string_equal(a->error_step, "small");
+    effects_done(&fx);
+    assembly_free(a);
+}
+
+static void a_repeated_run_gives_each_output_once(void **state)
+{
+    struct effects fx = {0};
+    struct assembly *a = with_running_job(&fx);
+    (void)state;
+
+    assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, made), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_FAILED, "{\"job\":1,\"retry\":\"now\"}"), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_STARTED, "{\"job\":1}"), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, made), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_DONE, "{\"job\":1}"), 0);
+    assert_int_equal(a->result_counts[1], 1);
+    effects_done(&fx);
+    assembly_free(a);
+}
+
+/* Random histories: whatever comes in whatever order, a terminal state is final, is announced once, and leaves no
+ * open job. The seed is fixed, so a failure can be looked at. */
+static void random_histories_keep_the_invariants(void **state)
+{
+    static const char *const steps[] = {
+        "{\":original\":{\"robot\":\"/upload/handle\",\"result\":true}}",
+        "{\"a\":{\"robot\":\"/image/resize\",\"use\":\":original\"},\"b\":{\"robot\":\"/image/resize\",\"use\":[\"a\",\":original\"]}}",
+        "{\"a\":{\"robot\":\"/image/resize\",\"use\":{\"steps\":[\":original\"],\"bundle_steps\":true},\"ignore_errors\":true}}",
+        "{\"i\":{\"robot\":\"/http/import\",\"url\":\"http://x/\"},\"s\":{\"robot\":\"/s3/store\",\"use\":\"i\",\"credentials\":\"c\"}}",
+    };
+    (void)state;
+    srandom(20311);
+
+    for (int round = 0; round < 3000; round++) {
+        struct effects fx = {0};
+        struct assembly *a = begin(&fx, steps[round % 4], (int)(random() % 3), random() % 2);
+        int ends = 0;
+
+        for (int i = 0; i < 60; i++) {
+            AUTO(mem_free) char *json = NULL;
+            int job = a->job_count ? (int)(random() % a->job_count) : 0;
+            bool was_over = assembly_is_over(a);
+            enum assembly_state before = a->state;
+            char id[ID_LEN + 1];
+
+            id_new(id);
+            switch (random() % 12) {
+            case 0:
+                json = mem_printf("{\"id\":\"%s\",\"filename\":\"f\",\"fieldname\":\"f\",\"size\":3,\"url\":\"u\"}", id);
+                apply(a, &fx, EV_UPLOAD_CREATED, json);
+                break;
+            case 1:
+            case 2: {
+                const char *u = a->tus_count ? a->tus[random() % a->tus_count].id : NULL;
+
+                json = mem_printf("{\"file\":{\"id\":\"%s\",\"name\":\"x.jpg\",\"size\":3}%s%s%s}", id,
+                                  u ? ",\"upload\":\"" : "", u ? u : "", u ? "\"" : "");
+                apply(a, &fx, EV_FILE_UPLOADED, json);
+                break;
+            }
+            case 3: apply(a, &fx, EV_BODY_DONE, "{\"bytes\":1}"); break;
+            case 4:
+            case 5:
+                json = mem_printf("{\"job\":%d}", job);
+                if (a->job_count && a->jobs[job]->state == JOB_QUEUED)
+                    apply(a, &fx, EV_JOB_STARTED, json);
+                break;
+            case 6:
+                json = mem_printf("{\"job\":%d,\"same\":{\"input\":0,\"mime\":\"image/jpeg\",\"meta\":{}}}", job);
+                if (a->job_count && a->jobs[job]->probe)
+                    apply(a, &fx, EV_JOB_OUTPUT, json);
+                break;
+            case 7:
+                json = mem_printf("{\"job\":%d,\"file\":{\"id\":\"%s\",\"name\":\"y.jpg\",\"mime\":\"image/png\",\"size\":1,"
+                                  "\"input\":%d}}",
+                                  job, id, a->job_count && a->jobs[job]->input_count ? 0 : -1);
+                if (a->job_count && !a->jobs[job]->probe && !a->is_export[a->jobs[job]->step])
+                    apply(a, &fx, EV_JOB_OUTPUT, json);
+                break;
+            case 8:
+            case 9:
+                json = mem_printf("{\"job\":%d}", job);
+                if (a->job_count && a->jobs[job]->state == JOB_RUNNING)
+                    apply(a, &fx, EV_JOB_DONE, json);
+                break;
+            case 10:
+                json = mem_printf("{\"job\":%d,\"retry\":\"%s\"}", job, random() % 2 ? "now" : "never");
+                if (random() % 4 == 0)
+                    apply(a, &fx, EV_JOB_FAILED, json);
+                break;
+            case 11:
+                if (random() % 20 == 0)
+                    apply(a, &fx, random() % 2 ? EV_CANCEL : EV_EXPIRE, "{}");
+                break;
+            }
+            assert_false(was_over && a->state != before);
+        }
+        for (int i = 0; i < fx.count; i++)
+            ends += fx.v[i].type == FX_END;
+        assert_int_equal(ends, assembly_is_over(a) ? 1 : 0);
+        int open = 0, running = 0;
+        for (int i = 0; i < a->job_count; i++) {
+            open += a->jobs[i]->state == JOB_QUEUED || a->jobs[i]->state == JOB_RUNNING;
+            running += a->jobs[i]->state == JOB_RUNNING;
+        }
+        assert_int_equal(open, a->jobs_open);
+        assert_int_equal(running, a->running_count);
+        assert_false(assembly_is_over(a) && open);
+        AUTO(mem_free) char *head = status_head(a);
+        AUTO(mem_free) char *doc = mem_printf("{%s}", head);
+        AUTO(json_unref) json_t *parsed = json_loads(doc, 0, NULL);
+        assert_non_null(parsed);
+        effects_done(&fx);
+        assembly_free(a);
+    }
+}
+
+static void slugs_are_safe_names(void **state)
+{
+    static const char *const rows[][3] = {
+        {"joe-gardner-149699", "jpg", "joe-gardner-149699.jpg"}, {"a b", "png", "a-b.png"},
+        {"..", "", "file"},   {"\xc3\xa4\xc3\xb6?", "x", "ao_.x"},  {"a/../b", "", "a_._b"},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(mem_free) char *got = variables_slug(rows[i][0], rows[i][1]);
+
+        assert_null(strchr(got, '/'));
+        assert_true(*got && *got != '.');
+        if (i < 4)
+            assert_string_equal(got, rows[i][2]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_file_goes_through_a_step_and_the_assembly_completes),
+        cmocka_unit_test(after_a_cancel_nothing_changes_the_outcome),
+        cmocka_unit_test(a_completed_assembly_cannot_be_canceled),
+        cmocka_unit_test(a_dead_worker_is_retried_a_bounded_number_of_times),
+        cmocka_unit_test(a_repeated_run_gives_each_output_once),
+        cmocka_unit_test(random_histories_keep_the_invariants),
+        cmocka_unit_test(slugs_are_safe_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
