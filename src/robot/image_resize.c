@@ -294,6 +294,8 @@ static int read_crop(struct rect *out, const json_t *v, int64_t w, int64_t h, st
     return 0;
 }
 
+#define ANY_SIDE (100 * 1000 * 1000) /* px; longer than any picture */
+
 /* What can be told about a crop before there is an image. Percentages beside pixels say nothing. */
 static int check_crop(const json_t *v, struct err *err)
 {
@@ -310,7 +312,11 @@ static int check_crop(const json_t *v, struct err *err)
             return -1;
         relative = relative || (s && strchr(s, '%'));
     }
-    return !crop ? -1 : relative ? 0 : read_crop(&r, crop, INT32_MAX, INT32_MAX, err);
+    if (!crop)
+        return -1;
+    if (!relative && read_crop(&r, crop, ANY_SIDE, ANY_SIDE, err) < 0)
+        return invalid(err, "'crop' is an empty rectangle");
+    return 0;
 }
 
 #define MAX_REGIONS 1000
