@@ -85,8 +85,6 @@ static const struct setting settings[] = {
     INT(status_expiry_s, "2592000", "Keep the status of an Assembly that is over so long.", .min = 1),
     BOOL(require_signature, "no", "Refuse requests that are not signed."),
     BOOL(cancel_requires_auth, "no", "Refuse to cancel without a signature; else the URL is enough."),
-    INT(status_rate, "3", "Status requests a second for one Assembly. 0: any number."),
-    INT(create_rate, "0", "Assemblies a minute for one workspace. 0: any number."),
     INT(drain_timeout_s, "30", "How long a stop waits for jobs."),
     STRING(region, "local", "Name of this installation in the status."),
     BOOL(fsync_uploads, "yes", "Flush uploaded bytes before they are acknowledged."),

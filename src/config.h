@@ -26,7 +26,6 @@ struct config {
     int64_t max_upload_size, max_params_bytes, max_pixels, max_frames, import_max_size;
     int64_t cancel_wait_ms, drain_timeout_s;
     int64_t upload_expiry_s, assembly_expiry_s, result_expiry_s, status_expiry_s;
-    int64_t status_rate, create_rate;
     bool trust_forwarded, require_jail, require_signature, cancel_requires_auth, fsync_uploads;
 
     bool help, print_config;   /* --help, --print-config: for the caller to act on */

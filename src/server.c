@@ -134,7 +134,6 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     int port = 0;
 
     s->app.config = c;
-    pthread_mutex_init(&s->app.rate_lock, NULL);
     gethostname(s->instance, sizeof s->instance - 1);
     s->app.instance = s->instance;
     if (guard_check_list(c->import_allow) < 0)
@@ -190,7 +189,7 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     if (uploads_open(&s->app.uploads, &uploads, s->store, err) < 0)
         return -1;
     conductor_set_uploads(s->app.conductor,
-                          &(struct upload_stopper){uploads_stop_assembly, s->app.uploads});
+                          &(struct upload_stopper){uploads_stop_assembly, uploads_sweep, s->app.uploads});
 
     struct http_config http = {.host = s->host,
                                .port = port,

@@ -23,8 +23,6 @@ struct app {
     const char *instance;
     int port;
     bool draining;
-    pthread_mutex_t rate_lock;
-    struct map rates; /* Assembly id -> struct rate */
 };
 
 struct app *app_of(struct http_request *req);

@@ -15,6 +15,7 @@ struct conductor;
 /* What ends uploads of an Assembly that is over (the upload room; called on a thread of the pool). */
 struct upload_stopper {
     void (*stop)(void *ctx, const char *assembly_id, const char *code, int *stopped, int64_t *bytes_freed);
+    void (*sweep)(void *ctx); /* once a minute: forget what has expired */
     void *ctx;
 };
 

@@ -376,6 +376,27 @@ static void begin_upload_stop(struct conductor *c, struct live *l)
     uv_queue_work(&c->loop, &w->req, stop_uploads, uploads_stopped);
 }
 
+static void sweep_work(uv_work_t *req)
+{
+    struct upload_work *w = (struct upload_work *)req;
+
+    w->c->uploads.sweep(w->c->uploads.ctx);
+}
+
+static void swept(uv_work_t *req, int status)
+{
+    (void)status;
+    free(req);
+}
+
+void sweep_uploads(struct conductor *c)
+{
+    struct upload_work *w = mem_zalloc(sizeof *w);
+
+    w->c = c;
+    uv_queue_work(&c->loop, &w->req, sweep_work, swept);
+}
+
 static void stop_jobs(struct conductor *c, struct live *l)
 {
     for (struct run *r = l->runs, *next; r; r = next) {

@@ -121,6 +121,7 @@ void effects_perform(struct conductor *c, struct effect_item *items, int count);
 void queue_job(struct conductor *c, struct live *l, int job, int64_t delay_us, bool undo);
 void queues_pump(struct conductor *c);
 void effects_open_pool_events(struct pool_events *ev, struct conductor *c);
+void sweep_uploads(struct conductor *c);
 void settle_check(struct conductor *c, struct live *l);
 void settle_wait(struct conductor *c, struct live *l, conductor_reply reply, void *ctx);
 

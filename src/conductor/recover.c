@@ -149,10 +149,6 @@ void recover_one(struct conductor *c, struct live *l)
         log_error(&l->a->log, "can't be read again: %s", err.msg);
 }
 
-struct purge {
-    struct conductor *c;
-};
-
 void purge_expired(struct conductor *c)
 {
     struct id_list ids = {0}, blobs = {0};
@@ -170,7 +166,10 @@ void purge_expired(struct conductor *c)
             continue;
         for (size_t b = 0; b < blobs.count; b++)
             blob_delete(c->conf.blobs, blobs.v[b], &err);
-        if (turn_begin(c, &err) < 0 || store_assembly_purge(c->conf.store, ids.v[i], &err) < 0)
+        bool kept = false;
+        if (turn_begin(c, &err) < 0 ||
+            store_assembly_keep_status(&kept, c->conf.store, ids.v[i], c->conf.status_expiry_us, &err) < 0 ||
+            (!kept && store_assembly_purge(c->conf.store, ids.v[i], &err) < 0))
             log_error(&c->log, "purge of %s: %s", ids.v[i], err.msg);
     }
     free(ids.v);

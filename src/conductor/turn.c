@@ -386,8 +386,10 @@ static void on_tick(uv_timer_t *t)
             l->settled && mono - l->over_mono_us > KEEP_OVER_US)
             live_free(c, l);
     }
-    if (c->ticks % 600 == 0)
+    if (c->ticks % 600 == 0) {
         purge_expired(c);
+        sweep_uploads(c);
+    }
 }
 
 static void *run_thread(void *arg)

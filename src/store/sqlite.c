@@ -21,6 +21,8 @@
                     " where id = ?1 and purged = 0")                                               \
     X(ASSEMBLY_EMPTY, "update assembly set purged = 1, code = null, status = null,"                \
                       " expires_us = null where id = ?")                                           \
+    X(ASSEMBLY_KEEP, "update assembly set expires_us = ended_us + ?2"                              \
+                     " where id = ?1 and purged = 0 and expires_us < ended_us + ?2")               \
     X(ASSEMBLIES_OPEN, "select id, workspace from assembly"                                        \
                        " where ended_us is null and purged = 0 order by created_us, id")           \
     X(ASSEMBLIES_EXPIRED, "select id from assembly where ended_us is not null and purged = 0"      \
@@ -465,6 +467,21 @@ int store_expired(struct store *s, int64_t now_us, int max, int (*cb)(void *ctx,
         if (cb(ctx, ids.s + at) < 0)
             break;
     return 0;
+}
+
+int store_assembly_keep_status(bool *kept, struct store *s, const char *id, int64_t keep_us,
+                               struct err *err)
+{
+    int changed = 0;
+
+    if (run(s, &changed, Q_ASSEMBLY_KEEP, err, "ti", id, keep_us) < 0)
+        return -1;
+    *kept = changed > 0;
+    if (!changed)
+        return 0;
+    return run(s, NULL, Q_EVENTS_DEL, err, "t", id) < 0 || run(s, NULL, Q_FILES_DEL, err, "t", id) < 0
+               ? -1
+               : 0;
 }
 
 int store_assembly_purge(struct store *s, const char *id, struct err *err)

@@ -57,6 +57,10 @@ MUST_CHECK int store_events(struct store *s, const char *assembly_id,
  * may purge. */
 MUST_CHECK int store_expired(struct store *s, int64_t now_us, int max,
                              int (*cb)(void *ctx, const char *id), void *ctx, struct err *err);
+/* The files of an expired Assembly are gone: forget its events and file rows, and keep the document until keep_us
+ * after its end. *kept false: that time is over too, nothing was done. */
+MUST_CHECK int store_assembly_keep_status(bool *kept, struct store *s, const char *id, int64_t keep_us,
+                                          struct err *err);
 /* Forget documents, events, file and upload rows of an Assembly; the id stays known as used. */
 MUST_CHECK int store_assembly_purge(struct store *s, const char *id, struct err *err);
 

@@ -31,6 +31,9 @@ void uploads_close(struct uploads *u);
 void uploads_stop_assembly(void *uploads, const char *assembly_id, const char *code, int *stopped,
                            int64_t *bytes_freed);
 
+/* Forgets uploads whose time is over, and their bytes; answers 404 from then on. */
+void uploads_sweep(void *uploads);
+
 /* Handlers for the collection (POST) and for one upload (path arg 0: its id). */
 extern const struct http_handler tus_create, tus_head, tus_patch, tus_delete, tus_options, tus_refuse;
 /* Given by api/app.c: whose uploads a request is about, and scheme://host as the client sees it. */

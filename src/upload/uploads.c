@@ -244,6 +244,52 @@ void uploads_stop_assembly(void *uploads, const char *assembly_id, const char *c
     body_watch_stop(u, assembly_id, stopped, bytes_freed);
 }
 
+/* Take it out of the tables. u->lock is held; the table's reference is the caller's now. */
+static void forget(struct uploads *u, struct upload *p)
+{
+    struct upload *first = *p->assembly_id ? map_get(&u->by_assembly, p->assembly_id) : NULL;
+
+    map_del(&u->by_id, p->id);
+    if (first == p) {
+        if (p->next_of_assembly)
+            map_put(&u->by_assembly, p->assembly_id, p->next_of_assembly);
+        else
+            map_del(&u->by_assembly, p->assembly_id);
+    }
+    for (; first && first != p; first = first->next_of_assembly)
+        if (first->next_of_assembly == p) {
+            first->next_of_assembly = p->next_of_assembly;
+            break;
+        }
+}
+
+void uploads_sweep(void *uploads)
+{
+    struct uploads *u = uploads;
+    struct upload *expired = NULL; /* chained by next_of_assembly once they are out of the tables */
+    int64_t now = clock_now_us();
+
+    pthread_mutex_lock(&u->lock);
+    for (struct map_iter i = {0}; map_next(&u->by_id, &i);) {
+        struct upload *p = i.value;
+
+        if (p->expires_us > now)
+            continue;
+        forget(u, p);
+        p->next_of_assembly = expired;
+        expired = p;
+    }
+    pthread_mutex_unlock(&u->lock);
+    for (struct upload *next; expired; expired = next) {
+        next = expired->next_of_assembly;
+        pthread_mutex_lock(&expired->lock);
+        upload_discard(expired);
+        pthread_mutex_unlock(&expired->lock);
+        conductor_post_upload(u->conf.conductor, expired->assembly_id, expired->id, NULL, NULL, NULL);
+        upload_unref(expired);
+    }
+}
+
 int upload_commit(char md5[33], struct upload *p, struct err *err)
 {
     if (p->spool.path)

@@ -105,6 +105,16 @@ export class Server {
     return all.filter((p) => below.has(p.pid))
   }
 
+  // Workers whose directory holds the input of a job.
+  busyWorkers() {
+    return this.processes().map((p) => p.pid).filter((pid) => {
+      try {
+        const cwd = fs.readlinkSync(`/proc/${pid}/cwd`)
+        return cwd.includes('/scratch/') && fs.readdirSync(path.join(cwd, 'in')).length > 0
+      } catch { return false }
+    })
+  }
+
   async create(steps, { expected, fields = {}, files = {}, params = {}, id, method = 'POST', signature } = {}) {
     const body = new FormData()
     const text = JSON.stringify({ auth: { key: KEY, expires: '2099-01-01T00:00:00Z' }, steps, ...params })

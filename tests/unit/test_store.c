@@ -132,6 +132,26 @@ static void what_was_rolled_back_never_was(void **state)
     assert_string_equal(text(&seen), "");
 }
 
+static void a_document_outlives_its_files_and_then_goes(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(str_done) struct str seen = {0};
+    bool kept;
+
+    OK(store_begin(f->s, &f->err));
+    OK(store_assembly_add(f->s, ID_A, WS, 1, &f->err));
+    OK(store_event_add(f->s, ID_A, 1, 1, "{}", &f->err));
+    OK(store_file_add(f->s, ID_B, ID_A, "a.png", "image/png", 5, &f->err));
+    OK(store_assembly_end(f->s, ID_A, "ASSEMBLY_COMPLETED", "{\"x\":1}", 100, 110, &f->err));
+    OK(store_assembly_keep_status(&kept, f->s, ID_A, 1000, &f->err));
+    assert_true(kept);
+    OK(store_assembly_keep_status(&kept, f->s, ID_A, 1000, &f->err));
+    assert_false(kept);
+    OK(store_commit(f->s, &f->err));
+    OK(store_events(f->s, ID_A, list_event, &seen, &f->err));
+    assert_string_equal(text(&seen), "");
+}
+
 static void an_id_is_taken_once_even_after_a_purge(void **state)
 {
     struct fixture *f = *state;
@@ -480,6 +500,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(what_was_committed_is_there_after_reopening),
         T(what_was_rolled_back_never_was),
+        T(a_document_outlives_its_files_and_then_goes),
         T(an_id_is_taken_once_even_after_a_purge),
         T(a_status_is_there_once_the_assembly_is_over_and_can_be_replaced),
         T(a_status_of_eight_megabytes_comes_back_whole),
