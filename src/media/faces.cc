@@ -34,9 +34,9 @@ try {
 /* The detector's margin has no upper end, people expect a percentage, and 70 is the default limit.
  * Measured with the scaling of /image/facedetect (longer side 1600, at most doubled): on four group
  * photographs with 18 faces marked by hand (36 to 90 px) the margins of the faces are 0.23 (one
- * turned away) to 2.6. The strongest thing that is no face, in 36 other pictures (animals,
+ * turned away) to 2.6. The strongest thing that is no face, in 33 other pictures (animals,
  * textures, pages of text, machines), reaches 0.14, the next -0.18. So 70 percent lies at a margin
- * of 0.2, between them: 18 of 18 found, nothing wrong among the 36. A margin of 1 is 92
+ * of 0.2, between them: 18 of 18 found, nothing wrong among the 33. A margin of 1 is 92
  * percent, 4.9 and more 99.99. */
 extern "C" double faces_confidence(double score)
 {
