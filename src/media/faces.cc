@@ -31,13 +31,16 @@ try {
     return -1;
 }
 
-/* Calibrated on five photographs with 18 marked faces, 33 to 97 px wide, and one of two dogs, scaled so that
- * the longer side has 1600 px (3.2 times at most): all 18 are found above 70 percent, the weakest with
- * 70.4 (a score of 0.31), and nothing that is no face, not even with the limit at 0. So a score of 0.3
- * is the default limit of 70, 1 is 89 percent, 2 is 98. */
+/* The detector's margin has no upper end, people expect a percentage, and 70 is the default limit.
+ * Measured with the scaling of /image/facedetect (longer side 1600, at most doubled): on four group
+ * photographs with 18 faces marked by hand (36 to 90 px) the margins of the faces are 0.23 (one
+ * turned away) to 2.6. The strongest thing that is no face, in 33 other pictures (animals,
+ * textures, pages of text, machines), reaches 0.14, the next -0.18. So 70 percent lies at a margin
+ * of 0.2, between them: 18 of 18 found, nothing wrong among the 33. A margin of 1 is 92
+ * percent, 4.9 and more 99.99. */
 extern "C" double faces_confidence(double score)
 {
-    double percent = 100 * (1 - std::exp(-1.5 * (score + 0.5)));
+    double percent = 100 * (1 - std::exp(-1.72 * (score + 0.5)));
 
     return std::min(99.99, std::max(0.0, percent));
 }

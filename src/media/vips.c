@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <errno.h>
 #include <math.h>
 #include <string.h>
 #include <strings.h>
@@ -42,6 +41,10 @@ static int vips_fail(struct err *err, const char *what)
     return err_set(err, ERR_COMMAND, "%s: %.400s", what, *text ? text : "no details");
 }
 
+static void ignore_log(const gchar *domain, GLogLevelFlags level, const gchar *text, gpointer arg)
+{
+}
+
 int media_init(struct err *err)
 {
     static bool ready;
@@ -50,6 +53,8 @@ int media_init(struct err *err)
         return 0;
     if (vips_init("workcell"))
         return vips_fail(err, "libvips");
+    /* Oddities of users' files are no news for the operator. */
+    g_log_set_handler("VIPS", G_LOG_LEVEL_WARNING | G_LOG_LEVEL_INFO, ignore_log, NULL);
     vips_block_untrusted_set(TRUE);
     /* Small parsers that the contract needs. librsvg gets no base address from libvips, so nothing
      * an SVG refers to is ever opened. */
@@ -279,6 +284,13 @@ int image_frames(const struct image *img) { return img->count; }
 int64_t image_frames_in_file(const struct image *img) { return img->frames_in_file; }
 int image_orientation(const struct image *img) { return img->orientation; }
 bool image_has_alpha(const struct image *img) { return vips_image_hasalpha(img->frame[0]); }
+bool image_is_gray(const struct image *img)
+{
+    VipsInterpretation t = img->frame[0]->Type;
+
+    return img->frame[0]->Bands <= 2 &&
+           (t == VIPS_INTERPRETATION_B_W || t == VIPS_INTERPRETATION_GREY16);
+}
 const char *image_format(const struct image *img) { return img->format; }
 
 const void *image_blob(const struct image *img, const char *field, size_t *len)
@@ -309,7 +321,7 @@ static int put(struct image *img, int i, int failed, VipsImage *now, const char 
 #define EACH(img, what, call)                                                                      \
     for (int f_ = 0; f_ < (img)->count; f_++) {                                                    \
         VipsImage *in = (img)->frame[f_], *now = NULL;                                             \
-        int failed_ = (call); /* before `now` is looked at */                                      \
+        int failed_ = (call);                                                                      \
         if (put((img), f_, failed_, now, (what), err) < 0)                                         \
             return -1;                                                                             \
     }
@@ -335,9 +347,15 @@ int image_shrink_on_load(struct image *img, int64_t w, int64_t h, struct err *er
     return 0;
 }
 
+static int render_one(VipsImage *in, VipsImage **out)
+{
+    *out = vips_image_copy_memory(in);
+    return *out ? 0 : -1;
+}
+
 int image_render(struct image *img, struct err *err)
 {
-    EACH(img, "cannot decode the image", !(now = vips_image_copy_memory(in)));
+    EACH(img, "cannot decode the image", render_one(in, &now));
     return 0;
 }
 

@@ -44,6 +44,7 @@ int image_frames(const struct image *img); /* loaded */
 int64_t image_frames_in_file(const struct image *img);
 int image_orientation(const struct image *img); /* EXIF, 1..8 */
 bool image_has_alpha(const struct image *img);
+bool image_is_gray(const struct image *img);       /* shades of grey, with or without alpha */
 const char *image_format(const struct image *img); /* "jpg", "png", ...: of the file opened */
 const void *image_blob(const struct image *img, const char *field, size_t *len); /* lent or NULL */
 

@@ -1,100 +1,183 @@
-/* /image/resize: scale, crop, turn, recolour and convert images. */
+/* /image/resize: scale, crop, turn, recolour and convert one image. */
+#include "base/str.h"
 #include "media/fit.h"
 #include "media/mime.h"
 #include "media/vips.h"
 #include "robot/robot.h"
 
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-enum space { SPACE_KEEP = -1 };
-enum type { TYPE_KEEP, TYPE_BILEVEL, TYPE_GRAY, TYPE_GRAY_ALPHA, TYPE_PALETTE, TYPE_TRUE, TYPE_TRUE_ALPHA };
+#define COLOR_NAMES                                                                                \
+    "transparent|none|black|white|red|green|blue|yellow|cyan|magenta|gray|grey|opaque"
+#define COLOR_HEX "#?[0-9a-fA-F]{3}([0-9a-fA-F]{3})?"
+#define STACK "^v?[23](\\.[0-9]+)?(\\.[0-9]+)?$"
+
+/* Named here, because the size of the image decides about some of them, long after check(). */
+#define invalid(err, ...)                                                                          \
+    err_set_named(err, ERR_ROBOT_VALIDATION, "IMAGE_RESIZE_VALIDATION", __VA_ARGS__)
 
 struct resize_opts {
-    int64_t width, height; /* px, 0: not given */
-    int resize_strategy;   /* enum fit_strategy */
-    int gravity, colorspace, type;
-    bool zoom, strip, flatten, progressive, adaptive_filtering, correct_gamma, negate, monochrome,
-        trim_whitespace;
-    const char *format, *background, *blur, *transparent, *density, *shave, *compress, *imagemagick_stack, *stack;
-    int64_t quality, frame, sepia;
+    const char *imagemagick_stack, *stack; /* which generation of a tool that we do not use */
+    int format;                            /* index of formats[], 0: as the input */
+    int64_t width, height;                 /* px, 0: not given */
+    int resize_strategy;                   /* enum fit_strategy */
+    bool zoom;
+    json_t *crop;
+    int gravity; /* enum gravity */
+    bool strip, flatten, correct_gamma, adaptive_filtering, progressive, trim_whitespace;
+    bool negate, monochrome;
+    int64_t quality;
+    const char *background;
+    int64_t frame;  /* 1-based, 0: all */
+    int colorspace; /* enum wanted_space */
+    int type;       /* enum wanted_type */
+    int64_t sepia;  /* percent; 0: off */
+    json_t *rotation;
+    const char *compress;
+    const char *blur; /* "RxS" */
+    json_t *blur_regions;
     double brightness, saturation, hue, contrast;
-    json_t *crop, *rotation, *blur_regions;
+    const char *transparent;
+    const char *density; /* dpi */
+    const char *shave;   /* "W" or "WxH" px */
+    json_t *output_meta; /* shared by all Robots, but here we make the meta ourselves */
 };
 
-static const struct opt_choice strategies[] = {
-    {"fit", FIT_FIT},         {"min_fit", FIT_MIN_FIT}, {"fillcrop", FIT_FILLCROP}, {"pad", FIT_PAD},
-    {"stretch", FIT_STRETCH}, {"crop", FIT_CROP},       {0}};
-static const struct opt_choice gravities[] = {{"center", GRAVITY_CENTER},
+enum { FORMAT_TIFF = 9 };
+static const struct opt_choice format_choices[] = {{"jpg", 1},
+                                                   {"jpeg", 1},
+                                                   {"png", 2},
+                                                   {"webp", 3},
+                                                   {"gif", 4},
+                                                   {"tif", 5},
+                                                   {"tiff", FORMAT_TIFF},
+                                                   {"avif", 6},
+                                                   {"heic", 7},
+                                                   {"heif", 7},
+                                                   {"jp2", 8},
+                                                   {"JPG", 1},
+                                                   {"PNG", 2},
+                                                   {0}};
+static const char *const formats[] = {NULL,  "jpg",  "png",  "webp", "gif",
+                                      "tif", "avif", "heic", "jp2",  "tiff"};
+
+static const struct opt_choice strategies[] = {{"fit", FIT_FIT},
+                                               {"min_fit", FIT_MIN_FIT},
+                                               {"fillcrop", FIT_FILLCROP},
+                                               {"pad", FIT_PAD},
+                                               {"stretch", FIT_STRETCH},
+                                               {"crop", FIT_CROP},
+                                               {0}};
+
+static const struct opt_choice gravities[] = {{"top-left", GRAVITY_TOP_LEFT},
                                               {"top", GRAVITY_TOP},
-                                              {"bottom", GRAVITY_BOTTOM},
-                                              {"left", GRAVITY_LEFT},
-                                              {"right", GRAVITY_RIGHT},
-                                              {"top-left", GRAVITY_TOP_LEFT},
                                               {"top-right", GRAVITY_TOP_RIGHT},
+                                              {"left", GRAVITY_LEFT},
+                                              {"center", GRAVITY_CENTER},
+                                              {"right", GRAVITY_RIGHT},
                                               {"bottom-left", GRAVITY_BOTTOM_LEFT},
+                                              {"bottom", GRAVITY_BOTTOM},
                                               {"bottom-right", GRAVITY_BOTTOM_RIGHT},
                                               {0}};
-/* The colour spaces that we can write into a file; the rest of the contract's list is refused by name. */
+
+enum wanted_space { WANT_AS_IS, WANT_SRGB, WANT_GRAY, WANT_CMYK, WANT_LAB, WANT_UNBUILT };
 static const struct opt_choice spaces[] = {
-    {"sRGB", SPACE_SRGB}, {"RGB", SPACE_SRGB}, {"Gray", SPACE_GRAY}, {"CMYK", SPACE_CMYK}, {"Lab", SPACE_LAB}, {0}};
+    {"sRGB", WANT_SRGB},           {"RGB", WANT_SRGB},      {"Gray", WANT_GRAY},
+    {"CMYK", WANT_CMYK},           {"Lab", WANT_LAB},       {"Undefined", WANT_AS_IS},
+    {"CMY", WANT_UNBUILT},         {"HCL", WANT_UNBUILT},   {"HCLp", WANT_UNBUILT},
+    {"HSB", WANT_UNBUILT},         {"HSI", WANT_UNBUILT},   {"HSL", WANT_UNBUILT},
+    {"HSV", WANT_UNBUILT},         {"HWB", WANT_UNBUILT},   {"Jzazbz", WANT_UNBUILT},
+    {"LCHab", WANT_UNBUILT},       {"LCHuv", WANT_UNBUILT}, {"LMS", WANT_UNBUILT},
+    {"Log", WANT_UNBUILT},         {"Luv", WANT_UNBUILT},   {"OHTA", WANT_UNBUILT},
+    {"OkLab", WANT_UNBUILT},       {"OkLCH", WANT_UNBUILT}, {"Rec601YCbCr", WANT_UNBUILT},
+    {"Rec709YCbCr", WANT_UNBUILT}, {"scRGB", WANT_UNBUILT}, {"Transparent", WANT_UNBUILT},
+    {"xyY", WANT_UNBUILT},         {"XYZ", WANT_UNBUILT},   {"YCbCr", WANT_UNBUILT},
+    {"YCC", WANT_UNBUILT},         {"YDbDr", WANT_UNBUILT}, {"YIQ", WANT_UNBUILT},
+    {"YPbPr", WANT_UNBUILT},       {"YUV", WANT_UNBUILT},   {0}};
+
+enum wanted_type {
+    TYPE_AS_IS,
+    TYPE_BILEVEL,
+    TYPE_GRAY,
+    TYPE_GRAY_ALPHA,
+    TYPE_PALETTE,
+    TYPE_PALETTE_ALPHA,
+    TYPE_COLOR,
+    TYPE_COLOR_ALPHA,
+    TYPE_SEPARATION,
+    TYPE_UNBUILT,
+};
 static const struct opt_choice types[] = {{"Bilevel", TYPE_BILEVEL},
                                           {"Grayscale", TYPE_GRAY},
                                           {"GrayscaleAlpha", TYPE_GRAY_ALPHA},
                                           {"Palette", TYPE_PALETTE},
-                                          {"PaletteAlpha", TYPE_PALETTE},
-                                          {"TrueColor", TYPE_TRUE},
-                                          {"TrueColorAlpha", TYPE_TRUE_ALPHA},
+                                          {"PaletteAlpha", TYPE_PALETTE_ALPHA},
+                                          {"TrueColor", TYPE_COLOR},
+                                          {"TrueColorAlpha", TYPE_COLOR_ALPHA},
+                                          {"ColorSeparation", TYPE_SEPARATION},
+                                          {"ColorSeparationAlpha", TYPE_UNBUILT},
                                           {0}};
 
+#define T struct resize_opts
 static const struct option options[] = {
-    OPT_INT(struct resize_opts, width, .min = 1, .max = 25000, .unit = "px", .px_suffix = true, .nullable = true,
-            .help = "Width of the result. Left out: follows the height."),
-    OPT_INT(struct resize_opts, height, .min = 1, .max = 25000, .unit = "px", .px_suffix = true, .nullable = true,
-            .help = "Height of the result. Left out: follows the width."),
-    OPT_ENUM(struct resize_opts, resize_strategy, strategies, .def = FIT_FIT,
-             .help = "What to do when the shapes differ."),
-    OPT_BOOL(struct resize_opts, zoom, .def = true, .help = "Enlarge smaller sources."),
-    OPT_JSON(struct resize_opts, crop, .nullable = true,
-             .help = "Rectangle {x1, y1, x2, y2} in pixels or percent; width, height and strategy do not count then."),
-    OPT_ENUM(struct resize_opts, gravity, gravities, .def = GRAVITY_CENTER, .help = "The part that is kept."),
-    OPT_STR(struct resize_opts, format, .nullable = true,
-            .help = "jpg, png, webp, gif, tiff, avif, heic or jp2. Left out: that of the input."),
-    OPT_INT(struct resize_opts, quality, .min = 1, .max = 100, .def = 92, .help = "Of lossy formats."),
-    OPT_BOOL(struct resize_opts, strip, .help = "Leave metadata and profiles out."),
-    OPT_BOOL(struct resize_opts, flatten, .def = true, .help = "Put transparent parts onto the background."),
-    OPT_STR(struct resize_opts, background, .def_str = "#FFFFFF",
-            .help = "Colour under transparency and in padding; none keeps transparency."),
-    OPT_JSON(struct resize_opts, rotation, .def_str = "true",
-             .help = "true: as EXIF says; false: not; a number: degrees clockwise."),
-    OPT_INT(struct resize_opts, frame, .min = 1, .max = 1e6, .nullable = true,
-            .help = "Frame of an animation, from 1. Left out: all of them."),
-    OPT_ENUM(struct resize_opts, colorspace, spaces, .def = SPACE_KEEP, .help = "Colour space of the result."),
-    OPT_ENUM(struct resize_opts, type, types, .def = TYPE_KEEP, .help = "Colour type of the result."),
-    OPT_BOOL(struct resize_opts, progressive, .help = "Interlace."),
-    OPT_BOOL(struct resize_opts, adaptive_filtering, .help = "Try all PNG row filters."),
-    OPT_BOOL(struct resize_opts, correct_gamma, .help = "Scale in linear light."),
-    OPT_STR(struct resize_opts, blur, .nullable = true, .pattern = "^[0-9]+(\\.[0-9]+)?x[0-9]+(\\.[0-9]+)?$",
-            .help = "Gaussian blur, radius x sigma."),
-    OPT_JSON(struct resize_opts, blur_regions, .nullable = true,
-             .help = "List of {x, y, width, height}: blur these ellipses only."),
-    OPT_NUM(struct resize_opts, brightness, .def_num = 1, .max = 1000, .help = "1: unchanged."),
-    OPT_NUM(struct resize_opts, saturation, .def_num = 1, .max = 1000, .help = "1: unchanged."),
-    OPT_NUM(struct resize_opts, hue, .def_num = 100, .max = 1e6, .help = "100: unchanged; 0 and 200: opposite."),
-    OPT_NUM(struct resize_opts, contrast, .def_num = 1, .max = 2, .help = "0 to 2, 1: unchanged."),
-    OPT_INT(struct resize_opts, sepia, .max = 99, .nullable = true, .unit = "percent", .help = "Sepia tone."),
-    OPT_BOOL(struct resize_opts, negate, .help = "Invert the colours."),
-    OPT_BOOL(struct resize_opts, monochrome, .help = "Black and white only."),
-    OPT_STR(struct resize_opts, shave, .pattern = "^[0-9]{1,6}(x[0-9]{1,6})?$", .unit = "px",
-            .help = "Pixels to take off the edges, W or WxH."),
-    OPT_BOOL(struct resize_opts, trim_whitespace, .help = "Take off uniform edges."),
-    OPT_STR(struct resize_opts, transparent, .help = "This colour becomes transparent."),
-    OPT_STR(struct resize_opts, density, .nullable = true, .pattern = "^[0-9]{1,5}(x[0-9]{1,5})?$",
-            .help = "dpi for vector images, and written to the file."),
-    OPT_STR(struct resize_opts, compress, .nullable = true, .help = "Compression of TIFF."),
-    OPT_STR(struct resize_opts, imagemagick_stack, .pattern = "^v?[23](\\.[0-9]+)?(\\.[0-9]+)?$",
+    OPT_STR(T, imagemagick_stack, .def_str = "v3", .pattern = STACK,
             .help = "Accepted and ignored."),
-    OPT_STR(struct resize_opts, stack, .help = "Accepted and ignored."),
+    OPT_STR(T, stack, .pattern = STACK, .help = "Old name of imagemagick_stack."),
+    OPT_ENUM(T, format, format_choices, .nullable = true,
+             .help = "Format of the result. Left out: as the input."),
+    OPT_INT(T, width, .min = 1, .max = 25000, .unit = "px", .px_suffix = true,
+            .help = "Width of the result. Left out: follows the height."),
+    OPT_INT(T, height, .min = 1, .max = 25000, .unit = "px", .px_suffix = true,
+            .help = "Height of the result. Left out: follows the width."),
+    OPT_ENUM(T, resize_strategy, strategies, .def = FIT_FIT,
+             .help = "What to do when the shapes differ."),
+    OPT_BOOL(T, zoom, .def = true, .help = "Whether small images are enlarged."),
+    OPT_JSON(T, crop,
+             .help =
+                 "Rectangle to cut out: x1, y1, x2, y2 in pixels or percent; or that as a text."),
+    OPT_ENUM(T, gravity, gravities, .def = GRAVITY_CENTER, .help = "Which part fillcrop keeps."),
+    OPT_BOOL(T, strip, .help = "Leave metadata and profiles out."),
+    OPT_BOOL(T, flatten, .def = true, .help = "Merge onto the background (not for animations)."),
+    OPT_BOOL(T, correct_gamma, .help = "Resize in linear light."),
+    OPT_INT(T, quality, .min = 1, .max = 100, .def = 92, .help = "Encoder quality."),
+    OPT_BOOL(T, adaptive_filtering, .help = "Smaller PNG files for more time."),
+    OPT_STR(T, background, .def_str = "#FFFFFF", .pattern = "^(" COLOR_NAMES "|" COLOR_HEX ")$",
+            .help = "Colour under transparency and in padding; none keeps transparency."),
+    OPT_INT(T, frame, .min = 1, .max = 1000000, .nullable = true,
+            .help = "Frame of an animation, from 1. Left out: all."),
+    OPT_ENUM(T, colorspace, spaces, .help = "Colour space of the result: sRGB, Gray, CMYK or Lab."),
+    OPT_ENUM(T, type, types, .help = "Colour type of the result."),
+    OPT_INT(T, sepia, .min = 0, .max = 99, .nullable = true, .help = "Sepia tone, percent."),
+    OPT_JSON(T, rotation, .def_str = "true",
+             .help = "true or auto: as EXIF says; false: not; a number: degrees clockwise."),
+    OPT_STR(T, compress, .nullable = true,
+            .pattern = "^(BZip|Fax|Group4|JPEG|JPEG2000|Lossless|LZW|None|RLE|Zip)$",
+            .help = "Compression of a TIFF result."),
+    OPT_STR(T, blur, .nullable = true, .pattern = "^[0-9]+(\\.[0-9]+)?x[0-9]+(\\.[0-9]+)?$",
+            .help = "Gaussian blur, radius x sigma. The sigma counts."),
+    OPT_JSON(T, blur_regions, .nullable = true,
+             .help = "List of {x, y, width, height}: blur only inside these ellipses."),
+    OPT_NUM(T, brightness, .min = 0, .max = 1000, .def_num = 1, .help = "Factor; 1: as it is."),
+    OPT_NUM(T, saturation, .min = 0, .max = 1000, .def_num = 1, .help = "Factor; 1: as it is."),
+    OPT_NUM(T, hue, .min = 0, .max = 1e6, .def_num = 100,
+            .help = "Turn of the hue; 100: as it is, 0 and 200: the opposite."),
+    OPT_NUM(T, contrast, .min = 0, .max = 2, .def_num = 1, .help = "0 to 2; 1: as it is."),
+    OPT_BOOL(T, progressive, .help = "Interlaced JPEG, PNG or GIF."),
+    OPT_STR(T, transparent, .pattern = "^(" COLOR_NAMES "|" COLOR_HEX "|[0-9]+,[0-9]+,[0-9]+)$",
+            .help = "Colour that becomes transparent."),
+    OPT_BOOL(T, trim_whitespace, .help = "First cut edges of one colour off."),
+    OPT_BOOL(T, negate, .help = "Invert all colours."),
+    OPT_STR(T, density, .nullable = true, .pattern = "^[0-9]{1,4}(x[0-9]{1,4})?$", .unit = "dpi",
+            .help = "Resolution for drawing vector images, also written to the file."),
+    OPT_BOOL(T, monochrome, .help = "Black and white, nothing between."),
+    OPT_STR(T, shave, .pattern = "^[0-9]{1,5}(x[0-9]{1,5})?$", .unit = "px",
+            .help = "Pixels to cut off the edges: W left and right, H top and bottom."),
+    OPT_JSON(T, output_meta, .nullable = true, .help = "Further keys of meta, or false for none."),
     OPT_UNSUPPORTED("alpha"),
     OPT_UNSUPPORTED("preclip_alpha"),
     OPT_UNSUPPORTED("clip"),
@@ -104,342 +187,485 @@ static const struct option options[] = {
     OPT_UNSUPPORTED("watermark_position"),
     OPT_UNSUPPORTED("watermark_x_offset"),
     OPT_UNSUPPORTED("watermark_y_offset"),
+    OPT_UNSUPPORTED("watermark_position_x"),
+    OPT_UNSUPPORTED("watermark_position_y"),
     OPT_UNSUPPORTED("watermark_size"),
     OPT_UNSUPPORTED("watermark_resize_strategy"),
     OPT_UNSUPPORTED("watermark_opacity"),
     OPT_UNSUPPORTED("watermark_repeat_x"),
     OPT_UNSUPPORTED("watermark_repeat_y"),
-    OPT_UNSUPPORTED("watermark_position_x"),
-    OPT_UNSUPPORTED("watermark_position_y"),
     OPT_END,
 };
+#undef T
 
-/* ---- what involves more than one field, or a union ---- */
+/* ---- values that are more than one row of the table ---- */
 
 enum turn { TURN_EXIF, TURN_NONE, TURN_DEGREES };
 
-static int parse_rotation(enum turn *turn, double *degrees, const json_t *v, struct err *err)
+static int read_rotation(enum turn *how, double *degrees, const json_t *v, struct err *err)
 {
     const char *s = json_string_value(v);
     char *end;
 
     *degrees = 0;
-    *turn = TURN_DEGREES;
-    if (json_is_true(v) || (s && (!strcmp(s, "true") || !strcmp(s, "auto"))))
-        *turn = TURN_EXIF;
-    else if (json_is_false(v) || (s && !strcmp(s, "false")))
-        *turn = TURN_NONE;
-    else if (json_is_number(v))
+    if (json_is_true(v) || (s && (!strcmp(s, "auto") || !strcmp(s, "true")))) {
+        *how = TURN_EXIF;
+        return 0;
+    }
+    if (json_is_false(v) || (s && !strcmp(s, "false"))) {
+        *how = TURN_NONE;
+        return 0;
+    }
+    *how = TURN_DEGREES;
+    if (json_is_number(v)) {
         *degrees = json_number_value(v);
-    else if (s && *s && (*degrees = strtod(s, &end), !*end) && isfinite(*degrees))
-        ;
-    else
-        return err_set(err, ERR_ROBOT_VALIDATION, "'rotation' must be true, false, \"auto\" or degrees");
+        return 0;
+    }
+    if (s && *s && strspn(s, "0123456789.-") == strlen(s)) {
+        *degrees = strtod(s, &end);
+        if (!*end)
+            return 0;
+    }
+    return invalid(err, "'rotation' must be true, false, \"auto\" or a number of degrees");
+}
+
+/* One coordinate of a crop: 12, "12", "12px" or "60%". side 0: only check. */
+static int read_coord(int64_t *out, const json_t *crop, const char *key, int64_t side, int64_t def,
+                      struct err *err)
+{
+    const json_t *v = json_object_get(crop, key);
+    const char *s = json_string_value(v);
+    char *end = NULL;
+    double n = def;
+
+    if (json_is_number(v)) {
+        n = json_number_value(v);
+    } else if (s && strspn(s, "0123456789.") > 0) {
+        n = strtod(s, &end);
+        if (!strcmp(end, "%"))
+            n = n * (double)side / 100;
+        else if (*end && strcmp(end, "px") != 0)
+            s = NULL;
+    }
+    if ((v && !json_is_null(v) && !json_is_number(v) && (!s || !end)) || !(fabs(n) < 1e9) || n < 0)
+        return invalid(err, "'crop.%s' must be a number of pixels or a percentage like \"60%%\"",
+                       key);
+    *out = (int64_t)floor(n + 0.5);
     return 0;
 }
 
-/* "60%", "80", 80: pixels of a side of this length. NULL or null: def. */
-static int parse_coord(int64_t *out, const json_t *v, const char *name, int64_t side, int64_t def,
-                       struct err *err)
+/* The object itself, or the one that a JSON text holds. The caller unrefs. */
+static json_t *crop_object(const json_t *v, struct err *err)
 {
     const char *s = json_string_value(v);
-    char *end = (char *)"";
-    double n;
+    json_t *j = s ? json_parse(s, strlen(s), 4, NULL) : json_incref((json_t *)v);
+    const char *key;
+    json_t *item;
 
-    *out = def;
-    if (!v || json_is_null(v))
-        return 0;
-    n = json_is_number(v) ? json_number_value(v) : s && *s ? strtod(s, &end) : NAN;
-    if (isfinite(n) && *end == '%' && !end[1])
-        n = floor(n * (double)side / 100 + 0.5);
-    else if (!isfinite(n) || (*end && strcmp(end, "px")))
-        return err_set(err, ERR_ROBOT_VALIDATION, "'crop.%s' must be pixels or percent", name);
-    *out = n < 0 ? 0 : n > (double)side ? side : (int64_t)floor(n + 0.5);
-    return 0;
+    if (!json_is_object(j)) {
+        json_decref(j);
+        invalid(err, "'crop' must be an object with x1, y1, x2 and y2");
+        return NULL;
+    }
+    json_object_foreach (j, key, item)
+        if (strcmp(key, "x1") && strcmp(key, "y1") && strcmp(key, "x2") && strcmp(key, "y2")) {
+            invalid(err, "'crop' has an unknown key '%.50s'", key);
+            json_decref(j);
+            return NULL;
+        }
+    return j;
 }
 
-static int parse_crop(struct rect *r, const json_t *crop, int64_t w, int64_t h, struct err *err)
+static int read_crop(struct rect *out, const json_t *v, int64_t w, int64_t h, struct err *err)
 {
-    AUTO(json_unref) json_t *parsed = NULL;
+    AUTO(json_unref) json_t *crop = crop_object(v, err);
     int64_t x1, y1, x2, y2;
 
-    if (json_is_string(crop))
-        crop = parsed = json_loads(json_string_value(crop), 0, NULL);
-    if (!json_is_object(crop))
-        return err_set(err, ERR_ROBOT_VALIDATION, "'crop' must be an object with x1, y1, x2 and y2");
-    if (parse_coord(&x1, json_object_get(crop, "x1"), "x1", w, 0, err) < 0 ||
-        parse_coord(&y1, json_object_get(crop, "y1"), "y1", h, 0, err) < 0 ||
-        parse_coord(&x2, json_object_get(crop, "x2"), "x2", w, w, err) < 0 ||
-        parse_coord(&y2, json_object_get(crop, "y2"), "y2", h, h, err) < 0)
+    if (!crop || read_coord(&x1, crop, "x1", w, 0, err) < 0 ||
+        read_coord(&y1, crop, "y1", h, 0, err) < 0 || read_coord(&x2, crop, "x2", w, w, err) < 0 ||
+        read_coord(&y2, crop, "y2", h, h, err) < 0)
         return -1;
-    if (x2 <= x1 || y2 <= y1)
-        return err_set(err, ERR_ROBOT_VALIDATION, "'crop' is an empty rectangle");
-    *r = (struct rect){x1, y1, x2 - x1, y2 - y1};
+    x2 = x2 < w ? x2 : w;
+    y2 = y2 < h ? y2 : h;
+    if (x1 >= x2 || y1 >= y2)
+        return invalid(err, "'crop' leaves nothing of an image of %" PRId64 "x%" PRId64 " pixels",
+                       w, h);
+    *out = (struct rect){x1, y1, x2 - x1, y2 - y1};
     return 0;
 }
 
-static int parse_regions(struct rect **out, size_t *count, const json_t *list, struct err *err)
+#define ANY_SIDE (100 * 1000 * 1000) /* px; longer than any picture */
+
+/* What can be told about a crop before there is an image. Percentages beside pixels say nothing. */
+static int check_crop(const json_t *v, struct err *err)
 {
-    static const char *const names[] = {"x", "y", "width", "height"};
-    json_t *item;
-    size_t i;
+    AUTO(json_unref) json_t *crop = crop_object(v, err);
+    static const char *const keys[] = {"x1", "y1", "x2", "y2"};
+    bool relative = false;
+    struct rect r;
+    int64_t n;
 
-    *out = NULL;
-    *count = 0;
-    if (!list)
-        return 0;
-    if (!json_is_array(list) || json_array_size(list) > 1000)
-        return err_set(err, ERR_ROBOT_VALIDATION, "'blur_regions' must be a list of objects");
-    *out = mem_zalloc((json_array_size(list) + 1) * sizeof **out);
-    json_array_foreach (list, i, item) {
-        int64_t v[4];
+    for (size_t i = 0; crop && i < ARRAY_LEN(keys); i++) {
+        const char *s = jstr(crop, keys[i]);
 
-        for (int k = 0; k < 4; k++) {
-            const json_t *n = json_object_get(item, names[k]);
+        if (read_coord(&n, crop, keys[i], 0, 0, err) < 0)
+            return -1;
+        relative = relative || (s && strchr(s, '%'));
+    }
+    if (!crop)
+        return -1;
+    if (!relative && read_crop(&r, crop, ANY_SIDE, ANY_SIDE, err) < 0)
+        return invalid(err, "'crop' is an empty rectangle");
+    return 0;
+}
 
-            v[k] = json_is_string(n) ? atoll(json_string_value(n)) : jint(item, names[k], 0);
-            if (v[k] < 1 || v[k] > 25000) {
-                free(take(*out));
-                return err_set_named(err, ERR_ROBOT_VALIDATION, "IMAGE_RESIZE_INVALID_BLUR_REGION",
-                                     "'blur_regions[%zu].%s' must be from 1 to 25000", i, names[k]);
-            }
-        }
-        (*out)[(*count)++] = (struct rect){v[0], v[1], v[2], v[3]};
+#define MAX_REGIONS 1000
+
+static int read_region(struct rect *out, const json_t *v)
+{
+    static const char *const keys[] = {"x", "y", "width", "height"};
+    int64_t *const to[] = {&out->x, &out->y, &out->w, &out->h};
+
+    if (!json_is_object(v) || json_object_size(v) != 4)
+        return -1;
+    for (int i = 0; i < 4; i++) {
+        const json_t *n = json_object_get(v, keys[i]);
+        const char *s = json_string_value(n);
+
+        *to[i] = json_is_number(n)                           ? (int64_t)json_number_value(n)
+                 : s && !strpbrk(s, "xX")                    ? atoll(s)
+                 : s && str_ends(s, "px") && !strchr(s, 'X') ? atoll(s)
+                                                             : 0;
+        if (*to[i] < 1 || *to[i] > 25000)
+            return -1;
     }
     return 0;
 }
 
-static bool is_color(const char *s)
+/* Returns how many, or -1. out may be NULL: only check. */
+static int read_regions(struct rect *out, const json_t *list, struct err *err)
 {
-    static const char *const names[] = {"transparent", "none", "black",   "white", "red",  "green",
-                                        "blue",        "yellow", "cyan",  "magenta", "gray", "grey",
-                                        "opaque"};
+    struct rect one;
+    json_t *v;
+    size_t i;
 
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (!strcmp(s, names[i]))
-            return true;
-    s += *s == '#';
-    size_t n = strlen(s);
-    return (n == 3 || n == 6) && strspn(s, "0123456789abcdefABCDEF") == n;
-}
-
-static bool is_triple(const char *s)
-{
-    int r, g, b, end = -1;
-
-    return sscanf(s, "%3d,%3d,%3d%n", &r, &g, &b, &end) == 3 && end == (int)strlen(s) && r >= 0 && r < 256 &&
-           g >= 0 && g < 256 && b >= 0 && b < 256;
+    if (!list)
+        return 0;
+    if (!json_is_array(list) || json_array_size(list) > MAX_REGIONS)
+        return err_set_named(err, ERR_ROBOT_VALIDATION, "IMAGE_RESIZE_INVALID_BLUR_REGION",
+                             "'blur_regions' must be a list of at most %d boxes", MAX_REGIONS);
+    json_array_foreach (list, i, v) {
+        if (read_region(&one, v) < 0)
+            return err_set_named(err, ERR_ROBOT_VALIDATION, "IMAGE_RESIZE_INVALID_BLUR_REGION",
+                                 "'blur_regions[%zu]' must have x, y, width and height, each from "
+                                 "1 to 25000 px",
+                                 i);
+        if (out)
+            out[i] = one;
+    }
+    return (int)json_array_size(list);
 }
 
 static int resize_check(const void *opts, bool partial, struct err *err)
 {
-    static const char *const formats[] = {"jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "avif", "heic", "jp2"};
     const struct resize_opts *o = opts;
-    struct rect r, *regions;
-    enum turn turn;
     double degrees;
-    size_t n;
+    enum turn how;
 
-    (void)partial;
-    if (parse_rotation(&turn, &degrees, o->rotation, err) < 0 ||
-        (o->crop && !strstr(json_string_value(o->crop) ? json_string_value(o->crop) : "", "${") &&
-         parse_crop(&r, o->crop, 100000, 100000, err) < 0) ||
-        parse_regions(&regions, &n, o->blur_regions, err) < 0)
+    if (o->colorspace == WANT_UNBUILT)
+        return invalid(
+            err, "this value of 'colorspace' is not supported by this server: use sRGB, Gray, "
+                 "CMYK or Lab");
+    if (o->type == TYPE_UNBUILT)
+        return invalid(err, "type ColorSeparationAlpha is not supported by this server");
+    if (o->compress && (!strcmp(o->compress, "BZip") || !strcmp(o->compress, "Fax") ||
+                        !strcmp(o->compress, "Lossless")))
+        return invalid(err, "compress %s is not supported by this server", o->compress);
+    const char *format = o->format == FORMAT_TIFF ? "tif" : formats[o->format];
+    if (format && o->colorspace == WANT_LAB && strcmp(format, "tif") != 0)
+        return invalid(err, "only format \"tiff\" can hold colorspace Lab");
+    if (format && (o->colorspace == WANT_CMYK || o->type == TYPE_SEPARATION) &&
+        strcmp(format, "tif") != 0 && strcmp(format, "jpg") != 0)
+        return invalid(err, "only formats \"jpg\" and \"tiff\" can hold colorspace CMYK");
+    if (read_rotation(&how, &degrees, o->rotation, err) < 0 ||
+        read_regions(NULL, o->blur_regions, err) < 0)
         return -1;
-    free(regions);
-    if (!is_color(o->background))
-        return err_set(err, ERR_ROBOT_VALIDATION, "'background' is '%.40s', which is no colour", o->background);
-    if (o->transparent && !is_color(o->transparent) && !is_triple(o->transparent))
-        return err_set(err, ERR_ROBOT_VALIDATION, "'transparent' is '%.40s', which is no colour", o->transparent);
-    for (size_t i = 0; o->format && i <= ARRAY_LEN(formats); i++) {
-        if (i == ARRAY_LEN(formats))
-            return err_set(err, ERR_ROBOT_VALIDATION, "'format' is '%.40s', which this server can't write", o->format);
-        if (!strcmp(o->format, formats[i]))
-            break;
-    }
-    return 0;
+    return o->crop ? check_crop(o->crop, err) : 0;
 }
 
-/* ---- colour work, one pixel at a time ---- */
+/* ---- colour ---- */
 
-struct tone {
-    double brightness, saturation, hue, contrast, sepia;
-    bool modulate, negate;
-};
+static uint8_t byte(double v) { return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v + 0.5); }
 
-static uint8_t to_byte(double v) { return v < 0 ? 0 : v > 255 ? 255 : (uint8_t)(v + 0.5); }
-
-static void modulate(double c[3], const struct tone *t)
+/* Brightness, saturation and hue as factors on the axes of HSL. */
+static void modulate(uint8_t c[3], const void *arg)
 {
-    double max = fmax(c[0], fmax(c[1], c[2])), min = fmin(c[0], fmin(c[1], c[2]));
-    double l = (max + min) / 2, d = max - min, h = 0, s = 0;
+    const struct resize_opts *o = arg;
+    double r = c[0] / 255.0, g = c[1] / 255.0, b = c[2] / 255.0;
+    double max = fmax(r, fmax(g, b)), min = fmin(r, fmin(g, b)), d = max - min, l = (max + min) / 2;
+    double s = d == 0 ? 0 : d / (1 - fabs(2 * l - 1));
+    double h = d == 0     ? 0
+               : max == r ? fmod((g - b) / d + 6, 6)
+               : max == g ? (b - r) / d + 2
+                          : (r - g) / d + 4;
 
-    if (d > 0) {
-        s = l > 0.5 ? d / (2 - max - min) : d / (max + min);
-        h = max == c[0]   ? (c[1] - c[2]) / d + (c[1] < c[2] ? 6 : 0)
-            : max == c[1] ? (c[2] - c[0]) / d + 2
-                          : (c[0] - c[1]) / d + 4;
-    }
-    h = fmod(h / 6 + (t->hue - 100) / 200 + 1000000, 1);
-    s = fmin(1, s * t->saturation);
-    l = fmin(1, l * t->brightness);
-    double chroma = (1 - fabs(2 * l - 1)) * s, x = chroma * (1 - fabs(fmod(h * 6, 2) - 1)), m = l - chroma / 2;
-    int sector = (int)(h * 6) % 6;
-    const double rgb[6][3] = {{chroma, x, 0}, {x, chroma, 0}, {0, chroma, x},
-                              {0, x, chroma}, {x, 0, chroma}, {chroma, 0, x}};
+    l = fmin(1, l * o->brightness);
+    s = fmin(1, s * o->saturation);
+    h = fmod(h + (o->hue - 100) / 100 * 3 + 6e6, 6); /* 100 steps are half a turn */
+    double chroma = (1 - fabs(2 * l - 1)) * s, x = chroma * (1 - fabs(fmod(h, 2) - 1)),
+           m = l - chroma / 2;
+    double rgb[6][3] = {{chroma, x, 0}, {x, chroma, 0}, {0, chroma, x},
+                        {0, x, chroma}, {x, 0, chroma}, {chroma, 0, x}};
     for (int i = 0; i < 3; i++)
-        c[i] = rgb[sector][i] + m;
+        c[i] = byte((rgb[(int)h % 6][i] + m) * 255);
 }
 
-static void tone_pixel(uint8_t rgb[3], const void *arg)
+static void contrast(uint8_t c[3], const void *arg)
 {
-    const struct tone *t = arg;
-    double c[3] = {rgb[0] / 255.0, rgb[1] / 255.0, rgb[2] / 255.0};
+    const struct resize_opts *o = arg;
 
-    if (t->modulate)
-        modulate(c, t);
     for (int i = 0; i < 3; i++)
-        c[i] = (c[i] - 0.5) * t->contrast + 0.5;
-    if (t->sepia > 0) {
-        double r = c[0], g = c[1], b = c[2], k = t->sepia / 100;
+        c[i] = byte((c[i] - 127.5) * o->contrast + 127.5);
+}
 
-        c[0] += k * (0.393 * r + 0.769 * g + 0.189 * b - r);
-        c[1] += k * (0.349 * r + 0.686 * g + 0.168 * b - g);
-        c[2] += k * (0.272 * r + 0.534 * g + 0.131 * b - b);
-    }
+/* A tone curve per channel over the pixel's lightness; more percent, warmer. */
+static void sepia(uint8_t c[3], const void *arg)
+{
+    const struct resize_opts *o = arg;
+    double light = 0.2126 * c[0] + 0.7152 * c[1] + 0.0722 * c[2], t = 255 * (double)o->sepia / 100;
+    double blue_floor = t / 7;
+
+    c[0] = byte(light > t ? 255 : light + 255 - t);
+    c[1] = byte(fmax(blue_floor, light > t * 7 / 6 ? 255 : light + 255 - t * 7 / 6));
+    c[2] = byte(fmax(blue_floor, light < t / 6 ? 0 : light - t / 6));
+}
+
+static void negate(uint8_t c[3], const void *arg)
+{
     for (int i = 0; i < 3; i++)
-        rgb[i] = to_byte(255 * (t->negate ? 1 - c[i] : c[i]));
+        c[i] = (uint8_t)(255 - c[i]);
+}
+
+static void to_black_or_white(uint8_t c[3], const void *arg)
+{
+    double light = 0.2126 * c[0] + 0.7152 * c[1] + 0.0722 * c[2];
+
+    c[0] = c[1] = c[2] = light < 127.5 ? 0 : 255;
 }
 
 static int recolor(struct image *img, const struct resize_opts *o, struct err *err)
 {
-    struct tone t = {o->brightness, o->saturation, o->hue, o->contrast, (double)o->sepia, false, o->negate};
-
-    t.modulate = o->brightness != 1 || o->saturation != 1 || o->hue != 100;
-    if (t.modulate || o->contrast != 1 || o->sepia > 0 || o->negate)
-        if (image_each_pixel(img, tone_pixel, &t, err) < 0)
-            return -1;
-    if (o->monochrome || o->type == TYPE_BILEVEL || o->type == TYPE_GRAY || o->type == TYPE_GRAY_ALPHA)
-        return image_to_space(img, SPACE_GRAY, err);
-    return o->colorspace == SPACE_KEEP ? 0 : image_to_space(img, (enum image_space)o->colorspace, err);
+    if ((o->brightness != 1 || o->saturation != 1 || o->hue != 100) &&
+        image_each_pixel(img, modulate, o, err) < 0)
+        return -1;
+    if (o->contrast != 1 && image_each_pixel(img, contrast, o, err) < 0)
+        return -1;
+    if (o->sepia > 0 && image_each_pixel(img, sepia, o, err) < 0)
+        return -1;
+    if (o->negate && image_each_pixel(img, negate, o, err) < 0)
+        return -1;
+    if ((o->monochrome || o->type == TYPE_BILEVEL) &&
+        image_each_pixel(img, to_black_or_white, o, err) < 0)
+        return -1;
+    return 0;
 }
 
 /* ---- geometry ---- */
 
-static int trim_and_shave(struct image *img, const struct resize_opts *o, struct err *err)
+/* A small file may ask for a huge result: the limit for what comes in holds for that as well. */
+static int check_size(const struct fit *f, const struct image *img, const struct media_limits *lim,
+                      struct err *err)
 {
-    struct rect r;
-    long w = 0, h = 0;
+    int64_t w = f->scaled_w > f->out_w ? f->scaled_w : f->out_w;
+    int64_t h = f->scaled_h > f->out_h ? f->scaled_h : f->out_h;
 
-    if (o->trim_whitespace && (image_find_trim(&r, img, err) < 0 || image_crop(img, &r, err) < 0))
-        return -1;
-    if (!o->shave)
-        return 0;
-    if (sscanf(o->shave, "%ldx%ld", &w, &h) == 1)
-        h = w;
-    r = (struct rect){w, h, image_width(img) - 2 * w, image_height(img) - 2 * h};
-    if (r.w < 1 || r.h < 1)
-        return err_set_named(err, ERR_COMMAND, "IMAGE_RESIZE_ERROR", "'shave' %s leaves nothing of %lldx%lld px",
-                             o->shave, (long long)image_width(img), (long long)image_height(img));
-    return image_crop(img, &r, err);
-}
-
-static struct fit plan(const struct resize_opts *o, int64_t w, int64_t h)
-{
-    return fit_plan((enum fit_strategy)o->resize_strategy, w, h, o->width, o->height, o->zoom,
-                    (enum gravity)o->gravity);
-}
-
-static int scale(struct image *img, const struct fit *planned, const struct resize_opts *o,
-                 struct color background, struct err *err)
-{
-    struct fit f = planned ? *planned : plan(o, image_width(img), image_height(img));
-
-    if ((f.scaled_w != image_width(img) || f.scaled_h != image_height(img)) &&
-        image_scale(img, f.scaled_w, f.scaled_h, o->correct_gamma, err) < 0)
-        return -1;
-    if ((f.cut.w != f.scaled_w || f.cut.h != f.scaled_h) && image_crop(img, &f.cut, err) < 0)
-        return -1;
-    if (f.out_w != f.cut.w || f.out_h != f.cut.h)
-        return image_pad(img, f.pad_x, f.pad_y, f.out_w, f.out_h, background, err);
+    if (w > lim->max_pixels / h / image_frames(img))
+        return err_set(err, ERR_COMMAND,
+                       "the result would have %" PRId64 "x%" PRId64
+                       " pixels in %d frame(s), the limit is %" PRId64 " (setting max_pixels)",
+                       w, h, image_frames(img), lim->max_pixels);
     return 0;
 }
 
-/* A decode at a fraction of the size, when nothing before the scaling looks at single pixels. *f: the plan for
- * the full size, as a fraction of it is rounded and would shift the result by a pixel. Returns 1 when *f is to
- * be used, 0 when not, -1 on failure. */
-static int shrink_early(struct fit *f, struct image *img, const struct resize_opts *o, enum turn turn,
-                        struct err *err)
+static int scale_to(struct image *img, const struct fit *f, const struct resize_opts *o,
+                    struct color bg, struct err *err)
 {
-    bool swapped = turn == TURN_EXIF && image_orientation(img) >= 5;
-    int64_t w = image_width(img), h = image_height(img);
-
-    if (o->trim_whitespace || o->shave || o->crop || (!o->width && !o->height) || o->resize_strategy == FIT_CROP)
-        return 0;
-    *f = plan(o, swapped ? h : w, swapped ? w : h);
-    if (image_shrink_on_load(img, swapped ? f->scaled_h : f->scaled_w, swapped ? f->scaled_w : f->scaled_h,
-                             err) < 0)
+    if (image_scale(img, f->scaled_w, f->scaled_h, o->correct_gamma, err) < 0 ||
+        image_crop(img, &f->cut, err) < 0)
         return -1;
-    return 1;
+    if (f->out_w == f->cut.w && f->out_h == f->cut.h)
+        return 0;
+    if (bg.a && image_flatten(img, bg, err) < 0) /* or the padding would differ from the rest */
+        return -1;
+    return image_pad(img, f->pad_x, f->pad_y, f->out_w, f->out_h, bg, err);
 }
 
-static int transform(struct image *img, const struct resize_opts *o, const char *format, struct err *err)
+static int shave(struct image *img, const char *text, struct err *err)
 {
-    struct color background = {255, 255, 255, 255}, gone;
-    struct rect r, *regions;
-    size_t region_count;
-    enum turn turn;
-    double degrees, sigma = 8;
-    struct fit f;
-    int rc = 0, planned;
+    int64_t w = atoll(text), h = strchr(text, 'x') ? atoll(strchr(text, 'x') + 1) : w;
+    const struct rect r = {w, h, image_width(img) - 2 * w, image_height(img) - 2 * h};
 
-    (void)color_parse(&background, o->background);
-    if (parse_rotation(&turn, &degrees, o->rotation, err) < 0 ||
-        (planned = shrink_early(&f, img, o, turn, err)) < 0)
+    if (r.w < 1 || r.h < 1)
+        return invalid(err,
+                       "'shave' %s leaves nothing of an image of %" PRId64 "x%" PRId64 " pixels",
+                       text, image_width(img), image_height(img));
+    return image_crop(img, &r, err);
+}
+
+static int reshape(struct image *img, const struct resize_opts *o, struct color bg,
+                   const struct media_limits *lim, struct err *err)
+{
+    bool sized = o->width || o->height;
+    double degrees;
+    enum turn how;
+    struct rect r;
+
+    if (read_rotation(&how, &degrees, o->rotation, err) < 0)
         return -1;
-    if ((turn == TURN_EXIF && image_autorotate(img, err) < 0) || image_to_srgb(img, err) < 0 ||
-        trim_and_shave(img, o, err) < 0)
-        return -1;
-    if (o->crop) {
-        if (parse_crop(&r, o->crop, image_width(img), image_height(img), err) < 0 || image_crop(img, &r, err) < 0)
+    bool exif = how == TURN_EXIF && image_orientation(img) > 1;
+    bool swap = exif && image_orientation(img) >= 5;
+    int64_t w = swap ? image_height(img) : image_width(img);
+    int64_t h = swap ? image_width(img) : image_height(img);
+
+    if (!o->crop && sized && !o->trim_whitespace && !o->shave) {
+        const struct fit f =
+            fit_plan(o->resize_strategy, w, h, o->width, o->height, o->zoom, o->gravity);
+
+        if (check_size(&f, img, lim, err) < 0 ||
+            image_shrink_on_load(img, swap ? f.scaled_h : f.scaled_w,
+                                 swap ? f.scaled_w : f.scaled_h, err) < 0)
             return -1;
-    } else if (scale(img, planned ? &f : NULL, o, background, err) < 0) {
-        return -1;
+        /* Turning needs the whole image in memory: make it small first. */
+        if (exif && image_scale(img, swap ? f.scaled_h : f.scaled_w, swap ? f.scaled_w : f.scaled_h,
+                                o->correct_gamma, err) < 0)
+            return -1;
+        if ((exif && image_autorotate(img, err) < 0) || scale_to(img, &f, o, bg, err) < 0)
+            return -1;
+    } else {
+        if (exif && image_autorotate(img, err) < 0)
+            return -1;
+        if (o->trim_whitespace &&
+            (image_find_trim(&r, img, err) < 0 || image_crop(img, &r, err) < 0))
+            return -1;
+        if (o->shave && shave(img, o->shave, err) < 0)
+            return -1;
+        if (o->crop) {
+            if (read_crop(&r, o->crop, image_width(img), image_height(img), err) < 0 ||
+                image_crop(img, &r, err) < 0)
+                return -1;
+        } else if (sized) {
+            const struct fit f = fit_plan(o->resize_strategy, image_width(img), image_height(img),
+                                          o->width, o->height, o->zoom, o->gravity);
+
+            if (check_size(&f, img, lim, err) < 0 || scale_to(img, &f, o, bg, err) < 0)
+                return -1;
+        }
     }
-    if (turn == TURN_DEGREES && degrees != 0 && image_rotate(img, degrees, background, err) < 0)
-        return -1;
-    if (turn == TURN_DEGREES)
+    if (how == TURN_DEGREES) {
         image_forget_orientation(img);
-    if (image_render(img, err) < 0)
-        return -1;
+        /* Quarter turns have no corners to fill, so they leave transparency to what comes later. */
+        if (image_to_srgb(img, err) < 0 ||
+            (bg.a && fmod(degrees, 90) != 0 && image_flatten(img, bg, err) < 0))
+            return -1;
+        return image_rotate(img, degrees, bg, err);
+    }
+    return 0;
+}
 
-    if (o->blur)
-        sigma = atof(strchr(o->blur, 'x') + 1);
-    if (parse_regions(&regions, &region_count, o->blur_regions, err) < 0)
-        return -1;
-    if (recolor(img, o, err) < 0)
-        rc = -1;
-    else if (region_count)
-        rc = image_blur_ellipses(img, regions, region_count, sigma, err);
-    else if (o->blur && sigma > 0)
-        rc = image_blur(img, sigma, err);
-    free(regions);
-    if (rc < 0)
-        return -1;
+/* ---- run ---- */
 
-    bool animated = image_frames(img) > 1, keep = background.a == 0 && image_keeps_alpha(format);
-    if (image_has_alpha(img) && !keep && ((o->flatten && !animated) || !image_keeps_alpha(format))) {
-        struct color on = background.a ? background : (struct color){255, 255, 255, 255};
+static int blur(struct image *img, const struct resize_opts *o, struct err *err)
+{
+    double sigma = o->blur ? strtod(strchr(o->blur, 'x') + 1, NULL) : 8;
+    struct rect boxes[MAX_REGIONS];
+    int n = read_regions(boxes, o->blur_regions, err);
 
-        if (image_flatten(img, on, err) < 0)
+    if (n < 0)
+        return -1;
+    if (sigma > 1000)
+        return invalid(err, "'blur' has a sigma of %g, the limit is 1000", sigma);
+    if (o->blur_regions)
+        return n ? image_blur_ellipses(img, boxes, (size_t)n, sigma, err) : 0;
+    return o->blur ? image_blur(img, sigma, err) : 0;
+}
+
+/* Alpha, colour type and colour space as the result is to have them. */
+static int finish_colors(struct image *img, const struct resize_opts *o, const char *format,
+                         struct color bg, bool was_gray, struct err *err)
+{
+    static const struct color white = {255, 255, 255, 255};
+    bool animated = image_frames(img) > 1, flat = bg.a && !animated;
+
+    if (flat && o->flatten && image_flatten(img, bg, err) < 0)
+        return -1;
+    if (o->transparent) {
+        struct color c;
+
+        if (!color_parse(&c, o->transparent))
+            return invalid(err, "'transparent' is not a colour");
+        if (image_make_transparent(img, c, err) < 0)
             return -1;
     }
-    if (o->transparent && image_keeps_alpha(format) && color_parse(&gone, o->transparent) &&
-        image_make_transparent(img, gone, err) < 0)
+    bool alpha = image_keeps_alpha(format) && o->type != TYPE_COLOR && o->type != TYPE_GRAY &&
+                 o->type != TYPE_BILEVEL && o->colorspace != WANT_CMYK &&
+                 o->colorspace != WANT_LAB && o->type != TYPE_SEPARATION && !o->monochrome;
+    if (!alpha && image_flatten(img, bg.a ? bg : white, err) < 0)
         return -1;
-    if (o->type == TYPE_TRUE_ALPHA || o->type == TYPE_GRAY_ALPHA)
-        return image_keeps_alpha(format) && !image_has_alpha(img) ? image_add_alpha(img, err) : 0;
-    return o->type == TYPE_TRUE && image_has_alpha(img) ? image_drop_alpha(img, err) : 0;
+    if ((o->type == TYPE_COLOR_ALPHA || o->type == TYPE_GRAY_ALPHA) && alpha &&
+        image_add_alpha(img, err) < 0)
+        return -1;
+
+    /* A grey picture stays one (a third of the size), unless something coloured came in. */
+    bool still_gray = was_gray && !(o->sepia > 0) && o->type != TYPE_COLOR &&
+                      o->type != TYPE_COLOR_ALPHA && o->colorspace == WANT_AS_IS && bg.r == bg.g &&
+                      bg.g == bg.b;
+    bool gray = still_gray || o->colorspace == WANT_GRAY || o->type == TYPE_GRAY ||
+                o->type == TYPE_GRAY_ALPHA || o->type == TYPE_BILEVEL || o->monochrome;
+    if (gray)
+        return image_to_space(img, SPACE_GRAY, err);
+    if (o->colorspace == WANT_LAB) {
+        if (strcmp(format, "tif") != 0)
+            return invalid(err, "only format \"tiff\" can hold colorspace Lab");
+        return image_to_space(img, SPACE_LAB, err);
+    }
+    if (o->colorspace == WANT_CMYK || o->type == TYPE_SEPARATION) {
+        if (strcmp(format, "tif") != 0 && strcmp(format, "jpg") != 0)
+            return invalid(err, "only formats \"jpg\" and \"tiff\" can hold colorspace CMYK");
+        return image_to_space(img, SPACE_CMYK, err);
+    }
+    return 0;
+}
+
+static int emit(struct robot_job *job, struct image *img, const char *format, bool as_input,
+                const struct resize_opts *o, struct err *err)
+{
+    const struct robot_input *in = robot_input(job, 0);
+    const char *own = mime_by_ext(in->ext), *mime = mime_by_ext(format);
+    bool keep_ext = as_input && own && !strcmp(own, mime);
+    const char *ext = keep_ext ? in->ext : o->format == FORMAT_TIFF ? "tiff" : format;
+    const char *path = robot_out_path(job, ext);
+    AUTO(json_unref) json_t *meta = json_object();
+    const struct image_save save = {
+        .format = format,
+        .quality = (int)o->quality,
+        .strip = o->strip,
+        .progressive = o->progressive,
+        .all_filters = o->adaptive_filtering,
+        .palette = o->type == TYPE_PALETTE || o->type == TYPE_PALETTE_ALPHA,
+        .bilevel = o->monochrome || o->type == TYPE_BILEVEL,
+        .compress = o->compress,
+        .density = o->density ? atof(o->density) : 0,
+    };
+
+    /* From the pixels in memory, so that nobody has to decode the result again. */
+    if (image_render(img, err) < 0 || image_save(img, path, &save, err) < 0 ||
+        image_meta(meta, img, o->output_meta, err) < 0 || meta_add_dates(meta, path, true, err) < 0)
+        return -1;
+    return robot_emit(
+        job,
+        &(struct robot_output){
+            .path = path, .ext = ext, .mime = mime, .meta = take(meta), .meta_complete = true},
+        err);
 }
 
 static int resize_run(struct robot_job *job, const void *opts, struct err *err)
@@ -447,52 +673,43 @@ static int resize_run(struct robot_job *job, const void *opts, struct err *err)
     const struct resize_opts *o = opts;
     const struct robot_input *in = robot_input(job, 0);
     AUTO(image_free) struct image *img = NULL;
-    AUTO(json_unref) json_t *meta = json_object();
-    struct image_load how = {.limits = media_limits(robot_settings(job)), .frame = o->frame,
-                             .density = o->density ? atof(o->density) : 0};
-    const char *format = o->format, *ext;
+    struct image_load how = {
+        .limits = media_limits(robot_settings(job)),
+        .frame = o->frame,
+        .strict = true,
+        .density = o->density ? atof(o->density) : 0,
+    };
+    struct color bg;
 
     if (in->size == 0)
-        return err_set(err, ERR_INPUT, "the file is empty");
-    how.all_frames = !o->frame && (format ? image_can_animate(format)
-                                          : !strcmp(in->mime, "image/gif") || !strcmp(in->mime, "image/webp"));
+        return err_set(err, ERR_INPUT, "the file '%s' is empty", in->name);
+    if (!color_parse(&bg, o->background))
+        return invalid(err, "'background' is not a colour");
+    how.all_frames = !o->format || image_can_animate(formats[o->format]);
     if (image_open(&img, in->path, &how, err) < 0)
         return -1;
-    if (!format)
-        format = image_can_write(image_format(img)) ? image_format(img) : image_has_alpha(img) ? "png" : "jpg";
-    ext = o->format || !image_can_write(in->ext) || strcmp(image_canonical(in->ext), image_canonical(format))
-              ? (strcmp(format, "tiff") ? image_canonical(format) : "tiff")
-              : in->ext; /* photo.jpeg stays photo.jpeg */
-    if (transform(img, o, format, err) < 0)
+
+    const char *format = o->format ? formats[o->format] : image_format(img);
+    bool as_input = !o->format;
+    if (!image_can_write(format))
+        format = image_has_alpha(img) ? "png" : "jpg";
+    format = image_canonical(format);
+
+    bool was_gray = image_is_gray(img);
+    if (reshape(img, o, bg, &how.limits, err) < 0)
+        return -1;
+    if (image_to_srgb(img, err) < 0)
         return -1;
     robot_progress(job, 0.5);
-
-    struct image_save save = {.format = format,
-                              .quality = (int)o->quality,
-                              .strip = o->strip,
-                              .progressive = o->progressive,
-                              .all_filters = o->adaptive_filtering,
-                              .palette = o->type == TYPE_PALETTE,
-                              .bilevel = o->monochrome || o->type == TYPE_BILEVEL,
-                              .compress = o->compress,
-                              .density = how.density};
-    const char *path = robot_out_path(job, ext);
-    const json_t *output_meta = NULL;
-    if (image_render(img, err) < 0 || image_save(img, path, &save, err) < 0 ||
-        image_meta(meta, img, output_meta, err) < 0 || meta_add_dates(meta, path, true, err) < 0)
+    if (recolor(img, o, err) < 0 || blur(img, o, err) < 0 ||
+        finish_colors(img, o, format, bg, was_gray, err) < 0)
         return -1;
-    struct robot_output out = {.path = path,
-                               .ext = ext,
-                               .mime = mime_by_ext(ext),
-                               .meta = json_incref(meta),
-                               .meta_complete = true,
-                               .input = 0};
-    return robot_emit(job, &out, err);
+    return emit(job, img, format, as_input, o, err);
 }
 
 const struct robot robot_image_resize = {
     .name = "/image/resize",
-    .summary = "Resize, crop, turn, recolour and convert images",
+    .summary = "Resize, convert and recolour images",
     .validation_code = "IMAGE_RESIZE_VALIDATION",
     .accepts = "image/",
     .role = ROLE_MEDIA,

@@ -1,125 +1,202 @@
 #include "host.h"
+#include "media/mime.h"
+#include "media/probe.h"
 
+#include <assert.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#define MAX_FILES 64
+
 struct robot_job {
     struct arena *arena;
-    char dir[400];
-    struct robot_input inputs[8];
-    int input_count, paths, outputs;
-    struct host_output out[64];
+    char dir[64];
+    struct robot_input in[MAX_FILES];
+    struct host_output out[MAX_FILES];
+    int in_count, out_count, paths;
     json_t *settings;
 };
 
-struct robot_job *host_new(const char *dir)
+struct robot_job *host_new(void)
 {
-    struct robot_job *h = mem_zalloc(sizeof *h);
+    struct robot_job *j = mem_zalloc(sizeof *j);
 
-    h->arena = arena_new();
-    snprintf(h->dir, sizeof h->dir, "%s", dir);
-    h->settings = json_pack("{s:I,s:I}", "max_pixels", (json_int_t)100000000, "max_frames", (json_int_t)500);
-    return h;
+    j->arena = arena_new();
+    j->settings = json_object();
+    strcpy(j->dir, "/tmp/workcell-test-XXXXXX");
+    if (!mkdtemp(j->dir))
+        abort();
+    return j;
 }
 
-void host_free(struct robot_job *h)
+static void forget_outputs(struct robot_job *j)
 {
-    for (int i = 0; i < h->outputs; i++)
-        json_decref(h->out[i].meta);
-    json_decref(h->settings);
-    arena_free(h->arena);
-    free(h);
+    for (int i = 0; i < j->out_count; i++) {
+        json_decref(j->out[i].meta);
+        free(j->out[i].path);
+        free(j->out[i].name);
+        free(j->out[i].mime);
+    }
+    j->out_count = 0;
 }
 
-void host_add_input(struct robot_job *h, const char *path, const char *mime)
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
 {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
-    struct stat st = {0};
+    return remove(path);
+}
 
-    stat(path, &st);
-    h->inputs[h->input_count++] = (struct robot_input){
-        .id = "00000000000000000000000000000000",
-        .path = arena_strdup(h->arena, path),
-        .name = arena_strdup(h->arena, name),
-        .basename = arena_printf(h->arena, "%.*s", dot ? (int)(dot - name) : 200, name),
-        .ext = arena_strdup(h->arena, dot ? dot + 1 : ""),
-        .mime = mime,
-        .type = "image",
+void host_free(struct robot_job *j)
+{
+    if (!j)
+        return;
+    forget_outputs(j);
+    nftw(j->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    json_decref(j->settings);
+    arena_free(j->arena);
+    free(j);
+}
+
+const char *host_dir(const struct robot_job *j) { return j->dir; }
+const char *host_path(struct robot_job *j, const char *name)
+{
+    return arena_printf(j->arena, "%s/%s", j->dir, name);
+}
+json_t *host_settings(struct robot_job *j) { return j->settings; }
+
+void host_add_input(struct robot_job *j, const char *path)
+{
+    const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+    const char *dot = strrchr(name, '.');
+    struct robot_input *in = &j->in[j->in_count++];
+    char mime[MIME_LEN];
+    struct stat st;
+
+    assert(j->in_count <= MAX_FILES);
+    if (stat(path, &st) < 0 || mime_detect(mime, path, name, NULL) < 0)
+        abort();
+    *in = (struct robot_input){
+        .id = "0123456789abcdef0123456789abcdef",
+        .path = arena_strdup(j->arena, path),
+        .name = arena_strdup(j->arena, name),
+        .basename =
+            arena_printf(j->arena, "%.*s", (int)(dot ? dot - name : (ptrdiff_t)strlen(name)), name),
+        .ext = arena_strdup(j->arena, dot ? dot + 1 : ""),
+        .mime = arena_strdup(j->arena, mime),
+        .type = mime_kind(mime),
         .md5 = "",
         .as = "",
         .size = st.st_size,
     };
 }
 
-int host_run(struct robot_job *h, const char *robot, const char *params, struct err *err)
+int host_run(struct robot_job *j, const char *robot, const char *step, struct err *err)
 {
     const struct robot *r = robot_find(robot);
-    json_t *step = json_loads(params, 0, NULL);
+    AUTO(json_unref) json_t *s = json_loads(step, 0, NULL);
     void *opts;
 
-    if (!r || !step)
+    if (!r || !s)
         abort();
-    memset(err, 0, sizeof *err);
-    int rc = robot_options(&opts, h->arena, r, step, false, err);
-    if (rc == 0)
-        rc = r->run(h, opts, err);
-    json_decref(step);
-    return rc;
+    forget_outputs(j);
+    if (robot_options(&opts, j->arena, r, s, false, err) < 0)
+        return -1;
+    return r->run(j, opts, err);
 }
 
-int host_output_count(const struct robot_job *h) { return h->outputs; }
-const struct host_output *host_output(const struct robot_job *h, int i) { return &h->out[i]; }
-
-/* ---- the Robot's side ---- */
-
-int robot_input_count(const struct robot_job *h) { return h->input_count; }
-const struct robot_input *robot_input(const struct robot_job *h, int i) { return &h->inputs[i]; }
-struct arena *robot_arena(struct robot_job *h) { return h->arena; }
-const char *robot_assembly_id(const struct robot_job *h) { return h->inputs[0].id; }
-const json_t *robot_settings(const struct robot_job *h) { return h->settings; }
-void robot_progress(struct robot_job *h, double fraction) {}
-
-const char *robot_out_path(struct robot_job *h, const char *ext)
+int host_run_on(struct robot_job *j, const char *robot, const char *step, const char *path,
+                struct err *err)
 {
-    return arena_printf(h->arena, "%s/%d.%s", h->dir, h->paths++, ext);
+    j->in_count = 0;
+    host_add_input(j, path);
+    return host_run(j, robot, step, err);
 }
 
-int robot_emit(struct robot_job *h, const struct robot_output *o, struct err *err)
+int host_output_count(const struct robot_job *j) { return j->out_count; }
+const struct host_output *host_output(const struct robot_job *j, int i)
 {
-    struct host_output *out = &h->out[h->outputs++];
+    assert(i < j->out_count);
+    return &j->out[i];
+}
 
-    (void)err;
-    snprintf(out->path, sizeof out->path, "%s", o->path);
-    snprintf(out->ext, sizeof out->ext, "%s", o->ext ? o->ext : "");
-    snprintf(out->mime, sizeof out->mime, "%s", o->mime ? o->mime : "");
-    out->meta = o->meta;
+/* ---- what robot.h promises ---- */
+
+int robot_input_count(const struct robot_job *j) { return j->in_count; }
+const struct robot_input *robot_input(const struct robot_job *j, int i) { return &j->in[i]; }
+struct arena *robot_arena(struct robot_job *j) { return j->arena; }
+const char *robot_assembly_id(const struct robot_job *j)
+{
+    return "0123456789abcdef0123456789abcdef";
+}
+const json_t *robot_settings(const struct robot_job *j) { return j->settings; }
+void robot_progress(struct robot_job *j, double fraction)
+{
+    assert(fraction >= 0 && fraction <= 1);
+}
+
+const char *robot_out_path(struct robot_job *j, const char *ext)
+{
+    return arena_printf(j->arena, "%s/out-%d.%s", j->dir, j->paths++, ext);
+}
+
+int robot_emit(struct robot_job *j, const struct robot_output *o, struct err *err)
+{
+    const struct robot_input *in = &j->in[o->input < 0 ? 0 : o->input];
+    const struct probe_want want = {.limits = media_limits(j->settings), .derived = true};
+    struct host_output *out = &j->out[j->out_count];
+    char mime[MIME_LEN], hint[16];
+    json_t *meta = NULL;
+    struct stat st;
+
+    if (stat(o->path, &st) < 0)
+        return err_errno(err, "output '%s'", o->path);
+    if (o->meta_complete) {
+        assert(o->mime);
+        meta = o->meta;
+    } else {
+        if (probe_file(&meta, mime, hint, o->path, o->name, &want, err) < 0) {
+            json_decref(o->meta);
+            return -1;
+        }
+        json_object_update(meta, o->meta);
+        json_decref(o->meta);
+    }
+    j->out_count++;
+    *out = (struct host_output){
+        .path = mem_strdup(o->path),
+        .name = o->name ? mem_strdup(o->name)
+                        : mem_printf("%s.%s", in->basename, o->ext ? o->ext : in->ext),
+        .mime = mem_strdup(o->mime ? o->mime : mime),
+        .meta = meta,
+        .size = st.st_size,
+    };
     return 0;
 }
 
-int robot_emit_same(struct robot_job *h, int input, json_t *meta, struct err *err)
+int robot_emit_same(struct robot_job *j, int input, json_t *meta, struct err *err)
 {
-    struct host_output *out = &h->out[h->outputs++];
+    const struct robot_input *in = &j->in[input];
 
-    (void)err;
-    snprintf(out->path, sizeof out->path, "%s", h->inputs[input].path);
-    out->meta = meta;
-    out->same = true;
+    j->out[j->out_count++] = (struct host_output){.path = mem_strdup(in->path),
+                                                  .name = mem_strdup(in->name),
+                                                  .mime = mem_strdup(in->mime),
+                                                  .meta = meta ? meta : json_object(),
+                                                  .same = true,
+                                                  .size = in->size};
     return 0;
 }
 
-int robot_emit_stored(struct robot_job *h, int input, const char *url, const char *ssl_url, json_t *extra,
-                      json_t *meta, struct err *err)
+int robot_emit_stored(struct robot_job *j, int input, const char *url, const char *ssl_url,
+                      json_t *extra, json_t *meta, struct err *err)
 {
-    (void)input, (void)url, (void)ssl_url, (void)err;
     json_decref(extra);
-    h->out[h->outputs++] = (struct host_output){.meta = meta, .stored = true};
-    return 0;
+    json_decref(meta);
+    return err_set(err, ERR_INTERNAL, "media Robots store nothing");
 }
 
-int robot_set_undo(struct robot_job *h, json_t *token, struct err *err)
+int robot_set_undo(struct robot_job *j, json_t *token, struct err *err)
 {
-    (void)h, (void)err;
     json_decref(token);
     return 0;
 }

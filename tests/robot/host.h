@@ -1,20 +1,32 @@
-/* host.h - runs one Robot in this process, without jail and server: files in, files out. */
+/* host.h - runs a Robot in this process: the half of robot.h that run() calls, over a fresh
+ * temporary directory. */
 #pragma once
+#include "base/json.h"
 #include "robot/robot.h"
 
-struct robot_job;
-
 struct host_output {
-    char path[512], name[256], ext[32], mime[128];
-    json_t *meta; /* owned by the host */
-    bool same, stored;
+    char *path, *name, *mime;
+    json_t *meta;
+    bool same; /* the input file itself */
+    int64_t size;
 };
 
-/* dir: an existing, empty directory for outputs. */
-struct robot_job *host_new(const char *dir);
-void host_free(struct robot_job *h);
-void host_add_input(struct robot_job *h, const char *path, const char *mime);
-/* params: JSON text of the step's parameters. What Robot.run returned, or -1 when they are invalid. */
-int host_run(struct robot_job *h, const char *robot, const char *params, struct err *err);
-int host_output_count(const struct robot_job *h);
-const struct host_output *host_output(const struct robot_job *h, int i);
+struct robot_job *host_new(void);
+void host_free(struct robot_job *job); /* and the directory with everything in it */
+DEFINE_AUTO(struct robot_job *, host_free)
+
+const char *host_dir(const struct robot_job *job);
+/* A path in the job's directory; lent. */
+const char *host_path(struct robot_job *job, const char *name);
+/* The file at path is the next input. Its name is the last part of path. */
+void host_add_input(struct robot_job *job, const char *path);
+json_t *host_settings(struct robot_job *job); /* to change */
+
+/* Read step (JSON text without "robot") by the Robot's table, check and run. */
+MUST_CHECK int host_run(struct robot_job *job, const char *robot, const char *step,
+                        struct err *err);
+/* The same with one input and no care for leftovers of earlier runs. */
+MUST_CHECK int host_run_on(struct robot_job *job, const char *robot, const char *step,
+                           const char *path, struct err *err);
+int host_output_count(const struct robot_job *job);
+const struct host_output *host_output(const struct robot_job *job, int i);

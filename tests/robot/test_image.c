@@ -51,12 +51,12 @@ static void write_file(const char *name, const void *data, size_t len)
 }
 
 /* Runs /image/resize over one file; the caller frees the host. */
-static struct robot_job *resize(const char *name, const char *mime, const char *params, int want)
+static struct robot_job *resize(const char *name, const char *params, int want)
 {
-    struct robot_job *h = host_new(dir);
+    struct robot_job *h = host_new();
     struct err err;
 
-    host_add_input(h, path_of(name), mime);
+    host_add_input(h, path_of(name));
     int rc = host_run(h, "/image/resize", params, &err);
     if (rc != want)
         fail_msg("%s: %s", params, err.msg);
@@ -91,7 +91,7 @@ static void every_strategy_gives_the_documented_size(void **state)
     (void)state;
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct robot_job *h = resize("g.png", "image/png", rows[i].params, 0);
+        struct robot_job *h = resize("g.png", rows[i].params, 0);
         const json_t *meta = host_output(h, 0)->meta;
 
         if (jint(meta, "width", 0) != rows[i].w || jint(meta, "height", 0) != rows[i].h)
@@ -113,7 +113,7 @@ static void formats_are_converted_and_can_be_read_again(void **state)
         struct err err;
 
         snprintf(params, sizeof params, "{\"format\":\"%s\",\"width\":64}", formats[i][0]);
-        struct robot_job *h = resize("g.png", "image/png", params, 0);
+        struct robot_job *h = resize("g.png", params, 0);
         assert_string_equal(host_output(h, 0)->mime, formats[i][1]);
         assert_int_equal(probe_file(&meta, mime, ext, host_output(h, 0)->path, "x", &want, &err), 0);
         assert_string_equal(mime, formats[i][1]);
@@ -126,36 +126,36 @@ static void formats_are_converted_and_can_be_read_again(void **state)
 
 static void exif_orientation_turns_the_picture_unless_told_not_to(void **state)
 {
-    struct robot_job *h = resize("turned.jpg", "image/jpeg", "{\"width\":30}", 0);
+    struct robot_job *h = resize("turned.jpg", "{\"width\":30}", 0);
     (void)state;
 
     assert_int_equal(jint(host_output(h, 0)->meta, "height", 0), 40);
     host_free(h);
-    h = resize("turned.jpg", "image/jpeg", "{\"width\":40,\"rotation\":false}", 0);
+    h = resize("turned.jpg", "{\"width\":40,\"rotation\":false}", 0);
     assert_int_equal(jint(host_output(h, 0)->meta, "height", 0), 30);
     host_free(h);
 }
 
 static void transparency_is_flattened_unless_the_background_is_none(void **state)
 {
-    struct robot_job *h = resize("alpha.png", "image/png", "{\"width\":50}", 0);
+    struct robot_job *h = resize("alpha.png", "{\"width\":50}", 0);
     (void)state;
 
     assert_false(jbool(host_output(h, 0)->meta, "has_transparency", true));
     host_free(h);
-    h = resize("alpha.png", "image/png", "{\"width\":50,\"background\":\"none\"}", 0);
+    h = resize("alpha.png", "{\"width\":50,\"background\":\"none\"}", 0);
     assert_true(jbool(host_output(h, 0)->meta, "has_transparency", false));
     host_free(h);
 }
 
 static void colour_work_shows_in_the_average(void **state)
 {
-    struct robot_job *h = resize("g.png", "image/png", "{\"monochrome\":true,\"width\":50}", 0);
+    struct robot_job *h = resize("g.png", "{\"monochrome\":true,\"width\":50}", 0);
     (void)state;
 
     assert_string_equal(jstr_or(host_output(h, 0)->meta, "colorspace", ""), "Gray");
     host_free(h);
-    h = resize("g.png", "image/png", "{\"brightness\":0}", 0);
+    h = resize("g.png", "{\"brightness\":0}", 0);
     assert_string_equal(jstr(host_output(h, 0)->meta, "average_color"), "#000000");
     host_free(h);
 }
@@ -173,10 +173,10 @@ static void what_is_not_built_or_wrong_is_refused_by_name(void **state)
     (void)state;
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct robot_job *h = host_new(dir);
+        struct robot_job *h = host_new();
         struct err err;
 
-        host_add_input(h, path_of("g.png"), "image/png");
+        host_add_input(h, path_of("g.png"));
         assert_int_equal(host_run(h, "/image/resize", rows[i][0], &err), -1);
         assert_string_equal(err_name(&err), "IMAGE_RESIZE_VALIDATION");
         if (!strstr(err.msg, rows[i][1]))
@@ -196,14 +196,14 @@ static void hostile_files_end_in_an_error_before_they_are_decoded(void **state)
     write_file("bomb.jpg", jpeg, sizeof jpeg);
     write_file("empty.jpg", "", 0);
     write_file("text.jpg", "no image at all", 15);
-    h = resize("bomb.jpg", "image/jpeg", "{\"width\":5}", -1);
+    h = resize("bomb.jpg", "{\"width\":5}", -1);
     host_free(h);
-    h = resize("text.jpg", "image/jpeg", "{\"width\":5}", -1);
+    h = resize("text.jpg", "{\"width\":5}", -1);
     host_free(h);
 
     struct err err;
-    h = host_new(dir);
-    host_add_input(h, path_of("empty.jpg"), "image/jpeg");
+    h = host_new();
+    host_add_input(h, path_of("empty.jpg"));
     assert_int_equal(host_run(h, "/image/resize", "{\"width\":5}", &err), -1);
     assert_string_equal(err_name(&err), "INVALID_INPUT_ERROR");
     host_free(h);
@@ -270,11 +270,11 @@ static void faces_in_the_marked_photographs_are_found(void **state)
         return;
     }
     json_object_foreach (json_object_get(marks, "images"), name, list) {
-        struct robot_job *h = host_new(dir);
+        struct robot_job *h = host_new();
         struct err err;
 
         snprintf(path, sizeof path, "%s/%s", faces, name);
-        host_add_input(h, path, "image/jpeg");
+        host_add_input(h, path);
         assert_int_equal(host_run(h, "/image/facedetect", "{}", &err), 0);
         const json_t *got = json_object_get(host_output(h, 0)->meta, "faces");
         marked += (int)json_array_size(list);
@@ -285,8 +285,8 @@ static void faces_in_the_marked_photographs_are_found(void **state)
         if (!json_array_size(list))
             continue; /* no face, no cut-out */
 
-        h = host_new(dir);
-        host_add_input(h, path, "image/jpeg");
+        h = host_new();
+        host_add_input(h, path);
         assert_int_equal(host_run(h, "/image/facedetect",
                                   "{\"crop\":true,\"crop_padding\":\"10%\",\"faces\":\"max-confidence\"}", &err), 0);
         const json_t *f = json_array_get(json_object_get(host_output(h, 0)->meta, "faces"), 0);
