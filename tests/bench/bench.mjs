@@ -157,7 +157,7 @@ function spawnText(cmd, args) { try { return execFileSync(cmd, args, { stdio: ['
   const data = fs.readFileSync(path.join(build, 'pictures/astronaut.png'))
   for (let i = 0; i < n; i++) {
     const body = new FormData()
-    body.set('params', JSON.stringify({ auth: { key: 'k' }, steps: { huge: { robot: '/image/resize', use: ':original', width: 12000, format: 'avif' } } }))
+    body.set('params', JSON.stringify({ auth: { key: 'k' }, steps: { huge: { robot: '/image/resize', use: ':original', width: 9000, format: 'avif' } } }))
     body.append('file', new Blob([data]), 'a.png')
     const a = await (await fetch(`${s.url}/assemblies`, { method: 'POST', body })).json()
     while (!(await (await fetch(a.assembly_url)).json()).running_jobs.some((j) => j.startsWith('huge'))) await sleep(5)

@@ -84,7 +84,7 @@ test('a worker that is killed from outside fails nothing: its job runs again', a
 
 test('a job that takes too long fails with the contract\'s code, and its worker is gone', async (t) => {
   const s = await Server.start(t, { args: ['--job-timeout-s', '1'] })
-  const a = await s.create({ huge: { robot: '/image/resize', use: ':original', width: 12000, format: 'avif' } }, { files: { 'a.png': fs.readFileSync(picture) } })
+  const a = await s.create({ huge: { robot: '/image/resize', use: ':original', width: 9000, format: 'avif' } }, { files: { 'a.png': fs.readFileSync(picture) } })
   const done = await s.until(a.assembly_id)
   assert.equal(done.error, 'INTERNAL_COMMAND_TIMEOUT')
   assert.equal(done.step, 'huge')
