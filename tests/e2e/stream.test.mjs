@@ -45,15 +45,16 @@ test('events come in order, numbered, and the status already holds what they ann
 
 test('a real EventSource hears of a failure, and an unknown Assembly ends it', async (t) => {
   const s = await Server.start(t)
-  const a = await s.create({ x: { robot: '/image/resize', use: ':original', shave: '999999' } }, { expected: 1 })
+  const a = await s.create({ x: { robot: '/image/resize', use: ':original', crop: { x1: 600, y1: 600, x2: 700, y2: 700 } } }, { expected: 1 })
   const es = new EventSource(a.update_stream_url)
+  t.after(() => es.close())
   const failed = new Promise((r) => es.addEventListener('assembly_error', (e) => r(JSON.parse(e.data))))
   const data = fs.readFileSync(picture)
   await new Promise((r) => es.addEventListener('open', r))
   await s.patch(await s.tusCreate(a, data.length, { filename: 'a.png' }), 0, data)
   const error = await failed
   es.close()
-  assert.equal(error.error, 'IMAGE_RESIZE_ERROR')
+  assert.equal(error.error, 'IMAGE_RESIZE_VALIDATION', 'the crop lies outside of the picture')
   assert.equal(error.assembly_id, a.assembly_id)
   assert.equal((await fetch(`${s.url}/ws20001?assembly=${'0'.repeat(32)}`)).status, 404)
   assert.equal((await fetch(`${s.url}/ws20001`)).status, 400)
