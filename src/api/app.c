@@ -1,5 +1,5 @@
 /* The route table, and what every handler may ask. */
-#include "api/app.h"
+#include "api/call.h"
 #include "base/id.h"
 #include "base/log.h"
 
@@ -110,11 +110,18 @@ static const struct http_handler root = {.end = root_end}, health = {.end = heal
                                  bad_escape = {.end = bad_escape_end}, preflight = {.end = preflight_end},
                                  companion = {.end = companion_end};
 
-/* {id}: 32 hex digits; *: the rest of the path. First match wins. */
-static const struct route {
-    const char *method, *pattern;
-    const struct http_handler *handler;
-} routes[] = {
+static int scopes_read(struct call *c, struct err *err)
+{
+    json_t *list = json_array();
+
+    (void)err;
+    for (const char *const *s = auth_scopes; *s; s++)
+        json_array_append_new(list, json_string(*s));
+    json_object_set_new(c->body, "scopes", list);
+    return 0;
+}
+
+static const struct route routes[] = {
     {"GET", "/", &root},
     {"GET", "/healthz", &health},
     {"GET", "/readyz", &ready},
@@ -127,6 +134,8 @@ static const struct route {
     {"HEAD", "/tmpfiles/*", &files_get},
     {"GET", "/ws20001", &stream_get},
     {"GET", "/ws20001/", &stream_get},
+    {"GET", "/auth_keys/scopes", .need = AUTH_SIGNED, .scope = "auth_keys:read", .ok = "AUTH_KEY_SCOPES_FOUND",
+     .read = scopes_read},
     {"OPTIONS", "/resumable/files*", &tus_options},
     {"POST", "/resumable/files", &tus_create},
     {"POST", "/resumable/files/", &tus_create},
@@ -138,22 +147,28 @@ static const struct route {
     {"OPTIONS", "*", &preflight},
 };
 
+/* Matches path against pattern; fills path arguments. */
 static bool matches(struct http_request *req, const char *pattern, const char *path)
 {
-    const char *open = strstr(pattern, "{id}");
-    size_t n = strlen(pattern);
+    int arg = 0;
 
-    if (open) {
-        size_t lead = (size_t)(open - pattern);
+    for (; *pattern; pattern++) {
+        if (*pattern == '*' && !pattern[1])
+            return true;
+        if (*pattern == '{') {
+            size_t n = strcspn(path, "/");
+            AUTO(mem_free) char *part = mem_strndup(path, n);
 
-        if (strncmp(path, pattern, lead) || !id_valid(path + lead))
+            if (!n || (str_starts(pattern, "{id}") && !id_valid(part)))
+                return false;
+            http_set_path_arg(req, arg++, part);
+            path += n;
+            pattern = strchr(pattern, '}');
+        } else if (*pattern != *path++) {
             return false;
-        http_set_path_arg(req, 0, path + lead);
-        return true;
+        }
     }
-    if (pattern[n - 1] == '*')
-        return !strncmp(path, pattern, n - 1);
-    return !strcmp(path, pattern);
+    return !*path;
 }
 
 const struct http_handler *app_route(struct http_request *req, void *ctx)
@@ -165,8 +180,12 @@ const struct http_handler *app_route(struct http_request *req, void *ctx)
         return &bad_escape;
     for (size_t i = 0; i < ARRAY_LEN(routes); i++)
         if ((*routes[i].method == '*' || !strcmp(routes[i].method, method)) &&
-            matches(req, routes[i].pattern, path))
-            return routes[i].handler;
+            matches(req, routes[i].pattern, path)) {
+            if (routes[i].handler)
+                return routes[i].handler;
+            http_set_data(req, (void *)&routes[i]);
+            return &call_handler;
+        }
     /* tus answers for its own paths, in its own manner */
     if (str_starts(path, "/resumable/files/") && strcmp(method, "GET")) {
         http_set_path_arg(req, 0, "");

@@ -31,12 +31,29 @@ void app_load_key(struct app *app, const struct store_key *k);
 /* The route table: http_config.route. */
 const struct http_handler *app_route(struct http_request *req, void *ctx);
 
-/* ---- auth.c ---- */
 enum auth_need {
     AUTH_CREATE, /* key needed; signature if demanded or given. Expiry is looked at before the signature */
     AUTH_SIGNED, /* key and signature always; the signature is looked at first */
 };
 
+/* A row of it. Pattern: {id} is an id of 32 hex digits, {word} any text without a slash (both become
+ * http_path_arg()s in their order), * at the end the rest of the path. First match wins. */
+struct call;
+struct route {
+    const char *method, *pattern; /* method "*": any */
+    const struct http_handler *handler; /* NULL: the columns below describe it (call.h) */
+    enum auth_need need;
+    const char *scope; /* NULL: none */
+    const char *ok;    /* NULL: the answer has none */
+    /* One of: on the HTTP thread, reading through app.reader or the conductor's published documents... */
+    int (*read)(struct call *c, struct err *err);
+    /* ...or on the conductor's thread inside the turn's transaction; answered when that is durable. Look at
+     * everything that may be refused before the first put. */
+    int (*write)(struct call *c, struct store *store, struct err *err);
+    void (*after)(struct call *c); /* after a write's commit, on the conductor's thread; may be NULL */
+};
+
+/* ---- auth.c ---- */
 struct auth {
     const struct auth_key *key;
     int64_t max_size, max_files; /* 0: none */
@@ -51,6 +68,8 @@ MUST_CHECK int auth_check(struct auth *out, json_t **params, struct app *app, en
  * when cancel_requires_auth demands what is not there. Anything else is ignored (api-assemblies.md 3). */
 MUST_CHECK int auth_cancel(struct app *app, const char *text, size_t len, const char *signature,
                            struct err *err);
+/* Every scope there is, NULL at the end (api.md 2.6). */
+extern const char *const auth_scopes[];
 bool auth_has_scope(const struct auth_key *k, const char *scope);
 
 /* ---- handlers ---- */

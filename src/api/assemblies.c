@@ -1,5 +1,6 @@
 /* POST|PUT /assemblies[/{id}], GET and DELETE /assemblies/{id}. Contract: api-assemblies.md 1-3. */
 #include "api/app.h"
+#include "api/fields.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -513,34 +514,6 @@ const struct http_handler assembly_create = {create_begin, create_body, create_e
 
 /* ---- cancel ---- */
 
-struct cancel {
-    struct http_request *req;
-    struct form *form;
-    char id[ID_LEN + 1];
-    char *params, *signature;
-    size_t params_len;
-    bool bad;
-};
-
-static int cancel_field(void *ctx, const char *name, const char *value, size_t len, struct err *err)
-{
-    struct cancel *c = ctx;
-
-    (void)err;
-    if (!strcmp(name, "params")) {
-        keep(&c->params, value, len);
-        c->params_len = len;
-    } else if (!strcmp(name, "signature")) {
-        keep(&c->signature, value, len);
-    }
-    return 0;
-}
-
-static int drop_begin(void *ctx, const char *n, const char *f, const char *t, struct err *err) { return 0; }
-static int drop_data(void *ctx, const char *data, size_t len, struct err *err) { return 0; }
-static int drop_end(void *ctx, struct err *err) { return 0; }
-static const struct form_sink cancel_sink = {drop_begin, drop_data, drop_end, cancel_field};
-
 static void cancel_answered(void *ctx, const struct err *err, struct published *p)
 {
     struct http_request *req = ctx;
@@ -562,40 +535,26 @@ static enum http_next post_cancel(struct http_request *req)
 
 static enum http_next cancel_begin(struct http_request *req)
 {
-    static const struct form_limits limits = {1 << 20, 2 << 20, 100};
-    struct cancel *c = mem_zalloc(sizeof *c);
-    struct err err;
+    struct fields *f = mem_zalloc(sizeof *f);
 
-    c->req = req;
-    http_set_data(req, c);
-    if (http_query(req, "params"))
-        cancel_field(c, "params", http_query(req, "params"), strlen(http_query(req, "params")), &err);
-    if (http_query(req, "signature"))
-        cancel_field(c, "signature", http_query(req, "signature"), strlen(http_query(req, "signature")), &err);
-    if (http_header(req, "Content-Type"))
-        c->form = form_new(http_header(req, "Content-Type"), &cancel_sink, c, &limits, &err);
+    fields_begin(f, req);
+    http_set_data(req, f);
     return HTTP_GO;
 }
 
 static int cancel_body(struct http_request *req, const char *data, size_t len)
 {
-    struct cancel *c = http_data(req);
-    struct err err;
-
-    /* a body that can't be read does not keep a cancel from happening */
-    if (c->form && !c->bad && form_feed(c->form, data, len, &err) < 0)
-        c->bad = true;
+    fields_feed(http_data(req), data, len);
     return 0;
 }
 
 static enum http_next cancel_end(struct http_request *req)
 {
-    struct cancel *c = http_data(req);
+    struct fields *f = http_data(req);
     struct err err;
 
-    if (c->form && !c->bad)
-        (void)!form_finish(c->form, &err);
-    if (auth_cancel(app_of(req), c->params, c->params_len, c->signature, &err) < 0) {
+    (void)!fields_end(f, &err); /* a body that can't be read does not keep a cancel from happening */
+    if (auth_cancel(app_of(req), f->params, f->params_len, f->signature, &err) < 0) {
         reply_error(req, &err, NULL);
         return HTTP_ANSWERED;
     }
@@ -604,15 +563,13 @@ static enum http_next cancel_end(struct http_request *req)
 
 static void cancel_done(struct http_request *req, enum http_outcome outcome)
 {
-    struct cancel *c = http_data(req);
+    struct fields *f = http_data(req);
 
     (void)outcome;
-    if (!c)
+    if (!f)
         return;
-    form_free(c->form);
-    free(c->params);
-    free(c->signature);
-    free(c);
+    fields_done(f);
+    free(f);
 }
 
 const struct http_handler assembly_delete = {cancel_begin, cancel_body, cancel_end, cancel_done};

@@ -8,6 +8,10 @@
 
 #define MAX_JSON_DEPTH 200
 
+const char *const auth_scopes[] = {"assemblies:read", "assemblies:write", "auth_keys:read", "auth_keys:write",
+                                   "bills:read", "queues:read", "template_credentials:read",
+                                   "template_credentials:write", "templates:read", "templates:write", NULL};
+
 bool auth_has_scope(const struct auth_key *k, const char *scope)
 {
     size_t n = strlen(scope);

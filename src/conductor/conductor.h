@@ -61,6 +61,12 @@ void conductor_post(struct conductor *c, const struct conductor_news *news);
 void conductor_post_upload(struct conductor *c, const char *assembly_id, const char *upload_id,
                            const char *upload_meta, conductor_reply reply, void *ctx);
 
+/* Anything else that must be durable (Templates, credentials...): apply runs on the conductor's thread inside
+ * the turn's transaction, with the writer; reply follows when the turn is committed, or has failed. apply returns
+ * 0, or -1 with err when it refuses; it must not refuse after its first put. */
+void conductor_post_write(struct conductor *c, int (*apply)(void *ctx, struct store *s, struct err *err),
+                          conductor_reply reply, void *ctx);
+
 /* From any thread. NULL when it is not live. The caller unrefs. */
 struct published *conductor_find(struct conductor *c, const char *assembly_id);
 int conductor_live_count(struct conductor *c);

@@ -60,13 +60,15 @@ struct answer {
 struct news {
     struct news *next;
     char assembly_id[ID_LEN + 1];
-    int type; /* enum event_type, or NEWS_UPLOAD_ROW */
+    int type; /* enum event_type, or one of NEWS_* */
     json_t *data;
     char *upload_id, *upload_meta;
+    int (*apply)(void *ctx, struct store *s, struct err *err); /* of NEWS_WRITE */
     conductor_reply reply;
     void *ctx;
 };
 #define NEWS_UPLOAD_ROW -1
+#define NEWS_WRITE -2
 
 struct queue {
     struct run *first, **last;

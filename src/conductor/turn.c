@@ -193,6 +193,12 @@ static void handle(struct conductor *c, struct news *n)
     struct live *l = map_get(&c->live, n->assembly_id);
     struct err err = {0};
 
+    if (n->type == NEWS_WRITE) {
+        int rc = turn_begin(c, &err) < 0 ? -1 : n->apply(n->ctx, c->conf.store, &err);
+
+        turn_answer(c, n->reply, n->ctx, rc < 0 ? &err : NULL, NULL);
+        return;
+    }
     if (n->type == NEWS_UPLOAD_ROW) {
         int rc = save_upload(c, n, &err);
 
@@ -503,6 +509,18 @@ void conductor_post_upload(struct conductor *c, const char *assembly_id, const c
     n->type = NEWS_UPLOAD_ROW;
     n->upload_id = mem_strdup(upload_id);
     n->upload_meta = upload_meta ? mem_strdup(upload_meta) : NULL;
+    n->reply = reply;
+    n->ctx = ctx;
+    post(c, n);
+}
+
+void conductor_post_write(struct conductor *c, int (*apply)(void *ctx, struct store *s, struct err *err),
+                          conductor_reply reply, void *ctx)
+{
+    struct news *n = mem_zalloc(sizeof *n);
+
+    n->type = NEWS_WRITE;
+    n->apply = apply;
     n->reply = reply;
     n->ctx = ctx;
     post(c, n);

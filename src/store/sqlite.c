@@ -1,6 +1,6 @@
 /* The store over SQLite: one file in WAL mode, one connection per handle. */
+#include "store/private.h"
 #include "store/schema.h"
-#include "store/store.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -10,89 +10,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Every statement, prepared at its first use and kept for the life of the handle. */
-#define QUERIES(X)                                                                                 \
-    X(BEGIN, "begin immediate")                                                                    \
-    X(COMMIT, "commit")                                                                            \
-    X(ROLLBACK, "rollback")                                                                        \
-    X(ASSEMBLY_ADD, "insert into assembly(id, workspace, created_us) values(?, ?, ?)"              \
-                    " on conflict(id) do nothing")                                                 \
-    X(ASSEMBLY_END, "update assembly set code = ?2, status = ?3, ended_us = ?4, expires_us = ?5"   \
-                    " where id = ?1 and purged = 0")                                               \
-    X(ASSEMBLY_EMPTY, "update assembly set purged = 1, code = null, status = null,"                \
-                      " expires_us = null where id = ?")                                           \
-    X(ASSEMBLY_KEEP, "update assembly set expires_us = ended_us + ?2"                              \
-                     " where id = ?1 and purged = 0 and expires_us < ended_us + ?2")               \
-    X(ASSEMBLIES_OPEN, "select id, workspace from assembly"                                        \
-                       " where ended_us is null and purged = 0 order by created_us, id")           \
-    X(ASSEMBLIES_EXPIRED, "select id from assembly where ended_us is not null and purged = 0"      \
-                          " and expires_us <= ? order by expires_us limit ?")                      \
-    X(STATUS_GET, "select status from assembly"                                                    \
-                  " where id = ? and ended_us is not null and purged = 0")                         \
-    X(EVENT_ADD, "insert into event(assembly_id, seq, at_us, body) values(?, ?, ?, ?)")            \
-    X(EVENTS, "select seq, at_us, body from event where assembly_id = ? order by seq")             \
-    X(EVENTS_DEL, "delete from event where assembly_id = ?")                                       \
-    X(FILE_ADD, "insert into file(blob_id, assembly_id, name, mime, size) values(?, ?, ?, ?, ?)"   \
-                " on conflict(blob_id) do update set name = excluded.name,"                        \
-                " mime = excluded.mime, size = excluded.size"                                      \
-                " where assembly_id = excluded.assembly_id")                                       \
-    X(FILES, "select blob_id from file where assembly_id = ?")                                     \
-    X(FILE_GET, "select name, mime from file where blob_id = ?")                                   \
-    X(FILES_DEL, "delete from file where assembly_id = ?")                                         \
-    X(UPLOAD_PUT, "insert into upload(id, assembly_id, meta) values(?, ?, ?)"                      \
-                  " on conflict(id) do update set assembly_id = excluded.assembly_id,"             \
-                  " meta = excluded.meta")                                                         \
-    X(UPLOAD_DEL, "delete from upload where id = ?")                                               \
-    X(UPLOADS, "select id, assembly_id, meta from upload")                                         \
-    X(UPLOADS_DEL, "delete from upload where assembly_id = ?")                                     \
-    X(KEY_PUT, "insert into auth_key(id, key, secret, workspace, scopes) values(?, ?, ?, ?, ?)"    \
-               " on conflict(id) do update set key = excluded.key, secret = excluded.secret,"      \
-               " workspace = excluded.workspace, scopes = excluded.scopes")                        \
-    X(KEYS, "select id, key, secret, workspace, scopes from auth_key order by id")                 \
-    X(CREDENTIAL_PUT, "insert into credential(workspace, name, type, sealed) values(?, ?, ?, ?)"   \
-                      " on conflict(workspace, name) do update set type = excluded.type,"          \
-                      " sealed = excluded.sealed")                                                 \
-    X(CREDENTIAL_DEL, "delete from credential where workspace = ? and name = ?")                   \
-    X(CREDENTIAL_GET, "select type, sealed from credential where workspace = ? and name = ?")      \
-    X(CREDENTIALS, "select name, type from credential where workspace = ? order by name")          \
-    X(SETTING_PUT, "insert into setting(name, value) values(?, ?)"                                 \
-                   " on conflict(name) do update set value = excluded.value")                      \
-    X(SETTING_GET, "select value from setting where name = ?")
-
-enum query {
-#define X(name, sql) Q_##name,
-    QUERIES(X)
-#undef X
-        Q_COUNT
-};
-
 static const char *const query_sql[Q_COUNT] = {
 #define X(name, sql) [Q_##name] = sql,
-    QUERIES(X)
+#include "store/queries.def"
 #undef X
-};
-
-/* What both kinds of handle have. */
-struct db {
-    sqlite3 *sq;
-    sqlite3_stmt *prepared[Q_COUNT];
-};
-
-struct store {
-    struct db db;
-    bool in_transaction;
-    bool spoiled;   /* a put of this transaction failed: nothing of it may be committed */
-    int good_calls; /* for tests; -1: never fails */
-};
-
-struct store_reader {
-    struct db db;
-    pthread_mutex_t lock;
 };
 
 /* ---- SQLite with our errors ---- */
 
-static int db_fail(struct db *db, struct err *err, const char *what)
+int db_fail(struct db *db, struct err *err, const char *what)
 {
     int rc = sqlite3_errcode(db->sq), sys = sqlite3_system_errno(db->sq);
     bool full = rc == SQLITE_FULL || (rc == SQLITE_IOERR && (sys == ENOSPC || sys == EDQUOT));
@@ -108,16 +34,13 @@ static int db_exec(struct db *db, const char *sql, struct err *err)
     return db_fail(db, err, sql);
 }
 
-/* Also lets go of the read snapshot, and of bound texts, which are the caller's. */
-static void stmt_done(sqlite3_stmt *st)
+void stmt_done(sqlite3_stmt *st)
 {
     if (!st)
         return;
     sqlite3_reset(st);
     sqlite3_clear_bindings(st);
 }
-DEFINE_AUTO(sqlite3_stmt *, stmt_done)
-
 /* Ready a statement; types has a letter for each parameter: t(ext, NULL is fine), i(nt64_t). Texts
  * are not copied: they must live until stmt_done(). */
 static int stmt_start_v(sqlite3_stmt **out, struct db *db, enum query q, struct err *err,
@@ -147,7 +70,7 @@ static int stmt_start_v(sqlite3_stmt **out, struct db *db, enum query q, struct 
     return 0;
 }
 
-static int stmt_start(sqlite3_stmt **out, struct db *db, enum query q, struct err *err,
+int stmt_start(sqlite3_stmt **out, struct db *db, enum query q, struct err *err,
                       const char *types, ...)
 {
     int rc;
@@ -159,8 +82,7 @@ static int stmt_start(sqlite3_stmt **out, struct db *db, enum query q, struct er
     return rc;
 }
 
-/* 1: a row is there. 0: no more. -1: error. */
-static int stmt_next(struct db *db, sqlite3_stmt *st, struct err *err)
+int stmt_next(struct db *db, sqlite3_stmt *st, struct err *err)
 {
     int rc = sqlite3_step(st);
 
@@ -169,7 +91,7 @@ static int stmt_next(struct db *db, sqlite3_stmt *st, struct err *err)
     return rc == SQLITE_DONE ? 0 : db_fail(db, err, sqlite3_sql(st));
 }
 
-static const char *stmt_text(sqlite3_stmt *st, int column)
+const char *stmt_text(sqlite3_stmt *st, int column)
 {
     const char *s = (const char *)sqlite3_column_text(st, column);
 
@@ -323,7 +245,7 @@ void store_break(struct store *s, int good_calls) { s->good_calls = good_calls; 
 
 /* ---- transactions ---- */
 
-static int still_good(struct store *s, struct err *err)
+int store_check(struct store *s, struct err *err)
 {
     if (s->good_calls == 0)
         return err_set(err, ERR_IO, "database: broken for a test");
@@ -333,7 +255,7 @@ static int still_good(struct store *s, struct err *err)
 }
 
 /* A statement without rows. *changed (may be NULL): how many rows it touched. */
-static int run(struct store *s, int *changed, enum query q, struct err *err, const char *types, ...)
+int store_run(struct store *s, int *changed, enum query q, struct err *err, const char *types, ...)
 {
     AUTO(stmt_done) sqlite3_stmt *st = NULL;
     int rc;
@@ -343,7 +265,7 @@ static int run(struct store *s, int *changed, enum query q, struct err *err, con
     if (s->in_transaction && (s->spoiled || sqlite3_get_autocommit(s->db.sq)))
         return err_set(err, ERR_IO, "database: the transaction has failed before");
     va_start(ap, types);
-    rc = still_good(s, err) < 0 || stmt_start_v(&st, &s->db, q, err, types, ap) < 0 ||
+    rc = store_check(s, err) < 0 || stmt_start_v(&st, &s->db, q, err, types, ap) < 0 ||
                  stmt_next(&s->db, st, err) < 0
              ? -1
              : 0;
@@ -358,7 +280,7 @@ static int run(struct store *s, int *changed, enum query q, struct err *err, con
 int store_begin(struct store *s, struct err *err)
 {
     assert(!s->in_transaction);
-    if (run(s, NULL, Q_BEGIN, err, "") < 0)
+    if (store_run(s, NULL, Q_BEGIN, err, "") < 0)
         return -1;
     s->in_transaction = true;
     s->spoiled = false;
@@ -368,7 +290,7 @@ int store_begin(struct store *s, struct err *err)
 int store_commit(struct store *s, struct err *err)
 {
     assert(s->in_transaction);
-    if (run(s, NULL, Q_COMMIT, err, "") < 0) {
+    if (store_run(s, NULL, Q_COMMIT, err, "") < 0) {
         store_rollback(s);
         return -1;
     }
@@ -396,7 +318,7 @@ int store_assembly_add(struct store *s, const char *id, const char *workspace, i
 {
     int changed;
 
-    if (run(s, &changed, Q_ASSEMBLY_ADD, err, "tti", id, workspace, created_us) < 0)
+    if (store_run(s, &changed, Q_ASSEMBLY_ADD, err, "tti", id, workspace, created_us) < 0)
         return -1;
     return changed ? 0 : err_set(err, ERR_EXISTS, "the Assembly ID '%s' was used before", id);
 }
@@ -404,7 +326,7 @@ int store_assembly_add(struct store *s, const char *id, const char *workspace, i
 int store_event_add(struct store *s, const char *assembly_id, int64_t seq, int64_t at_us,
                     const char *json, struct err *err)
 {
-    return run(s, NULL, Q_EVENT_ADD, err, "tiit", assembly_id, seq, at_us, json);
+    return store_run(s, NULL, Q_EVENT_ADD, err, "tiit", assembly_id, seq, at_us, json);
 }
 
 int store_assembly_end(struct store *s, const char *id, const char *code, const char *status,
@@ -412,7 +334,7 @@ int store_assembly_end(struct store *s, const char *id, const char *code, const 
 {
     int changed;
 
-    if (run(s, &changed, Q_ASSEMBLY_END, err, "tttii", id, code, status, ended_us, expires_us) < 0)
+    if (store_run(s, &changed, Q_ASSEMBLY_END, err, "tttii", id, code, status, ended_us, expires_us) < 0)
         return -1;
     return changed ? 0 : err_set(err, ERR_NOT_FOUND, "Assembly '%s' is not known", id);
 }
@@ -424,7 +346,7 @@ int store_open_assemblies(struct store *s,
     AUTO(stmt_done) sqlite3_stmt *st = NULL;
     int row;
 
-    if (still_good(s, err) < 0 || stmt_start(&st, &s->db, Q_ASSEMBLIES_OPEN, err, "") < 0)
+    if (store_check(s, err) < 0 || stmt_start(&st, &s->db, Q_ASSEMBLIES_OPEN, err, "") < 0)
         return -1;
     while ((row = stmt_next(&s->db, st, err)) > 0)
         if (cb(ctx, stmt_text(st, 0), stmt_text(st, 1)) < 0)
@@ -439,7 +361,7 @@ int store_events(struct store *s, const char *assembly_id,
     AUTO(stmt_done) sqlite3_stmt *st = NULL;
     int row;
 
-    if (still_good(s, err) < 0 || stmt_start(&st, &s->db, Q_EVENTS, err, "t", assembly_id) < 0)
+    if (store_check(s, err) < 0 || stmt_start(&st, &s->db, Q_EVENTS, err, "t", assembly_id) < 0)
         return -1;
     while ((row = stmt_next(&s->db, st, err)) > 0)
         if (cb(ctx, sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1), stmt_text(st, 2)) < 0)
@@ -454,7 +376,7 @@ int store_expired(struct store *s, int64_t now_us, int max, int (*cb)(void *ctx,
     sqlite3_stmt *st;
     int row;
 
-    if (still_good(s, err) < 0 ||
+    if (store_check(s, err) < 0 ||
         stmt_start(&st, &s->db, Q_ASSEMBLIES_EXPIRED, err, "ii", now_us, (int64_t)max) < 0)
         return -1;
     while ((row = stmt_next(&s->db, st, err)) > 0)
@@ -474,23 +396,23 @@ int store_assembly_keep_status(bool *kept, struct store *s, const char *id, int6
 {
     int changed = 0;
 
-    if (run(s, &changed, Q_ASSEMBLY_KEEP, err, "ti", id, keep_us) < 0)
+    if (store_run(s, &changed, Q_ASSEMBLY_KEEP, err, "ti", id, keep_us) < 0)
         return -1;
     *kept = changed > 0;
     if (!changed)
         return 0;
-    return run(s, NULL, Q_EVENTS_DEL, err, "t", id) < 0 || run(s, NULL, Q_FILES_DEL, err, "t", id) < 0
+    return store_run(s, NULL, Q_EVENTS_DEL, err, "t", id) < 0 || store_run(s, NULL, Q_FILES_DEL, err, "t", id) < 0
                ? -1
                : 0;
 }
 
 int store_assembly_purge(struct store *s, const char *id, struct err *err)
 {
-    if (run(s, NULL, Q_EVENTS_DEL, err, "t", id) < 0 ||
-        run(s, NULL, Q_FILES_DEL, err, "t", id) < 0 ||
-        run(s, NULL, Q_UPLOADS_DEL, err, "t", id) < 0)
+    if (store_run(s, NULL, Q_EVENTS_DEL, err, "t", id) < 0 ||
+        store_run(s, NULL, Q_FILES_DEL, err, "t", id) < 0 ||
+        store_run(s, NULL, Q_UPLOADS_DEL, err, "t", id) < 0)
         return -1;
-    return run(s, NULL, Q_ASSEMBLY_EMPTY, err, "t", id);
+    return store_run(s, NULL, Q_ASSEMBLY_EMPTY, err, "t", id);
 }
 
 /* ---- files ---- */
@@ -500,7 +422,7 @@ int store_file_add(struct store *s, const char *blob_id, const char *assembly_id
 {
     int changed;
 
-    if (run(s, &changed, Q_FILE_ADD, err, "tttti", blob_id, assembly_id, name, mime, size) < 0)
+    if (store_run(s, &changed, Q_FILE_ADD, err, "tttti", blob_id, assembly_id, name, mime, size) < 0)
         return -1;
     if (changed)
         return 0;
@@ -514,7 +436,7 @@ int store_files(struct store *s, const char *assembly_id, int (*cb)(void *ctx, c
     AUTO(stmt_done) sqlite3_stmt *st = NULL;
     int row;
 
-    if (still_good(s, err) < 0 || stmt_start(&st, &s->db, Q_FILES, err, "t", assembly_id) < 0)
+    if (store_check(s, err) < 0 || stmt_start(&st, &s->db, Q_FILES, err, "t", assembly_id) < 0)
         return -1;
     while ((row = stmt_next(&s->db, st, err)) > 0)
         if (cb(ctx, stmt_text(st, 0)) < 0)
@@ -527,12 +449,12 @@ int store_files(struct store *s, const char *assembly_id, int (*cb)(void *ctx, c
 int store_upload_put(struct store *s, const char *id, const char *assembly_id, const char *meta,
                      struct err *err)
 {
-    return run(s, NULL, Q_UPLOAD_PUT, err, "ttt", id, assembly_id, meta);
+    return store_run(s, NULL, Q_UPLOAD_PUT, err, "ttt", id, assembly_id, meta);
 }
 
 int store_upload_del(struct store *s, const char *id, struct err *err)
 {
-    return run(s, NULL, Q_UPLOAD_DEL, err, "t", id);
+    return store_run(s, NULL, Q_UPLOAD_DEL, err, "t", id);
 }
 
 int store_uploads(struct store *s,
@@ -542,7 +464,7 @@ int store_uploads(struct store *s,
     AUTO(stmt_done) sqlite3_stmt *st = NULL;
     int row;
 
-    if (still_good(s, err) < 0 || stmt_start(&st, &s->db, Q_UPLOADS, err, "") < 0)
+    if (store_check(s, err) < 0 || stmt_start(&st, &s->db, Q_UPLOADS, err, "") < 0)
         return -1;
     while ((row = stmt_next(&s->db, st, err)) > 0)
         if (cb(ctx, stmt_text(st, 0), stmt_text(st, 1), stmt_text(st, 2)) < 0)
@@ -554,7 +476,7 @@ int store_uploads(struct store *s,
 
 int store_key_put(struct store *s, const struct store_key *k, struct err *err)
 {
-    return run(s, NULL, Q_KEY_PUT, err, "ttttt", k->id, k->key, k->secret, k->workspace, k->scopes);
+    return store_run(s, NULL, Q_KEY_PUT, err, "ttttt", k->id, k->key, k->secret, k->workspace, k->scopes);
 }
 
 int store_keys(struct store *s, int (*cb)(void *ctx, const struct store_key *k), void *ctx,
@@ -563,7 +485,7 @@ int store_keys(struct store *s, int (*cb)(void *ctx, const struct store_key *k),
     AUTO(stmt_done) sqlite3_stmt *st = NULL;
     int row;
 
-    if (still_good(s, err) < 0 || stmt_start(&st, &s->db, Q_KEYS, err, "") < 0)
+    if (store_check(s, err) < 0 || stmt_start(&st, &s->db, Q_KEYS, err, "") < 0)
         return -1;
     while ((row = stmt_next(&s->db, st, err)) > 0) {
         struct store_key k = {.id = stmt_text(st, 0),
@@ -583,12 +505,12 @@ int store_keys(struct store *s, int (*cb)(void *ctx, const struct store_key *k),
 int store_credential_put(struct store *s, const char *workspace, const char *name, const char *type,
                          const char *sealed, struct err *err)
 {
-    return run(s, NULL, Q_CREDENTIAL_PUT, err, "tttt", workspace, name, type, sealed);
+    return store_run(s, NULL, Q_CREDENTIAL_PUT, err, "tttt", workspace, name, type, sealed);
 }
 
 int store_credential_del(struct store *s, const char *workspace, const char *name, struct err *err)
 {
-    return run(s, NULL, Q_CREDENTIAL_DEL, err, "tt", workspace, name);
+    return store_run(s, NULL, Q_CREDENTIAL_DEL, err, "tt", workspace, name);
 }
 
 int store_credential_get(char **type, char **sealed, struct store *s, const char *workspace,
@@ -597,7 +519,7 @@ int store_credential_get(char **type, char **sealed, struct store *s, const char
     AUTO(stmt_done) sqlite3_stmt *st = NULL;
     int row;
 
-    if (still_good(s, err) < 0 ||
+    if (store_check(s, err) < 0 ||
         stmt_start(&st, &s->db, Q_CREDENTIAL_GET, err, "tt", workspace, name) < 0 ||
         (row = stmt_next(&s->db, st, err)) < 0)
         return -1;
@@ -615,7 +537,7 @@ int store_credentials(struct store *s, const char *workspace,
     AUTO(stmt_done) sqlite3_stmt *st = NULL;
     int row;
 
-    if (still_good(s, err) < 0 || stmt_start(&st, &s->db, Q_CREDENTIALS, err, "t", workspace) < 0)
+    if (store_check(s, err) < 0 || stmt_start(&st, &s->db, Q_CREDENTIALS, err, "t", workspace) < 0)
         return -1;
     while ((row = stmt_next(&s->db, st, err)) > 0)
         if (cb(ctx, stmt_text(st, 0), stmt_text(st, 1)) < 0)
@@ -627,7 +549,7 @@ int store_credentials(struct store *s, const char *workspace,
 
 int store_setting_put(struct store *s, const char *name, const char *value, struct err *err)
 {
-    return run(s, NULL, Q_SETTING_PUT, err, "tt", name, value);
+    return store_run(s, NULL, Q_SETTING_PUT, err, "tt", name, value);
 }
 
 char *store_setting_get(struct store *s, const char *name)

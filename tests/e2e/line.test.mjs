@@ -108,7 +108,7 @@ test('ignore_errors lets the Assembly complete and lists the error', async (t) =
   const done = await s.until(b.assembly_id)
   assert.equal(done.ok, 'ASSEMBLY_COMPLETED')
   assert.equal(done.ignored_error_count, 1)
-  assert.equal(done.ignored_errors[0].error, 'IMAGE_RESIZE_ERROR')
+  assert.equal(done.ignored_errors[0].error, 'IMAGE_RESIZE_VALIDATION')
   assert.equal(done.ignored_errors[0].step, 'a')
   assert.equal((await s.until(a.assembly_id)).error, undefined)
 })

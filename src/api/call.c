@@ -1,0 +1,150 @@
+#include "api/call.h"
+
+#include <string.h>
+
+static enum http_next call_begin(struct http_request *req)
+{
+    struct call *c = mem_zalloc(sizeof *c);
+
+    c->req = req;
+    c->app = app_of(req);
+    c->route = http_data(req); /* app_route() left it there */
+    c->body = json_object();
+    http_set_data(req, c);
+    fields_begin(&c->fields, req);
+    return HTTP_GO;
+}
+
+static int call_body(struct http_request *req, const char *data, size_t len)
+{
+    struct call *c = http_data(req);
+
+    fields_feed(&c->fields, data, len);
+    return 0;
+}
+
+static void answer(struct call *c)
+{
+    if (c->failed) {
+        reply_error(c->req, &c->err, c->extra);
+        return;
+    }
+    AUTO(json_unref) json_t *all = json_object();
+
+    if (c->route->ok) {
+        json_object_set_new(all, "ok", json_string(c->route->ok));
+        json_object_set_new(all, "http_code", json_integer(200));
+    }
+    json_object_update(all, c->body);
+    reply_json(c->req, 200, json_text(all));
+}
+
+/* On the conductor's thread, inside the turn's transaction. */
+static int write_in_turn(void *ctx, struct store *store, struct err *err)
+{
+    struct call *c = ctx;
+
+    return c->route->write(c, store, err);
+}
+
+static void written(void *ctx, const struct err *err, struct published *p)
+{
+    struct call *c = ctx;
+    struct http_request *req = c->req;
+
+    (void)p;
+    if (err) {
+        c->failed = true;
+        c->err = *err;
+    } else if (c->route->after) {
+        c->route->after(c);
+    }
+    answer(c);
+    http_request_unref(req);
+}
+
+static enum http_next call_end(struct http_request *req)
+{
+    struct call *c = http_data(req);
+
+    c->failed = fields_end(&c->fields, &c->err) < 0 ||
+                auth_check(&c->auth, &c->params, c->app, c->route->need, c->fields.params, c->fields.params_len,
+                           c->fields.signature, http_header(req, "Referer"), c->route->scope, &c->err) < 0;
+    if (!c->failed && c->route->write) {
+        http_request_ref(req);
+        conductor_post_write(c->app->conductor, write_in_turn, written, c);
+        return HTTP_WAIT;
+    }
+    if (!c->failed)
+        c->failed = c->route->read(c, &c->err) < 0;
+    answer(c);
+    return HTTP_ANSWERED;
+}
+
+static void call_done(struct http_request *req, enum http_outcome outcome)
+{
+    struct call *c = http_data(req);
+
+    (void)outcome;
+    if (!c)
+        return;
+    fields_done(&c->fields);
+    json_decref(c->params);
+    json_decref(c->body);
+    json_decref(c->extra);
+    free(c);
+}
+
+const struct http_handler call_handler = {call_begin, call_body, call_end, call_done};
+
+const char *call_text(struct call *c, const char *name)
+{
+    json_t *v = json_object_get(c->params, name);
+
+    if (!v || json_is_null(v))
+        return NULL;
+    if (!json_is_string(v)) {
+        AUTO(mem_free) char *text = json_text(v);
+
+        /* kept where the call's other values are */
+        json_object_set_new(c->params, name, json_string(text));
+        v = json_object_get(c->params, name);
+    }
+    return json_string_value(v);
+}
+
+int call_int(int64_t *out, struct call *c, const char *name, int64_t fallback, int64_t min, int64_t max,
+             enum err_code code, struct err *err)
+{
+    const json_t *v = json_object_get(c->params, name);
+    const char *s = json_string_value(v);
+    char *end = NULL;
+
+    *out = fallback;
+    if (!v || json_is_null(v))
+        return 0;
+    if (json_is_integer(v))
+        *out = json_integer_value(v);
+    else if (s && *s)
+        *out = strtoll(s, &end, 10);
+    if ((!json_is_integer(v) && (!end || *end)) || *out < min || *out > max)
+        return err_set(err, code, "%s must be a whole number from %lld to %lld", name, (long long)min,
+                       (long long)max);
+    return 0;
+}
+
+bool call_flag(struct call *c, const char *name, bool fallback)
+{
+    const json_t *v = json_object_get(c->params, name);
+    const char *s = json_string_value(v);
+
+    if (json_is_boolean(v))
+        return json_is_true(v);
+    if (json_is_integer(v))
+        return json_integer_value(v) != 0;
+    if (s && (!strcmp(s, "1") || !strcmp(s, "true")))
+        return true;
+    if (s && (!strcmp(s, "0") || !strcmp(s, "false")))
+        return false;
+    return fallback;
+}

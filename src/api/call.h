@@ -1,0 +1,30 @@
+/* call.h - endpoints that take params and answer with a JSON object: one row of the route table and one function
+ * each. The row says who may call (auth_need, scope) and the `ok` code; the framework reads the request, checks it
+ * in the order of api.md 2.4, runs the function, adds ok and http_code, and answers. */
+#pragma once
+#include "api/app.h"
+#include "api/fields.h"
+
+struct call {
+    struct http_request *req;
+    struct app *app;
+    const struct route *route;
+    struct fields fields;
+    struct auth auth;
+    json_t *params;  /* parsed, an object; never NULL in a route's function */
+    json_t *body;    /* the answer, an object; the function fills it */
+    json_t *extra;   /* members added to an error answer; NULL: none */
+    struct err err;
+    bool failed;
+};
+
+/* A member of params as text: strings as they are, numbers and booleans as their JSON. NULL: absent or null.
+ * Valid until the call is over. */
+const char *call_text(struct call *c, const char *name);
+/* Whole number, also written as a string. Errors: code, with the member's name and the range. */
+MUST_CHECK int call_int(int64_t *out, struct call *c, const char *name, int64_t fallback, int64_t min,
+                        int64_t max, enum err_code code, struct err *err);
+/* 0/1, true/false, also as strings; anything else is the fallback. */
+bool call_flag(struct call *c, const char *name, bool fallback);
+
+extern const struct http_handler call_handler; /* for rows with read or write */
