@@ -1,7 +1,11 @@
 /* commands.h - what `workcell NAME` does, one function a command. All return the exit code. */
 #pragma once
 
+/* admin.c: what is in the data directory, while no server runs on it */
 int command_credential(int argc, char **argv);
+int command_template(int argc, char **argv);
+int command_workspace(int argc, char **argv);
+int command_key(int argc, char **argv);
 int command_robots(void);
 /* 0 completed, 1 the Assembly failed, 2 wrong use, 3 the server inside could not work, 130 canceled. */
 int command_run(int argc, char **argv);

@@ -16,10 +16,15 @@ static int usage(FILE *to, int rc)
           "  serve [settings]                        run the server\n"
           "  run INSTRUCTIONS.json FILE... -o DIR    one Assembly over local files, without a daemon\n"
           "  credential add NAME TYPE KEY=VALUE...   keep credentials for export and import Robots\n"
-          "  credential list | remove NAME\n"
+          "  credential list | remove NAME | rotate  rotate: seal everything with a new key file\n"
+          "  template create|update NAME FILE        Assembly Instructions under a name (FILE -: standard input)\n"
+          "  template list | get NAME | delete NAME\n"
+          "  workspace add NAME | list               workspaces see nothing of each other\n"
+          "  key add [SCOPE...] | list | delete ID   Auth Keys\n"
           "  robots                                  the Robots and their parameters\n"
           "  version\n\n"
-          "`workcell serve --help` lists the settings.\n",
+          "`workcell serve --help` lists the settings. credential, template, workspace and key work on --data DIR while\n"
+          "no server runs on it, and take --workspace NAME.\n",
           to);
     return rc;
 }
@@ -93,6 +98,12 @@ int main(int argc, char **argv)
         return command_run(argc - 1, argv + 1);
     if (!strcmp(cmd, "credential"))
         return command_credential(argc - 1, argv + 1);
+    if (!strcmp(cmd, "template"))
+        return command_template(argc - 1, argv + 1);
+    if (!strcmp(cmd, "workspace"))
+        return command_workspace(argc - 1, argv + 1);
+    if (!strcmp(cmd, "key"))
+        return command_key(argc - 1, argv + 1);
     if (!strcmp(cmd, "robots"))
         return command_robots();
     if (!strcmp(cmd, "version") || !strcmp(cmd, "--version")) {

@@ -125,15 +125,14 @@ static int begin(struct local_run *j, json_t *params, char **files, int count, s
 {
     AUTO(json_unref) json_t *masked = json_deep_copy(params);
     json_t *steps = json_object_get(params, "steps"), *fields = json_object_get(params, "fields");
-    struct map_iter any = {0};
     int64_t bytes = 0;
 
     instructions_mask(masked);
     AUTO(mem_free) char *text = json_text(masked);
     AUTO(mem_free) char *base = mem_printf("http://127.0.0.1:%d", j->app->port);
-    if (!map_next(&j->app->keys, &any))
+    AUTO(auth_key_unref) struct auth_key *key = keys_any(j->app->keys);
+    if (!key)
         return err_set(err, ERR_INTERNAL, "no Auth Key");
-    const struct auth_key *key = any.value;
     json_t *data = json_pack("{s:s,s:s,s:s,s:O?,s:o,s:o,s:b,s:i,s:s}", "workspace", key->workspace, "key_id",
                              key->id, "base_url", base, "steps", steps, "params", jstring(text), "merged_params",
                              jstring(text), "body_done", 0, "max_attempts", (int)j->app->config->job_attempts,

@@ -3,6 +3,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "http/guard.h"
+#include "store/sealed.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,9 +27,43 @@ struct server {
     struct auth_key *new_key;
 };
 
-static int keep_key(void *ctx, const struct store_key *k)
+struct key_load {
+    struct server *s;
+    struct err *err;
+    int rc;
+};
+
+static int keep_key(void *ctx, const struct store_key *row)
 {
-    app_load_key(ctx, k);
+    struct key_load *l = ctx;
+    struct auth_key *k;
+
+    l->rc = auth_key_open(&k, row, &l->s->seal, l->err);
+    if (l->rc == 0)
+        keys_put(l->s->app.keys, k);
+    return l->rc;
+}
+
+static int add_key(struct auth_key **out, struct server *s, bool first, const char *id, const char *key, const char *secret,
+                   const char *workspace, struct err *err)
+{
+    AUTO(mem_free) char *sealed = auth_key_seal(id, secret, &s->seal);
+    int64_t now = clock_now_us();
+    struct store_key row = {.id = id,
+                            .key = key,
+                            .secret = sealed,
+                            .workspace = workspace,
+                            .scopes = "*",
+                            .created_us = now,
+                            .modified_us = now};
+
+    /* a workspace that is known already is fine */
+    if (store_begin(s->store, err) < 0 || store_key_put(s->store, &row, err) < 0 ||
+        (store_workspace_add(s->store, workspace, "default", now, err) < 0 && err->code != ERR_EXISTS) ||
+        (first && store_setting_put(s->store, "workspace", workspace, err) < 0) || store_commit(s->store, err) < 0 ||
+        auth_key_open(out, &row, &s->seal, err) < 0)
+        return -1;
+    keys_put(s->app.keys, auth_key_ref(*out));
     return 0;
 }
 
@@ -39,27 +74,26 @@ static int first_key(struct server *s, struct err *err)
     char id[ID_LEN + 1], made_key[ID_LEN + 1], made_secret[ID_LEN + 1], workspace[ID_LEN + 1];
     AUTO(mem_free) char *stored = store_setting_get(s->store, "workspace");
     bool given = key && *key && secret && *secret;
+    struct key_load load = {s, err, 0};
+    struct auth_key *made;
 
-    if (store_keys(s->store, keep_key, &s->app, err) < 0)
+    s->app.keys = keys_new();
+    if (store_keys(s->store, keep_key, &load, err) < 0 || load.rc < 0)
         return -1;
-    const struct auth_key *have = given ? map_get(&s->app.keys, key) : NULL;
-    if ((given && have && !strcmp(have->secret, secret)) || (!given && s->app.keys.count))
+    AUTO(auth_key_unref) struct auth_key *have = given ? keys_find(s->app.keys, key) : NULL;
+    if ((given && have && !strcmp(have->secret, secret)) || (!given && keys_count(s->app.keys)))
         return 0;
     id_new(id);
     id_new(made_key);
     id_new(made_secret);
     id_new(workspace);
-    struct store_key k = {.id = have ? have->id : id,
-                          .key = given ? key : made_key,
-                          .secret = given ? secret : made_secret,
-                          .workspace = stored ? stored : workspace,
-                          .scopes = "*"};
-    if (store_begin(s->store, err) < 0 || store_key_put(s->store, &k, err) < 0 ||
-        store_setting_put(s->store, "workspace", k.workspace, err) < 0 || store_commit(s->store, err) < 0)
+    if (add_key(&made, s, !stored, have ? have->id : id, given ? key : made_key, given ? secret : made_secret,
+                have ? have->workspace : stored ? stored : workspace, err) < 0)
         return -1;
-    app_load_key(&s->app, &k);
-    if (!given)
-        s->new_key = map_get(&s->app.keys, made_key);
+    if (given)
+        auth_key_unref(made);
+    else
+        s->new_key = made;
     return 0;
 }
 
@@ -78,17 +112,16 @@ static int split_listen(struct server *s, int *port, const char *listen, struct 
     return 0;
 }
 
-/* One server a data directory: a second one would recover the first one's live Assemblies. */
-static int lock_dir(struct server *s, const char *dir, struct err *err)
+int server_lock_dir(int *lock_fd, const char *dir, struct err *err)
 {
     AUTO(mem_free) char *path = mem_printf("%s/lock", dir);
 
     if (mkdir(dir, 0711) < 0 && errno != EEXIST)
         return err_errno(err, "make the data directory '%s'", dir);
-    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (s->lock_fd < 0)
+    *lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (*lock_fd < 0)
         return err_errno(err, "open '%s'", path);
-    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0)
+    if (flock(*lock_fd, LOCK_EX | LOCK_NB) < 0)
         return err_set(err, ERR_CONFIG, "another workcell uses the data directory '%s'", dir);
     return 0;
 }
@@ -134,14 +167,15 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     int port = 0;
 
     s->app.config = c;
+    s->app.seal = &s->seal;
     gethostname(s->instance, sizeof s->instance - 1);
     s->app.instance = s->instance;
     if (guard_check_list(c->import_allow) < 0)
         return err_set(err, ERR_CONFIG, "import_allow: '%s' can't be read", c->import_allow);
     if (split_listen(s, &port, c->listen, err) < 0 || find_programs(s, err) < 0 ||
-        lock_dir(s, c->data, err) < 0 || store_open(&s->store, db, err) < 0 ||
+        server_lock_dir(&s->lock_fd, c->data, err) < 0 || store_open(&s->store, db, err) < 0 ||
         store_reader_open(&s->app.reader, db, err) < 0 || blob_store_open(&s->app.blobs, blobs, err) < 0 ||
-        seal_key_load(&s->seal, key_file, err) < 0 || first_key(s, err) < 0)
+        sealed_open(&s->seal, s->store, key_file, err) < 0 || first_key(s, err) < 0)
         return -1;
 
     AUTO(mem_free) char *absolute = realpath(c->data, NULL);

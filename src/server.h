@@ -10,6 +10,9 @@ MUST_CHECK int server_start(struct server **out, const struct config *config, in
 void server_drain(struct server *s);
 /* Refuse new work, wait for running work at most drain_timeout_s, end. */
 void server_stop(struct server *s);
+/* One process a data directory: a second server would recover the first one's live Assemblies. Makes the directory.
+ * The lock ends with the descriptor. Errors: ERR_CONFIG (another has it). */
+MUST_CHECK int server_lock_dir(int *lock_fd, const char *dir, struct err *err);
 struct app *server_app(struct server *s);
 const char *server_host(const struct server *s);
 int server_port(const struct server *s);

@@ -1,7 +1,6 @@
 /* The route table, and what every handler may ask. */
 #include "api/call.h"
 #include "base/id.h"
-#include "base/log.h"
 
 #include <string.h>
 
@@ -32,16 +31,6 @@ char *app_base_url(struct http_request *req)
                      strlen(host))
         return mem_printf("%s://127.0.0.1:%d", scheme, app->port);
     return mem_printf("%s://%s", scheme, host);
-}
-
-void app_load_key(struct app *app, const struct store_key *k)
-{
-    struct auth_key *a = mem_zalloc(sizeof *a);
-
-    *a = (struct auth_key){mem_strdup(k->id), mem_strdup(k->key), mem_strdup(k->secret),
-                           mem_strdup(k->workspace), mem_strdup(k->scopes)};
-    map_put(&app->keys, k->key, a);
-    log_mask(k->secret);
 }
 
 static enum http_next root_end(struct http_request *req)
@@ -121,6 +110,15 @@ static int scopes_read(struct call *c, struct err *err)
     return 0;
 }
 
+#define TEMPLATE_ROUTES(path)                                                                                        \
+    {"GET", path, .need = AUTH_SIGNED, .scope = "templates:read", .ok = "TEMPLATE_FOUND", .read = template_get},     \
+        {"PUT", path, .need = AUTH_SIGNED, .scope = "templates:write", .ok = "TEMPLATE_UPDATED",                     \
+         .read = template_check, .write = template_update},                                                          \
+    {                                                                                                                \
+        "DELETE", path, .need = AUTH_SIGNED, .scope = "templates:write", .ok = "TEMPLATE_DELETED",                   \
+        .write = template_delete                                                                                     \
+    }
+
 static const struct route routes[] = {
     {"GET", "/", &root},
     {"GET", "/healthz", &health},
@@ -134,6 +132,12 @@ static const struct route routes[] = {
     {"HEAD", "/tmpfiles/*", &files_get},
     {"GET", "/ws20001", &stream_get},
     {"GET", "/ws20001/", &stream_get},
+    {"POST", "/token", &token_create},
+    {"GET", "/templates", .need = AUTH_SIGNED, .scope = "templates:read", .read = templates_list},
+    {"POST", "/templates", .need = AUTH_SIGNED, .scope = "templates:write", .ok = "TEMPLATE_CREATED",
+     .read = template_check, .write = template_create},
+    TEMPLATE_ROUTES("/templates/{name}"),
+    TEMPLATE_ROUTES("/templates/builtin/{name}"),
     {"GET", "/auth_keys/scopes", .need = AUTH_SIGNED, .scope = "auth_keys:read", .ok = "AUTH_KEY_SCOPES_FOUND",
      .read = scopes_read},
     {"OPTIONS", "/resumable/files*", &tus_options},

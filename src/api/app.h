@@ -1,6 +1,6 @@
 /* app.h - what the handlers of the API work with, and the rows of the route table. */
 #pragma once
-#include "base/map.h"
+#include "api/keys.h"
 #include "conductor/conductor.h"
 #include "config.h"
 #include "http/reply.h"
@@ -9,24 +9,20 @@
 
 #include <pthread.h>
 
-struct auth_key {
-    char *id, *key, *secret, *workspace, *scopes;
-};
-
 struct app {
     const struct config *config;
     struct conductor *conductor;
     struct uploads *uploads;
     struct blob_store *blobs;
     struct store_reader *reader;
-    struct map keys; /* auth.key -> struct auth_key; fixed after the start */
+    struct keys *keys;
+    const struct seal_key *seal;
     const char *instance;
     int port;
     bool draining;
 };
 
 struct app *app_of(struct http_request *req);
-void app_load_key(struct app *app, const struct store_key *k);
 
 /* The route table: http_config.route. */
 const struct http_handler *app_route(struct http_request *req, void *ctx);
@@ -45,8 +41,8 @@ struct route {
     enum auth_need need;
     const char *scope; /* NULL: none */
     const char *ok;    /* NULL: the answer has none */
-    /* One of: on the HTTP thread, reading through app.reader or the conductor's published documents... */
-    int (*read)(struct call *c, struct err *err);
+    /* One of them, or both: on the HTTP thread, reading through app.reader or the conductor's published documents... */
+    int (*read)(struct call *c, struct err *err); /* with a write: runs before it, to refuse what needs no store */
     /* ...or on the conductor's thread inside the turn's transaction; answered when that is durable. Look at
      * everything that may be refused before the first put. */
     int (*write)(struct call *c, struct store *store, struct err *err);
@@ -54,26 +50,75 @@ struct route {
 };
 
 /* ---- auth.c ---- */
-struct auth {
-    const struct auth_key *key;
-    int64_t max_size, max_files; /* 0: none */
+/* What a request shows of who sent it; all but params may be NULL, that one too with a bearer token. */
+struct auth_request {
+    const char *params; /* the exact bytes received */
+    size_t params_len;
+    const char *signature, *referer, *authorization;
 };
 
-/* Check params (the exact bytes received) in the order of api.md 2.4. *params: parsed, the caller's, also set
- * when a later check failed. scope: "assemblies:write"... */
+struct auth {
+    struct auth_key *key;
+    char *scopes;               /* of the bearer token, which may have fewer than its key; NULL: none was used */
+    int64_t max_size, max_files; /* 0: none */
+    struct template_use *template; /* AUTH_CREATE: what params.template_id names; NULL: nothing... */
+    struct err template_err;       /* ...and why not; code 0: it was not asked for */
+};
+void auth_done(struct auth *a);
+
+/* Check in the order of api.md 2.4. *params: parsed, the caller's, also set when a later check failed; *out is to be
+ * done with auth_done() whatever this returns. scope: "assemblies:write"... */
 MUST_CHECK int auth_check(struct auth *out, json_t **params, struct app *app, enum auth_need need,
-                          const char *text, size_t len, const char *signature, const char *referer,
-                          const char *scope, struct err *err);
-/* For DELETE /assemblies/{id}: -1 with ERR_SCOPE when a known key with a right signature lacks the scope, or
- * when cancel_requires_auth demands what is not there. Anything else is ignored (api-assemblies.md 3). */
-MUST_CHECK int auth_cancel(struct app *app, const char *text, size_t len, const char *signature,
-                           struct err *err);
+                          const struct auth_request *r, const char *scope, struct err *err);
+/* For DELETE /assemblies/{id}: -1 with ERR_SCOPE when a known key with a right signature, or a valid bearer token,
+ * lacks the scope, or when cancel_requires_auth demands what is not there. Anything else is ignored
+ * (api-assemblies.md 3). */
+MUST_CHECK int auth_cancel(struct app *app, const struct auth_request *r, struct err *err);
+/* May who sent this do it? */
+bool auth_allows(const struct auth *a, const char *scope);
+/* Is scope (one) in the list (space-separated, or "*")? */
+bool scopes_have(const char *scopes, const char *scope);
+bool scope_exists(const char *scope);
 /* Every scope there is, NULL at the end (api.md 2.6). */
 extern const char *const auth_scopes[];
-bool auth_has_scope(const struct auth_key *k, const char *scope);
+
+/* ---- tokens.c ---- */
+/* Authorization: Bearer ...; fills out->key and out->scopes. Errors: ERR_BEARER_INVALID, ERR_BEARER_EXPIRED. */
+MUST_CHECK int token_check(struct auth *out, struct app *app, const char *token, struct err *err);
+/* The token of the header, NULL when it is of another kind. */
+const char *bearer_of(const char *authorization);
+
+/* ---- templates.c ---- */
+/* A Template as an Assembly uses it. */
+struct template_use {
+    char id[33];
+    char *name;
+    json_t *content; /* an object */
+    bool require_signature;
+};
+void template_use_free(struct template_use *t);
+/* As the store keeps it; the caller frees. template_open() gives NULL and err when key or row is not right. */
+char *template_seal(const struct seal_key *key, const char *id, const json_t *content);
+json_t *template_open(const struct seal_key *key, const struct store_template *row, struct err *err);
+/* Errors: ERR_TEMPLATE_VALIDATION. */
+MUST_CHECK int template_check_name(const char *name, struct err *err);
+/* By id or name. Errors: ERR_TEMPLATE_NOT_FOUND, ERR_TEMPLATE_DB. */
+MUST_CHECK int template_load(struct template_use **out, struct app *app, const char *workspace,
+                             const char *id_or_name, struct err *err);
+/* Do the Template's own words forbid that the request changes its steps? */
+bool template_is_final(const struct template_use *t);
+/* *merged: params over the Template (api-instructions.md 3). Errors: ERR_TEMPLATE_DENIES. */
+MUST_CHECK int template_merge(json_t **merged, const struct template_use *t, const json_t *params, struct err *err);
+
+int templates_list(struct call *c, struct err *err);
+int template_get(struct call *c, struct err *err);
+int template_check(struct call *c, struct err *err);
+int template_create(struct call *c, struct store *store, struct err *err);
+int template_update(struct call *c, struct store *store, struct err *err);
+int template_delete(struct call *c, struct store *store, struct err *err);
 
 /* ---- handlers ---- */
 extern const struct http_handler assembly_create, assembly_get, assembly_delete;
-extern const struct http_handler files_get, stream_get;
+extern const struct http_handler files_get, stream_get, token_create;
 /* GET with ?method=delete, and DELETE without a body. */
 void assembly_answer(struct http_request *req, const char *id, struct published *p, int http_code);

@@ -172,53 +172,91 @@ static json_t *refused(const struct err *err)
     return json_pack("{s:s,s:o}", "code", err_name(err), "msg", jstring(err->msg));
 }
 
-/* The data of the `created` event. -1: no Assembly is made at all (err). */
-static int describe(json_t **out, struct create *c, bool body_done, struct err *err)
+/* What of params the status shows. */
+static char *masked_text(const json_t *params)
 {
-    struct auth auth = {0};
-    AUTO(json_unref) json_t *params = NULL;
+    AUTO(json_unref) json_t *masked = json_deep_copy(params);
+
+    instructions_mask(masked);
+    return json_text(masked);
+}
+
+static struct auth_request who(struct create *c)
+{
+    return (struct auth_request){c->params, c->params_len, c->signature, http_header(c->req, "Referer"),
+                                 http_header(c->req, "Authorization")};
+}
+
+/* The data of the `created` event. -1: no Assembly is made at all (err). */
+static int describe_checked(json_t **out, struct create *c, const struct auth *who_is, json_t *params, bool body_done,
+                            struct err *err)
+{
+    const struct template_use *template = who_is->template;
+    AUTO(json_unref) json_t *merged = NULL;
     AUTO(json_unref) json_t *fields = NULL;
     struct err why = {0};
     int64_t expected;
 
-    if (auth_check(&auth, &params, c->app, AUTH_CREATE, c->params, c->params_len, c->signature,
-                   http_header(c->req, "Referer"), "assemblies:write", err) < 0)
-        return -1;
     if (c->app->draining)
         return err_set(err, ERR_BUSY, "The server is shutting down");
-    if (parse_count(&expected, c->expected ? c->expected : c->tus_expected, err) < 0 ||
-        check_notify_url(params, err) < 0)
+    if (parse_count(&expected, c->expected ? c->expected : c->tus_expected, err) < 0)
         return -1;
-    c->max_size = auth.max_size;
-    if (jstr(params, "template_id"))
-        return err_set(err, ERR_TEMPLATE_NOT_FOUND, "There is no Template '%.100s'",
-                       jstr(params, "template_id"));
-
-    fields = json_is_object(json_object_get(params, "fields"))
-                 ? json_copy(json_object_get(params, "fields"))
+    if (who_is->template_err.code) {
+        *err = who_is->template_err;
+        return -1;
+    }
+    if (!template)
+        merged = json_incref(params);
+    else if (template_merge(&merged, template, params, err) < 0)
+        return -1;
+    if (check_notify_url(merged, err) < 0)
+        return -1;
+    c->max_size = who_is->max_size;
+    fields = json_is_object(json_object_get(merged, "fields"))
+                 ? json_copy(json_object_get(merged, "fields"))
                  : json_object();
     json_object_update(fields, c->fields);
-    AUTO(json_unref) json_t *masked = json_deep_copy(params);
-    instructions_mask(masked);
-    AUTO(mem_free) char *text = json_text(masked);
+    AUTO(mem_free) char *text = masked_text(params);
+    AUTO(mem_free) char *merged_text = template ? masked_text(merged) : mem_strdup(text);
     AUTO(mem_free) char *base = app_base_url(c->req);
-    json_t *steps = json_object_get(params, "steps");
+    json_t *steps = json_object_get(merged, "steps");
     *out = json_pack("{s:s,s:s,s:s,s:O?,s:o,s:o,s:O,s:I,s:b,s:I,s:I,s:I,s:I,s:i,s:s}", "workspace",
-                     auth.key->workspace, "key_id", auth.key->id, "base_url", base, "steps", steps, "params",
-                     jstring(text), "merged_params", jstring(text), "fields", fields, "expected",
+                     who_is->key->workspace, "key_id", who_is->key->id, "base_url", base, "steps", steps, "params",
+                     jstring(text), "merged_params", jstring(merged_text), "fields", fields, "expected",
                      (json_int_t)expected, "body_done", body_done, "body_bytes", (json_int_t)c->received,
                      "body_expected", (json_int_t)http_content_length(c->req), "max_size",
-                     (json_int_t)auth.max_size, "max_files", (json_int_t)auth.max_files, "max_attempts",
+                     (json_int_t)who_is->max_size, "max_files", (json_int_t)who_is->max_files, "max_attempts",
                      (int)c->app->config->job_attempts, "nonce", c->nonce);
     jset(*out, "client", http_header(c->req, "Transloadit-Client"));
-    jset(*out, "usage_tags", jstr(params, "usage_tags"));
-    if (jbool(params, "ignore_upload_meta_data_errors", false))
+    jset(*out, "usage_tags", jstr(merged, "usage_tags"));
+    if (jbool(merged, "ignore_upload_meta_data_errors", false))
         json_object_set_new(*out, "ignore_upload_meta_data_errors", json_true());
-    if (jbool(params, "quiet", false))
+    if (jbool(merged, "quiet", false))
         json_object_set_new(*out, "quiet", json_true());
+    if (template) {
+        AUTO(mem_free) char *content = masked_text(template->content);
+
+        jset(*out, "template_id", template->id);
+        jset(*out, "template_name", template->name);
+        json_object_set_new(*out, "template", jstring(content));
+    }
     if (why.code)
         json_object_set_new(*out, "error", refused(&why));
     return 0;
+}
+
+static int describe(json_t **out, struct create *c, bool body_done, struct err *err)
+{
+    struct auth_request request = who(c);
+    struct auth auth;
+    json_t *params;
+    int rc = auth_check(&auth, &params, c->app, AUTH_CREATE, &request, "assemblies:write", err);
+
+    if (rc == 0)
+        rc = describe_checked(out, c, &auth, params, body_done, err);
+    auth_done(&auth);
+    json_decref(params);
+    return rc;
 }
 
 static void post_files(struct create *c)
@@ -271,7 +309,8 @@ static int create_early(struct create *c, struct err *err)
     if (c->created || !c->params)
         return 0;
     if (describe(&data, c, false, err) < 0)
-        return -1;
+        /* some clients send it after the files */
+        return err->code == ERR_NO_SIGNATURE && !c->signature ? 0 : -1;
     c->created = true;
     body_watch_set_assembly(c->watch, c->id);
     json_object_clear(c->fields);
@@ -469,13 +508,16 @@ static enum http_next create_end(struct http_request *req)
         post(c, EV_CREATED, data, NULL);
         post_files(c);
     } else {
-        AUTO(json_unref) json_t *checked = NULL;
+        struct auth_request request = who(c);
         struct auth auth;
+        json_t *checked;
 
         c->complete = true;
         /* the signature may have come after the files */
-        if (auth_check(&auth, &checked, c->app, AUTH_CREATE, c->params, c->params_len, c->signature,
-                       http_header(req, "Referer"), "assemblies:write", &err) < 0) {
+        int rc = auth_check(&auth, &checked, c->app, AUTH_CREATE, &request, "assemblies:write", &err);
+        auth_done(&auth);
+        json_decref(checked);
+        if (rc < 0) {
             post(c, EV_FAIL, json_pack("{s:i,s:s,s:o}", "code", err.code, "name", err.name, "msg",
                                        jstring(err.msg)),
                  NULL);
@@ -554,7 +596,8 @@ static enum http_next cancel_end(struct http_request *req)
     struct err err;
 
     (void)!fields_end(f, &err); /* a body that can't be read does not keep a cancel from happening */
-    if (auth_cancel(app_of(req), f->params, f->params_len, f->signature, &err) < 0) {
+    struct auth_request request = {f->params, f->params_len, f->signature, NULL, http_header(req, "Authorization")};
+    if (auth_cancel(app_of(req), &request, &err) < 0) {
         reply_error(req, &err, NULL);
         return HTTP_ANSWERED;
     }

@@ -12,18 +12,38 @@ const char *const auth_scopes[] = {"assemblies:read", "assemblies:write", "auth_
                                    "bills:read", "queues:read", "template_credentials:read",
                                    "template_credentials:write", "templates:read", "templates:write", NULL};
 
-bool auth_has_scope(const struct auth_key *k, const char *scope)
+bool scopes_have(const char *scopes, const char *scope)
 {
     size_t n = strlen(scope);
 
-    if (!strcmp(k->scopes, "*"))
+    if (!strcmp(scopes, "*"))
         return true;
-    for (const char *s = k->scopes; (s = strstr(s, scope)); s += n)
-        if ((s == k->scopes || s[-1] == ' ') && (!s[n] || s[n] == ' '))
+    for (const char *s = scopes; (s = strstr(s, scope)); s += n)
+        if ((s == scopes || s[-1] == ' ') && (!s[n] || s[n] == ' '))
             return true;
     return false;
 }
 
+bool scope_exists(const char *scope)
+{
+    for (const char *const *s = auth_scopes; *s; s++)
+        if (!strcmp(*s, scope))
+            return true;
+    return false;
+}
+
+bool auth_allows(const struct auth *a, const char *scope)
+{
+    return scopes_have(a->key->scopes, scope) && (!a->scopes || scopes_have(a->scopes, scope));
+}
+
+void auth_done(struct auth *a)
+{
+    auth_key_unref(a->key);
+    free(a->scopes);
+    template_use_free(a->template);
+    *a = (struct auth){0};
+}
 static int check_expires(const json_t *auth, bool needed, struct err *err)
 {
     const json_t *v = json_object_get(auth, "expires");
@@ -72,17 +92,43 @@ static int check_referer(const json_t *auth, const char *referer, struct err *er
     return miss ? err_set(err, ERR_REFERER, "The Referer header does not match auth.referer") : 0;
 }
 
-static int find_key(const struct auth_key **key, const json_t **auth, json_t **params, struct app *app,
-                    const char *text, size_t len, struct err *err)
+/* The request's auth counts; a Template that may not be overridden keeps its own limits as well. */
+static int check_limits(struct auth *out, const json_t *auth, const char *referer, struct err *err)
+{
+    const json_t *theirs = out->template ? json_object_get(out->template->content, "auth") : NULL;
+    bool final = out->template && template_is_final(out->template);
+    int64_t size = 0, files = 0;
+
+    if (check_limit(&out->max_size, auth, "max_size", 0, ERR_INVALID_MAX_SIZE, err) < 0 ||
+        check_limit(&out->max_files, auth, "max_number_of_files", 1, ERR_INVALID_MAX_FILES, err) < 0 ||
+        check_limit(&size, theirs, "max_size", 0, ERR_INVALID_MAX_SIZE, err) < 0 ||
+        check_limit(&files, theirs, "max_number_of_files", 1, ERR_INVALID_MAX_FILES, err) < 0 ||
+        check_referer(auth, referer, err) < 0)
+        return -1;
+    if (size && (!out->max_size || (final && size < out->max_size)))
+        out->max_size = size;
+    if (files && (!out->max_files || (final && files < out->max_files)))
+        out->max_files = files;
+    const json_t *mine = json_object_get(auth, "referer");
+    return mine && !json_is_null(mine) && !final ? 0 : check_referer(theirs, referer, err);
+}
+
+static int parse_params(json_t **params, const struct auth_request *r, struct err *err)
+{
+    if (!r->params)
+        return err_set(err, ERR_NO_PARAMS, "The request has no params field");
+    if (!(*params = json_parse(r->params, r->params_len, MAX_JSON_DEPTH, err)))
+        return -1;
+    return json_is_object(*params) ? 0 : err_set(err, ERR_NO_OBJECT_PARAMS, "The params are JSON, but not an object");
+}
+
+static int find_key(struct auth *out, const json_t **auth, json_t **params, struct app *app,
+                    const struct auth_request *r, struct err *err)
 {
     const json_t *k;
 
-    if (!text)
-        return err_set(err, ERR_NO_PARAMS, "The request has no params field");
-    if (!(*params = json_parse(text, len, MAX_JSON_DEPTH, err)))
+    if (parse_params(params, r, err) < 0)
         return -1;
-    if (!json_is_object(*params))
-        return err_set(err, ERR_NO_OBJECT_PARAMS, "The params are JSON, but not an object");
     if (!(*auth = json_object_get(*params, "auth")))
         return err_set(err, ERR_NO_AUTH, "The params hold no auth");
     if (!json_is_object(*auth))
@@ -92,49 +138,85 @@ static int find_key(const struct auth_key **key, const json_t **auth, json_t **p
         return err_set(err, ERR_NO_AUTH_KEY, "The params hold no auth.key");
     if (!json_is_string(k))
         return err_set(err, ERR_INVALID_AUTH_KEY, "auth.key is not a text");
-    if (!(*key = map_get(&app->keys, json_string_value(k))))
+    if (!(out->key = keys_find(app->keys, json_string_value(k))))
         return err_set(err, ERR_UNKNOWN_KEY, "There is no such Auth Key");
     return 0;
 }
 
-int auth_check(struct auth *out, json_t **params, struct app *app, enum auth_need need, const char *text,
-               size_t len, const char *signature, const char *referer, const char *scope, struct err *err)
+/* A token says who it is; params may be absent, or lack auth, but must not say otherwise. */
+static int find_by_token(struct auth *out, const json_t **auth, json_t **params, struct app *app,
+                         const struct auth_request *r, struct err *err)
 {
-    const json_t *auth = NULL;
-    bool must_sign = need == AUTH_SIGNED || app->config->require_signature || signature;
+    const json_t *k;
 
-    *params = NULL;
-    if (find_key(&out->key, &auth, params, app, text, len, err) < 0)
+    if (token_check(out, app, bearer_of(r->authorization), err) < 0)
         return -1;
-    if (need == AUTH_SIGNED && !signature)
-        return err_set(err, ERR_NO_SIGNATURE, "The request has no signature");
-    if (check_expires(auth, must_sign, err) < 0)
+    if (!r->params)
+        *params = json_object();
+    else if (parse_params(params, r, err) < 0)
         return -1;
-    if (must_sign && !signature)
-        return err_set(err, ERR_NO_SIGNATURE, "The request has no signature");
-    if (signature && !signature_ok(signature, out->key->secret, text, len))
-        return err_set(err, ERR_INVALID_SIGNATURE, "The signature does not match the params");
-    if (scope && !auth_has_scope(out->key, scope))
-        return err_set(err, ERR_SCOPE, "The Auth Key lacks the scope %s", scope);
-    if (check_limit(&out->max_size, auth, "max_size", 0, ERR_INVALID_MAX_SIZE, err) < 0 ||
-        check_limit(&out->max_files, auth, "max_number_of_files", 1, ERR_INVALID_MAX_FILES, err) < 0 ||
-        check_referer(auth, referer, err) < 0)
-        return -1;
+    *auth = json_object_get(*params, "auth");
+    if (*auth && !json_is_null(*auth) && !json_is_object(*auth))
+        return err_set(err, ERR_NO_OBJECT_AUTH, "The auth in the params is not an object");
+    k = json_object_get(*auth, "key");
+    if (k && !json_is_null(k) && (!json_is_string(k) || strcmp(json_string_value(k), out->key->key)))
+        return err_set(err, ERR_BEARER_MISMATCH, "The bearer token was made with another Auth Key than auth.key");
     return 0;
 }
 
-int auth_cancel(struct app *app, const char *text, size_t len, const char *signature, struct err *err)
+static int check_signature(const struct auth *a, const json_t *auth, enum auth_need need, bool must_sign,
+                           const struct auth_request *r, struct err *err)
+{
+    if (need == AUTH_SIGNED && !r->signature)
+        return err_set(err, ERR_NO_SIGNATURE, "The request has no signature");
+    if (check_expires(auth, must_sign, err) < 0)
+        return -1;
+    if (must_sign && !r->signature)
+        return err_set(err, ERR_NO_SIGNATURE, "The request has no signature");
+    if (r->signature && !signature_ok(r->signature, a->key->secret, r->params, r->params_len))
+        return err_set(err, ERR_INVALID_SIGNATURE, "The signature does not match the params");
+    return 0;
+}
+
+int auth_check(struct auth *out, json_t **params, struct app *app, enum auth_need need,
+               const struct auth_request *r, const char *scope, struct err *err)
+{
+    const json_t *auth = NULL;
+    bool token = bearer_of(r->authorization) != NULL;
+
+    *out = (struct auth){0};
+    *params = NULL;
+    if ((token ? find_by_token : find_key)(out, &auth, params, app, r, err) < 0)
+        return -1;
+    const json_t *name = need == AUTH_CREATE ? json_object_get(*params, "template_id") : NULL;
+    if (name && !json_is_null(name) && !(json_is_string(name) && !json_string_length(name)) &&
+        template_load(&out->template, app, out->key->workspace, json_string_value(name), &out->template_err) < 0)
+        out->template = NULL; /* said when its turn comes */
+    bool must_sign = need == AUTH_SIGNED || app->config->require_signature || out->key->require_signature ||
+                     (out->template && out->template->require_signature) || r->signature;
+    if (token ? check_expires(auth, false, err) < 0 : check_signature(out, auth, need, must_sign, r, err) < 0)
+        return -1;
+    if (scope && !auth_allows(out, scope))
+        return err_set(err, ERR_SCOPE, "The %s lacks the scope %s", token ? "bearer token" : "Auth Key", scope);
+    return check_limits(out, auth, r->referer, err);
+}
+
+int auth_cancel(struct app *app, const struct auth_request *r, struct err *err)
 {
     AUTO(json_unref) json_t *params = NULL;
-    const struct auth_key *key = NULL;
+    struct auth a = {0};
     const json_t *auth = NULL;
     struct err why;
-    bool valid = text && signature && find_key(&key, &auth, &params, app, text, len, &why) == 0 &&
-                 check_expires(auth, true, &why) == 0 && signature_ok(signature, key->secret, text, len);
+    int rc = 0;
+    bool valid = bearer_of(r->authorization)
+                     ? token_check(&a, app, bearer_of(r->authorization), &why) == 0
+                     : r->params && r->signature && find_key(&a, &auth, &params, app, r, &why) == 0 &&
+                           check_signature(&a, auth, AUTH_SIGNED, true, r, &why) == 0;
 
-    if (valid && !auth_has_scope(key, "assemblies:write"))
-        return err_set(err, ERR_SCOPE, "The Auth Key lacks the scope assemblies:write");
-    if (!valid && app->config->cancel_requires_auth)
-        return err_set(err, ERR_SERVER_401, "This server wants a signed request to cancel");
-    return 0;
+    if (valid && !auth_allows(&a, "assemblies:write"))
+        rc = err_set(err, ERR_SCOPE, "The Auth Key lacks the scope assemblies:write");
+    else if (!valid && app->config->cancel_requires_auth)
+        rc = err_set(err, ERR_SERVER_401, "This server wants a signed request to cancel");
+    auth_done(&a);
+    return rc;
 }

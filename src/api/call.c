@@ -1,5 +1,7 @@
 #include "api/call.h"
+#include "base/clock.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static enum http_next call_begin(struct http_request *req)
@@ -67,10 +69,17 @@ static enum http_next call_end(struct http_request *req)
 {
     struct call *c = http_data(req);
 
-    c->failed = fields_end(&c->fields, &c->err) < 0 ||
-                auth_check(&c->auth, &c->params, c->app, c->route->need, c->fields.params, c->fields.params_len,
-                           c->fields.signature, http_header(req, "Referer"), c->route->scope, &c->err) < 0;
+    c->failed = fields_end(&c->fields, &c->err) < 0;
+    struct auth_request who = {c->fields.params, c->fields.params_len, c->fields.signature,
+                               http_header(req, "Referer"), http_header(req, "Authorization")};
+    if (!c->failed)
+        c->failed = auth_check(&c->auth, &c->params, c->app, c->route->need, &who, c->route->scope, &c->err) < 0;
     if (!c->failed && c->route->write) {
+        if (c->route->read && c->route->read(c, &c->err) < 0) {
+            c->failed = true;
+            answer(c);
+            return HTTP_ANSWERED;
+        }
         http_request_ref(req);
         conductor_post_write(c->app->conductor, write_in_turn, written, c);
         return HTTP_WAIT;
@@ -92,6 +101,8 @@ static void call_done(struct http_request *req, enum http_outcome outcome)
     json_decref(c->params);
     json_decref(c->body);
     json_decref(c->extra);
+    json_decref(c->work);
+    auth_done(&c->auth);
     free(c);
 }
 
@@ -131,6 +142,38 @@ int call_int(int64_t *out, struct call *c, const char *name, int64_t fallback, i
         return err_set(err, code, "%s must be a whole number from %lld to %lld", name, (long long)min,
                        (long long)max);
     return 0;
+}
+
+int call_date(int64_t *out, struct call *c, const char *name, int64_t fallback, bool day_end, enum err_code code,
+              struct err *err)
+{
+    const char *s = call_text(c, name);
+    int y, m, d, n = 0;
+
+    *out = fallback;
+    if (!s || !*s)
+        return 0;
+    /* a day alone is all of it */
+    if ((sscanf(s, "%4d-%2d-%2d%n", &y, &m, &d, &n) == 3 || sscanf(s, "%4d/%2d/%2d%n", &y, &m, &d, &n) == 3) &&
+        !s[n]) {
+        AUTO(mem_free) char *full = mem_printf("%sT%s", s, day_end ? "23:59:59.999999" : "00:00:00");
+        if (date_parse(out, full) == 0)
+            return 0;
+    } else if (date_parse(out, s) == 0) {
+        return 0;
+    }
+    return err_set(err, code, "%s can't be read as a date", name);
+}
+
+void call_say(struct call *c, const char *message) { jset(c->body, "message", message); }
+
+void call_set_date(json_t *o, const char *name, int64_t at_us)
+{
+    char text[25];
+
+    if (at_us)
+        date_format_iso(text, at_us);
+    json_object_set_new(o, name, at_us ? json_string(text) : json_null());
 }
 
 bool call_flag(struct call *c, const char *name, bool fallback)

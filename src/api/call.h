@@ -14,6 +14,7 @@ struct call {
     json_t *params;  /* parsed, an object; never NULL in a route's function */
     json_t *body;    /* the answer, an object; the function fills it */
     json_t *extra;   /* members added to an error answer; NULL: none */
+    json_t *work;    /* the functions' own, from read to write to after; NULL at first */
     struct err err;
     bool failed;
 };
@@ -26,5 +27,12 @@ MUST_CHECK int call_int(int64_t *out, struct call *c, const char *name, int64_t 
                         int64_t max, enum err_code code, struct err *err);
 /* 0/1, true/false, also as strings; anything else is the fallback. */
 bool call_flag(struct call *c, const char *name, bool fallback);
+
+/* A moment, or a day ("2031-05-06": its begin, or its end with day_end). Errors: code. */
+MUST_CHECK int call_date(int64_t *out, struct call *c, const char *name, int64_t fallback, bool day_end,
+                         enum err_code code, struct err *err);
+void call_say(struct call *c, const char *message); /* the answer's `message` */
+/* A moment as lists have it; 0: null. */
+void call_set_date(json_t *o, const char *name, int64_t at_us);
 
 extern const struct http_handler call_handler; /* for rows with read or write */

@@ -169,8 +169,8 @@ char *status_fixed(const struct assembly *a, const char *instance, const char *r
     put_text(&b, "account_name", NULL);
     put_text(&b, "account_slug", NULL);
     put_text(&b, "api_auth_key_id", a->key_id);
-    put_text(&b, "template_id", NULL);
-    put_text(&b, "template_name", NULL);
+    put_text(&b, "template_id", jstr(c, "template_id"));
+    put_text(&b, "template_name", jstr(c, "template_name"));
     put_text(&b, "instance", instance);
     put_text(&b, "region", region);
     put_text(&b, "assembly_url", url);
@@ -189,7 +189,7 @@ char *status_fixed(const struct assembly *a, const char *instance, const char *r
     put_text(&b, "notify_url", jstr(c, "notify_url"));
     put_text(&b, "parent_assembly_status", NULL);
     put_text(&b, "params", jstr(c, "params"));
-    put_text(&b, "template", NULL);
+    put_text(&b, "template", jstr(c, "template"));
     put_text(&b, "merged_params", jstr(c, "merged_params"));
     put_text(&b, "build_id", build_id);
     return str_take(&b);

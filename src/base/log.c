@@ -26,6 +26,11 @@ void log_mask(const char *secret)
     if (!secret || strlen(secret) < 4)
         return;
     pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < secret_count; i++)
+        if (!strcmp(secrets[i], secret)) {
+            pthread_mutex_unlock(&lock);
+            return;
+        }
     secrets = mem_realloc(secrets, (secret_count + 1) * sizeof *secrets);
     secrets[secret_count++] = mem_strdup(secret);
     pthread_mutex_unlock(&lock);

@@ -87,8 +87,7 @@ static int parse_key(struct seal_key *out, const char *text, size_t len, const c
     return 0;
 }
 
-/* 1: read. 0: there is none. */
-static int read_key(struct seal_key *out, const char *path, struct err *err)
+int seal_key_read(struct seal_key *out, const char *path, struct err *err)
 {
     char text[128];
     AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -135,7 +134,7 @@ static int flush_parent(const char *path, struct err *err)
 int seal_key_load(struct seal_key *out, const char *path, struct err *err)
 {
     struct seal_key k;
-    int rc = read_key(&k, path, err), linked;
+    int rc = seal_key_read(&k, path, err), linked;
 
     if (rc < 0)
         return -1;
@@ -154,11 +153,42 @@ int seal_key_load(struct seal_key *out, const char *path, struct err *err)
         unlink(tmp);
         if (rc < 0 || flush_parent(path, err) < 0)
             return -1;
-        if (linked < 0 && read_key(&k, path, err) != 1)
+        if (linked < 0 && seal_key_read(&k, path, err) != 1)
             return -1;
     }
     *out = k;
     return 0;
+}
+
+int seal_key_make(struct seal_key *out, const char *path, struct err *err)
+{
+    struct seal_key k;
+
+    if (RAND_bytes(k.bytes, sizeof k.bytes) != 1)
+        abort();
+    unlink(path);
+    if (write_key(path, &k, err) < 0 || flush_parent(path, err) < 0)
+        return -1;
+    *out = k;
+    return 0;
+}
+
+int seal_key_replace(const char *from, const char *path, struct err *err)
+{
+    if (rename(from, path) < 0)
+        return err_errno(err, "rename '%s'", from);
+    return flush_parent(path, err);
+}
+
+void seal_key_name(char out[static 33], const struct seal_key *k)
+{
+    char hex[65], mac[129];
+
+    hex_encode(hex, k->bytes, sizeof k->bytes);
+    hmac_hex(mac, HMAC_ALG_SHA256, hex, "name", 4);
+    memcpy(out, mac, 32);
+    out[32] = 0;
+    OPENSSL_cleanse(hex, sizeof hex);
 }
 
 /* ---- sealing ---- */

@@ -20,6 +20,14 @@ struct seal_key {
 };
 /* Read the key file, or make it when it is missing. */
 MUST_CHECK int seal_key_load(struct seal_key *out, const char *path, struct err *err);
+/* 1: read. 0: there is no such file. */
+MUST_CHECK int seal_key_read(struct seal_key *out, const char *path, struct err *err);
+/* A new key in a new file (an old one under that name is replaced); durable when this returns. */
+MUST_CHECK int seal_key_make(struct seal_key *out, const char *path, struct err *err);
+/* from takes the place of path, durably. */
+MUST_CHECK int seal_key_replace(const char *from, const char *path, struct err *err);
+/* Tells keys apart and says nothing about their bytes: 32 hex digits. */
+void seal_key_name(char out[static 33], const struct seal_key *k);
 /* base64(version, nonce, ciphertext, tag). context (e.g. "workspace/name") is authenticated, not stored.
  * The caller frees. */
 char *seal(const struct seal_key *k, const char *context, const char *plain);

@@ -1,4 +1,5 @@
 /* What the rules ask for, done: jobs queued and given to workers, work stopped and counted, streams told. */
+#include "assembly/credentials.h"
 #include "conductor/private.h"
 
 #include <string.h>
@@ -111,26 +112,23 @@ static json_t *inputs_of(const struct job *j)
 }
 
 /* Stored credentials take the place of their name. What the step gives itself wins. */
-static int inject_credentials(struct conductor *c, const struct assembly *a, json_t *params,
-                              struct err *err)
+static int inject_credentials(struct conductor *c, const struct assembly *a, const struct robot *robot,
+                              json_t *params, struct err *err)
 {
-    AUTO(mem_free) char *name = NULL;
-    AUTO(mem_free) char *type = NULL;
-    AUTO(mem_free) char *sealed = NULL;
+    AUTO(mem_free) char *name = jstr(params, "credentials") ? mem_strdup(jstr(params, "credentials")) : NULL;
     AUTO(mem_free) char *plain = NULL;
+    struct store_credential *found = NULL;
 
-    if (!jstr(params, "credentials"))
+    if (!name)
         return 0;
-    name = mem_strdup(jstr(params, "credentials"));
-    if (store_credential_get(&type, &sealed, c->conf.store, a->workspace, name, err) < 0)
+    if (store_credential_get(&found, c->conf.store, a->workspace, name, err) < 0)
         return err_set(err, ERR_CREDENTIALS, "There are no stored credentials named '%.100s'", name);
-    AUTO(mem_free) char *context = mem_printf("%s/%s", a->workspace, name);
-    if (unseal(&plain, c->conf.seal, context, sealed, err) < 0)
-        return -1;
-    AUTO(json_unref) json_t *content = json_loads(plain, 0, NULL);
-    json_object_del(params, "credentials");
-    json_object_update_missing(params, content);
-    return 0;
+    AUTO(mem_free) char *context = mem_printf("%s/%s", a->workspace, found->name);
+    AUTO(json_unref) json_t *content =
+        unseal(&plain, c->conf.seal, context, found->sealed, err) < 0 ? NULL : json_loads(plain, 0, NULL);
+    int rc = content ? credential_inject(params, robot, name, found->type, content, err) : -1;
+    free(found);
+    return rc;
 }
 
 static void fail_job(struct conductor *c, struct live *l, int job, const struct err *why)
@@ -158,7 +156,7 @@ static bool start(struct conductor *c, struct run *r)
     struct err err = {0};
 
     if (assembly_job_params(&params, l->a, j, c->conf.region, &err) < 0 ||
-        inject_credentials(c, l->a, params, &err) < 0) {
+        inject_credentials(c, l->a, robot, params, &err) < 0) {
         int job = r->job;
 
         json_decref(params);

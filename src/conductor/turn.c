@@ -135,15 +135,14 @@ static int check_credentials(struct conductor *c, const json_t *data, const char
 
     json_object_foreach (json_object_get(data, "steps"), name, s) {
         const char *want = json_is_object(s) ? jstr(s, "credentials") : NULL;
-        AUTO(mem_free) char *type = NULL;
-        AUTO(mem_free) char *sealed = NULL;
+        struct store_credential *found = NULL;
 
         if (!want || strstr(want, "${"))
             continue;
         *step = name;
-        if (store_credential_get(&type, &sealed, c->conf.store, jstr_or(data, "workspace", ""), want,
-                                 err) < 0)
+        if (store_credential_get(&found, c->conf.store, jstr_or(data, "workspace", ""), want, err) < 0)
             return err_set(err, ERR_CREDENTIALS, "There are no stored credentials named '%.100s'", want);
+        free(found);
     }
     return 0;
 }
@@ -166,6 +165,11 @@ static void create(struct conductor *c, struct news *n)
         json_object_set_new(n->data, "error",
                             json_pack("{s:s,s:o,s:s?}", "code", err_name(&err), "msg",
                                       jstring(err.msg), "step", step));
+    if (jstr(n->data, "template_id") &&
+        store_template_used(c->conf.store, jstr(n->data, "template_id"), clock_now_us(), &err) < 0) {
+        turn_answer(c, n->reply, n->ctx, &err, NULL);
+        return;
+    }
     l = live_add(c, n->assembly_id);
     if (turn_apply(c, l, EV_CREATED, n->data, &err) < 0) {
         turn_answer(c, n->reply, n->ctx, &err, NULL);

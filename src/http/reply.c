@@ -47,7 +47,10 @@ struct http_response *reply_error_response(const struct err *err, const json_t *
         str_add_json_value(&b, v);
     }
     str_putc(&b, '}');
-    return json_response(status, str_take(&b));
+    struct http_response *r = json_response(status, str_take(&b));
+    if (status == 401) /* HTTP demands that a 401 names a way in */
+        http_response_header(r, "WWW-Authenticate", str_starts(err_name(err), "TOKEN_") ? "Basic" : "Bearer");
+    return r;
 }
 
 void reply_error(struct http_request *req, const struct err *err, const json_t *extra)

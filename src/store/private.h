@@ -47,5 +47,10 @@ DEFINE_AUTO(sqlite3_stmt *, stmt_done)
 
 /* A statement without rows, on the writer. *changed (may be NULL): how many rows it touched. */
 MUST_CHECK int store_run(struct store *s, int *changed, enum query q, struct err *err, const char *types, ...);
+/* Statements without rows or parameters, several separated by ';'. */
+MUST_CHECK int db_exec(struct db *db, const char *sql, struct err *err);
+/* A copy of row (size bytes) and of the texts that its members point to, in one allocation. texts: the addresses
+ * of those members in row. */
+void *row_pack(void *row, size_t size, const char **texts[], size_t count);
 /* Every call on the writer that runs no store_run() asks this first (tests break the store here). */
 MUST_CHECK int store_check(struct store *s, struct err *err);

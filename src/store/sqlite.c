@@ -27,7 +27,7 @@ int db_fail(struct db *db, struct err *err, const char *what)
                    sqlite3_errmsg(db->sq));
 }
 
-static int db_exec(struct db *db, const char *sql, struct err *err)
+int db_exec(struct db *db, const char *sql, struct err *err)
 {
     if (sqlite3_exec(db->sq, sql, NULL, NULL, NULL) == SQLITE_OK)
         return 0;
@@ -96,6 +96,27 @@ const char *stmt_text(sqlite3_stmt *st, int column)
     const char *s = (const char *)sqlite3_column_text(st, column);
 
     return s ? s : "";
+}
+
+void *row_pack(void *row, size_t size, const char **texts[], size_t count)
+{
+    size_t total = size;
+    char *copy, *at;
+
+    for (size_t i = 0; i < count; i++)
+        total += strlen(*texts[i]) + 1;
+    copy = mem_alloc(total);
+    memcpy(copy, row, size);
+    at = copy + size;
+    for (size_t i = 0; i < count; i++) {
+        size_t n = strlen(*texts[i]) + 1;
+        const char **member = (const char **)(copy + ((char *)texts[i] - (char *)row));
+
+        memcpy(at, *texts[i], n);
+        *member = at;
+        at += n;
+    }
+    return copy;
 }
 
 /* ---- opening ---- */
@@ -190,7 +211,8 @@ static int migrate(struct store *s, struct err *err)
                        latest);
     }
     for (int i = have; i < latest; i++)
-        if (db_exec(&s->db, store_migrations[i], err) < 0) {
+        /* what moves may be secret: no copy of it stays in a free page */
+        if ((i == have && db_exec(&s->db, "pragma secure_delete = on", err) < 0) || db_exec(&s->db, store_migrations[i], err) < 0) {
             store_rollback(s);
             return -1;
         }
@@ -199,7 +221,7 @@ static int migrate(struct store *s, struct err *err)
         store_rollback(s);
         return -1;
     }
-    return store_commit(s, err);
+    return store_commit(s, err) < 0 || db_exec(&s->db, "pragma secure_delete = off", err) < 0 ? -1 : 0;
 }
 
 int store_open(struct store **out, const char *url, struct err *err)
@@ -468,79 +490,6 @@ int store_uploads(struct store *s,
         return -1;
     while ((row = stmt_next(&s->db, st, err)) > 0)
         if (cb(ctx, stmt_text(st, 0), stmt_text(st, 1), stmt_text(st, 2)) < 0)
-            return 0;
-    return row;
-}
-
-/* ---- Auth Keys ---- */
-
-int store_key_put(struct store *s, const struct store_key *k, struct err *err)
-{
-    return store_run(s, NULL, Q_KEY_PUT, err, "ttttt", k->id, k->key, k->secret, k->workspace, k->scopes);
-}
-
-int store_keys(struct store *s, int (*cb)(void *ctx, const struct store_key *k), void *ctx,
-               struct err *err)
-{
-    AUTO(stmt_done) sqlite3_stmt *st = NULL;
-    int row;
-
-    if (store_check(s, err) < 0 || stmt_start(&st, &s->db, Q_KEYS, err, "") < 0)
-        return -1;
-    while ((row = stmt_next(&s->db, st, err)) > 0) {
-        struct store_key k = {.id = stmt_text(st, 0),
-                              .key = stmt_text(st, 1),
-                              .secret = stmt_text(st, 2),
-                              .workspace = stmt_text(st, 3),
-                              .scopes = stmt_text(st, 4)};
-
-        if (cb(ctx, &k) < 0)
-            return 0;
-    }
-    return row;
-}
-
-/* ---- credentials ---- */
-
-int store_credential_put(struct store *s, const char *workspace, const char *name, const char *type,
-                         const char *sealed, struct err *err)
-{
-    return store_run(s, NULL, Q_CREDENTIAL_PUT, err, "tttt", workspace, name, type, sealed);
-}
-
-int store_credential_del(struct store *s, const char *workspace, const char *name, struct err *err)
-{
-    return store_run(s, NULL, Q_CREDENTIAL_DEL, err, "tt", workspace, name);
-}
-
-int store_credential_get(char **type, char **sealed, struct store *s, const char *workspace,
-                         const char *name, struct err *err)
-{
-    AUTO(stmt_done) sqlite3_stmt *st = NULL;
-    int row;
-
-    if (store_check(s, err) < 0 ||
-        stmt_start(&st, &s->db, Q_CREDENTIAL_GET, err, "tt", workspace, name) < 0 ||
-        (row = stmt_next(&s->db, st, err)) < 0)
-        return -1;
-    if (!row)
-        return err_set(err, ERR_NOT_FOUND, "there are no credentials '%s'", name);
-    *type = mem_strdup(stmt_text(st, 0));
-    *sealed = mem_strdup(stmt_text(st, 1));
-    return 0;
-}
-
-int store_credentials(struct store *s, const char *workspace,
-                      int (*cb)(void *ctx, const char *name, const char *type), void *ctx,
-                      struct err *err)
-{
-    AUTO(stmt_done) sqlite3_stmt *st = NULL;
-    int row;
-
-    if (store_check(s, err) < 0 || stmt_start(&st, &s->db, Q_CREDENTIALS, err, "t", workspace) < 0)
-        return -1;
-    while ((row = stmt_next(&s->db, st, err)) > 0)
-        if (cb(ctx, stmt_text(st, 0), stmt_text(st, 1)) < 0)
             return 0;
     return row;
 }

@@ -81,29 +81,61 @@ MUST_CHECK int store_uploads(struct store *s,
                                        const char *meta),
                              void *ctx, struct err *err);
 
-/* ---- workspaces and Auth Keys ---- */
+/* ---- workspaces, Auth Keys, credentials, Templates (keys.c, credentials.c, templates.c) ----
+ * What is secret comes and goes sealed (base/secret.h); sealed.h says with which context. */
+/* Errors: ERR_EXISTS (the id or the name). */
+MUST_CHECK int store_workspace_add(struct store *s, const char *id, const char *name, int64_t created_us,
+                                   struct err *err);
+MUST_CHECK int store_workspaces(struct store *s,
+                                int (*cb)(void *ctx, const char *id, const char *name, int64_t created_us),
+                                void *ctx, struct err *err);
+
 struct store_key {
     const char *id;        /* 32 hex */
     const char *key;       /* what clients send */
-    const char *secret;    /* signs their requests */
+    const char *secret;    /* signs their requests; sealed */
     const char *workspace; /* 32 hex */
     const char *scopes;    /* space-separated; "*": all */
+    const char *description;
+    bool require_signature;
+    int64_t created_us, modified_us;
+    bool in_clear; /* the secret is from before schema 2, and not sealed yet */
 };
+/* Adds, or replaces the one with this id (created_us stays). */
 MUST_CHECK int store_key_put(struct store *s, const struct store_key *k, struct err *err);
+MUST_CHECK int store_key_del(struct store *s, const char *workspace, const char *id, struct err *err);
+MUST_CHECK int store_key_count(int64_t *out, struct store *s, const char *workspace, struct err *err);
+/* Oldest first. */
 MUST_CHECK int store_keys(struct store *s, int (*cb)(void *ctx, const struct store_key *k),
                           void *ctx, struct err *err);
 
-/* ---- stored credentials; sealed is what seal() of base/secret.h made, base64 ---- */
-MUST_CHECK int store_credential_put(struct store *s, const char *workspace, const char *name,
-                                    const char *type, const char *sealed, struct err *err);
-MUST_CHECK int store_credential_del(struct store *s, const char *workspace, const char *name,
-                                    struct err *err);
-/* *sealed is the caller's. Errors: ERR_NOT_FOUND. */
-MUST_CHECK int store_credential_get(char **type, char **sealed, struct store *s,
-                                    const char *workspace, const char *name, struct err *err);
-MUST_CHECK int store_credentials(struct store *s, const char *workspace,
-                                 int (*cb)(void *ctx, const char *name, const char *type),
-                                 void *ctx, struct err *err);
+/* Rows that a call hands over are one allocation, freed by free(). */
+struct store_credential {
+    const char *id, *workspace, *name, *type, *sealed;
+    int64_t created_us, modified_us;
+};
+/* Errors: ERR_EXISTS (the name). */
+MUST_CHECK int store_credential_add(struct store *s, const struct store_credential *c, struct err *err);
+/* Name, type, content and modified_us of the one with this id. Errors: ERR_EXISTS (another has the name). */
+MUST_CHECK int store_credential_put(struct store *s, const struct store_credential *c, struct err *err);
+MUST_CHECK int store_credential_del(struct store *s, const char *workspace, const char *id, struct err *err);
+/* By id or name. Errors: ERR_NOT_FOUND. */
+MUST_CHECK int store_credential_get(struct store_credential **out, struct store *s, const char *workspace,
+                                    const char *id_or_name, struct err *err);
+
+struct store_template {
+    const char *id, *workspace, *name, *content; /* content: sealed JSON text */
+    bool require_signature;
+    int64_t created_us, modified_us, last_used_us; /* last_used_us 0: never */
+};
+/* As the calls for credentials. */
+MUST_CHECK int store_template_add(struct store *s, const struct store_template *t, struct err *err);
+MUST_CHECK int store_template_put(struct store *s, const struct store_template *t, struct err *err);
+MUST_CHECK int store_template_del(struct store *s, const char *workspace, const char *id, struct err *err);
+MUST_CHECK int store_template_get(struct store_template **out, struct store *s, const char *workspace,
+                                  const char *id_or_name, struct err *err);
+/* An Assembly is made with it. Seconds are exact enough. */
+MUST_CHECK int store_template_used(struct store *s, const char *id, int64_t at_us, struct err *err);
 
 /* ---- small settings of the installation (instance id, schema) ---- */
 MUST_CHECK int store_setting_put(struct store *s, const char *name, const char *value,
@@ -120,3 +152,25 @@ MUST_CHECK int store_status_get(struct str *out, struct store_reader *r, const c
 /* Name and MIME type of a blob that may be served. Errors: ERR_NOT_FOUND. Thread-safe. */
 MUST_CHECK int store_file_get(char **name, char **mime, struct store_reader *r, const char *blob_id,
                               struct err *err);
+/* As above, from another thread. */
+MUST_CHECK int store_credential_read(struct store_credential **out, struct store_reader *r,
+                                     const char *workspace, const char *id_or_name, struct err *err);
+MUST_CHECK int store_template_read(struct store_template **out, struct store_reader *r, const char *workspace,
+                                   const char *id_or_name, struct err *err);
+/* A page of a workspace's. sort: "id", "name", "modified", "type" (credentials), else by creation. max -1: all.
+ * The callback must not call the reader. */
+struct store_page {
+    const char *workspace, *sort;
+    bool descending;
+    int64_t from_us, to_us; /* Templates: made in this time, both included */
+    int64_t max, skip;
+};
+MUST_CHECK int store_credentials(struct store_reader *r, const struct store_page *page,
+                                 int (*cb)(void *ctx, const struct store_credential *c), void *ctx,
+                                 struct err *err);
+MUST_CHECK int store_templates(struct store_reader *r, const struct store_page *page,
+                               int (*cb)(void *ctx, const struct store_template *t), void *ctx,
+                               struct err *err);
+/* How many there are, whatever the page. */
+MUST_CHECK int store_template_count(int64_t *out, struct store_reader *r, const struct store_page *page,
+                                    struct err *err);

@@ -304,13 +304,11 @@ static void expired_assemblies_come_oldest_first_and_may_be_purged_on_the_spot(v
     assert_string_equal(text(&seen), "");
 }
 
-static void uploads_keys_credentials_and_settings_are_kept_and_replaced(void **state)
+static void uploads_keys_and_settings_are_kept_and_replaced(void **state)
 {
     struct fixture *f = *state;
     struct store_key k = {ID_A, "key-1", "secret-1", WS, "*"};
     AUTO(str_done) struct str seen = {0};
-    AUTO(mem_free) char *type = NULL;
-    AUTO(mem_free) char *sealed = NULL;
     AUTO(mem_free) char *value = NULL;
 
     OK(store_begin(f->s, &f->err));
@@ -319,9 +317,6 @@ static void uploads_keys_credentials_and_settings_are_kept_and_replaced(void **s
     OK(store_key_put(f->s, &k, &f->err));
     k.secret = "secret-2";
     OK(store_key_put(f->s, &k, &f->err));
-    OK(store_credential_put(f->s, WS, "my_s3", "s3", "AAAA", &f->err));
-    OK(store_credential_put(f->s, WS, "my_s3", "s3", "BBBB", &f->err));
-    OK(store_credential_put(f->s, ID_B, "my_s3", "s3", "CCCC", &f->err));
     OK(store_setting_put(f->s, "instance", "one", &f->err));
     OK(store_setting_put(f->s, "instance", "two", &f->err));
     OK(store_commit(f->s, &f->err));
@@ -329,21 +324,15 @@ static void uploads_keys_credentials_and_settings_are_kept_and_replaced(void **s
 
     OK(store_uploads(f->s, list_three, &seen, &f->err));
     OK(store_keys(f->s, list_key, &seen, &f->err));
-    OK(store_credentials(f->s, WS, list_two, &seen, &f->err));
     assert_string_equal(text(&seen),
-                        ID_C " " ID_A " {\"n\":2}\n" ID_A " key-1 secret-2 " WS " *\nmy_s3 s3\n");
-    OK(store_credential_get(&type, &sealed, f->s, WS, "my_s3", &f->err));
-    assert_string_equal(type, "s3");
-    assert_string_equal(sealed, "BBBB");
+                        ID_C " " ID_A " {\"n\":2}\n" ID_A " key-1 secret-2 " WS " *\n");
     value = store_setting_get(f->s, "instance");
     assert_string_equal(value, "two");
     assert_null(store_setting_get(f->s, "nothing"));
 
     OK(store_begin(f->s, &f->err));
     OK(store_upload_del(f->s, ID_C, &f->err));
-    OK(store_credential_del(f->s, WS, "my_s3", &f->err));
     OK(store_commit(f->s, &f->err));
-    FAILS(store_credential_get(&type, &sealed, f->s, WS, "my_s3", &f->err), ERR_NOT_FOUND);
     str_reset(&seen);
     OK(store_uploads(f->s, list_three, &seen, &f->err));
     assert_string_equal(text(&seen), "");
@@ -507,7 +496,7 @@ int main(void)
         T(a_reader_sees_only_what_is_committed),
         T(a_second_writer_waits_its_turn_and_sees_the_first),
         T(expired_assemblies_come_oldest_first_and_may_be_purged_on_the_spot),
-        T(uploads_keys_credentials_and_settings_are_kept_and_replaced),
+        T(uploads_keys_and_settings_are_kept_and_replaced),
         T(a_file_is_added_again_by_its_own_assembly_only),
         T(a_failed_put_takes_its_whole_transaction_along),
         T(whichever_call_breaks_nothing_is_half_saved),

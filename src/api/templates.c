@@ -1,0 +1,407 @@
+/* /templates, and what an Assembly makes of one. Contract: api-resources.md 1, api-instructions.md 3. */
+#include "api/call.h"
+#include "base/clock.h"
+#include "base/id.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_JSON_DEPTH 200
+#define MAX_NAME 60
+
+/* ---- sealed in the store: steps may hold keys and passwords ---- */
+
+static char *context_of(const char *id) { return mem_printf("template/%s", id); }
+
+char *template_seal(const struct seal_key *key, const char *id, const json_t *content)
+{
+    AUTO(mem_free) char *text = json_text(content);
+    AUTO(mem_free) char *context = context_of(id);
+
+    return seal(key, context, text);
+}
+
+json_t *template_open(const struct seal_key *key, const struct store_template *t, struct err *err)
+{
+    AUTO(mem_free) char *context = context_of(t->id);
+    AUTO(mem_free) char *text = NULL;
+
+    if (unseal(&text, key, context, t->content, err) < 0)
+        return NULL;
+    return json_parse(text, strlen(text), MAX_JSON_DEPTH, err);
+}
+
+/* ---- in an Assembly ---- */
+
+void template_use_free(struct template_use *t)
+{
+    if (!t)
+        return;
+    json_decref(t->content);
+    free(t->name);
+    free(t);
+}
+
+int template_load(struct template_use **out, struct app *app, const char *workspace, const char *id_or_name,
+                  struct err *err)
+{
+    struct store_template *row = NULL;
+    struct err why;
+
+    if (!id_or_name)
+        return err_set(err, ERR_TEMPLATE_NOT_FOUND, "template_id is not a text");
+    if (store_template_read(&row, app->reader, workspace, id_or_name, &why) < 0)
+        return why.code == ERR_NOT_FOUND ? err_set(err, ERR_TEMPLATE_NOT_FOUND, "%s", why.msg)
+                                         : err_set(err, ERR_TEMPLATE_DB, "The Template could not be read");
+    json_t *content = template_open(app->seal, row, &why);
+    if (!content) {
+        free(row);
+        return err_set(err, ERR_TEMPLATE_DB, "The Template could not be opened: %s", why.msg);
+    }
+    struct template_use *t = mem_zalloc(sizeof *t);
+    snprintf(t->id, sizeof t->id, "%s", row->id);
+    t->name = mem_strdup(row->name);
+    t->content = content;
+    t->require_signature = row->require_signature;
+    free(row);
+    *out = t;
+    return 0;
+}
+
+bool template_is_final(const struct template_use *t)
+{
+    const json_t *v = json_object_get(t->content, "allow_steps_override");
+    const char *s = json_string_value(v);
+
+    return json_is_false(v) || (s && !strcmp(s, "false"));
+}
+
+/* Objects key by key, lists member by member, anything else replaced; `use` always as a whole. */
+static json_t *merge(json_t *base, json_t *over)
+{
+    const char *key;
+    json_t *v, *out;
+    size_t i;
+
+    if (json_is_object(base) && json_is_object(over)) {
+        out = json_copy(base);
+        json_object_foreach (over, key, v) {
+            json_t *below = json_object_get(base, key);
+
+            json_object_set_new(out, key, below && strcmp(key, "use") ? merge(below, v) : json_incref(v));
+        }
+        return out;
+    }
+    if (json_is_array(base) && json_is_array(over)) {
+        out = json_copy(base);
+        json_array_foreach (over, i, v) {
+            if (i < json_array_size(base))
+                json_array_set_new(out, i, merge(json_array_get(base, i), v));
+            else
+                json_array_append(out, v);
+        }
+        return out;
+    }
+    return json_incref(over);
+}
+
+int template_merge(json_t **merged, const struct template_use *t, const json_t *params, struct err *err)
+{
+    const json_t *steps = json_object_get(params, "steps");
+    AUTO(json_unref) json_t *over = json_copy((json_t *)params);
+    const char *key;
+    json_t *v;
+
+    if (steps && !json_is_null(steps) && template_is_final(t))
+        return err_set(err, ERR_TEMPLATE_DENIES, "The Template '%.100s' does not allow its steps to be overridden",
+                       t->name);
+    json_object_foreach ((json_t *)params, key, v)
+        if (json_is_null(v) && json_object_get(t->content, key))
+            json_object_del(over, key); /* at the top a null overrides nothing */
+    *merged = merge(t->content, over);
+    return 0;
+}
+
+/* ---- the endpoints ---- */
+
+static void describe(json_t *o, const struct store_template *t, json_t *content)
+{
+    json_object_set_new(o, "id", json_string(t->id));
+    json_object_set_new(o, "name", jstring(t->name));
+    json_object_set_new(o, "require_signature_auth", json_integer(t->require_signature));
+    json_object_set(o, "content", content);
+}
+
+/* For one: also under the names that old clients know. */
+static void describe_one(struct call *c, const struct store_template *t, json_t *content)
+{
+    describe(c->body, t, content);
+    json_object_set_new(c->body, "transcoding_result_expiry", json_null());
+    json_object_set_new(c->body, "assembly_status_expiry", json_null());
+    json_object_set_new(c->body, "template_id", json_string(t->id));
+    json_object_set_new(c->body, "template_name", jstring(t->name));
+    json_object_set(c->body, "template_content", content);
+}
+
+static int not_found(const char *name, struct err *err)
+{
+    return err_set(err, ERR_TEMPLATE_NOT_FOUND, "There is no Template '%.100s'", name);
+}
+
+int template_get(struct call *c, struct err *err)
+{
+    const char *name = http_path_arg(c->req, 0);
+    struct store_template *row = NULL;
+
+    if (store_template_read(&row, c->app->reader, c->auth.key->workspace, name, err) < 0)
+        return err->code == ERR_NOT_FOUND ? not_found(name, err) : -1;
+    AUTO(json_unref) json_t *content = template_open(c->app->seal, row, err);
+    if (content) {
+        describe_one(c, row, content);
+        call_say(c, "The Template was found.");
+    }
+    free(row);
+    return content ? 0 : err_set(err, ERR_TEMPLATE_DB, "The Template could not be opened");
+}
+
+int template_check_name(const char *name, struct err *err)
+{
+    size_t n = name ? strlen(name) : 0;
+
+    if (!n || n > MAX_NAME || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != n)
+        return err_set(err, ERR_TEMPLATE_VALIDATION,
+                       "name must have 1 to %d characters: lower-case letters, digits and dashes", MAX_NAME);
+    return 0;
+}
+
+/* An object, or the text of one. */
+static json_t *content_of(const json_t *given, struct err *err)
+{
+    json_t *content;
+
+    if (json_is_string(given)) {
+        struct err why;
+
+        content = json_parse(json_string_value(given), json_string_length(given), MAX_JSON_DEPTH, &why);
+        if (!content) {
+            err_set(err, ERR_TEMPLATE_FIELD, "template is not JSON: %s", why.msg);
+            return NULL;
+        }
+    } else {
+        content = json_incref((json_t *)given);
+    }
+    if (json_is_object(content))
+        return content;
+    json_decref(content);
+    err_set(err, ERR_TEMPLATE_VALIDATION, "template must be an object of Assembly Instructions");
+    return NULL;
+}
+
+/* A Template is kept whatever its steps say, for they may be completed by a request; what looks wrong is told. */
+static void warn(struct call *c, json_t *content)
+{
+    json_t *steps = json_object_get(content, "steps");
+    AUTO(instructions_free) struct instructions *in = NULL;
+    const char *bad_step = NULL;
+    struct err why;
+
+    if (!steps || instructions_parse(&in, steps, &bad_step, &why) == 0)
+        return;
+    AUTO(mem_free) char *all = mem_printf("%s%s%s: %s", err_name(&why), bad_step ? " in step " : "",
+                                          bad_step ? bad_step : "", why.msg);
+    json_object_set_new(c->body, "warnings", json_pack("[{s:s,s:o}]", "level", "warning", "msg", jstring(all)));
+}
+
+/* Before a create or an update: what the request says, checked; work gets {name, content} of what was given. */
+int template_check(struct call *c, struct err *err)
+{
+    bool create = !strcmp(http_method(c->req), "POST");
+    json_t *name = json_object_get(c->params, "name"), *given = json_object_get(c->params, "template");
+
+    if (!name)
+        name = json_object_get(c->params, "template_name");
+    if (!given)
+        given = json_object_get(c->params, "template_content");
+    c->work = json_object();
+    if (create || (name && !json_is_null(name))) {
+        if (template_check_name(json_string_value(name), err) < 0)
+            return -1;
+        json_object_set(c->work, "name", name);
+    }
+    if (create || (given && !json_is_null(given))) {
+        json_t *content = content_of(given, err);
+
+        if (!content)
+            return -1;
+        json_object_set_new(c->work, "content", content);
+        warn(c, content);
+    }
+    return 0;
+}
+
+/* The name is taken: for a caller that is a mistake in the request. */
+static int taken(struct err *err)
+{
+    if (err->code == ERR_EXISTS)
+        err->code = ERR_TEMPLATE_VALIDATION;
+    return -1;
+}
+
+int template_create(struct call *c, struct store *store, struct err *err)
+{
+    char id[ID_LEN + 1];
+    int64_t now = clock_now_us();
+    json_t *content = json_object_get(c->work, "content");
+
+    id_new(id);
+    AUTO(mem_free) char *sealed = template_seal(c->app->seal, id, content);
+    struct store_template t = {.id = id,
+                               .workspace = c->auth.key->workspace,
+                               .name = jstr(c->work, "name"),
+                               .content = sealed,
+                               .require_signature = call_flag(c, "require_signature_auth", false),
+                               .created_us = now,
+                               .modified_us = now};
+    if (store_template_add(store, &t, err) < 0)
+        return taken(err);
+    describe_one(c, &t, content);
+    call_say(c, "The Template was successfully created.");
+    return 0;
+}
+
+int template_update(struct call *c, struct store *store, struct err *err)
+{
+    const char *which = http_path_arg(c->req, 0);
+    struct store_template *row = NULL;
+    int rc;
+
+    if (store_template_get(&row, store, c->auth.key->workspace, which, err) < 0)
+        return err->code == ERR_NOT_FOUND ? not_found(which, err) : -1;
+    struct store_template t = *row;
+    json_t *given = json_object_get(c->work, "content");
+    AUTO(json_unref) json_t *content = given ? json_incref(given) : template_open(c->app->seal, row, err);
+    AUTO(mem_free) char *sealed = given ? template_seal(c->app->seal, t.id, given) : NULL;
+
+    t.name = jstr_or(c->work, "name", row->name);
+    if (sealed)
+        t.content = sealed;
+    t.require_signature = call_flag(c, "require_signature_auth", row->require_signature);
+    t.modified_us = clock_now_us();
+    rc = content ? store_template_put(store, &t, err) : err_set(err, ERR_TEMPLATE_DB, "The Template could not be opened");
+    if (rc < 0) {
+        taken(err);
+    } else {
+        describe_one(c, &t, content);
+        call_say(c, "The Template was successfully updated.");
+    }
+    free(row);
+    return rc;
+}
+
+int template_delete(struct call *c, struct store *store, struct err *err)
+{
+    const char *which = http_path_arg(c->req, 0), *workspace = c->auth.key->workspace;
+    struct store_template *row = NULL;
+
+    if (store_template_get(&row, store, workspace, which, err) < 0)
+        return err->code == ERR_NOT_FOUND ? not_found(which, err) : -1;
+    int rc = store_template_del(store, workspace, row->id, err);
+    free(row);
+    call_say(c, "The Template was successfully deleted.");
+    return rc;
+}
+
+/* ---- the list ---- */
+
+struct listing {
+    struct call *c;
+    json_t *items;
+    const json_t *keywords; /* NULL: none */
+    int64_t skip, max, count;
+};
+
+static bool wanted(const struct listing *l, const struct store_template *t, const char *text)
+{
+    json_t *word;
+    size_t i;
+
+    json_array_foreach (l->keywords, i, word)
+        if (json_is_string(word) && !strcasestr(t->name, json_string_value(word)) &&
+            !strcasestr(text, json_string_value(word)))
+            return false;
+    return true;
+}
+
+static int add_item(void *ctx, const struct store_template *t)
+{
+    struct listing *l = ctx;
+    struct err err;
+    AUTO(json_unref) json_t *content = template_open(l->c->app->seal, t, &err);
+
+    if (l->keywords) {
+        AUTO(mem_free) char *text = json_text(content);
+
+        if (!wanted(l, t, text) || l->count++ < l->skip || l->count > l->skip + l->max)
+            return 0;
+    }
+    json_t *o = json_object();
+    describe(o, t, content);
+    json_object_set_new(o, "encryption_version", json_integer(1));
+    call_set_date(o, "last_used", t->last_used_us);
+    call_set_date(o, "created", t->created_us);
+    call_set_date(o, "modified", t->modified_us);
+    json_array_append_new(l->items, o);
+    return 0;
+}
+
+static int one_of(const char *what, const char *value, const char *const *list, struct err *err)
+{
+    for (; *list; list++)
+        if (!strcmp(value, *list))
+            return 0;
+    return err_set(err, ERR_TEMPLATE_LIST, "%s can't be '%.100s'", what, value);
+}
+
+int templates_list(struct call *c, struct err *err)
+{
+    static const char *const sorts[] = {"id", "name", "created", "modified", NULL};
+    static const char *const orders[] = {"desc", "asc", NULL};
+    static const char *const builtins[] = {"none", "latest", "all", "exclusively-latest", "exclusively-all", NULL};
+    const char *sort = call_text(c, "sort"), *order = call_text(c, "order"), *builtin = call_text(c, "include_builtin");
+    struct store_page page = {.workspace = c->auth.key->workspace};
+    struct listing l = {.c = c, .keywords = json_object_get(c->params, "keywords")};
+    AUTO(json_unref) json_t *one_word = NULL;
+    int64_t number, size;
+
+    if (call_int(&number, c, "page", 1, 1, 1000000000, ERR_TEMPLATE_LIST, err) < 0 ||
+        call_int(&size, c, "pagesize", 50, 1, 5000, ERR_TEMPLATE_LIST, err) < 0 ||
+        one_of("sort", sort ? sort : "created", sorts, err) < 0 ||
+        one_of("order", order ? order : "desc", orders, err) < 0 ||
+        one_of("include_builtin", builtin ? builtin : "none", builtins, err) < 0 ||
+        call_date(&page.from_us, c, "fromdate", INT64_MIN, false, ERR_TEMPLATE_LIST, err) < 0 ||
+        call_date(&page.to_us, c, "todate", INT64_MAX, true, ERR_TEMPLATE_LIST, err) < 0)
+        return -1;
+    if (json_is_string(l.keywords))
+        l.keywords = one_word = json_pack("[O]", l.keywords);
+    if (l.keywords && !json_is_null(l.keywords) && !json_is_array(l.keywords))
+        return err_set(err, ERR_TEMPLATE_LIST, "keywords must be a list of texts");
+    if (!json_array_size(l.keywords))
+        l.keywords = NULL;
+    page.sort = sort ? sort : "created";
+    page.descending = !order || !strcmp(order, "desc");
+    l.skip = (number - 1) * size;
+    l.max = size;
+    /* words are looked for in what is sealed, so all are read then */
+    page.skip = l.keywords ? 0 : l.skip;
+    page.max = l.keywords ? -1 : size;
+    l.items = json_array();
+    json_object_set_new(c->body, "items", l.items);
+    if (!builtin || !str_starts(builtin, "exclusively")) { /* no builtin Templates are shipped */
+        if (store_templates(c->app->reader, &page, add_item, &l, err) < 0 ||
+            (!l.keywords && store_template_count(&l.count, c->app->reader, &page, err) < 0))
+            return -1;
+    }
+    json_object_set_new(c->body, "count", json_integer(l.count));
+    return 0;
+}

@@ -1,0 +1,171 @@
+#include "assembly/credentials.h"
+
+#include <string.h>
+
+const struct credential_type credential_types[] = {
+    {"ai", NULL, NULL, NULL, NULL},
+    {"azure", "account key container", "", "azure", NULL},
+    {"backblaze", "bucket app_key_id app_key", "", "backblaze", NULL},
+    {"cloudflare", "bucket host key secret", "", "cloudflare", NULL},
+    {"companion", "provider key secret", "", "companion", NULL},
+    {"digitalocean", "space region key secret", "", "digitalocean", NULL},
+    {"dropbox", NULL, NULL, "dropbox", NULL},
+    {"ftp", "host user password", "port", "ftp", NULL},
+    {"google", "project_id client_email private_key", "bucket", NULL, NULL},
+    {"http", "headers", "", NULL, NULL},
+    {"mega", NULL, NULL, "mega", NULL},
+    {"minio", "bucket host key secret", "", "minio", NULL},
+    {"rackspace", "account_type data_center container user key", "", "cloudfiles rackspace", NULL},
+    {"s3", "bucket key secret", "bucket_region host", "s3", NULL},
+    {"sftp", "host port user public_key", "", "sftp", NULL},
+    {"supabase", "bucket host bucket_region key secret", "", "supabase", NULL},
+    {"swift", "bucket host key secret", "", "swift", NULL},
+    {"tigris", "bucket host key secret", "", "tigris", NULL},
+    {"vimeo", NULL, NULL, "vimeo", NULL},
+    /* the first set is what forms ask for, the others what the Robots take */
+    {"wasabi", "host user password|bucket region key secret|bucket host key secret", "bucket", "wasabi",
+     "user=key password=secret region=bucket_region"},
+    {"youtube", NULL, NULL, "youtube", NULL},
+    {0},
+};
+
+static const struct credential_type *find(const char *name)
+{
+    for (const struct credential_type *t = credential_types; t->name; t++)
+        if (!strcmp(t->name, name))
+            return t;
+    return NULL;
+}
+
+static bool is_given(const json_t *v)
+{
+    return json_is_string(v) ? json_string_length(v) > 0 : v && !json_is_null(v);
+}
+
+/* The first key of the list that is missing, the caller's to free; NULL: none is. */
+static char *missing(const json_t *content, const char *list)
+{
+    AUTO(mem_free) char *copy = mem_strdup(list);
+    char *rest = copy, *key;
+
+    while ((key = strsep(&rest, " ")))
+        if (!is_given(json_object_get(content, key)))
+            return mem_strdup(key);
+    return NULL;
+}
+
+/* `headers` is the text of a list or an object. */
+static json_t *headers_of(const json_t *v)
+{
+    struct err err;
+
+    if (json_is_object(v) || json_is_array(v))
+        return json_incref((json_t *)v);
+    if (!json_is_string(v))
+        return NULL;
+    json_t *parsed = json_parse(json_string_value(v), json_string_length(v), 4, &err);
+    if (json_is_object(parsed) || json_is_array(parsed))
+        return parsed;
+    json_decref(parsed);
+    return NULL;
+}
+
+int credential_check(const char *type, const json_t *content, enum err_code code, struct err *err)
+{
+    const struct credential_type *t = find(type);
+    AUTO(mem_free) char *lacks = NULL;
+
+    if (!t)
+        return err_set(err, code, "There is no type of credentials '%.60s'", type);
+    if (!json_is_object(content))
+        return err_set(err, code, "content must be an object");
+    if (!t->required)
+        return 0;
+    AUTO(mem_free) char *sets = mem_strdup(t->required);
+    char *rest = sets, *set;
+    while ((set = strsep(&rest, "|"))) {
+        char *key = missing(content, set);
+
+        if (!key) {
+            json_t *headers = !strcmp(type, "http") ? headers_of(json_object_get(content, "headers")) : NULL;
+            bool bad = !strcmp(type, "http") && !headers;
+
+            json_decref(headers);
+            return bad ? err_set(err, code, "headers must be the JSON text of a list or an object") : 0;
+        }
+        if (!lacks)
+            lacks = key;
+        else
+            free(key);
+    }
+    return err_set(err, code, "Credentials of type %s need '%s' in their content", type, lacks);
+}
+
+/* "/s3/store" of the families "s3 wasabi"? */
+static bool in_family(const char *robot, const char *families)
+{
+    size_t n = strcspn(robot + 1, "/");
+
+    for (const char *f = families; *f; f += strspn(f, " ")) {
+        size_t m = strcspn(f, " ");
+
+        if (m == n && !strncmp(f, robot + 1, n))
+            return true;
+        f += m;
+    }
+    return false;
+}
+
+/* Is it a Robot of a storage service? Those take credentials of their own service only. */
+static const struct credential_type *service_of(const char *robot)
+{
+    for (const struct credential_type *t = credential_types; t->name; t++)
+        if (t->family && in_family(robot, t->family))
+            return t;
+    return NULL;
+}
+
+static bool has_option(const struct robot *robot, const char *name)
+{
+    for (const struct option *o = robot->options; o && o->type != OPT_TYPE_END; o++)
+        if (!strcmp(o->name, name))
+            return !o->unsupported;
+    return false;
+}
+
+/* The parameter that a key of the content becomes, the caller's to free. */
+static char *parameter_of(const struct credential_type *t, const struct robot *robot, const char *key)
+{
+    AUTO(mem_free) char *copy = mem_strdup(t->renamed ? t->renamed : "");
+    char *rest = copy, *pair;
+
+    while (!has_option(robot, key) && (pair = strsep(&rest, " "))) {
+        char *eq = strchr(pair, '=');
+
+        if (eq && (size_t)(eq - pair) == strlen(key) && !strncmp(pair, key, strlen(key)))
+            return mem_strdup(eq + 1);
+    }
+    return mem_strdup(key);
+}
+
+int credential_inject(json_t *params, const struct robot *robot, const char *name, const char *type,
+                      const json_t *content, struct err *err)
+{
+    const struct credential_type *t = find(type), *service = service_of(robot->name);
+    const char *key;
+    json_t *v;
+
+    if (!t || (service && service != t) || (t->family && !in_family(robot->name, t->family)))
+        return err_set(err, ERR_CREDENTIALS, "The credentials '%.100s' are of type %s, which %s can't use", name, type,
+                       robot->name);
+    json_object_foreach ((json_t *)content, key, v) {
+        AUTO(mem_free) char *to = parameter_of(t, robot, key);
+        json_t *headers = !strcmp(type, "http") && !strcmp(key, "headers") ? headers_of(v) : NULL;
+
+        if (has_option(robot, to) && !json_object_get(params, to))
+            json_object_set(params, to, headers ? headers : v);
+        json_decref(headers);
+    }
+    json_object_del(params, "credentials");
+    return 0;
+}

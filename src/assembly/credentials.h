@@ -1,0 +1,20 @@
+/* credentials.h - what stored credentials hold, by type, and how a Robot gets them (api-resources.md 2). Pure. */
+#pragma once
+#include "base/json.h"
+#include "robot/robot.h"
+
+struct credential_type {
+    const char *name;
+    const char *required; /* keys, space-separated; '|' between sets of which one must be complete. NULL: not checked */
+    const char *optional; /* keys that are known too */
+    const char *family;   /* /FAMILY/... are the Robots of it, several separated by spaces; NULL: any Robot */
+    const char *renamed;  /* "key=parameter ...": where a Robot calls it otherwise; NULL: nowhere */
+};
+extern const struct credential_type credential_types[]; /* name NULL at the end */
+
+/* Is content complete for this type? Errors: code, with what is missing. */
+MUST_CHECK int credential_check(const char *type, const json_t *content, enum err_code code, struct err *err);
+/* Put content into a job's params, which win, in the place of `credentials`. A Robot gets the parameters that it has.
+ * Errors: ERR_CREDENTIALS (of a type that the Robot can't use). */
+MUST_CHECK int credential_inject(json_t *params, const struct robot *robot, const char *name, const char *type,
+                                 const json_t *content, struct err *err);

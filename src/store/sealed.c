@@ -1,0 +1,197 @@
+#include "store/sealed.h"
+#include "base/json.h"
+#include "store/private.h"
+
+#include <signal.h>
+#include <string.h>
+
+/* ---- one kind of row each: sealed with *old (NULL: in clear), sealed again with *new ---- */
+
+struct reseal {
+    struct store *s;
+    const struct seal_key *old, *new;
+    struct err *err;
+    int rc;
+};
+
+/* Returns the text sealed anew, or NULL (rc and err are set then). */
+static char *again(struct reseal *r, const char *context, const char *sealed, bool in_clear)
+{
+    char *plain = NULL, *out;
+
+    if (in_clear)
+        plain = mem_strdup(sealed);
+    else if (unseal(&plain, r->old, context, sealed, r->err) < 0) {
+        r->rc = -1;
+        return NULL;
+    }
+    out = seal(r->new, context, plain);
+    explicit_bzero(plain, strlen(plain));
+    free(plain);
+    return out;
+}
+
+static int put(struct reseal *r, enum query q, const char *id, const char *text)
+{
+    if (store_run(r->s, NULL, q, r->err, "tt", id, text) < 0)
+        r->rc = -1;
+    return r->rc;
+}
+
+static int key_again(void *ctx, const struct store_key *k)
+{
+    struct reseal *r = ctx;
+    AUTO(mem_free) char *context = mem_printf("auth_key/%s", k->id);
+
+    if (!r->old && !k->in_clear)
+        return 0;
+    AUTO(mem_free) char *text = again(r, context, k->secret, k->in_clear);
+    return text ? put(r, Q_KEY_RESEAL, k->id, text) : -1;
+}
+
+/* Every row of a query with the columns id, ..., sealed text. */
+static int rows_again(struct reseal *r, enum query from, enum query to, int text_column,
+                      char *(*context_of)(sqlite3_stmt *st))
+{
+    AUTO(stmt_done) sqlite3_stmt *st = NULL;
+    int row = -1;
+
+    if (store_check(r->s, r->err) < 0 || stmt_start(&st, &r->s->db, from, r->err, "") < 0)
+        return -1;
+    while (r->rc == 0 && (row = stmt_next(&r->s->db, st, r->err)) > 0) {
+        AUTO(mem_free) char *context = context_of(st);
+        AUTO(mem_free) char *text = again(r, context, stmt_text(st, text_column), false);
+
+        if (text)
+            (void)put(r, to, stmt_text(st, 0), text);
+    }
+    return r->rc < 0 ? -1 : row;
+}
+
+static char *template_context(sqlite3_stmt *st) { return mem_printf("template/%s", stmt_text(st, 0)); }
+static char *credential_context(sqlite3_stmt *st) { return mem_printf("%s/%s", stmt_text(st, 1), stmt_text(st, 2)); }
+
+static int events_again(struct reseal *r)
+{
+    AUTO(stmt_done) sqlite3_stmt *st = NULL;
+    int row = -1;
+
+    if (store_check(r->s, r->err) < 0 || stmt_start(&st, &r->s->db, Q_EVENTS_CREATED, r->err, "") < 0)
+        return -1;
+    while (r->rc == 0 && (row = stmt_next(&r->s->db, st, r->err)) > 0) {
+        AUTO(json_unref) json_t *body = json_loads(stmt_text(st, 1), 0, NULL);
+        json_t *data = json_object_get(body, "d");
+        AUTO(mem_free) char *context = mem_printf("assembly/%s", stmt_text(st, 0));
+
+        if (!jstr(data, "sealed"))
+            continue;
+        AUTO(mem_free) char *text = again(r, context, jstr(data, "sealed"), false);
+        if (!text)
+            break;
+        json_object_set_new(data, "sealed", json_string(text));
+        AUTO(mem_free) char *all = json_text(body);
+        (void)put(r, Q_EVENT_RESEAL, stmt_text(st, 0), all);
+    }
+    return r->rc < 0 ? -1 : row;
+}
+
+static int put_name(struct store *s, const struct seal_key *k, struct err *err)
+{
+    char name[33];
+
+    seal_key_name(name, k);
+    return store_setting_put(s, "seal_key", name, err);
+}
+
+/* Secrets of before schema 2 lie in clear: seal them, and leave no copy in a free page or in the log. */
+static int seal_old_keys(struct store *s, const struct seal_key *k, struct err *err)
+{
+    struct reseal r = {s, NULL, k, err, 0};
+
+    if (db_exec(&s->db, "pragma secure_delete = on", err) < 0 || store_begin(s, err) < 0)
+        return -1;
+    if (store_keys(s, key_again, &r, err) < 0 || r.rc < 0 || put_name(s, k, err) < 0) {
+        store_rollback(s);
+        return -1;
+    }
+    return store_commit(s, err) < 0 ||
+                   db_exec(&s->db, "pragma secure_delete = off; pragma wal_checkpoint(truncate)", err) < 0
+               ? -1
+               : 0;
+}
+
+static int matches(const struct seal_key *k, const char *name)
+{
+    char mine[33];
+
+    seal_key_name(mine, k);
+    return !strcmp(mine, name);
+}
+
+int sealed_open(struct seal_key *out, struct store *s, const char *path, struct err *err)
+{
+    AUTO(mem_free) char *name = store_setting_get(s, "seal_key");
+    AUTO(mem_free) char *next = mem_printf("%s.new", path);
+    struct seal_key k;
+    int have;
+
+    if (!name) {
+        if (seal_key_load(&k, path, err) < 0 || seal_old_keys(s, &k, err) < 0)
+            return -1;
+        *out = k;
+        return 0;
+    }
+    if ((have = seal_key_read(&k, path, err)) < 0)
+        return -1;
+    if (have && matches(&k, name)) {
+        unlink(next); /* of a rotation that was cut short before its commit */
+        *out = k;
+        return 0;
+    }
+    /* cut short after its commit: the rows are sealed with the new one already */
+    if (seal_key_read(&k, next, err) == 1 && matches(&k, name)) {
+        if (seal_key_replace(next, path, err) < 0)
+            return -1;
+        *out = k;
+        return 0;
+    }
+    return have ? err_set(err, ERR_CONFIG, "the key file '%s' is not the one that this database is sealed with", path)
+                : err_set(err, ERR_CONFIG, "the key file '%s' is missing, and this database is sealed with it", path);
+}
+
+/* For the test that kills a rotation at each of its points. */
+static void test_point(const char *point)
+{
+    const char *want = getenv("WORKCELL_TEST_ROTATE_KILL");
+
+    if (want && !strcmp(want, point))
+        raise(SIGKILL);
+}
+
+int sealed_rotate(struct seal_key *key, struct store *s, const char *path, struct err *err)
+{
+    AUTO(mem_free) char *next = mem_printf("%s.new", path);
+    struct seal_key k;
+    struct reseal r = {s, key, &k, err, 0};
+
+    if (seal_key_make(&k, next, err) < 0)
+        return -1;
+    test_point("key");
+    if (store_begin(s, err) < 0)
+        return -1;
+    if (store_keys(s, key_again, &r, err) < 0 || r.rc < 0 ||
+        rows_again(&r, Q_TEMPLATES_ALL, Q_TEMPLATE_RESEAL, 3, template_context) < 0 ||
+        rows_again(&r, Q_CREDENTIALS_ALL, Q_CREDENTIAL_RESEAL, 4, credential_context) < 0 || events_again(&r) < 0 ||
+        put_name(s, &k, err) < 0) {
+        store_rollback(s);
+        return -1;
+    }
+    test_point("rows");
+    if (store_commit(s, err) < 0)
+        return -1;
+    test_point("commit");
+    if (seal_key_replace(next, path, err) < 0)
+        return -1;
+    *key = k;
+    return 0;
+}
