@@ -304,13 +304,17 @@ static void noted(void *ctx, const struct err *err, struct published *p)
  * files arrive. */
 static int create_early(struct create *c, struct err *err)
 {
+    struct err why;
     json_t *data;
 
     if (c->created || !c->params)
         return 0;
-    if (describe(&data, c, false, err) < 0)
-        /* some clients send it after the files */
-        return err->code == ERR_NO_SIGNATURE && !c->signature ? 0 : -1;
+    if (describe(&data, c, false, &why) < 0) {
+        if (why.code == ERR_NO_SIGNATURE)
+            return 0; /* some clients send it after the files */
+        *err = why;
+        return -1;
+    }
     c->created = true;
     body_watch_set_assembly(c->watch, c->id);
     json_object_clear(c->fields);
