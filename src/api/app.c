@@ -99,17 +99,6 @@ static const struct http_handler root = {.end = root_end}, health = {.end = heal
                                  bad_escape = {.end = bad_escape_end}, preflight = {.end = preflight_end},
                                  companion = {.end = companion_end};
 
-static int scopes_read(struct call *c, struct err *err)
-{
-    json_t *list = json_array();
-
-    (void)err;
-    for (const char *const *s = auth_scopes; *s; s++)
-        json_array_append_new(list, json_string(*s));
-    json_object_set_new(c->body, "scopes", list);
-    return 0;
-}
-
 #define TEMPLATE_ROUTES(path)                                                                                        \
     {"GET", path, .need = AUTH_SIGNED, .scope = "templates:read", .ok = "TEMPLATE_FOUND", .read = template_get},     \
         {"PUT", path, .need = AUTH_SIGNED, .scope = "templates:write", .ok = "TEMPLATE_UPDATED",                     \
@@ -138,8 +127,30 @@ static const struct route routes[] = {
      .read = template_check, .write = template_create},
     TEMPLATE_ROUTES("/templates/{name}"),
     TEMPLATE_ROUTES("/templates/builtin/{name}"),
+    {"GET", "/template_credentials", .need = AUTH_SIGNED, .scope = "template_credentials:read",
+     .ok = "TEMPLATE_CREDENTIALS_FOUND", .read = credentials_list},
+    {"POST", "/template_credentials", .need = AUTH_SIGNED, .scope = "template_credentials:write",
+     .ok = "TEMPLATE_CREDENTIALS_CREATED", .read = credential_check_params, .write = credential_create},
+    {"GET", "/template_credentials/types", .need = AUTH_SIGNED, .scope = "template_credentials:read",
+     .ok = "TEMPLATE_CREDENTIALS_TYPES_FOUND", .read = credential_type_list},
+    {"GET", "/template_credentials/{name}", .need = AUTH_SIGNED, .scope = "template_credentials:read",
+     .ok = "TEMPLATE_CREDENTIALS_READ", .read = credential_get},
+    {"PUT", "/template_credentials/{name}", .need = AUTH_SIGNED, .scope = "template_credentials:write",
+     .ok = "TEMPLATE_CREDENTIALS_UPDATED", .read = credential_check_params, .write = credential_update},
+    {"DELETE", "/template_credentials/{name}", .need = AUTH_SIGNED, .scope = "template_credentials:write",
+     .ok = "TEMPLATE_CREDENTIALS_DELETED", .write = credential_delete},
+    {"GET", "/auth_keys", .need = AUTH_SIGNED, .scope = "auth_keys:read", .ok = "AUTH_KEYS_FOUND",
+     .read = auth_keys_list},
+    {"POST", "/auth_keys", .need = AUTH_SIGNED, .scope = "auth_keys:write", .ok = "AUTH_KEY_CREATED",
+     .read = auth_key_check, .write = auth_key_create, .after = auth_key_changed},
     {"GET", "/auth_keys/scopes", .need = AUTH_SIGNED, .scope = "auth_keys:read", .ok = "AUTH_KEY_SCOPES_FOUND",
-     .read = scopes_read},
+     .read = auth_key_scopes},
+    {"POST", "/auth_keys/show_secret/{id}", .need = AUTH_SIGNED, .scope = "auth_keys:write",
+     .ok = "AUTH_SECRET_RETRIEVED", .read = auth_key_secret},
+    {"PUT", "/auth_keys/{id}", .need = AUTH_SIGNED, .scope = "auth_keys:write", .ok = "AUTH_KEY_UPDATED",
+     .read = auth_key_check, .write = auth_key_update, .after = auth_key_changed},
+    {"DELETE", "/auth_keys/{id}", .need = AUTH_SIGNED, .scope = "auth_keys:write", .ok = "AUTH_KEY_DELETED",
+     .write = auth_key_delete, .after = auth_key_deleted},
     {"OPTIONS", "/resumable/files*", &tus_options},
     {"POST", "/resumable/files", &tus_create},
     {"POST", "/resumable/files/", &tus_create},

@@ -110,12 +110,29 @@ bool template_is_final(const struct template_use *t);
 /* *merged: params over the Template (api-instructions.md 3). Errors: ERR_TEMPLATE_DENIES. */
 MUST_CHECK int template_merge(json_t **merged, const struct template_use *t, const json_t *params, struct err *err);
 
+/* ---- what the rows of the route table call ---- */
 int templates_list(struct call *c, struct err *err);
 int template_get(struct call *c, struct err *err);
 int template_check(struct call *c, struct err *err);
 int template_create(struct call *c, struct store *store, struct err *err);
 int template_update(struct call *c, struct store *store, struct err *err);
 int template_delete(struct call *c, struct store *store, struct err *err);
+int credentials_list(struct call *c, struct err *err);
+int credential_type_list(struct call *c, struct err *err);
+int credential_get(struct call *c, struct err *err);
+int credential_check_params(struct call *c, struct err *err);
+int credential_create(struct call *c, struct store *store, struct err *err);
+int credential_update(struct call *c, struct store *store, struct err *err);
+int credential_delete(struct call *c, struct store *store, struct err *err);
+int auth_keys_list(struct call *c, struct err *err);
+int auth_key_scopes(struct call *c, struct err *err);
+int auth_key_secret(struct call *c, struct err *err);
+int auth_key_check(struct call *c, struct err *err);
+int auth_key_create(struct call *c, struct store *store, struct err *err);
+int auth_key_update(struct call *c, struct store *store, struct err *err);
+int auth_key_delete(struct call *c, struct store *store, struct err *err);
+void auth_key_changed(struct call *c);
+void auth_key_deleted(struct call *c);
 
 /* ---- handlers ---- */
 extern const struct http_handler assembly_create, assembly_get, assembly_delete;

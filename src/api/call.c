@@ -102,6 +102,7 @@ static void call_done(struct http_request *req, enum http_outcome outcome)
     json_decref(c->body);
     json_decref(c->extra);
     json_decref(c->work);
+    auth_key_unref(c->made);
     auth_done(&c->auth);
     free(c);
 }

@@ -15,6 +15,7 @@ struct call {
     json_t *body;    /* the answer, an object; the function fills it */
     json_t *extra;   /* members added to an error answer; NULL: none */
     json_t *work;    /* the functions' own, from read to write to after; NULL at first */
+    struct auth_key *made; /* by a write, for its after; NULL at first */
     struct err err;
     bool failed;
 };

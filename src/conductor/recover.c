@@ -23,6 +23,10 @@ static int replay_event(void *ctx, int64_t seq, int64_t at_us, const char *json)
     }
     json_t *data = json_object_get(record, "d");
     struct event ev = {(enum event_type)type, data, at_us};
+    if (type == EV_CREATED && created_open(r->c, r->l->a->id, data, &err) < 0) {
+        log_error(&r->l->a->log, "its steps can't be opened: %s", err.msg);
+        json_object_set_new(data, "error", json_pack("{s:s,s:s}", "code", "SERVER_500", "msg", "The steps can't be opened"));
+    }
     if (assembly_apply(r->l->a, &ev, &fx, &err) < 0)
         log_error(&r->l->a->log, "event %lld (%s) is refused on replay: %s", (long long)seq,
                   event_name((enum event_type)type), err.msg);

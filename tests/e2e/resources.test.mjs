@@ -273,3 +273,128 @@ test('a signature that comes after the files is enough for a Template that deman
   assert.equal((await send('sha384:00')).error, 'INVALID_SIGNATURE')
   assert.equal((await send()).error, 'NO_SIGNATURE_FIELD')
 })
+
+test('the SDK makes, reads, edits, lists and deletes credentials; the store has them sealed', async (t) => {
+  const s = await Server.start(t, { args: ['--log-level', 'debug'] })
+  const client = sdk(s)
+  const content = { key: 'AKIATEST', secret: 'credential-secret-1', bucket: 'b', bucket_region: 'us-east-1' }
+  const made = await client.createTemplateCredential({ name: 'my-s3_1', type: 's3', content })
+  assert.equal(made.ok, 'TEMPLATE_CREDENTIALS_CREATED')
+  assert.deepEqual(made.credential.content, content)
+  assert.equal(made.credential.stringified, JSON.stringify(content))
+  assert.equal(made.credential.deleted, null)
+  for (const k of ['id', 'account_id', 'name', 'type', 'created', 'modified']) assert.ok(made.credential[k], k)
+
+  await s.kill9()
+  await s.boot()
+  for (const which of [made.credential.id, 'my-s3_1']) {
+    const got = await client.getTemplateCredential(which)
+    assert.equal(got.ok, 'TEMPLATE_CREDENTIALS_READ')
+    assert.deepEqual(got.credential, made.credential)
+  }
+  // renamed, and only then other content: each stays what it was
+  const renamed = await client.editTemplateCredential('my-s3_1', { name: 'other' })
+  assert.equal(renamed.ok, 'TEMPLATE_CREDENTIALS_UPDATED')
+  assert.deepEqual(renamed.credential.content, content)
+  await client.editTemplateCredential('other', { type: 'ftp', content: { host: 'h', user: 'u', password: 'credential-secret-2' } })
+  const got = (await client.getTemplateCredential(made.credential.id)).credential
+  assert.deepEqual([got.name, got.type, got.content.password], ['other', 'ftp', 'credential-secret-2'])
+  assert.equal(got.created, made.credential.created)
+
+  for (let i = 0; i < 55; i++) await client.createTemplateCredential({ name: `many-${String(i).padStart(2, '0')}`, type: 'ai', content: { i: String(i) } })
+  const first = await client.listTemplateCredentials({ sort: 'name', order: 'asc' })
+  assert.equal(first.ok, 'TEMPLATE_CREDENTIALS_FOUND')
+  assert.equal(first.credentials.length, 50)
+  assert.equal(first.credentials[0].name, 'many-00')
+  assert.deepEqual((await client.listTemplateCredentials({ page: 2, sort: 'name', order: 'asc' })).credentials.map((c) => c.name), ['many-50', 'many-51', 'many-52', 'many-53', 'many-54', 'other'])
+  assert.equal((await collect(client.streamTemplateCredentials({ order: 'desc' }))).length, 56)
+  assert.equal((await client.deleteTemplateCredential('other')).ok, 'TEMPLATE_CREDENTIALS_DELETED')
+  await assert.rejects(client.getTemplateCredential(made.credential.id), code('TEMPLATE_CREDENTIALS_NOT_READ'))
+
+  const types = await is(call(s, 'GET', '/template_credentials/types'), 200, 'TEMPLATE_CREDENTIALS_TYPES_FOUND')
+  for (const name of ['s3', 'azure', 'backblaze', 'cloudflare', 'minio', 'tigris', 'supabase', 'swift', 'digitalocean', 'wasabi', 'rackspace', 'ftp', 'sftp', 'http', 'companion', 'google', 'ai', 'dropbox', 'mega', 'vimeo', 'youtube'])
+    assert.ok(types.types.includes(name), name)
+  assert.ok(!s.log.includes('credential-secret'))
+  for (const f of ['workcell.db', 'workcell.db-wal']) assert.ok(!fs.readFileSync(path.join(s.dir, f)).includes('credential-secret'), f)
+})
+
+test('every refusal around credentials has its code and status', async (t) => {
+  const s = await Server.start(t)
+  const good = { name: 'good-name', type: 's3', content: { key: 'a', secret: 'b', bucket: 'c' } }
+  await is(call(s, 'POST', '/template_credentials', good), 200, 'TEMPLATE_CREDENTIALS_CREATED')
+  await is(call(s, 'POST', '/template_credentials', { ...good, name: 'second' }), 200, 'TEMPLATE_CREDENTIALS_CREATED')
+  const post = (more) => ['POST', '/template_credentials', { ...good, name: 'fresh', ...more }, 400, 'TEMPLATE_CREDENTIALS_NOT_CREATED']
+  const put = (more, which = 'good-name') => ['PUT', `/template_credentials/${which}`, more, 400, 'TEMPLATE_CREDENTIALS_NOT_UPDATED']
+  const list = (more) => ['GET', '/template_credentials', more, 400, 'TEMPLATE_CREDENTIALS_NOT_FOUND']
+  const table = [
+    post({ name: 'good-name' }), post({ name: 'abc' }), post({ name: 'a b c d' }), post({ name: undefined }), post({ name: 5 }),
+    post({ type: 'gopher' }), post({ type: undefined }), post({ type: {} }), post({ content: undefined }), post({ content: 'x' }),
+    post({ content: { key: 'a', bucket: 'c' } }), post({ type: 'sftp', content: { host: 'h', port: '22', user: 'u' } }),
+    post({ type: 'http', content: { headers: 'X: y' } }),
+    put({ name: 'second' }), put({ name: 'no' }), put({ type: 'gopher' }), put({ type: 'azure' }), put({ content: {} }), put({ content: [] }),
+    put({ name: 'fine' }, 'nothing'),
+    ['GET', '/template_credentials/nothing', {}, 400, 'TEMPLATE_CREDENTIALS_NOT_READ'],
+    ['DELETE', '/template_credentials/nothing', {}, 400, 'TEMPLATE_CREDENTIALS_NOT_DELETED'],
+    list({ page: 0 }), list({ sort: 'size' }), list({ order: 'up' }),
+  ]
+  for (const [method, url, params, status, name] of table) {
+    const body = await is(call(s, method, url, params), status, name)
+    assert.equal(typeof body.reason, 'string')
+  }
+  for (const [method, url] of [['GET', ''], ['POST', ''], ['GET', '/types'], ['GET', '/x'], ['PUT', '/x'], ['DELETE', '/x']])
+    await is(call(s, method, `/template_credentials${url}`, good, { sign: false }), 400, 'NO_SIGNATURE_FIELD')
+  const got = await is(call(s, 'GET', '/template_credentials/good-name'), 200, 'TEMPLATE_CREDENTIALS_READ')
+  assert.deepEqual(got.credential.content, good.content) // no refusal has changed anything
+})
+
+// What a step's request to a server of ours looked like.
+async function listener(t) {
+  const seen = []
+  const server = http.createServer((req, res) => { seen.push(req.headers); res.end('hello') })
+  await new Promise((r) => server.listen(0, '127.0.0.1', r))
+  t.after(() => server.close())
+  return { seen, url: `http://127.0.0.1:${server.address().port}/file.txt` }
+}
+
+test('credentials reach the Robot by name and by id, and nobody else', async (t) => {
+  const s = await Server.start(t, { args: ['--import-allow', '127.0.0.0/8', '--log-level', 'debug'] })
+  const there = await listener(t)
+  const make = (name, type, content) => call(s, 'POST', '/template_credentials', { name, type, content })
+  await make('the-http', 'http', { headers: JSON.stringify(['X-Secret: very-secret-header']) })
+  await make('the-s3', 's3', { key: 'k', secret: 's', bucket: 'b' })
+  const step = { robot: '/http/import', url: there.url, headers: ['Authorization: Bearer inline-secret-header'], result: true }
+  const a = await s.create({ i: step })
+  const done = await s.until(a.assembly_id)
+  assert.equal(done.ok, 'ASSEMBLY_COMPLETED')
+  assert.equal(there.seen[0].authorization, 'Bearer inline-secret-header')
+  assert.ok(!JSON.stringify(done).includes('inline-secret'))
+
+  const wrong = await s.create({ i: { robot: '/s3/store', use: ':original', credentials: 'the-http' } }, { files: { 'a.txt': 'x' } })
+  assert.equal((await s.until(wrong.assembly_id)).error, 'TEMPLATE_CREDENTIALS_INJECTION_ERROR')
+
+  await s.kill9()
+  for (const f of fs.readdirSync(s.dir).filter((n) => n.startsWith('workcell.db'))) {
+    const bytes = fs.readFileSync(path.join(s.dir, f))
+    for (const word of ['inline-secret-header', 'very-secret-header']) assert.ok(!bytes.includes(word), `${word} lies in ${f}`)
+  }
+  assert.ok(!s.log.includes('secret-header'), s.log)
+  await s.boot()
+})
+
+test('steps with secrets lie sealed while the Assembly is open, and go on after a crash', async (t) => {
+  const s = await Server.start(t, { args: ['--import-allow', '127.0.0.0/8'] })
+  const there = await listener(t)
+  const a = await s.create({ i: { robot: '/http/import', url: there.url.replace('//', '//user:inline-secret-word@'), use: ':original', result: true } }, { expected: 1 })
+  assert.equal(a.ok, 'ASSEMBLY_UPLOADING')
+  assert.ok(!JSON.stringify(a).includes('inline-secret'))
+  await s.kill9()
+  for (const f of fs.readdirSync(s.dir).filter((n) => n.startsWith('workcell.db')))
+    assert.ok(!fs.readFileSync(path.join(s.dir, f)).includes('inline-secret-word'), f)
+  await s.boot()
+  const location = await s.tusCreate(a, 3)
+  await s.patch(location, 0, 'abc')
+  const done = await s.until(a.assembly_id)
+  assert.equal(done.ok, 'ASSEMBLY_COMPLETED', JSON.stringify(done))
+  assert.equal(done.results.i.length, 1)
+  assert.equal(there.seen[0].authorization, `Basic ${Buffer.from('user:inline-secret-word').toString('base64')}`)
+})

@@ -270,9 +270,34 @@ static void slugs_are_safe_names(void **state)
     }
 }
 
+static void secrets_of_steps_are_masked_wherever_they_stand(void **state)
+{
+    static const char *const table[][2] = {
+        {"{\"auth\":{\"key\":\"k\",\"secret\":\"s\"},\"steps\":{\"a\":{\"key\":\"K\",\"secret\":\"S\",\"tags\":{\"key\":\"v\"}}}}",
+         "{\"auth\":{\"key\":\"****\"},\"steps\":{\"a\":{\"key\":\"****\",\"secret\":\"****\",\"tags\":{\"key\":\"v\"}}}}"},
+        {"{\"steps\":{\"a\":{\"deep\":[{\"Password\":\"p\"}],\"headers\":{\"Authorization\":\"Bearer x\",\"X-A\":\"b\"}}}}",
+         "{\"steps\":{\"a\":{\"deep\":[{\"Password\":\"****\"}],\"headers\":{\"Authorization\":\"****\",\"X-A\":\"b\"}}}}"},
+        {"{\"steps\":{\"a\":{\"headers\":[\"Cookie: c=1\",\"X-Api-Key:1\",\"A: b\",5]}}}",
+         "{\"steps\":{\"a\":{\"headers\":[\"Cookie: ****\",\"X-Api-Key: ****\",\"A: b\",5]}}}"},
+        {"{\"steps\":{\"a\":{\"url\":[\"https://u:p@h/a:b@c\",\"http://u@h/\",\"http://h/x:y@z\"],\"path\":\"ftp://u:p@h\"}}}",
+         "{\"steps\":{\"a\":{\"url\":[\"https://u:****@h/a:b@c\",\"http://u@h/\",\"http://h/x:y@z\"],\"path\":\"ftp://u:****@h\"}}}"},
+        {"{\"steps\":[1]}", "{\"steps\":[1]}"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        AUTO(json_unref) json_t *params = json_loads(table[i][0], 0, NULL);
+
+        instructions_mask(params);
+        AUTO(mem_free) char *text = json_text(params);
+        assert_string_equal(text, table[i][1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(secrets_of_steps_are_masked_wherever_they_stand),
         cmocka_unit_test(a_file_goes_through_a_step_and_the_assembly_completes),
         cmocka_unit_test(after_a_cancel_nothing_changes_the_outcome),
         cmocka_unit_test(a_completed_assembly_cannot_be_canceled),
