@@ -220,9 +220,10 @@ int store_open(struct store **out, const char *url, struct err *err)
 
     if (db_open(&s->db, path, SQLITE_OPEN_READWRITE, err) < 0 || use_wal(&s->db, err) < 0)
         return -1;
-    /* A checkpoint each 4 MB of log keeps it short; after a burst it is cut back to 16 MB. */
+    /* normal: the log is flushed before a checkpoint, and by store_flush() whenever somebody waits for it.
+     * A checkpoint each 4 MB of log keeps it short; after a burst it is cut back to 16 MB. */
     if (db_exec(&s->db,
-                "pragma synchronous = full; pragma wal_autocheckpoint = 1000;"
+                "pragma synchronous = normal; pragma wal_autocheckpoint = 1000;"
                 "pragma journal_size_limit = 16777216",
                 err) < 0)
         return -1;
@@ -287,7 +288,7 @@ int store_begin(struct store *s, struct err *err)
     return 0;
 }
 
-int store_commit(struct store *s, struct err *err)
+int store_commit_unflushed(struct store *s, struct err *err)
 {
     assert(s->in_transaction);
     if (store_run(s, NULL, Q_COMMIT, err, "") < 0) {
@@ -295,7 +296,31 @@ int store_commit(struct store *s, struct err *err)
         return -1;
     }
     s->in_transaction = false;
+    s->unflushed = true;
     return 0;
+}
+
+/* What "pragma synchronous = full" does after each commit: fdatasync() of the log. */
+int store_flush(struct store *s, struct err *err)
+{
+    sqlite3_file *wal = NULL;
+
+    if (!s->unflushed)
+        return 0;
+    if (store_check(s, err) < 0)
+        return -1;
+    if (sqlite3_file_control(s->db.sq, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) != SQLITE_OK || !wal ||
+        !wal->pMethods)
+        return err_set(err, ERR_IO, "database: its log is not open");
+    if (wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) != SQLITE_OK)
+        return err_errno(err, "database: flush the log");
+    s->unflushed = false;
+    return 0;
+}
+
+int store_commit(struct store *s, struct err *err)
+{
+    return store_commit_unflushed(s, err) < 0 ? -1 : store_flush(s, err);
 }
 
 void store_rollback(struct store *s)

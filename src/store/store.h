@@ -4,7 +4,7 @@
  * (assembly/assembly.h). So the store keeps texts and knows no rules.
  *
  * Two kinds of handle. The writer belongs to the conductor thread alone; all its puts happen
- * between store_begin() and store_commit(), and are durable when that returns (synchronous=FULL). A
+ * between store_begin() and store_commit(), and are durable when that returns. A
  * put that failed (not: found nothing to do, ERR_EXISTS, ERR_NOT_FOUND) spoils its transaction: the
  * puts after it and the commit fail, so half a turn is never saved. Readers are for other threads
  * and see only what is committed.
@@ -31,7 +31,13 @@ DEFINE_AUTO(struct store *, store_close)
 void store_break(struct store *s, int good_calls);
 
 MUST_CHECK int store_begin(struct store *s, struct err *err);
-MUST_CHECK int store_commit(struct store *s, struct err *err); /* on failure: rolled back */
+/* Durable when it returns 0. On failure rolled back, unless only the flush failed: then nobody knows, and a
+ * reader sees what was committed. */
+MUST_CHECK int store_commit(struct store *s, struct err *err);
+/* Visible to readers and safe from the end of this process, but not yet from that of the machine: for what nobody
+ * has been told. The next store_commit() or store_flush() makes it durable, in the same order. */
+MUST_CHECK int store_commit_unflushed(struct store *s, struct err *err);
+MUST_CHECK int store_flush(struct store *s, struct err *err);
 void store_rollback(struct store *s);
 
 /* ---- Assemblies ---- */
