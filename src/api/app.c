@@ -1,5 +1,6 @@
 /* The route table, and what every handler may ask. */
 #include "api/call.h"
+#include "api/notifications.h"
 #include "base/id.h"
 
 #include <string.h>
@@ -151,6 +152,11 @@ static const struct route routes[] = {
      .read = auth_key_check, .write = auth_key_update, .after = auth_key_changed},
     {"DELETE", "/auth_keys/{id}", .need = AUTH_SIGNED, .scope = "auth_keys:write", .ok = "AUTH_KEY_DELETED",
      .write = auth_key_delete, .after = auth_key_deleted},
+    {"POST", "/assembly_notifications/{id}/replay", .need = AUTH_SIGNED, .scope = "assemblies:write",
+     .ok = "ASSEMBLY_NOTIFICATION_REPLAYED", .write = notification_replay},
+    {"GET", "/assembly_notifications/{id}", .need = AUTH_SIGNED, .scope = "assemblies:read",
+     .read = notifications_list},
+    {"GET", "/assembly_notifications", .need = AUTH_SIGNED, .scope = "assemblies:read", .read = notifications_list},
     {"OPTIONS", "/resumable/files*", &tus_options},
     {"POST", "/resumable/files", &tus_create},
     {"POST", "/resumable/files/", &tus_create},

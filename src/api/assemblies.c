@@ -1,6 +1,7 @@
 /* POST|PUT /assemblies[/{id}], GET and DELETE /assemblies/{id}. Contract: api-assemblies.md 1-3. */
 #include "api/app.h"
-#include "api/fields.h"
+#include "api/notifications.h"
+#include "assembly/payload.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -155,18 +156,6 @@ static int parse_count(int64_t *out, const char *text, struct err *err)
     return 0;
 }
 
-static int check_notify_url(const json_t *params, struct err *err)
-{
-    const json_t *v = json_object_get(params, "notify_url");
-
-    if (!v || json_is_null(v))
-        return 0;
-    if (!json_is_string(v) || (!str_starts(json_string_value(v), "http://") &&
-                               !str_starts(json_string_value(v), "https://")))
-        return err_set(err, ERR_NOTIFY_URL, "notify_url must be an http or https address");
-    return err_set(err, ERR_NOTIFY_URL, "This server does not send notifications yet, so it refuses notify_url");
-}
-
 static json_t *refused(const struct err *err)
 {
     return json_pack("{s:s,s:o}", "code", err_name(err), "msg", jstring(err->msg));
@@ -209,7 +198,8 @@ static int describe_checked(json_t **out, struct create *c, const struct auth *w
         merged = json_incref(params);
     else if (template_merge(&merged, template, params, err) < 0)
         return -1;
-    if (check_notify_url(merged, err) < 0)
+    if (notify_url_check(json_object_get(merged, "notify_url"), err) < 0 ||
+        payload_check(json_object_get(merged, "notification_payload"), err) < 0)
         return -1;
     c->max_size = who_is->max_size;
     fields = json_is_object(json_object_get(merged, "fields"))
@@ -228,6 +218,7 @@ static int describe_checked(json_t **out, struct create *c, const struct auth *w
                      (json_int_t)who_is->max_size, "max_files", (json_int_t)who_is->max_files, "max_attempts",
                      (int)c->app->config->job_attempts, "nonce", c->nonce);
     jset(*out, "client", http_header(c->req, "Transloadit-Client"));
+    jset(*out, "notify_url", jstr(merged, "notify_url"));
     jset(*out, "usage_tags", jstr(merged, "usage_tags"));
     if (jbool(merged, "ignore_upload_meta_data_errors", false))
         json_object_set_new(*out, "ignore_upload_meta_data_errors", json_true());

@@ -18,7 +18,11 @@ struct call {
     struct auth_key *made; /* by a write, for its after; NULL at first */
     struct err err;
     bool failed;
+    bool deferred;   /* set by a write: call_answer() comes later, in place of the commit's answer */
 };
+
+/* Answer a deferred call; err NULL: with its body. On any thread. */
+void call_answer(struct call *c, const struct err *err);
 
 /* A member of params as text: strings as they are, numbers and booleans as their JSON. NULL: absent or null.
  * Valid until the call is over. */

@@ -433,9 +433,17 @@ static void list_if_due(struct assembly *a, struct file *f, struct effects *fx)
         list_result(a, f, f->step, fx);
 }
 
+static void start_consumers(struct assembly *a, struct file *f, int64_t at_us, struct effects *fx)
+{
+    if (f->ready)
+        return;
+    f->ready = true;
+    graph_file_ready(a, f, f->step, at_us, fx);
+}
+
 static void file_ready(struct assembly *a, struct file *f, int64_t at_us, struct effects *fx)
 {
-    graph_file_ready(a, f, f->step, at_us, fx);
+    start_consumers(a, f, at_us, fx);
     list_if_due(a, f, fx);
 }
 
@@ -779,6 +787,8 @@ static void learn(struct assembly *a, struct job *j, const json_t *d, int64_t at
     f->exec_us = at_us > j->started_us ? at_us - j->started_us : 0;
     f->cost = cost_of(a->in->steps[STEP_ORIGINAL].robot, 2 * f->size);
     refresh(a, f, fx);
+    if (jbool(d, "early", false) && !a->in->needs_meta)
+        start_consumers(a, f, at_us, fx);
 }
 
 static void export_done(struct assembly *a, struct job *j, struct file *f, struct effects *fx)

@@ -57,6 +57,7 @@ struct file {
     int upload_index;      /* in `uploads`, -1 for none */
     int exports_open;      /* jobs of store steps that will still move it */
     bool exported;
+    bool ready;            /* its step's consumers have been given it */
     int *listed_step, *listed_index, listed_count; /* its entries in `results` */
 };
 

@@ -198,6 +198,24 @@ static int check_robot(struct instructions *in, struct step *s, struct err *err)
                : 0;
 }
 
+/* A variable that reads the meta of a file, or an expression that might. */
+static bool mentions_meta(const json_t *v)
+{
+    const char *key, *s = json_string_value(v);
+    json_t *below;
+    size_t i;
+
+    if (s)
+        return strstr(s, "${") && strstr(s, "meta");
+    json_object_foreach ((json_t *)v, key, below)
+        if (mentions_meta(below))
+            return true;
+    json_array_foreach (v, i, below)
+        if (mentions_meta(below))
+            return true;
+    return false;
+}
+
 int instructions_parse(struct instructions **out, json_t *steps, const char **bad_step,
                        struct err *err)
 {
@@ -256,6 +274,8 @@ int instructions_parse(struct instructions **out, json_t *steps, const char **ba
         if (in->steps[i].declared && check_robot(in, &in->steps[i], err) < 0)
             return -1;
     }
+    for (int i = 1; i < n; i++)
+        in->needs_meta |= in->steps[i].robot->passes_input || mentions_meta(in->steps[i].params);
     *bad_step = NULL;
     *out = take(in);
     return 0;

@@ -39,6 +39,7 @@ struct instructions {
     json_t *root; /* the `steps` object */
     struct step *steps;
     int count;
+    bool needs_meta; /* some step may ask for any of its input's meta: none begins before all of it is known */
 };
 
 /* steps: value of the merged instructions' `steps` (NULL when there is none); a reference is kept.

@@ -238,6 +238,11 @@ static int ask_magic(char out[static MIME_LEN], int fd, struct err *err)
                 magic_close(m);
             return -1;
         }
+        /* What sits deepest is the mark of a disc image, at 32 KB. On bytes that match nothing, the time goes with
+         * the length: 64 KB of them took 1.1 ms. */
+        const size_t bytes = 36 * 1024, text = 4096;
+        magic_setparam(m, MAGIC_PARAM_BYTES_MAX, &bytes);
+        magic_setparam(m, MAGIC_PARAM_ENCODING_MAX, &text);
         magic = m;
     }
     const char *mime = magic_descriptor(magic, fd);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#define SLOW_PIXELS (1 << 20) /* decoding more than these is worth a word beforehand */
 #define TOOL_OUTPUT_MAX (4 * 1024 * 1024) /* bytes */
 
 static int as_meta_error(struct err *err)
@@ -21,7 +22,17 @@ static int as_meta_error(struct err *err)
 
 /* ---- images ---- */
 
-static int probe_image(json_t *meta, const char *path, const struct probe_want *want,
+/* Whoever only needs the file to be what it is can begin with it now. */
+static int tell_early(json_t *meta, const struct image *img, const char *mime, const struct probe_want *want,
+                      struct err *err)
+{
+    if (!want->early || image_width(img) * image_height(img) < SLOW_PIXELS)
+        return 0;
+    image_meta_header(meta, img);
+    return want->early(want->early_ctx, meta, mime, mime_ext(mime) ? mime_ext(mime) : "", err);
+}
+
+static int probe_image(json_t *meta, const char *mime, const char *path, const struct probe_want *want,
                        struct err *err)
 {
     const struct image_load how = {.limits = want->limits};
@@ -50,6 +61,8 @@ static int probe_image(json_t *meta, const char *path, const struct probe_want *
         meta_add_xmp(meta, data, len);
     if (!strcmp(image_format(img), "svg"))
         meta_add_svg(meta, path);
+    if (tell_early(meta, img, mime, want, err) < 0)
+        return -1;
     return image_meta(meta, img, want->output_meta, err) < 0 ? as_meta_error(err) : 0;
 }
 
@@ -501,7 +514,7 @@ static int probe_kind(json_t *meta, char mime[static MIME_LEN], const char *path
     const char *kind = mime_kind(mime);
 
     if (!strcmp(kind, "image"))
-        return readable_image(mime) ? probe_image(meta, path, want, err) : 0;
+        return readable_image(mime) ? probe_image(meta, mime, path, want, err) : 0;
     if (!strcmp(kind, "video") || !strcmp(kind, "audio")) {
         if (!strcmp(mime, "audio/midi"))
             return 0;

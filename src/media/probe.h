@@ -10,6 +10,10 @@ struct probe_want {
     struct media_limits limits;
     const json_t *output_meta; /* the step's value; false: no meta at all; NULL: the usual */
     bool derived;              /* a Robot's result: date_file_created as well */
+    /* Called before pixels are looked at when that will take a while: everything that is known by then. May be
+     * NULL. meta is lent. -1 ends the probe with its err. */
+    int (*early)(void *ctx, const json_t *meta, const char *mime, const char *ext_hint, struct err *err);
+    void *early_ctx;
 };
 
 /* Look at the file at path. name: what the client called it, may be NULL.

@@ -1172,26 +1172,32 @@ static int add_extras(json_t *meta, struct image *s, const json_t *output_meta, 
     return 0;
 }
 
-int image_meta(json_t *meta, struct image *img, const json_t *output_meta, struct err *err)
+void image_meta_header(json_t *meta, const struct image *img)
 {
-    AUTO(image_free) struct image *s = NULL;
-    uint8_t mean[3];
-    bool transparent;
     char text[32];
 
-    if (sample(&s, img, err) < 0)
-        return -1;
-    measure(s->frame[0], mean, &transparent);
     snprintf(text, sizeof text, "%.3f", (double)image_width(img) / (double)image_height(img));
     jset(meta, "aspect_ratio", text);
-    set_hex(meta, "average_color", mean);
     jset(meta, "colorspace", space_name(img->frame[0]));
     json_object_set_new(meta, "frame_count",
                         json_integer(img->path ? img->frames_in_file : img->count));
     if (!json_object_get(meta, "has_clipping_path"))
         json_object_set_new(meta, "has_clipping_path", json_false());
-    json_object_set_new(meta, "has_transparency", json_boolean(transparent));
     json_object_set_new(meta, "height", json_integer(image_height(img)));
     json_object_set_new(meta, "width", json_integer(image_width(img)));
+}
+
+int image_meta(json_t *meta, struct image *img, const json_t *output_meta, struct err *err)
+{
+    AUTO(image_free) struct image *s = NULL;
+    uint8_t mean[3];
+    bool transparent;
+
+    if (sample(&s, img, err) < 0)
+        return -1;
+    measure(s->frame[0], mean, &transparent);
+    image_meta_header(meta, img);
+    set_hex(meta, "average_color", mean);
+    json_object_set_new(meta, "has_transparency", json_boolean(transparent));
     return add_extras(meta, s, output_meta, err);
 }

@@ -108,7 +108,10 @@ const char *image_canonical(const char *format); /* "jpeg" -> "jpg"; NULL: unkno
 MUST_CHECK int image_save(struct image *img, const char *path, const struct image_save *how,
                           struct err *err);
 
-/* Add to meta (an object) what file-meta.md section 3 lists: size, colours, transparency... For
+/* Add to meta (an object) what the header tells: width, height, colour space, frames, shape. */
+void image_meta_header(json_t *meta, const struct image *img);
+/* The same, and what else file-meta.md section 3 lists, for which pixels are looked at: mean colour,
+ * transparency... For
  * images from a file the pixels come from the cheapest decode that still gives the mean; for
  * rendered ones from memory. output_meta: the step's value, NULL: none. */
 MUST_CHECK int image_meta(json_t *meta, struct image *img, const json_t *output_meta,

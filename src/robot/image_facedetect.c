@@ -266,6 +266,7 @@ const struct robot robot_image_facedetect = {
     .validation_code = "IMAGE_FACEDETECT_VALIDATION",
     .accepts = "image/",
     .role = ROLE_MEDIA,
+    .passes_input = true,
     .price_factor = 1,
     .min_charge = 5242880,
     .opts_size = sizeof(struct facedetect_opts),

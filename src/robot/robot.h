@@ -59,6 +59,7 @@ struct robot {
     enum robot_role role;
     bool no_input; /* imports: runs once without `use` */
     bool is_store; /* passes its input on with a new url; never listed in results itself */
+    bool passes_input; /* may emit its input again, with its meta: waits until that is complete */
     double price_factor;  /* robots.json; 0: costs nothing */
     int64_t min_charge;   /* bytes */
     int timeout_s;        /* 0: the server's default */

@@ -23,6 +23,7 @@ struct db {
 struct store {
     struct db db;
     bool in_transaction;
+    bool unflushed; /* committed, but the log is not known to be on the disk */
     bool spoiled;   /* a put of this transaction failed: nothing of it may be committed */
     int good_calls; /* for tests; -1: never fails */
 };

@@ -103,7 +103,7 @@ static int put_name(struct store *s, const struct seal_key *k, struct err *err)
     return store_setting_put(s, "seal_key", name, err);
 }
 
-/* Secrets of before schema 2 lie in clear: seal them, and leave no copy in a free page or in the log. */
+/* Secrets of before schema 3 lie in clear: seal them, and leave no copy in a free page or in the log. */
 static int seal_old_keys(struct store *s, const struct seal_key *k, struct err *err)
 {
     struct reseal r = {s, NULL, k, err, 0};

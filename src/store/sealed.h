@@ -9,7 +9,7 @@
 #include "store/store.h"
 
 /* The key of this database: read, or made when the database is new. Ends a rotation that was cut short, and seals
- * what is from before schema 2. Errors: ERR_CONFIG (the file is missing, or is another database's). */
+ * what is from before schema 3. Errors: ERR_CONFIG (the file is missing, or is another database's). */
 MUST_CHECK int sealed_open(struct seal_key *out, struct store *s, const char *path, struct err *err);
 /* After sealed_open(): a new key, and everything sealed with it. A crash at any point leaves the old or the new
  * state for the next sealed_open(). Nobody else may have the database open. */

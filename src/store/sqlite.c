@@ -242,9 +242,10 @@ int store_open(struct store **out, const char *url, struct err *err)
 
     if (db_open(&s->db, path, SQLITE_OPEN_READWRITE, err) < 0 || use_wal(&s->db, err) < 0)
         return -1;
-    /* A checkpoint each 4 MB of log keeps it short; after a burst it is cut back to 16 MB. */
+    /* normal: the log is flushed before a checkpoint, and by store_flush() whenever somebody waits for it.
+     * A checkpoint each 4 MB of log keeps it short; after a burst it is cut back to 16 MB. */
     if (db_exec(&s->db,
-                "pragma synchronous = full; pragma wal_autocheckpoint = 1000;"
+                "pragma synchronous = normal; pragma wal_autocheckpoint = 1000;"
                 "pragma journal_size_limit = 16777216",
                 err) < 0)
         return -1;
@@ -309,7 +310,7 @@ int store_begin(struct store *s, struct err *err)
     return 0;
 }
 
-int store_commit(struct store *s, struct err *err)
+int store_commit_unflushed(struct store *s, struct err *err)
 {
     assert(s->in_transaction);
     if (store_run(s, NULL, Q_COMMIT, err, "") < 0) {
@@ -317,7 +318,31 @@ int store_commit(struct store *s, struct err *err)
         return -1;
     }
     s->in_transaction = false;
+    s->unflushed = true;
     return 0;
+}
+
+/* What "pragma synchronous = full" does after each commit: fdatasync() of the log. */
+int store_flush(struct store *s, struct err *err)
+{
+    sqlite3_file *wal = NULL;
+
+    if (!s->unflushed)
+        return 0;
+    if (store_check(s, err) < 0)
+        return -1;
+    if (sqlite3_file_control(s->db.sq, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) != SQLITE_OK || !wal ||
+        !wal->pMethods)
+        return err_set(err, ERR_IO, "database: its log is not open");
+    if (wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) != SQLITE_OK)
+        return err_errno(err, "database: flush the log");
+    s->unflushed = false;
+    return 0;
+}
+
+int store_commit(struct store *s, struct err *err)
+{
+    return store_commit_unflushed(s, err) < 0 ? -1 : store_flush(s, err);
 }
 
 void store_rollback(struct store *s)
@@ -432,7 +457,9 @@ int store_assembly_purge(struct store *s, const char *id, struct err *err)
 {
     if (store_run(s, NULL, Q_EVENTS_DEL, err, "t", id) < 0 ||
         store_run(s, NULL, Q_FILES_DEL, err, "t", id) < 0 ||
-        store_run(s, NULL, Q_UPLOADS_DEL, err, "t", id) < 0)
+        store_run(s, NULL, Q_UPLOADS_DEL, err, "t", id) < 0 ||
+        store_run(s, NULL, Q_NOTIFICATIONS_DEL, err, "t", id) < 0 ||
+        store_run(s, NULL, Q_ATTEMPTS_DEL, err, "t", id) < 0)
         return -1;
     return store_run(s, NULL, Q_ASSEMBLY_EMPTY, err, "t", id);
 }
@@ -494,6 +521,31 @@ int store_uploads(struct store *s,
     return row;
 }
 
+/* One text of one row. */
+static int text_of(char **out, struct store *s, enum query q, const char *id, const char *what, struct err *err)
+{
+    AUTO(stmt_done) sqlite3_stmt *st = NULL;
+    int row;
+
+    if (store_check(s, err) < 0 || stmt_start(&st, &s->db, q, err, "t", id) < 0 ||
+        (row = stmt_next(&s->db, st, err)) < 0)
+        return -1;
+    if (!row)
+        return err_set(err, ERR_NOT_FOUND, "%s '%s' is not known", what, id);
+    *out = mem_strdup(stmt_text(st, 0));
+    return 0;
+}
+
+int store_key_secret(char **secret, struct store *s, const char *key_id, struct err *err)
+{
+    return text_of(secret, s, Q_KEY_SECRET, key_id, "Auth Key", err);
+}
+
+int store_assembly_workspace(char **out, struct store *s, const char *id, struct err *err)
+{
+    return text_of(out, s, Q_ASSEMBLY_OF, id, "Assembly", err);
+}
+
 /* ---- settings ---- */
 
 int store_setting_put(struct store *s, const char *name, const char *value, struct err *err)
@@ -542,6 +594,16 @@ static int status_get(struct str *out, struct db *db, const char *id, struct err
         return err_set(err, ERR_NOT_FOUND, "Assembly '%s' is not known", id);
     str_add(out, stmt_text(st, 0), (size_t)sqlite3_column_bytes(st, 0));
     return 0;
+}
+
+int store_status_read(struct str *out, struct store *s, const char *id, struct err *err)
+{
+    return store_check(s, err) < 0 ? -1 : status_get(out, &s->db, id, err);
+}
+
+int store_status_put(struct store *s, const char *id, const char *status, struct err *err)
+{
+    return store_run(s, NULL, Q_STATUS_PUT, err, "tt", id, status);
 }
 
 int store_status_get(struct str *out, struct store_reader *r, const char *assembly_id,

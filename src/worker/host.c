@@ -75,14 +75,12 @@ static int seal_file(int64_t *size, char md5[33], const char *path, struct err *
 }
 
 static int probe(struct probe_result *p, struct robot_job *job, const char *path, const char *name,
-                 bool derived, struct err *err)
+                 struct probe_how how, struct err *err)
 {
-    const json_t *want = json_object_get(job->params, "output_meta");
-
+    how.output_meta = json_object_get(job->params, "output_meta");
+    how.settings = robot_settings(job);
     memset(p, 0, sizeof *p);
-    if (!role_program.probe)
-        return 0;
-    return role_program.probe(p, path, name, want, robot_settings(job), derived, err);
+    return role_program.probe ? role_program.probe(p, path, name, &how, err) : 0;
 }
 
 int robot_emit(struct robot_job *job, const struct robot_output *out, struct err *err)
@@ -102,7 +100,7 @@ int robot_emit(struct robot_job *job, const struct robot_output *out, struct err
         name = mem_printf("%s%s%s", in ? in->basename : "file", *ext ? "." : "", ext);
     if (seal_file(&size, md5, out->path, err) < 0)
         return -1;
-    if (!out->meta_complete && probe(&found, job, out->path, name, true, err) < 0)
+    if (!out->meta_complete && probe(&found, job, out->path, name, (struct probe_how){.derived = true}, err) < 0)
         return -1;
     AUTO(json_unref) json_t *all = found.meta ? found.meta : json_object();
     if (meta)
@@ -192,13 +190,26 @@ static void fill_inputs(struct robot_job *job)
         };
 }
 
+/* What is known of a picture before its pixels are: steps that ask for no more begin while the probe goes on. */
+static int send_early(void *ctx, const json_t *meta, const char *mime, const char *ext, struct err *err)
+{
+    struct robot_job *job = ctx;
+
+    return send_output(job, "same",
+                       json_pack("{s:i,s:o,s:s,s:s,s:b}", "input", 0, "meta", json_deep_copy(meta), "mime", mime,
+                                 "ext", ext, "early", 1),
+                       err);
+}
+
 /* /upload/handle is the probe itself: the file stays what it is, and its record learns. */
 static int run_probe(struct robot_job *job, struct err *err)
 {
     struct probe_result found;
+    bool all = !json_is_false(json_object_get(job->params, "output_meta"));
+    struct probe_how how = {.early = job->input_count == 1 && all ? send_early : NULL, .early_ctx = job};
 
     for (int i = 0; i < job->input_count; i++) {
-        if (probe(&found, job, job->inputs[i].path, job->inputs[i].name, false, err) < 0)
+        if (probe(&found, job, job->inputs[i].path, job->inputs[i].name, how, err) < 0)
             return -1;
         if (json_is_false(json_object_get(job->params, "output_meta")))
             json_object_clear(found.meta);

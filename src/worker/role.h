@@ -8,15 +8,27 @@ struct probe_result {
     json_t *meta;            /* object, the caller's */
 };
 
+struct probe_how {
+    const json_t *output_meta, *settings;
+    bool derived; /* a Robot's result */
+    /* see media/probe.h; NULL: not asked for */
+    int (*early)(void *ctx, const json_t *meta, const char *mime, const char *ext, struct err *err);
+    void *early_ctx;
+};
+
 struct role_program {
     int role; /* enum robot_role */
     void (*preload)(void); /* once in the zygote, before it forks: no threads, no media operation */
     void (*warm)(void);    /* in each worker after the jail closed: pay for first use before a job waits */
     /* NULL: this role can't look into files; the server has it done by a media worker. */
-    int (*probe)(struct probe_result *out, const char *path, const char *name,
-                 const json_t *output_meta, const json_t *settings, bool derived, struct err *err);
+    int (*probe)(struct probe_result *out, const char *path, const char *name, const struct probe_how *how,
+                 struct err *err);
+    /* Post notifications, many at a time, until sock closes. NULL: this program has no network. */
+    void (*courier)(int sock); /* does not return */
 };
 extern const struct role_program role_program;
+
+_Noreturn void courier_serve(int sock);
 
 /* Serve jobs on sock until it closes. Does not return. */
 _Noreturn void worker_serve(int sock);

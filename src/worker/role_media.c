@@ -38,10 +38,11 @@ static void warm(void)
     vips_error_clear();
 }
 
-static int probe(struct probe_result *out, const char *path, const char *name, const json_t *output_meta,
-                 const json_t *settings, bool derived, struct err *err)
+static int probe(struct probe_result *out, const char *path, const char *name, const struct probe_how *how,
+                 struct err *err)
 {
-    struct probe_want want = {media_limits(settings), output_meta, derived};
+    struct probe_want want = {media_limits(how->settings), how->output_meta, how->derived, how->early,
+                              how->early_ctx};
 
     return probe_file(&out->meta, out->mime, out->ext, path, name, &want, err);
 }

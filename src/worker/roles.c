@@ -12,6 +12,6 @@ static const char *const transfer_paths[] = {"/usr",         "/lib",          "/
                                              "/dev/null",    "/dev/urandom",  "/proc/self", NULL};
 
 const struct role roles[] = {
-    [ROLE_MEDIA] = {"media", false, 0, 256, 64, 5, media_paths},
+    [ROLE_MEDIA] = {"media", false, 0, 256, 64, 10, media_paths},
     [ROLE_TRANSFER] = {"transfer", true, INT64_C(1) << 30, 256, 64, 0, transfer_paths},
 };

@@ -157,6 +157,59 @@ static void a_repeated_run_gives_each_output_once(void **state)
 
 /* Random histories: whatever comes in whatever order, a terminal state is final, is announced once, and leaves no
  * open job. The seed is fixed, so a failure can be looked at. */
+/* The first word of a probe on a picture whose pixels are still being looked at. */
+static struct assembly *with_early_word(struct effects *fx, const char *steps)
+{
+    struct assembly *a = begin(fx, steps, 0, false);
+
+    assert_int_equal(apply(a, fx, EV_FILE_UPLOADED, upload), 0);
+    assert_int_equal(apply(a, fx, EV_BODY_DONE, "{\"bytes\":20}"), 0);
+    assert_int_equal(apply(a, fx, EV_JOB_STARTED, "{\"job\":0}"), 0);
+    assert_int_equal(apply(a, fx, EV_JOB_OUTPUT,
+                           "{\"job\":0,\"index\":0,\"same\":{\"input\":0,\"mime\":\"image/jpeg\",\"ext\":\"jpg\","
+                           "\"early\":true,\"meta\":{\"width\":500}}}"),
+                     0);
+    return a;
+}
+
+static const char probed_fully[] = "{\"job\":0,\"index\":1,\"same\":{\"input\":0,\"mime\":\"image/jpeg\",\"ext\":"
+                                   "\"jpg\",\"meta\":{\"width\":500,\"average_color\":\"#000000\"}}}";
+
+static void a_step_that_asks_for_no_meta_begins_with_the_probes_first_word(void **state)
+{
+    struct effects fx = {0};
+    struct assembly *a =
+        with_early_word(&fx, "{\"small\":{\"robot\":\"/image/resize\",\"use\":\":original\",\"width\":9}}");
+    (void)state;
+
+    assert_int_equal(a->job_count, 2);
+    assert_int_equal(apply(a, &fx, EV_JOB_STARTED, "{\"job\":1}"), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, made), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_DONE, "{\"job\":1}"), 0);
+    assert_false(assembly_is_over(a)); /* the probe is not done */
+    assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, probed_fully), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_DONE, "{\"job\":0}"), 0);
+    assert_int_equal(a->job_count, 2); /* the consumer ran once */
+    assert_int_equal(a->state, ASSEMBLY_COMPLETED);
+    assert_string_equal(jstr_or(a->files[0]->meta, "average_color", ""), "#000000");
+    effects_done(&fx);
+    assembly_free(a);
+}
+
+static void a_step_that_reads_meta_waits_for_all_of_it(void **state)
+{
+    struct effects fx = {0};
+    struct assembly *a = with_early_word(&fx, resize);
+    (void)state;
+
+    assert_int_equal(a->job_count, 1);
+    assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, probed_fully), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_DONE, "{\"job\":0}"), 0);
+    assert_int_equal(a->job_count, 2);
+    effects_done(&fx);
+    assembly_free(a);
+}
+
 static void random_histories_keep_the_invariants(void **state)
 {
     static const char *const steps[] = {
@@ -303,6 +356,8 @@ int main(void)
         cmocka_unit_test(a_completed_assembly_cannot_be_canceled),
         cmocka_unit_test(a_dead_worker_is_retried_a_bounded_number_of_times),
         cmocka_unit_test(a_repeated_run_gives_each_output_once),
+        cmocka_unit_test(a_step_that_asks_for_no_meta_begins_with_the_probes_first_word),
+        cmocka_unit_test(a_step_that_reads_meta_waits_for_all_of_it),
         cmocka_unit_test(random_histories_keep_the_invariants),
         cmocka_unit_test(slugs_are_safe_names),
     };

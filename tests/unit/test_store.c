@@ -398,12 +398,19 @@ static void whichever_call_breaks_nothing_is_half_saved(void **state)
         if (rc < 0) {
             assert_int_equal(f->err.code, ERR_IO);
             OK(store_open_assemblies(f->s, list_two, &seen, &f->err));
-            assert_string_equal(text(&seen), "");
+            if (calls < 4) {
+                assert_string_equal(text(&seen), "");
+                continue;
+            }
+            /* all was committed and only the flush failed: whole, and flushed by the next commit */
+            assert_string_equal(text(&seen), ID_A " " WS "\n");
+            str_reset(&seen);
+            OK(store_events(f->s, ID_A, list_event, &seen, &f->err));
+            assert_string_equal(text(&seen), "1 1 {}\n");
+            break;
         }
     }
-    assert_int_equal(calls, 5); /* four calls, each has failed once */
-    OK(store_events(f->s, ID_A, list_event, &seen, &f->err));
-    assert_string_equal(text(&seen), "1 1 {}\n");
+    assert_int_equal(calls, 4); /* begin, two puts, commit, flush: each has failed once */
 }
 
 static void a_refused_write_rolls_back_and_the_store_works_again_without_reopening(void **state)

@@ -1,59 +1,32 @@
--- Templates, workspaces; Auth Keys and credentials with what the API shows of them.
-create table workspace(
-    id text primary key not null,
-    name text not null unique,
+-- Notifications that must be delivered. A replay is a row of its own.
+create table notification(
+    id text primary key not null,      -- stable: receivers may see one twice
+    assembly_id text not null,
+    workspace text not null,
+    key_id text not null,              -- whose secret signs it
+    url text not null,
+    replay integer not null default 0, -- one attempt, and notify_* of the Assembly stay as they are
+    state text not null default 'pending', -- pending, successful, failed
+    attempts integer not null default 0,
+    next_us integer not null,
     created_us integer not null
 ) without rowid;
+create index notification_open on notification(next_us) where state = 'pending';
+create index notification_assembly on notification(assembly_id);
 
-create table template(
-    id text primary key not null,
+-- Every attempt, for people to read.
+create table notification_attempt(
+    id integer primary key,
+    notification_id text not null,
+    assembly_id text not null,
     workspace text not null,
-    name text not null,
-    content text not null,   -- sealed: steps may hold secrets
-    require_signature integer not null default 0,
-    created_us integer not null,
-    modified_us integer not null,
-    last_used_us integer not null default 0
-) without rowid;
-create unique index template_name on template(workspace, name);
-
-alter table auth_key rename to auth_key_1;
-create table auth_key(
-    id text primary key not null,
-    key text not null unique,
-    secret text not null,    -- sealed = 1: with the key file, else in clear until the next start
-    sealed integer not null default 0,
-    workspace text not null,
-    scopes text not null,
-    description text not null default '',
-    require_signature integer not null default 0,
-    created_us integer not null,
-    modified_us integer not null
-) without rowid;
-create index auth_key_workspace on auth_key(workspace, created_us);
-insert into auth_key(id, key, secret, workspace, scopes, created_us, modified_us)
-    select id, key, secret, workspace, scopes, strftime('%s', 'now') * 1000000, strftime('%s', 'now') * 1000000
-    from auth_key_1;
-drop table auth_key_1;
-
-alter table credential rename to credential_1;
-create table credential(
-    id text primary key not null,
-    workspace text not null,
-    name text not null,
-    type text not null,
-    sealed text not null,
-    created_us integer not null,
-    modified_us integer not null
-) without rowid;
-create unique index credential_name on credential(workspace, name);
-insert into credential(id, workspace, name, type, sealed, created_us, modified_us)
-    select lower(hex(randomblob(16))), workspace, name, type, sealed,
-        strftime('%s', 'now') * 1000000, strftime('%s', 'now') * 1000000
-    from credential_1;
-drop table credential_1;
-
-insert or ignore into workspace(id, name, created_us)
-    select value, 'default', strftime('%s', 'now') * 1000000 from setting where name = 'workspace';
-insert or ignore into workspace(id, name, created_us)
-    select workspace, workspace, strftime('%s', 'now') * 1000000 from auth_key;
+    url text not null,
+    at_us integer not null,
+    response_code integer,             -- null: no answer
+    response_data text,
+    error text,
+    duration_us integer not null
+);
+create unique index attempt_once on notification_attempt(notification_id, at_us);
+create index attempt_workspace on notification_attempt(workspace, at_us);
+create index attempt_assembly on notification_attempt(assembly_id, at_us);
