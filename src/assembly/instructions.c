@@ -327,7 +327,7 @@ static bool is_secret_header(const char *name, size_t len)
     return false;
 }
 
-/* {"Name": "value"} and ["Name: value"]. */
+/* {"Name": "value"}, ["Name: value"] and [{"Name": "value"}]. */
 static void mask_headers(json_t *v)
 {
     const char *name;
@@ -344,6 +344,8 @@ static void mask_headers(json_t *v)
             AUTO(mem_free) char *text = mem_printf("%.*s: ****", (int)(colon - line), line);
 
             json_array_set_new(v, i, jstring(text));
+        } else if (json_is_object(item)) {
+            mask_headers(item);
         }
     }
 }
@@ -372,6 +374,12 @@ static void mask_in(json_t *v, bool top)
 
     json_object_foreach (v, name, item) {
         if (is_one_of(name, secrets) || (top && !strcmp(name, "key"))) {
+            json_object_set_new(v, name, json_string("****"));
+            continue;
+        }
+        /* as JSON text: not worth taking apart */
+        if (!strcmp(name, "headers") && json_is_string(item) &&
+            is_secret_header(json_string_value(item), json_string_length(item))) {
             json_object_set_new(v, name, json_string("****"));
             continue;
         }

@@ -12,7 +12,7 @@
 
 struct import_opts {
     json_t *url, *headers, *force_name, *import_on_errors, *range;
-    const char *url_delimiter;
+    const char *url_delimiter, *credentials;
     bool fail_fast;
     int64_t max_file_size;
 };
@@ -25,6 +25,8 @@ static const struct option options[] = {
     OPT_JSON(struct import_opts, headers, .def_str = "[]",
              .help = "Headers sent with every request: a list of \"Name: value\", a list of maps, "
                      "or either as JSON text."),
+    OPT_STR(struct import_opts, credentials,
+            .help = "Name of stored credentials of type http, which hold the headers."),
     OPT_JSON(struct import_opts, force_name, .nullable = true,
              .help = "File name to use, or a list of them in the order of the addresses."),
     OPT_JSON(struct import_opts, import_on_errors, .def_str = "[]",

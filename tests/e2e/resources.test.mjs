@@ -1,6 +1,6 @@
 // Templates, credentials, Auth Keys and bearer tokens: the real SDK, and raw requests for every code.
 import assert from 'node:assert/strict'
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { createHmac } from 'node:crypto'
 import fs from 'node:fs'
 import http from 'node:http'
@@ -369,13 +369,22 @@ test('credentials reach the Robot by name and by id, and nobody else', async (t)
   assert.equal(there.seen[0].authorization, 'Bearer inline-secret-header')
   assert.ok(!JSON.stringify(done).includes('inline-secret'))
 
+  const { body } = await make('more-http', 'http', { headers: '{"X-Secret":"other-secret-header"}' })
+  for (const [which, header] of [['the-http', 'very-secret-header'], [body.credential.id, 'other-secret-header']]) {
+    const b = await s.until((await s.create({ i: { robot: '/http/import', url: there.url, credentials: which, result: true } })).assembly_id)
+    assert.equal(b.ok, 'ASSEMBLY_COMPLETED', JSON.stringify(b))
+    assert.equal(there.seen.at(-1)['x-secret'], header)
+    assert.ok(!JSON.stringify(b).includes('secret-header'))
+    assert.equal(JSON.parse(b.merged_params).steps.i.credentials, which)
+  }
+
   const wrong = await s.create({ i: { robot: '/s3/store', use: ':original', credentials: 'the-http' } }, { files: { 'a.txt': 'x' } })
   assert.equal((await s.until(wrong.assembly_id)).error, 'TEMPLATE_CREDENTIALS_INJECTION_ERROR')
 
   await s.kill9()
   for (const f of fs.readdirSync(s.dir).filter((n) => n.startsWith('workcell.db'))) {
     const bytes = fs.readFileSync(path.join(s.dir, f))
-    for (const word of ['inline-secret-header', 'very-secret-header']) assert.ok(!bytes.includes(word), `${word} lies in ${f}`)
+    for (const word of ['inline-secret-header', 'very-secret-header', 'other-secret-header']) assert.ok(!bytes.includes(word), `${word} lies in ${f}`)
   }
   assert.ok(!s.log.includes('secret-header'), s.log)
   await s.boot()
@@ -397,4 +406,335 @@ test('steps with secrets lie sealed while the Assembly is open, and go on after 
   assert.equal(done.ok, 'ASSEMBLY_COMPLETED', JSON.stringify(done))
   assert.equal(done.results.i.length, 1)
   assert.equal(there.seen[0].authorization, `Basic ${Buffer.from('user:inline-secret-word').toString('base64')}`)
+})
+
+const all = ['assemblies:read', 'assemblies:write', 'auth_keys:read', 'auth_keys:write', 'bills:read', 'queues:read', 'template_credentials:read', 'template_credentials:write', 'templates:read', 'templates:write']
+const as = ({ key, secret }) => ({ key, secret })
+const makeKey = async (s, params = {}, who = {}) => (await is(call(s, 'POST', '/auth_keys', params, who), 200, 'AUTH_KEY_CREATED')).auth_key
+
+test('Auth Keys are made, narrowed, shown and deleted, at once and for good', async (t) => {
+  const s = await Server.start(t)
+  const full = await makeKey(s, { description: 'full' })
+  assert.match(full.id, /^[0-9a-f]{32}$/)
+  assert.deepEqual(full.scopes, all)
+  assert.equal(full.description, 'full')
+  assert.match(full.created, /Z$/)
+  const reader = await makeKey(s, { scopes: ['templates:read', 'auth_keys:read', 'templates:read'] })
+  assert.deepEqual(reader.scopes, ['auth_keys:read', 'templates:read'])
+  await is(call(s, 'GET', '/templates', {}, as(reader)), 200, undefined)
+  await is(call(s, 'POST', '/templates', { name: 'x', template: {} }, as(reader)), 403, 'INSUFFICIENT_AUTH_SCOPE')
+  await is(call(s, 'POST', '/auth_keys', {}, as(reader)), 403, 'INSUFFICIENT_AUTH_SCOPE')
+  await is(call(s, 'POST', '/assemblies', { steps: original }, as(reader)), 403, 'INSUFFICIENT_AUTH_SCOPE')
+
+  const found = await is(call(s, 'GET', '/auth_keys'), 200, 'AUTH_KEYS_FOUND')
+  assert.equal(found.auth_keys.length, 3)
+  assert.deepEqual(found.auth_keys.slice(1).map((k) => k.id), [full.id, reader.id])
+  assert.ok(found.auth_keys.every((k) => !('secret' in k)))
+  assert.ok(!JSON.stringify(found).includes(SECRET))
+  assert.deepEqual((await is(call(s, 'GET', '/auth_keys/scopes', {}, as(reader)), 200, 'AUTH_KEY_SCOPES_FOUND')).scopes, all)
+  assert.equal((await is(call(s, 'POST', `/auth_keys/show_secret/${reader.id}`), 200, 'AUTH_SECRET_RETRIEVED')).auth_secret, reader.secret)
+
+  // a key grants, and shows, nothing that it does not have
+  const maker = await makeKey(s, { scopes: ['auth_keys:read', 'auth_keys:write', 'queues:read'] })
+  await is(call(s, 'POST', '/auth_keys', { scopes: ['templates:read'] }, as(maker)), 403, 'INSUFFICIENT_AUTH_SCOPE')
+  await is(call(s, 'PUT', `/auth_keys/${maker.id}`, { scopes: all }, as(maker)), 403, 'INSUFFICIENT_AUTH_SCOPE')
+  await is(call(s, 'POST', `/auth_keys/show_secret/${full.id}`, {}, as(maker)), 403, 'INSUFFICIENT_AUTH_SCOPE')
+  assert.deepEqual((await makeKey(s, {}, as(maker))).scopes, maker.scopes)
+  assert.deepEqual((await makeKey(s, { scopes: ['queues:read'] }, as(maker))).scopes, ['queues:read'])
+
+  const put = await is(call(s, 'PUT', `/auth_keys/${reader.id}`, { description: 'new', scopes: ['templates:write'] }), 200, 'AUTH_KEY_UPDATED')
+  assert.deepEqual([put.auth_key.description, put.auth_key.scopes, put.auth_key.created], ['new', ['templates:write'], reader.created])
+  assert.ok(!('secret' in put.auth_key))
+  await is(call(s, 'GET', '/templates', {}, as(reader)), 403, 'INSUFFICIENT_AUTH_SCOPE')
+
+  const strict = await makeKey(s, { require_signature_auth: 1 })
+  await is(call(s, 'POST', '/assemblies', { steps: original }, { ...as(strict), sign: false }), 400, 'NO_SIGNATURE_FIELD')
+  await is(call(s, 'POST', '/assemblies', { steps: original }, as(strict)), 200, 'ASSEMBLY_COMPLETED')
+  await is(call(s, 'PUT', `/auth_keys/${strict.id}`, { require_signature_auth: 0 }), 200, 'AUTH_KEY_UPDATED')
+  await is(call(s, 'POST', '/assemblies', { steps: original }, { ...as(strict), sign: false }), 200, 'ASSEMBLY_COMPLETED')
+
+  await is(call(s, 'DELETE', `/auth_keys/${full.id}`, {}, as(full)), 200, 'AUTH_KEY_DELETED')
+  await is(call(s, 'GET', '/templates', {}, as(full)), 400, 'GET_ACCOUNT_UNKNOWN_AUTH_KEY')
+
+  await s.kill9()
+  await s.boot()
+  await is(call(s, 'GET', '/templates', {}, as(full)), 400, 'GET_ACCOUNT_UNKNOWN_AUTH_KEY')
+  await is(call(s, 'POST', '/templates', { name: 'x', template: {} }, as(reader)), 200, 'TEMPLATE_CREATED')
+  for (const f of fs.readdirSync(s.dir).filter((n) => n.startsWith('workcell.db'))) {
+    const bytes = fs.readFileSync(path.join(s.dir, f))
+    for (const k of [SECRET, full.secret, reader.secret]) assert.ok(!bytes.includes(k), f)
+  }
+  // all but one
+  for (const k of (await call(s, 'GET', '/auth_keys')).body.auth_keys) if (k.key !== KEY) await is(call(s, 'DELETE', `/auth_keys/${k.id}`), 200, 'AUTH_KEY_DELETED')
+  const [last] = (await call(s, 'GET', '/auth_keys')).body.auth_keys
+  await is(call(s, 'DELETE', `/auth_keys/${last.id}`), 400, 'AUTH_KEY_NOT_DELETED')
+
+  const none = '0'.repeat(32)
+  const table = [
+    ['POST', '/auth_keys', { scopes: ['nothing:read'] }, 400, 'AUTH_KEY_NOT_CREATED'],
+    ['POST', '/auth_keys', { scopes: 'templates:read' }, 400, 'AUTH_KEY_NOT_CREATED'],
+    ['POST', '/auth_keys', { scopes: [5] }, 400, 'AUTH_KEY_NOT_CREATED'],
+    ['POST', '/auth_keys', { description: {} }, 400, 'AUTH_KEY_NOT_CREATED'],
+    ['POST', '/auth_keys', { description: 'x'.repeat(1001) }, 400, 'AUTH_KEY_NOT_CREATED'],
+    ['PUT', `/auth_keys/${last.id}`, { scopes: ['x'] }, 400, 'AUTH_KEY_NOT_UPDATED'],
+    ['PUT', `/auth_keys/${none}`, {}, 400, 'AUTH_KEY_NOT_UPDATED'],
+    ['DELETE', `/auth_keys/${none}`, {}, 400, 'AUTH_KEY_NOT_DELETED'],
+    ['POST', `/auth_keys/show_secret/${none}`, {}, 400, 'AUTH_SECRET_NOT_RETRIEVED'],
+    ['PUT', '/auth_keys/short', {}, 404, 'SERVER_404'],
+    ['GET', `/auth_keys/${last.id}`, {}, 404, 'SERVER_404'],
+  ]
+  for (const [method, url, params, status, name] of table) await is(call(s, method, url, params), status, name)
+})
+
+test('two deletes of the last two keys at the same time leave one', async (t) => {
+  const s = await Server.start(t)
+  const [first] = (await call(s, 'GET', '/auth_keys')).body.auth_keys
+  for (let i = 0; i < 10; i++) {
+    const k = await makeKey(s)
+    const got = await Promise.all([call(s, 'DELETE', `/auth_keys/${k.id}`), call(s, 'DELETE', `/auth_keys/${first.id}`, {}, as(k))])
+    const codes = got.map((g) => g.body.error ?? g.body.ok)
+    // one is deleted; the other was the last by then, or its key was gone
+    assert.equal(codes.filter((c) => c === 'AUTH_KEY_DELETED').length, 1, codes.join())
+    if (codes[1] === 'AUTH_KEY_DELETED') return
+  }
+})
+
+test('a key deleted under load: every request is served or refused, and none after the answer is served', async (t) => {
+  const s = await Server.start(t)
+  for (let round = 0; round < 5; round++) {
+    const k = await makeKey(s)
+    const codes = new Map()
+    let deleted = false, go = true
+    const hammer = async () => {
+      while (go) {
+        const after = deleted
+        const { body } = await call(s, ...(Math.random() < 0.5 ? ['GET', '/templates', {}] : ['POST', '/assemblies', { steps: original }]), as(k))
+        const name = body.error ?? (after ? 'SERVED AFTER THE DELETE' : 'served')
+        codes.set(name, (codes.get(name) ?? 0) + 1)
+      }
+    }
+    const all = Array.from({ length: 8 }, hammer)
+    await sleep(150)
+    await is(call(s, 'DELETE', `/auth_keys/${k.id}`), 200, 'AUTH_KEY_DELETED')
+    deleted = true
+    await sleep(100)
+    go = false
+    await Promise.all(all)
+    assert.deepEqual([...codes.keys()].sort(), ['GET_ACCOUNT_UNKNOWN_AUTH_KEY', 'served'])
+    assert.ok(codes.get('served') > 10, String(codes.get('served')))
+  }
+})
+
+test('the SDK mints bearer tokens and works with them, over a restart, until their key is gone', async (t) => {
+  const s = await Server.start(t)
+  const token = await sdk(s).mintBearerToken()
+  assert.equal(token.token_type, 'Bearer')
+  assert.equal(token.expires_in, 21600)
+  assert.deepEqual(token.scope.split(' '), all)
+  const bearer = (authToken) => new Transloadit({ authToken, endpoint: s.url, validateResponses: true })
+  const client = bearer(token.access_token)
+  const made = await client.createTemplate({ name: 'by-token', template: { steps: original } })
+  await s.stop()
+  await s.boot()
+  assert.equal((await client.getTemplate(made.id)).name, 'by-token')
+  assert.equal((await client.listTemplates()).count, 1)
+  assert.equal((await client.createTemplateCredential({ name: 'by-token', type: 'ai', content: {} })).ok, 'TEMPLATE_CREDENTIALS_CREATED')
+  const done = await client.createAssembly({ params: { template_id: 'by-token' }, files: { file: picture }, waitForCompletion: true })
+  assert.equal(done.ok, 'ASSEMBLY_COMPLETED')
+  assert.equal(done.results[':original'].length, 1)
+
+  // narrowed: it may do less than its key
+  const narrow = bearer((await sdk(s).mintBearerToken({ scope: ['templates:read', 'assemblies:read', 'templates:read'] })).access_token)
+  assert.equal((await narrow.listTemplates()).count, 1)
+  await assert.rejects(narrow.createTemplate({ name: 'x', template: {} }), code('INSUFFICIENT_AUTH_SCOPE'))
+  await assert.rejects(narrow.createAssembly({ params: { template_id: 'by-token' } }), code('INSUFFICIENT_AUTH_SCOPE'))
+  const open = await s.create(original, { expected: 1 })
+  await assert.rejects(narrow.cancelAssembly(open.assembly_id), (e) => e.code === 'INSUFFICIENT_AUTH_SCOPE')
+  assert.equal((await s.get(open.assembly_id)).ok, 'ASSEMBLY_UPLOADING')
+  assert.equal((await client.cancelAssembly(open.assembly_id)).ok, 'ASSEMBLY_CANCELED')
+
+  // the key of a token is narrowed, then deleted: so is the token
+  const k = await makeKey(s)
+  const theirs = await sdk(s, { authKey: k.key, authSecret: k.secret }).mintBearerToken()
+  const other = bearer(theirs.access_token)
+  await other.listTemplates()
+  await is(call(s, 'PUT', `/auth_keys/${k.id}`, { scopes: ['queues:read'] }), 200, 'AUTH_KEY_UPDATED')
+  await assert.rejects(other.listTemplates(), code('INSUFFICIENT_AUTH_SCOPE'))
+  await is(call(s, 'DELETE', `/auth_keys/${k.id}`), 200, 'AUTH_KEY_DELETED')
+  await assert.rejects(other.listTemplates(), code('BEARER_TOKEN_INVALID'))
+})
+
+test('every refusal around tokens has its code, status and WWW-Authenticate', async (t) => {
+  const s = await Server.start(t)
+  const basic = (pair) => `Basic ${Buffer.from(pair).toString('base64')}`
+  const mint = async (authorization, fields) => {
+    const res = await fetch(`${s.url}/token`, { method: 'POST', body: new URLSearchParams(fields), headers: authorization ? { Authorization: authorization } : {} })
+    return { status: res.status, body: await res.json(), headers: res.headers }
+  }
+  const good = { grant_type: 'client_credentials' }
+  const table = [
+    [undefined, good, 401, 'TOKEN_INVALID_CREDENTIALS'],
+    ['Basic', good, 401, 'TOKEN_INVALID_CREDENTIALS'],
+    ['Basic !!!', good, 401, 'TOKEN_INVALID_CREDENTIALS'],
+    ['Bearer x', good, 401, 'TOKEN_INVALID_CREDENTIALS'],
+    [basic('nocolon'), good, 401, 'TOKEN_INVALID_CREDENTIALS'],
+    [basic(`${KEY}:wrong`), good, 401, 'TOKEN_INVALID_CREDENTIALS'],
+    [basic(`${KEY}:`), good, 401, 'TOKEN_INVALID_CREDENTIALS'],
+    [basic(`nobody:${SECRET}`), good, 401, 'TOKEN_INVALID_CREDENTIALS'],
+    [basic(`${KEY}:${SECRET}\0x`), good, 401, 'TOKEN_INVALID_CREDENTIALS'],
+    [basic(`${KEY}:${SECRET}`), {}, 400, 'TOKEN_INVALID_REQUEST'],
+    [basic(`${KEY}:${SECRET}`), { grant_type: 'password' }, 400, 'TOKEN_INVALID_REQUEST'],
+    [basic(`${KEY}:${SECRET}`), { ...good, scope: 'templates:read nothing:read' }, 403, 'INSUFFICIENT_AUTH_SCOPE'],
+  ]
+  for (const [authorization, fields, status, name] of table) {
+    const got = await is(mint(authorization, fields), status, name)
+    assert.equal(got.http_code, status)
+    if (status === 401) assert.match((await mint(authorization, fields)).headers.get('www-authenticate'), /^Basic/)
+  }
+  const { body } = await mint(basic(`${KEY}:${SECRET}`), { ...good, scope: 'templates:read,queues:read  templates:read', aud: 'mcp' })
+  assert.deepEqual(Object.keys(body).sort(), ['access_token', 'expires_in', 'scope', 'token_type'])
+  assert.equal(body.scope, 'templates:read queues:read')
+
+  const list = async (token, params) => {
+    const res = await fetch(`${s.url}/templates${params ? `?${new URLSearchParams({ params: JSON.stringify(params) })}` : ''}`, { headers: { Authorization: token } })
+    return { status: res.status, body: await res.json(), headers: res.headers }
+  }
+  const bearer = `Bearer ${body.access_token}`
+  await is(list(bearer), 200, undefined) // no params at all
+  await is(list(`bearer ${body.access_token}`, {}), 200, undefined)
+  await is(list(bearer, { auth: { key: KEY } }), 200, undefined)
+  await is(list(bearer, { auth: null }), 200, undefined)
+  await is(list(bearer, { auth: { key: 'other' } }), 401, 'BEARER_TOKEN_AUTH_KEY_MISMATCH')
+  const [payload, mac] = body.access_token.split('.')
+  const changed = Buffer.from(JSON.stringify({ ...JSON.parse(Buffer.from(payload, 'base64url')), scope: all.join(' ') })).toString('base64url')
+  const old = Buffer.from(JSON.stringify({ ...JSON.parse(Buffer.from(payload, 'base64url')), exp: 1000 })).toString('base64url')
+  const signed = (p) => `${p}.${createHmac('sha256', SECRET).update(`bearer token ${p}`).digest('hex')}`
+  for (const bad of ['', 'x', 'a.b', `${payload}.`, `${payload}.${mac}0`, `${changed}.${mac}`, `${payload}.${mac.replace(/.$/, (c) => (c === '0' ? '1' : '0'))}`, 'x'.repeat(5000)]) {
+    const got = await list(`Bearer ${bad}`, {})
+    await is(Promise.resolve(got), 401, 'BEARER_TOKEN_INVALID')
+    assert.match(got.headers.get('www-authenticate'), /^Bearer/)
+  }
+  await is(list(`Bearer ${signed(payload)}`), 200, undefined)
+  await is(list(`Bearer ${signed(old)}`), 401, 'BEARER_TOKEN_EXPIRED')
+  await is(call(s, 'POST', '/assemblies', { steps: original }, { headers: { Authorization: `Bearer ${signed(old)}` } }), 401, 'BEARER_TOKEN_EXPIRED')
+
+  // a cancel does not mind a token that is none, only one without the scope
+  const a = await s.create(original, { expected: 1 })
+  const cancel = (token) => call(s, 'DELETE', `/assemblies/${a.assembly_id}`, {}, { headers: { Authorization: token }, sign: false })
+  await is(cancel(bearer), 403, 'INSUFFICIENT_AUTH_SCOPE')
+  await is(cancel('Bearer nonsense'), 200, 'ASSEMBLY_CANCELED')
+
+  let limited
+  for (let i = 0; i < 130 && !limited; i++) {
+    const got = await mint(basic(`${KEY}:${SECRET}`), good)
+    if (got.status !== 200) limited = got
+  }
+  assert.equal(limited.body.error, 'RATE_LIMIT_REACHED')
+  assert.equal(limited.status, 429)
+  assert.ok(Number.isInteger(limited.body.info.retryIn))
+})
+
+const run = (...args) => spawnSync(binary, args, { encoding: 'utf8', env: { ...process.env, TRANSLOADIT_KEY: '', TRANSLOADIT_SECRET: '' } })
+const keyOf = (text) => ({ id: text.match(/^id (\w+)/m)[1], key: text.match(/TRANSLOADIT_KEY=(\w+)/)[1], secret: text.match(/TRANSLOADIT_SECRET=(\w+)/)[1] })
+
+test('two workspaces see nothing of each other', async (t) => {
+  const s = await Server.start(t)
+  await s.stop()
+  const made = run('workspace', 'add', 'second', '--data', s.dir)
+  assert.equal(made.status, 0, made.stderr)
+  assert.match(run('workspace', 'list', '--data', s.dir).stdout, /\tdefault\t.*\n.*\tsecond\t/)
+  assert.match(run('workspace', 'add', 'second', '--data', s.dir).stderr, /already/)
+  const more = keyOf(run('key', 'add', 'templates:read', '--workspace', 'second', '--description', 'reads', '--data', s.dir).stdout)
+  await s.boot()
+  const two = keyOf(made.stdout)
+  const theirs = as(two)
+
+  const one = await is(call(s, 'POST', '/templates', { name: 'same-name', template: { steps: original } }), 200, 'TEMPLATE_CREATED')
+  const other = await is(call(s, 'POST', '/templates', { name: 'same-name', template: { steps: {} } }, theirs), 200, 'TEMPLATE_CREATED')
+  assert.notEqual(one.id, other.id)
+  const mine = (await is(call(s, 'POST', '/template_credentials', { name: 'same-name', type: 'ai', content: { a: '1' } }), 200, 'TEMPLATE_CREDENTIALS_CREATED')).credential
+  const ours = (await is(call(s, 'POST', '/template_credentials', { name: 'same-name', type: 'ai', content: { a: '2' } }, theirs), 200, 'TEMPLATE_CREDENTIALS_CREATED')).credential
+  assert.notEqual(mine.account_id, ours.account_id)
+  assert.equal((await call(s, 'GET', '/template_credentials/same-name', {}, theirs)).body.credential.content.a, '2')
+  const [main] = (await call(s, 'GET', '/auth_keys')).body.auth_keys
+  assert.deepEqual((await call(s, 'GET', '/auth_keys', {}, theirs)).body.auth_keys.map((k) => k.id).sort(), [two.id, more.id].sort())
+  assert.equal((await call(s, 'GET', '/auth_keys', {}, theirs)).body.auth_keys.find((k) => k.id === more.id).description, 'reads')
+  const table = [
+    ['GET', `/templates/${one.id}`, 404, 'TEMPLATE_NOT_FOUND'],
+    ['PUT', `/templates/${one.id}`, 404, 'TEMPLATE_NOT_FOUND'],
+    ['DELETE', `/templates/${one.id}`, 404, 'TEMPLATE_NOT_FOUND'],
+    ['GET', `/template_credentials/${mine.id}`, 400, 'TEMPLATE_CREDENTIALS_NOT_READ'],
+    ['PUT', `/template_credentials/${mine.id}`, 400, 'TEMPLATE_CREDENTIALS_NOT_UPDATED'],
+    ['DELETE', `/template_credentials/${mine.id}`, 400, 'TEMPLATE_CREDENTIALS_NOT_DELETED'],
+    ['PUT', `/auth_keys/${main.id}`, 400, 'AUTH_KEY_NOT_UPDATED'],
+    ['DELETE', `/auth_keys/${main.id}`, 400, 'AUTH_KEY_NOT_DELETED'],
+    ['POST', `/auth_keys/show_secret/${main.id}`, 400, 'AUTH_SECRET_NOT_RETRIEVED'],
+  ]
+  for (const [method, url, status, name] of table) await is(call(s, method, url, {}, theirs), status, name)
+  await is(call(s, 'POST', '/assemblies', { template_id: one.id }, theirs), 404, 'TEMPLATE_NOT_FOUND')
+  const a = await is(call(s, 'POST', '/assemblies', { template_id: 'same-name' }, theirs), 400, 'ASSEMBLY_EMPTY_STEPS')
+  assert.equal(a.template_id, other.id)
+  assert.equal(a.account_id, ours.account_id)
+  await is(call(s, 'POST', '/assemblies', { steps: { x: { robot: '/s3/store', use: ':original', credentials: mine.id } } }, theirs), 400, 'TEMPLATE_CREDENTIALS_INJECTION_ERROR')
+  assert.equal((await call(s, 'GET', '/templates', {}, theirs)).body.count, 1)
+  assert.equal((await call(s, 'GET', '/templates', {}, as(more))).body.count, 1)
+})
+
+test('the commands work on the data directory of a stopped server, and say so when it runs', async (t) => {
+  const s = await Server.start(t)
+  const file = path.join(s.dir, 'instructions.json')
+  fs.writeFileSync(file, JSON.stringify({ steps: original, fields: { z: 1, a: 2 } }))
+  for (const args of [['template', 'list'], ['template', 'create', 'x', file], ['credential', 'list'], ['credential', 'rotate'], ['key', 'list'], ['workspace', 'list']]) {
+    const refused = run(...args, '--data', s.dir)
+    assert.equal(refused.status, 1)
+    assert.match(refused.stderr, /another workcell uses.*\n.*use its API/)
+  }
+  await is(call(s, 'POST', '/template_credentials', { name: 'kept', type: 'ai', content: { a: 'sealed-word' } }), 200, 'TEMPLATE_CREDENTIALS_CREATED')
+  const open = await s.create(original, { expected: 1 })
+  await s.stop()
+
+  const cli = (...args) => { const r = run(...args, '--data', s.dir); assert.equal(r.status, 0, r.stderr); return r.stdout }
+  const refuses = (pattern, ...args) => { const r = run(...args, '--data', s.dir); assert.ok(r.status > 0); assert.match(r.stderr, pattern) }
+  const [id] = cli('template', 'create', 'from-file', file).split('\t')
+  refuses(/already/, 'template', 'create', 'from-file', file)
+  refuses(/lower-case/, 'template', 'create', 'From File', file)
+  refuses(/open/, 'template', 'create', 'y', '/does/not/exist')
+  refuses(/usage/, 'template', 'rename', 'x')
+  assert.match(cli('template', 'list'), new RegExp(`^${id}\\tfrom-file\\t`))
+  assert.equal(JSON.stringify(JSON.parse(cli('template', 'get', 'from-file'))), fs.readFileSync(file, 'utf8'))
+  fs.writeFileSync(file, '{"steps":{}}')
+  cli('template', 'update', id, file, '--require-signature-auth', '1')
+  assert.match(cli('template', 'list'), /signed requests only/)
+  cli('template', 'create', 'second', file)
+  cli('template', 'delete', 'second')
+  refuses(/no Template/, 'template', 'get', 'second')
+  cli('credential', 'add', 'ftp-one', 'ftp', 'host=h', 'user=u', 'password=p')
+  refuses(/need 'password'/, 'credential', 'add', 'ftp-two', 'ftp', 'host=h', 'user=u')
+  assert.match(cli('credential', 'list'), /ftp-one\tftp[^]*kept\tai/)
+  const spare = keyOf(cli('key', 'add'))
+  assert.match(cli('key', 'list'), new RegExp(spare.key))
+  cli('key', 'delete', spare.id)
+  refuses(/last/, 'key', 'delete', KEY)
+  refuses(/no scope/, 'key', 'add', 'nothing:read')
+  refuses(/no workspace/, 'key', 'list', '--workspace', 'none')
+
+  // a new key file: what was sealed with the old one still opens
+  const before = fs.readFileSync(path.join(s.dir, 'credentials.key'), 'utf8')
+  cli('credential', 'rotate')
+  assert.notEqual(fs.readFileSync(path.join(s.dir, 'credentials.key'), 'utf8'), before)
+  for (const point of ['key', 'rows', 'commit']) {
+    const killed = spawnSync(binary, ['credential', 'rotate', '--data', s.dir], { env: { ...process.env, WORKCELL_TEST_ROTATE_KILL: point } })
+    assert.equal(killed.signal, 'SIGKILL')
+    await s.boot()
+    assert.equal((await call(s, 'GET', '/template_credentials/kept')).body.credential.content.a, 'sealed-word')
+    assert.deepEqual((await call(s, 'GET', '/templates/from-file')).body.content, { steps: {} })
+    assert.equal((await s.get(open.assembly_id)).ok, 'ASSEMBLY_UPLOADING')
+    await s.stop()
+  }
+  await s.boot()
+  await s.patch(await s.tusCreate(open, 3), 0, 'abc')
+  assert.equal((await s.until(open.assembly_id)).ok, 'ASSEMBLY_COMPLETED')
+  await s.stop()
+  fs.writeFileSync(path.join(s.dir, 'credentials.key'), before)
+  refuses(/not the one/, 'key', 'list')
 })
