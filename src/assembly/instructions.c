@@ -338,10 +338,11 @@ static void mask_headers(json_t *v)
         if (is_secret_header(name, strlen(name)))
             json_object_set_new(v, name, json_string("****"));
     json_array_foreach (v, i, item) {
-        const char *line = json_string_value(item), *colon = line ? strchr(line, ':') : NULL;
+        const char *line = json_string_value(item);
+        size_t n = line ? strcspn(line, ": ") : 0;
 
-        if (colon && is_secret_header(line, (size_t)(colon - line))) {
-            AUTO(mem_free) char *text = mem_printf("%.*s: ****", (int)(colon - line), line);
+        if (n && is_secret_header(line, n)) {
+            AUTO(mem_free) char *text = mem_printf("%.*s: ****", (int)n, line);
 
             json_array_set_new(v, i, jstring(text));
         } else if (json_is_object(item)) {

@@ -58,9 +58,14 @@ static int add_url(json_t *list, const char *url, size_t len, struct err *err)
 
     if (!text[strspn(text, " \t\r\n")])
         return 0; /* "a||b", a trailing delimiter */
-    if (!is_web(text))
+    if (!is_web(text)) {
+        const char *host = strstr(text, "://");
+
+        if (host && strchr(host, '@'))
+            text[host - text] = 0; /* a password may follow */
         return err_set(err, ERR_ROBOT_VALIDATION,
                        "'url' holds '%.100s', which is not an http or https address", text);
+    }
     if (json_array_size(list) >= URLS_MAX)
         return err_set(err, ERR_ROBOT_VALIDATION, "'url' holds more than %d addresses", URLS_MAX);
     json_array_append_new(list, jstring(text));

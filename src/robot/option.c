@@ -37,7 +37,7 @@ bool options_have_expression(const json_t *v)
 
 static int refuse(struct err *err, const struct option *o, const json_t *v, const char *want)
 {
-    AUTO(mem_free) char *text = json_text(v);
+    AUTO(mem_free) char *text = o->secret ? mem_strdup("**** (not shown)") : json_text(v);
 
     if (strlen(text) > 80)
         strcpy(text + 77, "...");

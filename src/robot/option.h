@@ -23,6 +23,7 @@ struct option {
     bool required;
     bool nullable;   /* an explicit null counts as not given */
     bool px_suffix;  /* INT: "200px" is 200; a text with an x inside is invalid */
+    bool secret;     /* its value must not appear in an error text */
     bool unsupported; /* known parameter of the contract that is not built: any value is refused */
     double min, max; /* INT, NUM: inclusive; both 0 means no limit */
     int64_t def;     /* INT, BOOL, ENUM */

@@ -390,6 +390,23 @@ test('credentials reach the Robot by name and by id, and nobody else', async (t)
   await s.boot()
 })
 
+test('an error text does not quote a secret', async (t) => {
+  const s = await Server.start(t, { args: ['--log-level', 'debug'] })
+  const table = [
+    { robot: '/s3/store', use: ':original', bucket: 'b', key: 'k', secret: { a: 'inline-secret-word' } },
+    { robot: '/s3/store', use: ':original', bucket: 'b', key: ['inline-secret-word'], secret: 's' },
+    { robot: '/http/import', url: 'ftp://user:inline-secret-word@host/' },
+    { robot: '/http/import', url: 'http://host/', headers: ['Authorization inline-secret-word'] },
+    { robot: '/http/import', url: 'http://host/', headers: '{"Authorization": ["inline-secret-word"]}' },
+  ]
+  for (const step of table) {
+    const a = await s.create({ x: step })
+    assert.match(a.error, /_VALIDATION$/)
+    assert.ok(!JSON.stringify(a).includes('inline-secret-word'), JSON.stringify(a))
+  }
+  assert.ok(!s.log.includes('inline-secret-word'))
+})
+
 test('steps with secrets lie sealed while the Assembly is open, and go on after a crash', async (t) => {
   const s = await Server.start(t, { args: ['--import-allow', '127.0.0.0/8'] })
   const there = await listener(t)
