@@ -6,7 +6,7 @@ import fs from 'node:fs'
 import http from 'node:http'
 import path from 'node:path'
 import { test } from 'node:test'
-import { ApiError, Transloadit } from 'transloadit'
+import { ApiError, mergeTemplateContent, Transloadit } from 'transloadit'
 import { KEY, picture, root, SECRET, Server, sleep } from './server.mjs'
 
 const binary = process.env.WORKCELL || path.join(root, 'build/workcell')
@@ -208,6 +208,44 @@ test('an Assembly takes its Template by id or name, and the request is merged ov
   await s.kill9()
   await s.boot()
   assert.equal((await s.get(done.assembly_id)).template, done.template)
+})
+
+test('300 random Templates and requests are merged as the SDK merges them', async (t) => {
+  const s = await Server.start(t)
+  let seed = 7
+  const rnd = (n) => { seed = (seed * 1103515245 + 12345) & 0x7fffffff; return (seed >> 8) % n }
+  // below an array only arrays and scalars stand against each other: what the SDK makes of an object over a list is an accident
+  const value = (depth, shape) => {
+    const kind = shape ?? rnd(depth > 0 ? 7 : 4)
+    if (kind === 0) return rnd(100)
+    if (kind === 1) return `t${rnd(5)}`
+    if (kind === 2) return rnd(2) === 1
+    if (kind === 3) return null
+    if (kind === 4) return Array.from({ length: rnd(4) }, () => value(depth - 1, rnd(4)))
+    const o = {}
+    for (let i = rnd(4); i > 0; i--) {
+      const k = 'abcde'[rnd(5)]
+      o[k] = k === 'e' ? value(depth - 1, 4) : value(depth - 1, [0, 1, 2, 3, 5][rnd(5)])
+    }
+    return o
+  }
+  const sorted = (v) => (Array.isArray(v) ? v.map(sorted) : v && typeof v === 'object' ? Object.fromEntries(Object.keys(v).sort().map((k) => [k, sorted(v[k])])) : v)
+  const make = () => {
+    const o = { steps: value(3, 5), fields: value(3, 5) }
+    for (const k of ['usage_tags', 'quiet', 'x', 'y']) if (rnd(3) === 0) o[k] = value(2, rnd(4))
+    if (rnd(5) === 0) delete o.steps
+    else if (rnd(5) === 0) o.steps = null
+    return o
+  }
+  for (let i = 0; i < 300; i++) {
+    const template = make()
+    const params = make()
+    const { id } = await is(call(s, i ? 'PUT' : 'POST', i ? '/templates/random' : '/templates', { name: 'random', template }), 200, i ? 'TEMPLATE_UPDATED' : 'TEMPLATE_CREATED')
+    const { body } = await call(s, 'POST', '/assemblies', { template_id: id, ...params })
+    const want = mergeTemplateContent(template, { auth: { key: '****', expires }, template_id: id, ...params })
+    delete want.allow_steps_override
+    assert.equal(JSON.stringify(sorted(JSON.parse(body.merged_params))), JSON.stringify(sorted(want)), JSON.stringify({ template, params }))
+  }
 })
 
 test('a Template may demand signatures, limit uploads and forbid other steps', async (t) => {
