@@ -45,7 +45,7 @@ static int keep_key(void *ctx, const struct store_key *row)
 }
 
 static int add_key(struct auth_key **out, struct server *s, bool first, const char *id, const char *key, const char *secret,
-                   const char *workspace, struct err *err)
+                   const char *workspace, const char *name, struct err *err)
 {
     AUTO(mem_free) char *sealed = auth_key_seal(id, secret, &s->seal);
     int64_t now = clock_now_us();
@@ -54,12 +54,13 @@ static int add_key(struct auth_key **out, struct server *s, bool first, const ch
                             .secret = sealed,
                             .workspace = workspace,
                             .scopes = "*",
+                            .workspace_name = name,
                             .created_us = now,
                             .modified_us = now};
 
     /* a workspace that is known already is fine */
     if (store_begin(s->store, err) < 0 || store_key_put(s->store, &row, err) < 0 ||
-        (store_workspace_add(s->store, workspace, "default", now, err) < 0 && err->code != ERR_EXISTS) ||
+        (store_workspace_add(s->store, workspace, name, now, err) < 0 && err->code != ERR_EXISTS) ||
         (first && store_setting_put(s->store, "workspace", workspace, err) < 0) || store_commit(s->store, err) < 0 ||
         auth_key_open(out, &row, &s->seal, err) < 0)
         return -1;
@@ -88,7 +89,7 @@ static int first_key(struct server *s, struct err *err)
     id_new(made_secret);
     id_new(workspace);
     if (add_key(&made, s, !stored, have ? have->id : id, given ? key : made_key, given ? secret : made_secret,
-                have ? have->workspace : stored ? stored : workspace, err) < 0)
+                have ? have->workspace : stored ? stored : workspace, have ? have->workspace_name : "default", err) < 0)
         return -1;
     if (given)
         auth_key_unref(made);

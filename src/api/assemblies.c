@@ -217,6 +217,7 @@ static int describe_checked(json_t **out, struct create *c, const struct auth *w
                      "body_expected", (json_int_t)http_content_length(c->req), "max_size",
                      (json_int_t)who_is->max_size, "max_files", (json_int_t)who_is->max_files, "max_attempts",
                      (int)c->app->config->job_attempts, "nonce", c->nonce);
+    jset(*out, "account_name", who_is->key->workspace_name);
     jset(*out, "client", http_header(c->req, "Transloadit-Client"));
     jset(*out, "notify_url", jstr(merged, "notify_url"));
     jset(*out, "usage_tags", jstr(merged, "usage_tags"));

@@ -169,6 +169,7 @@ int auth_key_create(struct call *c, struct store *store, struct err *err)
                             .workspace = c->auth.key->workspace,
                             .scopes = jstr(c->work, "scopes"),
                             .description = jstr_or(c->work, "description", ""),
+                            .workspace_name = c->auth.key->workspace_name,
                             .require_signature = call_flag(c, "require_signature_auth", false),
                             .created_us = now,
                             .modified_us = now};

@@ -36,6 +36,7 @@ int auth_key_open(struct auth_key **out, const struct store_key *row, const stru
                            .workspace = mem_strdup(row->workspace),
                            .scopes = mem_strdup(row->scopes),
                            .description = mem_strdup(row->description ? row->description : ""),
+                           .workspace_name = mem_strdup(row->workspace_name ? row->workspace_name : ""),
                            .require_signature = row->require_signature,
                            .created_us = row->created_us,
                            .modified_us = row->modified_us};
@@ -67,6 +68,7 @@ void auth_key_unref(struct auth_key *k)
     free(k->workspace);
     free(k->scopes);
     free(k->description);
+    free(k->workspace_name);
     free(k);
 }
 

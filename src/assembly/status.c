@@ -152,6 +152,24 @@ char *status_job(const struct assembly *a, const struct job *j)
                       j->source >= 0 ? a->in->steps[j->source].name : "");
 }
 
+/* Lower-case letters, digits and single dashes; what is none of them becomes a dash. */
+static char *slug_of(const char *name)
+{
+    struct str b = {0};
+
+    for (; *name; name++) {
+        char c = *name >= 'A' && *name <= 'Z' ? (char)(*name - 'A' + 'a') : *name;
+
+        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))
+            str_putc(&b, c);
+        else if (b.len && b.s[b.len - 1] != '-')
+            str_putc(&b, '-');
+    }
+    if (b.len && b.s[b.len - 1] == '-')
+        b.s[--b.len] = 0;
+    return str_take(&b);
+}
+
 char *status_fixed(const struct assembly *a, const char *instance, const char *region,
                    const char *build_id)
 {
@@ -166,8 +184,10 @@ char *status_fixed(const struct assembly *a, const char *instance, const char *r
     put_text(&b, "assembly_id", a->id);
     put_text(&b, "parent_id", NULL);
     put_text(&b, "account_id", a->workspace);
-    put_text(&b, "account_name", NULL);
-    put_text(&b, "account_slug", NULL);
+    const char *account = jstr_or(c, "account_name", "");
+    AUTO(mem_free) char *slug = slug_of(account);
+    put_text(&b, "account_name", *account ? account : NULL);
+    put_text(&b, "account_slug", *slug ? slug : NULL);
     put_text(&b, "api_auth_key_id", a->key_id);
     put_text(&b, "template_id", jstr(c, "template_id"));
     put_text(&b, "template_name", jstr(c, "template_name"));

@@ -64,7 +64,8 @@ int store_keys(struct store *s, int (*cb)(void *ctx, const struct store_key *k),
                               .require_signature = sqlite3_column_int(st, 6) != 0,
                               .created_us = sqlite3_column_int64(st, 7),
                               .modified_us = sqlite3_column_int64(st, 8),
-                              .in_clear = !sqlite3_column_int(st, 9)};
+                              .in_clear = !sqlite3_column_int(st, 9),
+                              .workspace_name = stmt_text(st, 10)};
 
         if (cb(ctx, &k) < 0)
             return 0;

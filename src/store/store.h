@@ -108,6 +108,7 @@ struct store_key {
     const char *workspace; /* 32 hex */
     const char *scopes;    /* space-separated; "*": all */
     const char *description;
+    const char *workspace_name; /* read only */
     bool require_signature;
     int64_t created_us, modified_us;
     bool in_clear; /* the secret is from before schema 3, and not sealed yet */
