@@ -50,6 +50,8 @@ DEFINE_AUTO(sqlite3_stmt *, stmt_done)
 MUST_CHECK int store_run(struct store *s, int *changed, enum query q, struct err *err, const char *types, ...);
 /* Statements without rows or parameters, several separated by ';'. */
 MUST_CHECK int db_exec(struct db *db, const char *sql, struct err *err);
+/* *out is the caller's, NULL when there is none: unlike store_setting_get() this tells that from a failure. */
+MUST_CHECK int db_setting(char **out, struct db *db, const char *name, struct err *err);
 /* A copy of row (size bytes) and of the texts that its members point to, in one allocation. texts: the addresses
  * of those members in row. */
 void *row_pack(void *row, size_t size, const char **texts[], size_t count);

@@ -130,11 +130,13 @@ static int matches(const struct seal_key *k, const char *name)
 
 int sealed_open(struct seal_key *out, struct store *s, const char *path, struct err *err)
 {
-    AUTO(mem_free) char *name = store_setting_get(s, "seal_key");
+    AUTO(mem_free) char *name = NULL;
     AUTO(mem_free) char *next = mem_printf("%s.new", path);
     struct seal_key k;
     int have;
 
+    if (db_setting(&name, &s->db, "seal_key", err) < 0)
+        return -1;
     if (!name) {
         if (seal_key_load(&k, path, err) < 0 || seal_old_keys(s, &k, err) < 0)
             return -1;

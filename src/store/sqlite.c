@@ -157,7 +157,7 @@ static int db_open(struct db *db, const char *path, int flags, struct err *err)
                    err);
 }
 
-static int setting_get(char **out, struct db *db, const char *name, struct err *err)
+int db_setting(char **out, struct db *db, const char *name, struct err *err)
 {
     AUTO(stmt_done) sqlite3_stmt *st = NULL;
     int row;
@@ -200,7 +200,7 @@ static int migrate(struct store *s, struct err *err)
                 "create table if not exists setting("
                 "name text primary key not null, value text not null) without rowid",
                 err) < 0 ||
-        setting_get(&text, &s->db, "schema", err) < 0) {
+        db_setting(&text, &s->db, "schema", err) < 0) {
         store_rollback(s);
         return -1;
     }
@@ -557,7 +557,7 @@ char *store_setting_get(struct store *s, const char *name)
 {
     char *value = NULL;
 
-    return setting_get(&value, &s->db, name, NULL) < 0 ? NULL : value;
+    return db_setting(&value, &s->db, name, NULL) < 0 ? NULL : value;
 }
 
 /* ---- readers ---- */
