@@ -119,9 +119,6 @@ int turn_apply(struct conductor *c, struct live *l, enum event_type type, json_t
 int turn_begin(struct conductor *c, struct err *err);
 void turn_answer(struct conductor *c, conductor_reply reply, void *ctx, const struct err *err, struct live *l);
 void turn_commit(struct conductor *c);
-/* Steps may hold secrets: in the store the event that makes an Assembly has them sealed, as store/sealed.h says. */
-json_t *created_seal(const struct conductor *c, const char *id, const json_t *data);
-MUST_CHECK int created_open(const struct conductor *c, const char *id, json_t *data, struct err *err);
 void live_touch(struct conductor *c, struct live *l);
 struct live *live_add(struct conductor *c, const char *id);
 void live_free(struct conductor *c, struct live *l);

@@ -1,5 +1,6 @@
 /* From the store back into memory: replay, and go on where the process ended. */
 #include "conductor/private.h"
+#include "store/sealed.h"
 
 #include <string.h>
 
@@ -23,7 +24,7 @@ static int replay_event(void *ctx, int64_t seq, int64_t at_us, const char *json)
     }
     json_t *data = json_object_get(record, "d");
     struct event ev = {(enum event_type)type, data, at_us};
-    if (type == EV_CREATED && created_open(r->c, r->l->a->id, data, &err) < 0) {
+    if (type == EV_CREATED && sealed_created_open(r->c->conf.seal, r->l->a->id, data, &err) < 0) {
         log_error(&r->l->a->log, "its steps can't be opened: %s", err.msg);
         json_object_set_new(data, "error", json_pack("{s:s,s:s}", "code", "SERVER_500", "msg", "The steps can't be opened"));
     }

@@ -1,5 +1,6 @@
 /* The loop: drain, apply, one transaction, publish, answer. */
 #include "conductor/private.h"
+#include "store/sealed.h"
 
 #include <string.h>
 
@@ -103,37 +104,6 @@ static int save_rows(struct conductor *c, struct live *l, enum event_type type, 
     return 0;
 }
 
-static char *created_context(const char *id) { return mem_printf("assembly/%s", id); }
-
-json_t *created_seal(const struct conductor *c, const char *id, const json_t *data)
-{
-    json_t *kept = json_copy((json_t *)data);
-    json_t *steps = json_object_get(data, "steps");
-
-    if (!steps)
-        return kept;
-    AUTO(mem_free) char *text = json_dumps(steps, JSON_COMPACT | JSON_ENCODE_ANY);
-    AUTO(mem_free) char *context = created_context(id);
-    AUTO(mem_free) char *sealed = seal(c->conf.seal, context, text);
-    json_object_del(kept, "steps");
-    json_object_set_new(kept, "sealed", json_string(sealed));
-    return kept;
-}
-
-int created_open(const struct conductor *c, const char *id, json_t *data, struct err *err)
-{
-    AUTO(mem_free) char *context = created_context(id);
-    AUTO(mem_free) char *text = NULL;
-
-    if (!jstr(data, "sealed"))
-        return 0; /* without steps, or of before they were sealed */
-    if (unseal(&text, c->conf.seal, context, jstr(data, "sealed"), err) < 0)
-        return -1;
-    json_object_set_new(data, "steps", json_loads(text, JSON_DECODE_ANY, NULL));
-    json_object_del(data, "sealed");
-    return 0;
-}
-
 static bool has_ended(const struct effects *fx)
 {
     for (int i = 0; i < fx->count; i++)
@@ -155,7 +125,7 @@ int turn_apply(struct conductor *c, struct live *l, enum event_type type, json_t
         return -1;
     }
     if (event_is_durable(type)) {
-        AUTO(json_unref) json_t *kept = type == EV_CREATED ? created_seal(c, l->a->id, data) : json_incref(data);
+        AUTO(json_unref) json_t *kept = type == EV_CREATED ? sealed_created(c->conf.seal, l->a->id, data) : json_incref(data);
         AUTO(json_unref) json_t *record = json_pack("{s:s,s:O?}", "e", event_name(type), "d", kept);
         AUTO(mem_free) char *text = json_text(record);
         struct err store_err;

@@ -1,5 +1,4 @@
 #include "store/sealed.h"
-#include "base/json.h"
 #include "store/private.h"
 
 #include <signal.h>
@@ -195,5 +194,36 @@ int sealed_rotate(struct seal_key *key, struct store *s, const char *path, struc
     if (seal_key_replace(next, path, err) < 0)
         return -1;
     *key = k;
+    return 0;
+}
+
+/* ---- the steps of an Assembly ---- */
+
+json_t *sealed_created(const struct seal_key *key, const char *assembly_id, const json_t *data)
+{
+    json_t *kept = json_copy((json_t *)data);
+    json_t *steps = json_object_get(data, "steps");
+
+    if (!steps)
+        return kept;
+    AUTO(mem_free) char *text = json_dumps(steps, JSON_COMPACT | JSON_ENCODE_ANY);
+    AUTO(mem_free) char *context = mem_printf("assembly/%s", assembly_id);
+    AUTO(mem_free) char *sealed = seal(key, context, text);
+    json_object_del(kept, "steps");
+    json_object_set_new(kept, "sealed", json_string(sealed));
+    return kept;
+}
+
+int sealed_created_open(const struct seal_key *key, const char *assembly_id, json_t *data, struct err *err)
+{
+    AUTO(mem_free) char *context = mem_printf("assembly/%s", assembly_id);
+    AUTO(mem_free) char *text = NULL;
+
+    if (!jstr(data, "sealed"))
+        return 0; /* without steps, or of before they were sealed */
+    if (unseal(&text, key, context, jstr(data, "sealed"), err) < 0)
+        return -1;
+    json_object_set_new(data, "steps", json_loads(text, JSON_DECODE_ANY, NULL));
+    json_object_del(data, "sealed");
     return 0;
 }

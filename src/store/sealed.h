@@ -5,6 +5,7 @@
  * its data ("assembly/ID"). The setting `seal_key` holds the name of the key, so that another file is noticed at
  * the start and not at the first use. */
 #pragma once
+#include "base/json.h"
 #include "base/secret.h"
 #include "store/store.h"
 
@@ -14,3 +15,8 @@ MUST_CHECK int sealed_open(struct seal_key *out, struct store *s, const char *pa
 /* After sealed_open(): a new key, and everything sealed with it. A crash at any point leaves the old or the new
  * state for the next sealed_open(). Nobody else may have the database open. */
 MUST_CHECK int sealed_rotate(struct seal_key *key, struct store *s, const char *path, struct err *err);
+
+/* Steps may hold secrets, so whoever keeps or reads the `created` event of an Assembly goes through these: a copy of
+ * its data with `sealed` in the place of `steps`, and the way back, in place. Errors: ERR_CREDENTIALS. */
+json_t *sealed_created(const struct seal_key *key, const char *assembly_id, const json_t *data);
+MUST_CHECK int sealed_created_open(const struct seal_key *key, const char *assembly_id, json_t *data, struct err *err);

@@ -418,6 +418,28 @@ static void a_row_that_does_not_open_stops_a_rotation_before_it_changed_anything
     assert_opens(f, &k);
 }
 
+static void steps_are_sealed_in_the_event_and_come_back(void **state)
+{
+    static const char *const table[] = {"{\"id\":1,\"steps\":{\"a\":{\"secret\":\"word\"}}}", "{\"steps\":[1]}", "{\"steps\":null}",
+                                        "{\"steps\":\"text\"}", "{\"id\":1}"};
+    struct fixture *f = *state;
+    struct seal_key k;
+
+    OK(sealed_open(&k, f->s, f->key_path, &f->err));
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        AUTO(json_unref) json_t *data = json_loads(table[i], 0, NULL);
+        AUTO(json_unref) json_t *kept = sealed_created(&k, ID_A, data);
+        AUTO(mem_free) char *text = json_text(kept);
+
+        assert_null(strstr(text, "steps"));
+        assert_null(strstr(text, "word"));
+        if (i < 4)
+            FAILS(sealed_created_open(&k, ID_B, kept, &f->err), ERR_CREDENTIALS); /* another's */
+        OK(sealed_created_open(&k, ID_A, kept, &f->err));
+        assert_true(json_equal(data, kept));
+    }
+}
+
 /* ---- from schema 1 ---- */
 
 static void a_database_of_schema_1_is_taken_over_and_its_secrets_are_sealed(void **state)
@@ -472,6 +494,7 @@ int main(void)
         T(a_rotation_seals_everything_anew),
         T(a_rotation_killed_at_any_point_leaves_a_database_that_opens),
         T(a_row_that_does_not_open_stops_a_rotation_before_it_changed_anything),
+        T(steps_are_sealed_in_the_event_and_come_back),
         T(a_database_of_schema_1_is_taken_over_and_its_secrets_are_sealed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
