@@ -470,13 +470,13 @@ static void shrink_on_load_costs_no_visible_quality(void **state)
 {
     static const char *const names[] = {"astronaut.png", "coffee.png", "rocket.jpg"};
     const char *dir = getenv("WORKCELL_PICTURES");
-    AUTO(host_free) struct robot_job *j = host_new();
     char path[512];
     (void)state;
 
     snprintf(path, sizeof path, "%s/%s", dir ? dir : "", names[0]);
     if (!dir || access(path, R_OK) < 0)
         skip();
+    AUTO(host_free) struct robot_job *j = host_new();
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         snprintf(path, sizeof path, "%s/%s", dir, names[i]);
         run_ok(j, "{\"format\":\"jpg\",\"quality\":95}", path);
