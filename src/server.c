@@ -140,7 +140,7 @@ int server_start(struct server **out, const struct config *c, int log_level, str
         return err_set(err, ERR_CONFIG, "import_allow: '%s' can't be read", c->import_allow);
     if (split_listen(s, &port, c->listen, err) < 0 || find_programs(s, err) < 0 ||
         lock_dir(s, c->data, err) < 0 || store_open(&s->store, db, err) < 0 ||
-        store_reader_open(&s->app.reader, db, err) < 0 || blob_store_open(&s->app.blobs, blobs, err) < 0 ||
+        store_reader_open(&s->app.reader, db, err) < 0 || store_reader_open(&s->app.list_reader, db, err) < 0 || blob_store_open(&s->app.blobs, blobs, err) < 0 ||
         seal_key_load(&s->seal, key_file, err) < 0 || first_key(s, err) < 0)
         return -1;
 
@@ -220,6 +220,7 @@ void server_stop(struct server *s)
     http_server_stop(s->http); /* streams and idle uploads: their clients come back and go on */
     uploads_close(s->app.uploads);
     store_reader_close(s->app.reader);
+    store_reader_close(s->app.list_reader);
     blob_store_close(s->app.blobs);
     store_close(s->store);
     fd_close(s->lock_fd);

@@ -125,6 +125,7 @@ static const struct route routes[] = {
     {"GET", "/", &root},
     {"GET", "/healthz", &health},
     {"GET", "/readyz", &ready},
+    {"GET", "/assemblies", .need = AUTH_SIGNED, .scope = "assemblies:read", .read = assemblies_list},
     {"POST", "/assemblies", &assembly_create},
     {"POST", "/assemblies/{id}", &assembly_create},
     {"PUT", "/assemblies/{id}", &assembly_create},

@@ -19,6 +19,7 @@ struct app {
     struct uploads *uploads;
     struct blob_store *blobs;
     struct store_reader *reader;
+    struct store_reader *list_reader; /* its own: a search may take longer than a status may wait */
     struct map keys; /* auth.key -> struct auth_key; fixed after the start */
     const char *instance;
     int port;
@@ -71,6 +72,9 @@ MUST_CHECK int auth_cancel(struct app *app, const char *text, size_t len, const 
 /* Every scope there is, NULL at the end (api.md 2.6). */
 extern const char *const auth_scopes[];
 bool auth_has_scope(const struct auth_key *k, const char *scope);
+
+/* ---- list.c ---- */
+int assemblies_list(struct call *c, struct err *err);
 
 /* ---- handlers ---- */
 extern const struct http_handler assembly_create, assembly_get, assembly_delete;

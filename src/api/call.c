@@ -1,5 +1,7 @@
 #include "api/call.h"
+#include "base/clock.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static enum http_next call_begin(struct http_request *req)
@@ -131,6 +133,27 @@ int call_int(int64_t *out, struct call *c, const char *name, int64_t fallback, i
         return err_set(err, code, "%s must be a whole number from %lld to %lld", name, (long long)min,
                        (long long)max);
     return 0;
+}
+
+int call_date(int64_t *out, struct call *c, const char *name, int64_t fallback, bool day_end, enum err_code code,
+              struct err *err)
+{
+    const char *s = call_text(c, name);
+    int y, m, d, n = 0;
+
+    *out = fallback;
+    if (!s || !*s)
+        return 0;
+    /* a day alone is all of it */
+    if ((sscanf(s, "%4d-%2d-%2d%n", &y, &m, &d, &n) == 3 || sscanf(s, "%4d/%2d/%2d%n", &y, &m, &d, &n) == 3) &&
+        !s[n]) {
+        AUTO(mem_free) char *full = mem_printf("%sT%s", s, day_end ? "23:59:59.999999" : "00:00:00");
+        if (date_parse(out, full) == 0)
+            return 0;
+    } else if (date_parse(out, s) == 0) {
+        return 0;
+    }
+    return err_set(err, code, "%s can't be read as a date", name);
 }
 
 bool call_flag(struct call *c, const char *name, bool fallback)

@@ -27,4 +27,8 @@ MUST_CHECK int call_int(int64_t *out, struct call *c, const char *name, int64_t 
 /* 0/1, true/false, also as strings; anything else is the fallback. */
 bool call_flag(struct call *c, const char *name, bool fallback);
 
+/* A moment, or a day ("2031-05-06": its begin, or its end with day_end). Errors: code. */
+MUST_CHECK int call_date(int64_t *out, struct call *c, const char *name, int64_t fallback, bool day_end,
+                         enum err_code code, struct err *err);
+
 extern const struct http_handler call_handler; /* for rows with read or write */

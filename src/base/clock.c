@@ -25,6 +25,16 @@ void date_format(char out[static DATE_LEN + 1], int64_t at_us)
     strftime(out, DATE_LEN + 1, "%Y/%m/%d %H:%M:%S GMT", &tm);
 }
 
+void date_format_iso(char out[static 25], int64_t at_us)
+{
+    time_t t = (time_t)(at_us / SECOND_US);
+    struct tm tm;
+
+    gmtime_r(&t, &tm);
+    size_t n = strftime(out, 25, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(out + n, 25 - n, ".%03dZ", (int)(at_us % SECOND_US / 1000));
+}
+
 void date_format_http(char out[static 30], int64_t at_us)
 {
     time_t t = (time_t)(at_us / SECOND_US);

@@ -11,6 +11,8 @@ int64_t clock_mono_us(void); /* since some moment before the process began */
 
 /* "2031/05/06 07:08:09 GMT", the form of dates in an Assembly Status. */
 void date_format(char out[static DATE_LEN + 1], int64_t at_us);
+/* "2031-05-06T07:08:09.123Z", the form of dates everywhere else. out holds at least 25 bytes. */
+void date_format_iso(char out[static 25], int64_t at_us);
 /* RFC 7231, for HTTP headers: "Tue, 06 May 2031 07:08:09 GMT". out holds at least 30 bytes. */
 void date_format_http(char out[static 30], int64_t at_us);
 /* Every form of auth.expires in api.md 2.2. Returns 0, or -1 when it can't be read. */

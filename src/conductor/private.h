@@ -33,6 +33,7 @@ struct live {
     bool dirty;  /* in the list of this turn */
     struct live *next_dirty;
     struct run *runs;
+    enum listing_type listed; /* as the store's list has it; 0: not yet */
     bool touched_end; /* its final document must be written */
     bool loading;     /* replay: effects other than fragments are not done */
     /* after a terminal state: what is still being stopped */

@@ -26,7 +26,7 @@ struct published {
     struct texts uploads, tus, started, ignored, *results;
     char **step_names;
     int steps;
-    int64_t created_us, uploaded_us, execution_us, ended_us;
+    struct listing_figures figures;
     bool ready; /* there is something to show */
     bool over;
     double progress;
@@ -116,10 +116,7 @@ void published_set_head(struct published *p, const struct assembly *a, char *hea
     free(p->head);
     p->head = head;
     p->ready = true;
-    p->created_us = a->created_us;
-    p->uploaded_us = a->uploaded_us;
-    p->execution_us = a->execution_us;
-    p->ended_us = a->ended_us;
+    p->figures = listing_figures(a);
     p->over = assembly_is_over(a);
     p->progress = assembly_progress(a);
     outdate(p);
@@ -204,16 +201,16 @@ static void add_duration(struct str *b, const char *name, int64_t from, int64_t 
 static struct shared_text *render(struct published *p, int http_code, int64_t now)
 {
     AUTO(str_done) struct str b = {0};
-    int64_t end = p->ended_us ? p->ended_us : now;
+    int64_t end = p->figures.ended_us ? p->figures.ended_us : now;
     bool first = true;
 
     str_putc(&b, '{');
     str_puts(&b, p->head);
     str_addf(&b, ",\"http_code\":%d,", http_code);
     str_puts(&b, p->fixed);
-    add_duration(&b, "upload_duration", p->created_us, p->uploaded_us ? p->uploaded_us : end);
-    if (p->execution_us || !p->over)
-        add_duration(&b, "execution_duration", p->execution_us, end);
+    add_duration(&b, "upload_duration", p->figures.created_us, p->figures.uploaded_us ? p->figures.uploaded_us : end);
+    if (p->figures.execution_us || !p->over)
+        add_duration(&b, "execution_duration", p->figures.execution_us, end);
     else
         str_puts(&b, ",\"execution_duration\":0");
     str_puts(&b, ",\"started_jobs\":");
@@ -276,6 +273,14 @@ bool published_is_ready(struct published *p)
     bool ready = p->ready;
     pthread_mutex_unlock(&p->lock);
     return ready;
+}
+
+struct listing_figures published_figures(struct published *p)
+{
+    pthread_mutex_lock(&p->lock);
+    struct listing_figures f = p->figures;
+    pthread_mutex_unlock(&p->lock);
+    return f;
 }
 
 double published_progress(struct published *p)

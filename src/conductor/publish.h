@@ -4,7 +4,7 @@
  * copying them takes. Reading a status asks nobody and costs one copy of it; the text is kept until
  * something changes. Contract: api-status.md, api-realtime.md 1-2. */
 #pragma once
-#include "assembly/assembly.h"
+#include "assembly/listing.h"
 #include "http/server.h"
 
 struct published;
@@ -34,6 +34,7 @@ void shared_text_unref(void *t);
 struct shared_text *published_text(struct published *p, int http_code);
 bool published_is_ready(struct published *p); /* its first turn is committed */
 bool published_is_over(struct published *p);
+struct listing_figures published_figures(struct published *p);
 double published_progress(struct published *p); /* 0..1, of the jobs known so far */
 
 /* Listen: first what api-realtime.md section 2 says about late subscribers, then live. The stream belongs to

@@ -141,6 +141,7 @@ void recover_one(struct conductor *c, struct live *l)
     assembly_free(l->a);
     l->a = assembly_new(id);
     l->seq = 0;
+    l->listed = LISTING_ALL;
     pthread_rwlock_wrlock(&c->live_lock);
     l->published = published_new(id);
     pthread_rwlock_unlock(&c->live_lock);

@@ -281,6 +281,24 @@ static bool must_flush(const struct conductor *c)
     return false;
 }
 
+/* The list follows each change of state, in the same transaction. */
+static void save_listings(struct conductor *c)
+{
+    for (struct live *l = c->dirty; l; l = l->next_dirty) {
+        enum listing_type type = listing_type(l->a);
+        struct err err;
+
+        if (type == l->listed || l->a->state == ASSEMBLY_NEW)
+            continue;
+        AUTO(mem_free) char *item = listing_item(l->a, c->conf.instance, c->conf.region, clock_now_us());
+        AUTO(mem_free) char *search = listing_search(l->a);
+        struct store_listed entry = {l->a->id, l->a->workspace, type, l->a->created_us, item, search};
+        l->listed = type;
+        if (turn_begin(c, &err) < 0 || store_listed_put(c->conf.store, &entry, &err) < 0)
+            log_error(&l->a->log, "the store refused its entry in the list: %s", err.msg);
+    }
+}
+
 void turn_commit(struct conductor *c)
 {
     struct effect_item *effects = c->effects;
@@ -291,6 +309,7 @@ void turn_commit(struct conductor *c)
 
     if (!c->dirty && !answer_count && !c->in_transaction)
         return;
+    save_listings(c);
     if (c->in_transaction) {
         c->in_transaction = false;
         rc = must_flush(c) ? store_commit(c->conf.store, &err) : store_commit_unflushed(c->conf.store, &err);

@@ -50,3 +50,6 @@ DEFINE_AUTO(sqlite3_stmt *, stmt_done)
 MUST_CHECK int store_run(struct store *s, int *changed, enum query q, struct err *err, const char *types, ...);
 /* Every call on the writer that runs no store_run() asks this first (tests break the store here). */
 MUST_CHECK int store_check(struct store *s, struct err *err);
+
+/* listing.c */
+MUST_CHECK int listed_del(struct store *s, const char *assembly_id, struct err *err);

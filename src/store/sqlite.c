@@ -435,7 +435,7 @@ int store_assembly_purge(struct store *s, const char *id, struct err *err)
 {
     if (store_run(s, NULL, Q_EVENTS_DEL, err, "t", id) < 0 ||
         store_run(s, NULL, Q_FILES_DEL, err, "t", id) < 0 ||
-        store_run(s, NULL, Q_UPLOADS_DEL, err, "t", id) < 0)
+        store_run(s, NULL, Q_UPLOADS_DEL, err, "t", id) < 0 || listed_del(s, id, err) < 0)
         return -1;
     return store_run(s, NULL, Q_ASSEMBLY_EMPTY, err, "t", id);
 }

@@ -70,6 +70,29 @@ MUST_CHECK int store_assembly_keep_status(bool *kept, struct store *s, const cha
 /* Forget documents, events, file and upload rows of an Assembly; the id stays known as used. */
 MUST_CHECK int store_assembly_purge(struct store *s, const char *id, struct err *err);
 
+/* ---- the list of Assemblies: what each one shows there, in the order of creation (listing.c) ---- */
+struct store_listed {
+    const char *assembly_id, *workspace;
+    int type; /* > 0; what a list can be filtered by */
+    int64_t created_us;
+    const char *item;   /* JSON */
+    const char *search; /* what keywords are looked for in: lower case */
+};
+/* Add the entry, or replace its type, item and search. */
+MUST_CHECK int store_listed_put(struct store *s, const struct store_listed *l, struct err *err);
+struct store_list_query {
+    const char *workspace;
+    int type;               /* 0: all */
+    int64_t from_us, to_us; /* of creation, both inclusive; 0 and INT64_MAX: no bound */
+    const char *keywords;   /* JSON array of texts that must all occur; NULL: none. Reads every entry then */
+    bool ascending;
+    int64_t offset, limit;
+};
+/* *count: all that match; cb gets those of the page (without workspace and search). The time it takes does not
+ * depend on how many there are, nor on where the page lies, but for keywords. Thread-safe. */
+MUST_CHECK int store_list(int64_t *count, struct store_reader *r, const struct store_list_query *q,
+                          void (*cb)(void *ctx, const struct store_listed *l), void *ctx, struct err *err);
+
 /* ---- files: which blobs exist and until when ---- */
 /* The same blob may be added again by its Assembly (a job that ran twice). */
 MUST_CHECK int store_file_add(struct store *s, const char *blob_id, const char *assembly_id,

@@ -1,0 +1,22 @@
+-- What lists show. seq and created_us both grow from row to row, so a date is a place in the order.
+create table listed(
+    seq integer primary key,
+    assembly_id text not null unique,
+    workspace text not null,
+    type integer not null,       -- enum listing_type, never 0
+    created_us integer not null,
+    item text not null,          -- JSON
+    search text not null         -- what keywords are looked for in, lower case
+);
+create index listed_all on listed(workspace);        -- both end in seq
+create index listed_type on listed(workspace, type);
+create index listed_created on listed(created_us);
+
+-- How many there are of each 1024 seqs: finds a page and the total without walking over the rows. type 0: all.
+create table listed_count(
+    workspace text not null,
+    type integer not null,
+    bucket integer not null,     -- seq / 1024
+    n integer not null,
+    primary key(workspace, type, bucket)
+) without rowid;
