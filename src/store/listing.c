@@ -1,8 +1,8 @@
-/* The list of Assemblies. Rows are numbered in the order of creation; for each 1024 numbers there is a count a workspace
- * and type. So a page is found by adding counts, then walking over at most 1024 index entries. */
+/* The list of Assemblies. Rows are numbered in the order of creation; for each 2048 numbers there is a count a workspace
+ * and type. So a page is found by adding counts, then walking over at most 2048 index entries. */
 #include "store/private.h"
 
-#define BUCKET 1024
+#define BUCKET 2048
 
 struct place {
     int64_t seq; /* 0: not there */

@@ -12,11 +12,11 @@ create index listed_all on listed(workspace);        -- both end in seq
 create index listed_type on listed(workspace, type);
 create index listed_created on listed(created_us);
 
--- How many there are of each 1024 seqs: finds a page and the total without walking over the rows. type 0: all.
+-- How many there are of each 2048 seqs: finds a page and the total without walking over the rows. type 0: all.
 create table listed_count(
     workspace text not null,
     type integer not null,
-    bucket integer not null,     -- seq / 1024
+    bucket integer not null,     -- seq / 2048
     n integer not null,
     primary key(workspace, type, bucket)
 ) without rowid;
