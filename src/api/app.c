@@ -127,6 +127,8 @@ static const struct route routes[] = {
     {"GET", "/readyz", &ready},
     {"GET", "/assemblies", .need = AUTH_SIGNED, .scope = "assemblies:read", .read = assemblies_list},
     {"POST", "/assemblies", &assembly_create},
+    {"POST", "/assemblies/{id}/replay", .need = AUTH_SIGNED, .scope = "assemblies:write", .ok = "ASSEMBLY_REPLAYING",
+     .later = assembly_replay},
     {"POST", "/assemblies/{id}", &assembly_create},
     {"PUT", "/assemblies/{id}", &assembly_create},
     {"GET", "/assemblies/{id}", &assembly_get},

@@ -155,7 +155,7 @@ static int parse_count(int64_t *out, const char *text, struct err *err)
     return 0;
 }
 
-static int check_notify_url(const json_t *params, struct err *err)
+int check_notify_url(const json_t *params, struct err *err)
 {
     const json_t *v = json_object_get(params, "notify_url");
 

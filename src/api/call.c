@@ -65,6 +65,18 @@ static void written(void *ctx, const struct err *err, struct published *p)
     http_request_unref(req);
 }
 
+void call_finish(struct call *c, const struct err *err)
+{
+    struct http_request *req = c->req;
+
+    if (err) {
+        c->failed = true;
+        c->err = *err;
+    }
+    answer(c);
+    http_request_unref(req);
+}
+
 static enum http_next call_end(struct http_request *req)
 {
     struct call *c = http_data(req);
@@ -76,6 +88,13 @@ static enum http_next call_end(struct http_request *req)
         http_request_ref(req);
         conductor_post_write(c->app->conductor, write_in_turn, written, c);
         return HTTP_WAIT;
+    }
+    if (!c->failed && c->route->later) {
+        http_request_ref(req);
+        if (c->route->later(c, &c->err) == 0)
+            return HTTP_WAIT;
+        c->failed = true;
+        http_request_unref(req);
     }
     if (!c->failed)
         c->failed = c->route->read(c, &c->err) < 0;

@@ -31,4 +31,7 @@ bool call_flag(struct call *c, const char *name, bool fallback);
 MUST_CHECK int call_date(int64_t *out, struct call *c, const char *name, int64_t fallback, bool day_end,
                          enum err_code code, struct err *err);
 
+/* After route.later: answer with body, or with err. From any thread, once; c may be gone when it returns. */
+void call_finish(struct call *c, const struct err *err);
+
 extern const struct http_handler call_handler; /* for rows with read or write */

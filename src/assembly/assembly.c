@@ -469,6 +469,25 @@ static void index_steps(struct assembly *a)
         a->is_export[i] = a->in->steps[i].robot->is_store;
 }
 
+/* d: the file's record; u: the tus upload that brought it, or NULL. */
+static void add_upload(struct assembly *a, const json_t *d, const struct tus_upload *u, int64_t at_us,
+                       struct effects *fx)
+{
+    struct file *f = add_file(a, jstr_or(d, "id", ""), jstr_or(d, "name", "unnamed"), STEP_ORIGINAL);
+
+    f->size = jint(d, "size", 0);
+    f->md5 = text_or_null(jstr(d, "md5"));
+    f->field = text_or_null(jstr(d, "field"));
+    f->user_meta = json_incref(json_object_get(d, "user_meta"));
+    f->is_tus = u != NULL;
+    f->tus_url = u ? mem_strdup(u->url) : NULL;
+    f->upload_index = a->upload_count++;
+    be_original(f, "/");
+    show_upload(a, f, fx);
+    tell(fx, "assembly_upload_finished", status_file(a, f, true));
+    graph_add_probe(a, f, STEP_ORIGINAL, at_us, fx);
+}
+
 static int on_created(struct assembly *a, const struct event *ev, struct effects *fx,
                       struct err *err)
 {
@@ -512,6 +531,10 @@ static int on_created(struct assembly *a, const struct event *ev, struct effects
     }
     index_steps(a);
     graph_start_sources(a, ev->at_us, fx);
+    const json_t *input;
+    size_t i;
+    json_array_foreach (json_object_get(d, "inputs"), i, input)
+        add_upload(a, input, NULL, ev->at_us, fx);
     return 0;
 }
 
@@ -672,18 +695,7 @@ static int on_file_uploaded(struct assembly *a, const struct event *ev, struct e
         a->open_uploads--;
         a->finished_uploads++;
     }
-    struct file *f = add_file(a, jstr_or(d, "id", ""), jstr_or(d, "name", "unnamed"), STEP_ORIGINAL);
-    f->size = size;
-    f->md5 = text_or_null(jstr(d, "md5"));
-    f->field = text_or_null(jstr(d, "field"));
-    f->user_meta = json_incref(json_object_get(d, "user_meta"));
-    f->is_tus = u != NULL;
-    f->tus_url = u ? mem_strdup(u->url) : NULL;
-    f->upload_index = a->upload_count++;
-    be_original(f, "/");
-    show_upload(a, f, fx);
-    tell(fx, "assembly_upload_finished", status_file(a, f, true));
-    graph_add_probe(a, f, STEP_ORIGINAL, ev->at_us, fx);
+    add_upload(a, d, u, ev->at_us, fx);
     advance(a, ev->at_us, fx);
     return 0;
 }
@@ -1146,6 +1158,7 @@ int assembly_job_params(json_t **out, const struct assembly *a, const struct job
         f ? prefix_of(json_string_value(json_array_get(f->original_ids, 0))) : NULL;
     const struct variables v = {
         .assembly_id = a->id,
+        .parent_id = jstr(a->created, "parent_id"),
         .region = region,
         .unique_prefix = prefix,
         .unique_original_prefix = original,

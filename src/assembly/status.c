@@ -164,7 +164,7 @@ char *status_fixed(const struct assembly *a, const char *instance, const char *r
     AUTO(mem_free) char *tus = mem_printf("%s/resumable/files/", a->base_url);
 
     put_text(&b, "assembly_id", a->id);
-    put_text(&b, "parent_id", NULL);
+    put_text(&b, "parent_id", jstr(c, "parent_id"));
     put_text(&b, "account_id", a->workspace);
     put_text(&b, "account_name", NULL);
     put_text(&b, "account_slug", NULL);

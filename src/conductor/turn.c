@@ -77,7 +77,13 @@ static void keep_effects(struct conductor *c, struct live *l, struct effects *fx
 static int save_rows(struct conductor *c, struct live *l, enum event_type type, const json_t *data,
                      struct err *err)
 {
-    const json_t *file = json_object_get(data, "file"), *same = json_object_get(data, "same");
+    const json_t *file = json_object_get(data, "file"), *same = json_object_get(data, "same"), *input;
+    size_t i;
+
+    json_array_foreach (json_object_get(data, "inputs"), i, input)
+        if (store_file_add(c->conf.store, jstr_or(input, "id", ""), l->a->id, jstr_or(input, "name", "unnamed"), "",
+                           jint(input, "size", 0), err) < 0)
+            return -1;
 
     if ((type == EV_FILE_UPLOADED || type == EV_JOB_OUTPUT) && file)
         return store_file_add(c->conf.store, jstr_or(file, "id", ""), l->a->id,

@@ -217,3 +217,30 @@ int store_list(int64_t *count, struct store_reader *r, const struct store_list_q
     pthread_mutex_unlock(&r->lock);
     return rc;
 }
+
+/* ---- what became of one ---- */
+
+static int history(struct db *db, const char *assembly_id,
+                   int (*cb)(void *ctx, int64_t seq, int64_t at_us, const char *json), void *ctx, struct err *err)
+{
+    AUTO(stmt_done) sqlite3_stmt *st = NULL;
+    int row;
+
+    if (stmt_start(&st, db, Q_EVENTS, err, "t", assembly_id) < 0)
+        return -1;
+    while ((row = stmt_next(db, st, err)) > 0)
+        if (cb(ctx, sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1), stmt_text(st, 2)) < 0)
+            return 0;
+    return row;
+}
+
+int store_history(struct store_reader *r, const char *assembly_id,
+                  int (*cb)(void *ctx, int64_t seq, int64_t at_us, const char *json), void *ctx, struct err *err)
+{
+    int rc;
+
+    pthread_mutex_lock(&r->lock);
+    rc = history(&r->db, assembly_id, cb, ctx, err);
+    pthread_mutex_unlock(&r->lock);
+    return rc;
+}

@@ -146,6 +146,10 @@ DEFINE_AUTO(struct store_reader *, store_reader_close)
 /* The final document of an Assembly that is over. Errors: ERR_NOT_FOUND. Thread-safe. */
 MUST_CHECK int store_status_get(struct str *out, struct store_reader *r, const char *assembly_id,
                                 struct err *err);
+/* Events of one Assembly in order, as store_events(), for other threads: a consistent past of it. */
+MUST_CHECK int store_history(struct store_reader *r, const char *assembly_id,
+                             int (*cb)(void *ctx, int64_t seq, int64_t at_us, const char *json), void *ctx,
+                             struct err *err);
 /* Name and MIME type of a blob that may be served. Errors: ERR_NOT_FOUND. Thread-safe. */
 MUST_CHECK int store_file_get(char **name, char **mime, struct store_reader *r, const char *blob_id,
                               struct err *err);

@@ -1,6 +1,7 @@
 // Endpoints about many Assemblies and about one after its end: list, replay, bill, job slots, limits; with the official
 // Node SDK, which checks what it gets, and with raw requests for every refusal.
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import { test } from 'node:test'
 import { Transloadit } from 'transloadit'
@@ -121,4 +122,88 @@ test('the list refuses what it does not understand', async (t) => {
   refused(await call(s, 'GET', '/assemblies/stats'), 'SERVER_404', 404)
   const ok = await call(s, 'GET', '/assemblies', { page: '1', pagesize: '10', sort: 'created', fields: ['id'], assembly_id: '0', nonce: 1 })
   assert.deepEqual([ok.http, ok.body], [200, { items: [], count: 0 }])
+})
+
+const s4 = (status) => ({ ...status, resized: status.results.resized?.map((f) => f.meta.width) })
+
+test('a replay runs the same uploads again, with changes', async (t) => {
+  const s = await Server.start(t)
+  const client = sdk(s)
+  const first = await s.create(resize, { files: { 'a.png': fs.readFileSync(picture) }, fields: { a: '1', b: 'x' }, params: { fields: { c: { d: 1 } } } })
+  const old = await s.until(first.assembly_id)
+  assert.deepEqual(s4(old).resized, [50])
+
+  const answer = await client.replayAssembly(old.assembly_id)
+  assert.equal(answer.ok, 'ASSEMBLY_REPLAYING')
+  assert.equal(answer.success, true)
+  assert.equal(answer.notify_url, null)
+  assert.notEqual(answer.assembly_id, old.assembly_id)
+  assert.equal(answer.assembly_ssl_url, `${s.url}/assemblies/${answer.assembly_id}`)
+  const done = await client.awaitAssemblyCompletion(answer.assembly_id, { interval: 50 })
+  assert.equal(done.ok, 'ASSEMBLY_COMPLETED')
+  assert.equal(done.parent_id, old.assembly_id)
+  assert.equal(done.parent_assembly_status, null)
+  assert.deepEqual(done.fields, old.fields)
+  assert.deepEqual(s4(done).resized, [50])
+  assert.deepEqual(done.uploads.map((u) => [u.name, u.size, u.md5hash, u.field]), old.uploads.map((u) => [u.name, u.size, u.md5hash, u.field]))
+  assert.notEqual(done.uploads[0].id, old.uploads[0].id)
+  assert.equal(done.num_input_files, 1)
+  assert.equal((await client.listAssemblies({ pagesize: 1 })).items[0].parent_id, old.assembly_id)
+
+  const over = await client.replayAssembly(old.assembly_id, {
+    steps: { resized: { width: 20 }, more: { robot: '/image/resize', use: 'resized', width: 10, result: true } }, fields: { b: 'y' },
+  })
+  const changed = await client.awaitAssemblyCompletion(over.assembly_id, { interval: 50 })
+  assert.deepEqual(s4(changed).resized, [20])
+  assert.equal(changed.results.more[0].meta.width, 10)
+  assert.deepEqual(changed.fields, { a: '1', b: 'y', c: { d: 1 } })
+  // of a replay, again
+  const third = await client.replayAssembly(over.assembly_id)
+  const last = await client.awaitAssemblyCompletion(third.assembly_id, { interval: 50 })
+  assert.deepEqual(s4(last).resized, [20])
+  assert.equal(last.parent_id, over.assembly_id)
+})
+
+test('a replay is refused with the code that says why', async (t) => {
+  const s = await Server.start(t)
+  const replay = (id, params, options) => call(s, 'POST', `/assemblies/${id}/replay`, params, options)
+  const done = await s.until((await s.create(original, { files: { a: 'b' } })).assembly_id)
+  const waiting = await s.create(original, { expected: 1 })
+  refused(await replay('0'.repeat(32)), 'ASSEMBLY_NOT_FOUND', 404)
+  refused(await replay('x'), 'SERVER_404', 404)
+  refused(await replay(waiting.assembly_id), 'ASSEMBLY_NOT_FINISHED', 400)
+  await s.cancel(waiting.assembly_id)
+  refused(await replay(waiting.assembly_id), 'ASSEMBLY_CANNOT_BE_REPLAYED', 400)
+  const bad = await s.create({ a: { robot: '/none' } })
+  refused(await replay(bad.assembly_id), 'ASSEMBLY_CANNOT_BE_REPLAYED', 400)
+  refused(await replay(done.assembly_id, {}, { signature: false }), 'NO_SIGNATURE_FIELD', 400)
+  refused(await replay(done.assembly_id, { notify_url: 'gopher://x' }), 'ASSEMBLY_INVALID_NOTIFY_URL', 400)
+  refused(await replay(done.assembly_id, { template_id: 'none' }), 'TEMPLATE_NOT_FOUND', 404)
+  const broken = await replay(done.assembly_id, { steps: { more: { robot: '/image/resize', use: 'nobody' } } })
+  refused(broken, 'ASSEMBLY_STEP_UNKNOWN_USE', 400)
+  assert.equal((await s.get(broken.body.assembly_id)).error, 'ASSEMBLY_STEP_UNKNOWN_USE')
+  assert.equal((await replay(done.assembly_id, { steps: {}, wait: false })).body.ok, 'ASSEMBLY_REPLAYING')
+
+  // a second workspace
+  await s.stop()
+  execFileSync('sqlite3', [`${s.dir}/workcell.db`, `update assembly set workspace = 'f' where id = '${done.assembly_id}';
+    update event set body = replace(body, json_extract(body, '$.d.workspace'), '${'f'.repeat(32)}') where assembly_id = '${done.assembly_id}' and seq = 1`])
+  await s.boot()
+  refused(await replay(done.assembly_id), 'ASSEMBLY_ACCOUNT_MISMATCH', 403)
+})
+
+test("the original's end does not take the replay's files along", async (t) => {
+  const s = await Server.start(t)
+  const data = fs.readFileSync(picture)
+  const old = await s.until((await s.create(original, { files: { 'a.png': data } })).assembly_id)
+  const { body } = await call(s, 'POST', `/assemblies/${old.assembly_id}/replay`)
+  const done = await s.until(body.assembly_id)
+  const blob = (f) => `${s.dir}/blobs/${f.id.slice(0, 2)}/${f.id}`
+  fs.rmSync(blob(old.uploads[0]))
+  assert.deepEqual(Buffer.from(await (await fetch(done.uploads[0].url)).arrayBuffer()), data)
+  const gone = await call(s, 'POST', `/assemblies/${old.assembly_id}/replay`)
+  refused(gone, 'ASSEMBLY_CANNOT_BE_REPLAYED', 400)
+  // nothing is left behind by the refused one
+  const names = fs.readdirSync(`${s.dir}/blobs`, { recursive: true, withFileTypes: true }).filter((e) => e.isFile())
+  assert.equal(names.length, 1)
 })
