@@ -32,6 +32,7 @@ static const struct choice log_levels[] = {
     {"error", LOG_ERROR}, {"warn", LOG_WARN}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}, {0}};
 static const struct choice log_formats[] = {
     {"text", LOG_FORMAT_TEXT}, {"json", LOG_FORMAT_JSON}, {0}};
+static const struct choice notify_signatures[] = {{"sha384", NOTIFY_SHA384}, {"sha1", NOTIFY_SHA1}, {0}};
 static const struct choice isolations[] = {
     {"worker", ISOLATION_WORKER}, {"job", ISOLATION_JOB}, {0}};
 
@@ -85,6 +86,9 @@ static const struct setting settings[] = {
     INT(status_expiry_s, "2592000", "Keep the status of an Assembly that is over so long.", .min = 1),
     BOOL(require_signature, "no", "Refuse requests that are not signed."),
     BOOL(cancel_requires_auth, "no", "Refuse to cancel without a signature; else the URL is enough."),
+    STRING(notify_allow, "", "Private networks that notifications may reach. Empty: none."),
+    INT(notify_timeout_s, "30", "How long a receiver of a notification may take.", .min = 1, .max = 600),
+    ENUM(notify_signature, notify_signatures, "sha384", "Signature of notifications. sha1: for old receivers."),
     INT(drain_timeout_s, "30", "How long a stop waits for jobs."),
     STRING(region, "local", "Name of this installation in the status."),
     BOOL(fsync_uploads, "yes", "Flush uploaded bytes before they are acknowledged."),

@@ -138,6 +138,8 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     s->app.instance = s->instance;
     if (guard_check_list(c->import_allow) < 0)
         return err_set(err, ERR_CONFIG, "import_allow: '%s' can't be read", c->import_allow);
+    if (guard_check_list(c->notify_allow) < 0)
+        return err_set(err, ERR_CONFIG, "notify_allow: '%s' can't be read", c->notify_allow);
     if (split_listen(s, &port, c->listen, err) < 0 || find_programs(s, err) < 0 ||
         lock_dir(s, c->data, err) < 0 || store_open(&s->store, db, err) < 0 ||
         store_reader_open(&s->app.reader, db, err) < 0 || store_reader_open(&s->app.list_reader, db, err) < 0 || blob_store_open(&s->app.blobs, blobs, err) < 0 ||
@@ -176,6 +178,9 @@ int server_start(struct server **out, const struct config *c, int log_level, str
         .execution_expiry_us = c->assembly_expiry_s * SECOND_US,
         .result_expiry_us = c->result_expiry_s * SECOND_US,
         .status_expiry_us = c->status_expiry_s * SECOND_US,
+        .notify_allow = c->notify_allow,
+        .notify_timeout_s = (int)c->notify_timeout_s,
+        .notify_sha1 = c->notify_signature == NOTIFY_SHA1,
         .robot_settings = s->settings,
     };
     if (conductor_start(&s->app.conductor, &conductor, err) < 0)

@@ -1,5 +1,6 @@
 /* The route table, and what every handler may ask. */
 #include "api/call.h"
+#include "api/notifications.h"
 #include "base/id.h"
 #include "base/log.h"
 
@@ -139,6 +140,11 @@ static const struct route routes[] = {
     {"GET", "/ws20001/", &stream_get},
     {"GET", "/auth_keys/scopes", .need = AUTH_SIGNED, .scope = "auth_keys:read", .ok = "AUTH_KEY_SCOPES_FOUND",
      .read = scopes_read},
+    {"POST", "/assembly_notifications/{id}/replay", .need = AUTH_SIGNED, .scope = "assemblies:write",
+     .ok = "ASSEMBLY_NOTIFICATION_REPLAYED", .write = notification_replay},
+    {"GET", "/assembly_notifications/{id}", .need = AUTH_SIGNED, .scope = "assemblies:read",
+     .read = notifications_list},
+    {"GET", "/assembly_notifications", .need = AUTH_SIGNED, .scope = "assemblies:read", .read = notifications_list},
     {"OPTIONS", "/resumable/files*", &tus_options},
     {"POST", "/resumable/files", &tus_create},
     {"POST", "/resumable/files/", &tus_create},

@@ -51,7 +51,7 @@ struct route {
     /* ...or on the conductor's thread inside the turn's transaction; answered when that is durable. Look at
      * everything that may be refused before the first put. */
     int (*write)(struct call *c, struct store *store, struct err *err);
-    /* ...or as read, but not answered before call_finish(). */
+    /* ...or as read, but not answered before call_answer(). */
     int (*later)(struct call *c, struct err *err);
     void (*after)(struct call *c); /* after a write's commit, on the conductor's thread; may be NULL */
 };
@@ -74,10 +74,6 @@ MUST_CHECK int auth_cancel(struct app *app, const char *text, size_t len, const 
 /* Every scope there is, NULL at the end (api.md 2.6). */
 extern const char *const auth_scopes[];
 bool auth_has_scope(const struct auth_key *k, const char *scope);
-
-/* ---- assemblies.c ---- */
-/* notify_url of params. Errors: ERR_NOTIFY_URL. */
-MUST_CHECK int check_notify_url(const json_t *params, struct err *err);
 
 /* ---- list.c, replay.c ---- */
 int assemblies_list(struct call *c, struct err *err);

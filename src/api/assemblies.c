@@ -1,6 +1,7 @@
 /* POST|PUT /assemblies[/{id}], GET and DELETE /assemblies/{id}. Contract: api-assemblies.md 1-3. */
 #include "api/app.h"
-#include "api/fields.h"
+#include "api/notifications.h"
+#include "assembly/payload.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -155,18 +156,6 @@ static int parse_count(int64_t *out, const char *text, struct err *err)
     return 0;
 }
 
-int check_notify_url(const json_t *params, struct err *err)
-{
-    const json_t *v = json_object_get(params, "notify_url");
-
-    if (!v || json_is_null(v))
-        return 0;
-    if (!json_is_string(v) || (!str_starts(json_string_value(v), "http://") &&
-                               !str_starts(json_string_value(v), "https://")))
-        return err_set(err, ERR_NOTIFY_URL, "notify_url must be an http or https address");
-    return err_set(err, ERR_NOTIFY_URL, "This server does not send notifications yet, so it refuses notify_url");
-}
-
 static json_t *refused(const struct err *err)
 {
     return json_pack("{s:s,s:o}", "code", err_name(err), "msg", jstring(err->msg));
@@ -187,7 +176,8 @@ static int describe(json_t **out, struct create *c, bool body_done, struct err *
     if (c->app->draining)
         return err_set(err, ERR_BUSY, "The server is shutting down");
     if (parse_count(&expected, c->expected ? c->expected : c->tus_expected, err) < 0 ||
-        check_notify_url(params, err) < 0)
+        notify_url_check(json_object_get(params, "notify_url"), err) < 0 ||
+        payload_check(json_object_get(params, "notification_payload"), err) < 0)
         return -1;
     c->max_size = auth.max_size;
     if (jstr(params, "template_id"))
@@ -211,6 +201,7 @@ static int describe(json_t **out, struct create *c, bool body_done, struct err *
                      (json_int_t)auth.max_size, "max_files", (json_int_t)auth.max_files, "max_attempts",
                      (int)c->app->config->job_attempts, "nonce", c->nonce);
     jset(*out, "client", http_header(c->req, "Transloadit-Client"));
+    jset(*out, "notify_url", jstr(params, "notify_url"));
     jset(*out, "usage_tags", jstr(params, "usage_tags"));
     if (jbool(params, "ignore_upload_meta_data_errors", false))
         json_object_set_new(*out, "ignore_upload_meta_data_errors", json_true());

@@ -49,32 +49,27 @@ static int write_in_turn(void *ctx, struct store *store, struct err *err)
     return c->route->write(c, store, err);
 }
 
-static void written(void *ctx, const struct err *err, struct published *p)
+void call_answer(struct call *c, const struct err *err)
 {
-    struct call *c = ctx;
     struct http_request *req = c->req;
 
-    (void)p;
     if (err) {
         c->failed = true;
         c->err = *err;
-    } else if (c->route->after) {
-        c->route->after(c);
     }
     answer(c);
     http_request_unref(req);
 }
 
-void call_finish(struct call *c, const struct err *err)
+static void written(void *ctx, const struct err *err, struct published *p)
 {
-    struct http_request *req = c->req;
+    struct call *c = ctx;
 
-    if (err) {
-        c->failed = true;
-        c->err = *err;
-    }
-    answer(c);
-    http_request_unref(req);
+    (void)p;
+    if (!err && c->route->after)
+        c->route->after(c);
+    if (err || !c->deferred)
+        call_answer(c, err);
 }
 
 static enum http_next call_end(struct http_request *req)

@@ -16,7 +16,12 @@ struct call {
     json_t *extra;   /* members added to an error answer; NULL: none */
     struct err err;
     bool failed;
+    bool deferred;   /* set by a write: call_answer() comes later, in place of the commit's answer */
 };
+
+/* Answer a deferred call, or one of route.later; err NULL: with its body. On any thread, once: c may be gone when it
+ * returns. */
+void call_answer(struct call *c, const struct err *err);
 
 /* A member of params as text: strings as they are, numbers and booleans as their JSON. NULL: absent or null.
  * Valid until the call is over. */
@@ -30,8 +35,5 @@ bool call_flag(struct call *c, const char *name, bool fallback);
 /* A moment, or a day ("2031-05-06": its begin, or its end with day_end). Errors: code. */
 MUST_CHECK int call_date(int64_t *out, struct call *c, const char *name, int64_t fallback, bool day_end,
                          enum err_code code, struct err *err);
-
-/* After route.later: answer with body, or with err. From any thread, once; c may be gone when it returns. */
-void call_finish(struct call *c, const struct err *err);
 
 extern const struct http_handler call_handler; /* for rows with read or write */

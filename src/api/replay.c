@@ -2,6 +2,7 @@
  *
  * Its blobs are second names of the old one's, so each expires in its own time. */
 #include "api/call.h"
+#include "api/notifications.h"
 #include "base/id.h"
 
 #include <string.h>
@@ -182,7 +183,7 @@ static void created(void *ctx, const struct err *err, struct published *p)
         jset(o, "assembly_ssl_url", url);
     }
     replay_free(r);
-    call_finish(c, err);
+    call_answer(c, err);
 }
 
 int assembly_replay(struct call *c, struct err *err)
@@ -191,7 +192,7 @@ int assembly_replay(struct call *c, struct err *err)
 
     if (c->app->draining)
         return err_set(err, ERR_BUSY, "The server is shutting down");
-    if (check_notify_url(c->params, err) < 0 || load(&a, c, http_path_arg(c->req, 0), err) < 0)
+    if (notify_url_check(json_object_get(c->params, "notify_url"), err) < 0 || load(&a, c, http_path_arg(c->req, 0), err) < 0)
         return -1;
     if (jstr(c->params, "template_id"))
         return err_set(err, ERR_TEMPLATE_NOT_FOUND, "There is no Template '%.100s'", jstr(c->params, "template_id"));

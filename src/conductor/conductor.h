@@ -30,6 +30,9 @@ struct conductor_conf {
     int64_t job_memory_bytes, job_file_bytes;
     int job_timeout_s, log_level;
     int64_t cancel_wait_us, upload_expiry_us, execution_expiry_us, result_expiry_us, status_expiry_us;
+    const char *notify_allow; /* guard list for notifications */
+    int notify_timeout_s;
+    bool notify_sha1;         /* for receivers that know nothing else */
     const json_t *robot_settings; /* lent */
 };
 
@@ -66,6 +69,13 @@ void conductor_post_upload(struct conductor *c, const char *assembly_id, const c
  * 0, or -1 with err when it refuses; it must not refuse after its first put. */
 void conductor_post_write(struct conductor *c, int (*apply)(void *ctx, struct store *s, struct err *err),
                           conductor_reply reply, void *ctx);
+
+/* Only from apply() of conductor_post_write(): send the notification of an Assembly of this workspace again, once; to
+ * url, NULL: its own notify_url. reply (may be NULL) follows the attempt; a refusal is
+ * ASSEMBLY_NOTIFICATION_NOT_REPLAYED. Errors: ERR_ASSEMBLY_NOT_FOUND, ASSEMBLY_NO_NOTIFY_URL. */
+MUST_CHECK int conductor_replay_notification(struct conductor *c, const char *assembly_id, const char *workspace,
+                                             const char *key_id, const char *url, char id[static ID_LEN + 1],
+                                             conductor_reply reply, void *ctx, struct err *err);
 
 /* From any thread. NULL when it is not live. The caller unrefs. */
 struct published *conductor_find(struct conductor *c, const char *assembly_id);

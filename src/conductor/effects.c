@@ -315,6 +315,9 @@ static void on_stopped(void *owner, struct pool_run *run, int killed, int64_t fr
     stopped_one(conductor_of, l);
 }
 
+static void on_posted(void *ctx, const json_t *answer) { outbox_posted(ctx, answer); }
+static void on_courier_lost(void *ctx) { outbox_courier_lost(ctx); }
+
 void effects_open_pool_events(struct pool_events *ev, struct conductor *c)
 {
     conductor_of = c; /* one conductor a process */
@@ -328,6 +331,8 @@ void effects_open_pool_events(struct pool_events *ev, struct conductor *c)
         .done = on_done,
         .failed = on_failed,
         .stopped = on_stopped,
+        .posted = on_posted,
+        .courier_lost = on_courier_lost,
     };
 }
 
@@ -442,7 +447,7 @@ static void settle(struct conductor *c, struct live *l)
 
         if (turn_apply(c, l, EV_CANCEL_SETTLED, data, &err) < 0)
             log_error(&l->a->log, "the receipt was not saved: %s", err.msg);
-        l->touched_end = true;
+        live_touch_end(c, l);
         log_info(&l->a->log, "canceled: %d processes killed, %d uploads stopped, %lld bytes freed, %.0f ms",
                  l->processes_killed, l->uploads_stopped, (long long)l->bytes_freed, duration * 1000);
     }
@@ -505,10 +510,11 @@ void effects_perform(struct conductor *c, struct effect_item *items, int count)
         case FX_END:
             /* a canceled one is not over for the store until its receipt is settled: a crash in between
              * finds it open, and finishes the job */
-            l->touched_end = !l->a->cancel;
+            if (!l->a->cancel)
+                live_touch_end(c, l);
             l->over_mono_us = clock_mono_us();
             l->settle_due = true;
-            live_touch(c, l); /* save_ends() looks only when something changed */
+            outbox_send(c, l);
             log_info(&l->a->log, "over: %s", assembly_code(l->a));
             settle_check(c, l);
             break;

@@ -35,6 +35,9 @@ struct live {
     struct run *runs;
     enum listing_type listed; /* as the store's list has it; 0: not yet */
     bool touched_end; /* its final document must be written */
+    bool in_ends;     /* in the conductor's list of those */
+    struct live *next_end;
+    char notification[ID_LEN + 1]; /* written in this turn, to be sent after it; "" none */
     bool loading;     /* replay: effects other than fragments are not done */
     /* after a terminal state: what is still being stopped */
     int stopping;      /* runs and upload work under way */
@@ -101,6 +104,8 @@ struct conductor {
     int effect_count, effect_cap;
     struct answer *answers;
     int answer_count, answer_cap;
+    struct live *ends;
+    struct delivery *deliveries; /* outbox.c */
     struct run **undo_acks; /* runs whose undo token is durable with this commit */
     int undo_ack_count;
 
@@ -118,6 +123,19 @@ void turn_commit(struct conductor *c);
 void live_touch(struct conductor *c, struct live *l);
 struct live *live_add(struct conductor *c, const char *id);
 void live_free(struct conductor *c, struct live *l);
+
+void live_touch_end(struct conductor *c, struct live *l);
+
+/* outbox.c */
+int outbox_open(struct conductor *c, struct err *err);
+int outbox_add(struct conductor *c, struct live *l, struct err *err); /* in the turn that ended it */
+void outbox_send(struct conductor *c, struct live *l);                /* after its commit */
+void outbox_committed(struct conductor *c, bool ok);
+void outbox_pump(struct conductor *c);
+bool outbox_busy(const struct conductor *c);
+void outbox_posted(struct conductor *c, const json_t *answer);
+void outbox_courier_lost(struct conductor *c);
+void outbox_close(struct conductor *c);
 
 /* effects.c */
 void effects_perform(struct conductor *c, struct effect_item *items, int count);

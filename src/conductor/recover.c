@@ -43,8 +43,10 @@ static void finish_end(struct conductor *c, struct live *l)
 {
     l->over_mono_us = clock_mono_us();
     l->settle_due = true;
-    if (!l->a->cancel || jbool(l->a->cancel, "settled", false))
-        l->settled = l->touched_end = true;
+    if (!l->a->cancel || jbool(l->a->cancel, "settled", false)) {
+        l->settled = true;
+        live_touch_end(c, l);
+    }
     for (int i = 0; i < l->a->job_count; i++)
         if (l->a->jobs[i]->undo && l->a->jobs[i]->state == JOB_DROPPED) {
             l->stopping++;
@@ -120,6 +122,8 @@ int recover_all(struct conductor *c, struct err *err)
         log_info(&c->log, "%zu open Assemblies go on, read in %lld ms", ids.count,
                  (long long)(clock_mono_us() - start) / 1000);
     free(ids.v);
+    if (rc == 0)
+        rc = outbox_open(c, err);
     turn_commit(c);
     c->ready = rc == 0;
     return rc;
@@ -142,6 +146,7 @@ void recover_one(struct conductor *c, struct live *l)
     l->a = assembly_new(id);
     l->seq = 0;
     l->listed = LISTING_ALL;
+    *l->notification = 0;
     pthread_rwlock_wrlock(&c->live_lock);
     l->published = published_new(id);
     pthread_rwlock_unlock(&c->live_lock);

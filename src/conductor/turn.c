@@ -46,6 +46,17 @@ void live_touch(struct conductor *c, struct live *l)
     c->dirty = l;
 }
 
+void live_touch_end(struct conductor *c, struct live *l)
+{
+    l->touched_end = true;
+    live_touch(c, l); /* so that a turn comes that writes it */
+    if (l->in_ends)
+        return;
+    l->in_ends = true;
+    l->next_end = c->ends;
+    c->ends = l;
+}
+
 void turn_answer(struct conductor *c, conductor_reply reply, void *ctx, const struct err *err,
                  struct live *l)
 {
@@ -98,6 +109,14 @@ static int save_rows(struct conductor *c, struct live *l, enum event_type type, 
     return 0;
 }
 
+static bool has_ended(const struct effects *fx)
+{
+    for (int i = 0; i < fx->count; i++)
+        if (fx->v[i].type == FX_END)
+            return true;
+    return false;
+}
+
 int turn_apply(struct conductor *c, struct live *l, enum event_type type, json_t *data, struct err *err)
 {
     struct event ev = {type, data, clock_now_us()};
@@ -116,7 +135,8 @@ int turn_apply(struct conductor *c, struct live *l, enum event_type type, json_t
         struct err store_err;
 
         if (store_event_add(c->conf.store, l->a->id, ++l->seq, ev.at_us, text, &store_err) < 0 ||
-            save_rows(c, l, type, data, &store_err) < 0) {
+            save_rows(c, l, type, data, &store_err) < 0 ||
+            (has_ended(&fx) && outbox_add(c, l, &store_err) < 0)) {
             /* the turn is lost; turn_commit() notices and reads the Assembly again */
             log_error(&l->a->log, "the store refused an event: %s", store_err.msg);
             c->in_transaction = false;
@@ -247,10 +267,12 @@ static void handle(struct conductor *c, struct news *n)
  * an Assembly whose events say that it is over, and writes the document then. */
 static void save_ends(struct conductor *c)
 {
-    for (struct map_iter i = {0}; c->dirty && map_next(&c->live, &i);) {
-        struct live *l = i.value;
+    while (c->ends) {
+        struct live *l = c->ends;
         struct err err;
 
+        c->ends = l->next_end;
+        l->in_ends = false;
         if (!l->touched_end)
             continue;
         l->touched_end = false;
@@ -325,6 +347,7 @@ void turn_commit(struct conductor *c)
     c->effect_count = c->effect_cap = c->answer_count = c->answer_cap = 0;
     if (rc < 0) {
         log_error(&c->log, "the store did not commit: %s", err.msg);
+        outbox_committed(c, false);
         for (int i = 0; i < effect_count; i++)
             free(effects[i].fx.text);
         while (c->dirty) {
@@ -343,6 +366,7 @@ void turn_commit(struct conductor *c)
         free(answers);
         return;
     }
+    outbox_committed(c, true);
     /* pieces first, then the head: whoever reads between sees a document a moment old, never a torn one */
     for (int i = 0; i < effect_count; i++)
         if (effects[i].fx.type == FX_FRAGMENT)
@@ -361,6 +385,7 @@ void turn_commit(struct conductor *c)
     free(effects);
     free(answers);
     queues_pump(c);
+    outbox_pump(c);
     save_ends(c);
     if (c->in_transaction || c->dirty || c->answer_count)
         uv_async_send(&c->wake); /* another turn right away */
@@ -411,10 +436,11 @@ static void on_tick(uv_timer_t *t)
     int64_t now = clock_now_us(), mono = clock_mono_us();
 
     c->ticks++;
-    if (c->draining && (c->stop_wait_us < mono || !any_running(c))) {
+    if (c->draining && (c->stop_wait_us < mono || (!any_running(c) && !outbox_busy(c)))) {
         uv_stop(&c->loop);
         return;
     }
+    outbox_pump(c);
     if (c->ticks % 10)
         return; /* the rest is once a second */
     for (struct map_iter i = {0}; map_next(&c->live, &i);) {
@@ -426,7 +452,7 @@ static void on_tick(uv_timer_t *t)
             (void)!turn_apply(c, l, EV_EXPIRE, NULL, &err);
         if (c->ticks % 150 == 0)
             published_keep_alive(l->published);
-        if (l->over_mono_us && !l->runs && !l->stopping && !l->waiters && !l->dirty && !l->touched_end &&
+        if (l->over_mono_us && !l->runs && !l->stopping && !l->waiters && !l->dirty && !l->in_ends &&
             l->settled && mono - l->over_mono_us > KEEP_OVER_US)
             live_free(c, l);
     }

@@ -435,7 +435,9 @@ int store_assembly_purge(struct store *s, const char *id, struct err *err)
 {
     if (store_run(s, NULL, Q_EVENTS_DEL, err, "t", id) < 0 ||
         store_run(s, NULL, Q_FILES_DEL, err, "t", id) < 0 ||
-        store_run(s, NULL, Q_UPLOADS_DEL, err, "t", id) < 0 || listed_del(s, id, err) < 0)
+        store_run(s, NULL, Q_UPLOADS_DEL, err, "t", id) < 0 ||
+        store_run(s, NULL, Q_NOTIFICATIONS_DEL, err, "t", id) < 0 ||
+        store_run(s, NULL, Q_ATTEMPTS_DEL, err, "t", id) < 0 || listed_del(s, id, err) < 0)
         return -1;
     return store_run(s, NULL, Q_ASSEMBLY_EMPTY, err, "t", id);
 }
@@ -523,6 +525,31 @@ int store_keys(struct store *s, int (*cb)(void *ctx, const struct store_key *k),
             return 0;
     }
     return row;
+}
+
+/* One text of one row. */
+static int text_of(char **out, struct store *s, enum query q, const char *id, const char *what, struct err *err)
+{
+    AUTO(stmt_done) sqlite3_stmt *st = NULL;
+    int row;
+
+    if (store_check(s, err) < 0 || stmt_start(&st, &s->db, q, err, "t", id) < 0 ||
+        (row = stmt_next(&s->db, st, err)) < 0)
+        return -1;
+    if (!row)
+        return err_set(err, ERR_NOT_FOUND, "%s '%s' is not known", what, id);
+    *out = mem_strdup(stmt_text(st, 0));
+    return 0;
+}
+
+int store_key_secret(char **secret, struct store *s, const char *key_id, struct err *err)
+{
+    return text_of(secret, s, Q_KEY_SECRET, key_id, "Auth Key", err);
+}
+
+int store_assembly_workspace(char **out, struct store *s, const char *id, struct err *err)
+{
+    return text_of(out, s, Q_ASSEMBLY_OF, id, "Assembly", err);
 }
 
 /* ---- credentials ---- */
@@ -618,6 +645,16 @@ static int status_get(struct str *out, struct db *db, const char *id, struct err
         return err_set(err, ERR_NOT_FOUND, "Assembly '%s' is not known", id);
     str_add(out, stmt_text(st, 0), (size_t)sqlite3_column_bytes(st, 0));
     return 0;
+}
+
+int store_status_read(struct str *out, struct store *s, const char *id, struct err *err)
+{
+    return store_check(s, err) < 0 ? -1 : status_get(out, &s->db, id, err);
+}
+
+int store_status_put(struct store *s, const char *id, const char *status, struct err *err)
+{
+    return store_run(s, NULL, Q_STATUS_PUT, err, "tt", id, status);
 }
 
 int store_status_get(struct str *out, struct store_reader *r, const char *assembly_id,

@@ -51,6 +51,11 @@ MUST_CHECK int store_event_add(struct store *s, const char *assembly_id, int64_t
 MUST_CHECK int store_assembly_end(struct store *s, const char *id, const char *code,
                                   const char *status, int64_t ended_us, int64_t expires_us,
                                   struct err *err);
+/* Of an Assembly that is over, on the writer. Errors: ERR_NOT_FOUND. */
+MUST_CHECK int store_status_read(struct str *out, struct store *s, const char *id, struct err *err);
+MUST_CHECK int store_status_put(struct store *s, const char *id, const char *status, struct err *err);
+/* The workspace of an Assembly that is known, live or over; the caller's. Errors: ERR_NOT_FOUND. */
+MUST_CHECK int store_assembly_workspace(char **out, struct store *s, const char *id, struct err *err);
 /* Ids of Assemblies that are not over, oldest first. cb returns 0 to go on, -1 to stop. */
 MUST_CHECK int store_open_assemblies(struct store *s,
                                      int (*cb)(void *ctx, const char *id, const char *workspace),
@@ -119,6 +124,8 @@ struct store_key {
     const char *scopes;    /* space-separated; "*": all */
 };
 MUST_CHECK int store_key_put(struct store *s, const struct store_key *k, struct err *err);
+/* *secret is the caller's. Errors: ERR_NOT_FOUND. */
+MUST_CHECK int store_key_secret(char **secret, struct store *s, const char *key_id, struct err *err);
 MUST_CHECK int store_keys(struct store *s, int (*cb)(void *ctx, const struct store_key *k),
                           void *ctx, struct err *err);
 
@@ -133,6 +140,41 @@ MUST_CHECK int store_credential_get(char **type, char **sealed, struct store *s,
 MUST_CHECK int store_credentials(struct store *s, const char *workspace,
                                  int (*cb)(void *ctx, const char *name, const char *type),
                                  void *ctx, struct err *err);
+
+/* ---- notifications: the outbox, and the ledger of attempts ---- */
+struct store_notification {
+    const char *id; /* 32 hex, stable over attempts */
+    const char *assembly_id, *workspace, *key_id, *url;
+    bool replay;
+    int attempts;
+    int64_t next_us; /* when to try (again); also its creation for store_notification_add() */
+};
+MUST_CHECK int store_notification_add(struct store *s, const struct store_notification *n, struct err *err);
+/* state: "pending", "successful", "failed". */
+MUST_CHECK int store_notification_update(struct store *s, const char *id, const char *state, int attempts,
+                                         int64_t next_us, struct err *err);
+/* Those that are pending, soonest first. */
+MUST_CHECK int store_notifications_open(struct store *s,
+                                        int (*cb)(void *ctx, const struct store_notification *n), void *ctx,
+                                        struct err *err);
+struct store_attempt {
+    const char *notification_id, *assembly_id, *workspace, *url;
+    int64_t at_us, duration_us;
+    int response_code; /* 0: no answer */
+    const char *response_data, *error; /* may be NULL */
+};
+MUST_CHECK int store_attempt_add(struct store *s, const struct store_attempt *a, struct err *err);
+struct store_attempt_query {
+    const char *workspace, *assembly_id, *keyword; /* the last two may be NULL: any */
+    int64_t from_us, to_us;
+    int outcome; /* 0: any, 1: successful, 2: failed */
+    bool ascending; /* by date */
+    int limit;
+    int64_t offset;
+};
+/* count: without limit. Thread-safe. */
+MUST_CHECK int store_attempts(int64_t *count, struct store_reader *r, const struct store_attempt_query *q,
+                              int (*cb)(void *ctx, const struct store_attempt *a), void *ctx, struct err *err);
 
 /* ---- small settings of the installation (instance id, schema) ---- */
 MUST_CHECK int store_setting_put(struct store *s, const char *name, const char *value,

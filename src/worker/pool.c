@@ -35,6 +35,7 @@ struct worker {
     char *dir;
     char *workspace; /* NULL: any */
     int jobs;
+    bool courier;
     struct pool_run *run;
 };
 
@@ -75,7 +76,7 @@ struct pool {
     struct pool_conf conf;
     struct pool_events events;
     struct zygote zygotes[ROLES];
-    struct worker *workers;
+    struct worker *workers, *courier;
     int64_t next_worker;
     bool closing;
 };
@@ -396,6 +397,10 @@ static void worker_gone(struct worker *w)
 
     w->state = WORKER_GONE;
     close_poll(&w->poll, &w->sock);
+    if (w == w->pool->courier) {
+        w->pool->courier = NULL;
+        w->pool->events.courier_lost(w->pool->events.ctx);
+    }
     k->fn = clean_dead;
     k->after = finish_dead;
     k->worker = w;
@@ -441,6 +446,8 @@ static void on_worker(uv_poll_t *poll, int status, int events)
             w->state = w->run ? WORKER_BUSY : WORKER_IDLE;
             if (w->run)
                 worker_send_job(w);
+        } else if (type == MSG_POSTED && w->courier) {
+            w->pool->events.posted(w->pool->events.ctx, body);
         } else if (w->state == WORKER_STARTING && type == MSG_FAILED) {
             log_error(&log_ctx, "a %s worker could not enter its jail: %s", programs[w->role],
                       jstr_or(body, "msg", ""));
@@ -456,7 +463,7 @@ static void on_worker(uv_poll_t *poll, int status, int events)
     }
 }
 
-static struct worker *worker_spawn(struct pool *p, enum robot_role role)
+static struct worker *worker_spawn(struct pool *p, enum robot_role role, bool courier)
 {
     struct worker *w = mem_zalloc(sizeof *w);
     struct zygote *z = &p->zygotes[role];
@@ -465,6 +472,7 @@ static struct worker *worker_spawn(struct pool *p, enum robot_role role)
 
     w->pool = p;
     w->role = role;
+    w->courier = courier;
     w->id = p->next_worker++;
     w->sock = -1;
     w->dir = mem_printf("%s/%s-%d", p->conf.scratch, role == ROLE_MEDIA ? "media" : "transfer", (int)w->id);
@@ -479,7 +487,7 @@ static struct worker *worker_spawn(struct pool *p, enum robot_role role)
         return w;
     }
     int rc = wire_send(z->sock, MSG_SPAWN,
-                       json_pack("{s:I,s:s}", "worker", (json_int_t)w->id, "dir", w->dir), pair[1],
+                       json_pack("{s:I,s:s,s:b}", "worker", (json_int_t)w->id, "dir", w->dir, "courier", courier), pair[1],
                        &err);
     close(pair[1]);
     if (rc < 0) {
@@ -502,7 +510,7 @@ static int count(const struct pool *p, enum robot_role role, bool busy_only)
     int n = 0;
 
     for (const struct worker *w = p->workers; w; w = w->next)
-        n += w->role == role && (busy_only ? w->run != NULL : w->state < WORKER_DYING);
+        n += w->role == role && !w->courier && (busy_only ? w->run != NULL : w->state < WORKER_DYING);
     return n;
 }
 
@@ -518,12 +526,12 @@ static void fill_spares(struct pool *p)
         bool spare = false;
 
         for (struct worker *w = p->workers; w; w = w->next)
-            spare |= w->role == (enum robot_role)role && !w->workspace && !w->run &&
+            spare |= w->role == (enum robot_role)role && !w->courier && !w->workspace && !w->run &&
                      (w->state == WORKER_STARTING || w->state == WORKER_IDLE);
         if (spare || !p->zygotes[role].ready || p->zygotes[role].deaths >= 5 ||
             count(p, role, false) > p->conf.workers[role])
             continue;
-        struct worker *w = worker_spawn(p, role);
+        struct worker *w = worker_spawn(p, role, false);
         if (w->state == WORKER_DYING)
             worker_free(w);
     }
@@ -535,7 +543,7 @@ static struct worker *choose(struct pool *p, enum robot_role role, const char *w
     int rank = 0;
 
     for (struct worker *w = p->workers; w; w = w->next) {
-        if (w->role != role || w->run || w->state > WORKER_IDLE)
+        if (w->role != role || w->courier || w->run || w->state > WORKER_IDLE)
             continue;
         bool mine = w->workspace && !strcmp(w->workspace, workspace);
         int r = w->workspace && !mine        ? 0
@@ -553,7 +561,7 @@ static struct worker *choose(struct pool *p, enum robot_role role, const char *w
         return best;
     if (foreign && count(p, role, false) > p->conf.workers[role])
         worker_kill(foreign); /* make room: it may not serve this workspace */
-    return worker_spawn(p, role);
+    return worker_spawn(p, role, false);
 }
 
 /* ---- runs ---- */
@@ -864,6 +872,22 @@ void pool_stop(struct pool_run *run)
 {
     run->stopping = true;
     worker_kill(run->worker);
+}
+
+int pool_post(struct pool *p, json_t *what, struct err *err)
+{
+    if (!p->courier && !p->closing && p->zygotes[ROLE_TRANSFER].ready) {
+        p->courier = worker_spawn(p, ROLE_TRANSFER, true);
+        if (p->courier->state == WORKER_DYING) {
+            worker_free(p->courier);
+            p->courier = NULL;
+        }
+    }
+    if (!p->courier || p->courier->state > WORKER_BUSY) {
+        json_decref(what);
+        return err_set(err, ERR_BUSY, "there is no courier");
+    }
+    return wire_send(p->courier->sock, MSG_POST, what, -1, err);
 }
 
 int pool_processes(const struct pool *p)

@@ -55,6 +55,10 @@ struct pool_events {
     void (*failed)(void *owner, struct pool_run *run, const struct err *err);
     /* After pool_stop(): no process of it is left, its scratch space is free. */
     void (*stopped)(void *owner, struct pool_run *run, int processes_killed, int64_t bytes_freed);
+    /* {id, status, data, error, duration_us}, lent. */
+    void (*posted)(void *ctx, const json_t *answer);
+    /* It died: nobody knows what became of what it had. */
+    void (*courier_lost)(void *ctx);
 };
 
 MUST_CHECK int pool_open(struct pool **out, const struct pool_conf *conf,
@@ -68,5 +72,8 @@ void pool_undo_ok(struct pool_run *run);
 void pool_stop(struct pool_run *run);
 /* Kill everything; handles are closed when the loop has run once more. */
 void pool_close(struct pool *p);
+/* Have the courier, a process of its own, POST something: {id, url, body, delivery, timeout_s, guard} (stolen).
+ * posted() or courier_lost() follows. ERR_BUSY: not now, try again later. */
+MUST_CHECK int pool_post(struct pool *p, json_t *what, struct err *err);
 /* For receipts, /metrics and tests. */
 int pool_processes(const struct pool *p);

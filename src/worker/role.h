@@ -23,8 +23,12 @@ struct role_program {
     /* NULL: this role can't look into files; the server has it done by a media worker. */
     int (*probe)(struct probe_result *out, const char *path, const char *name, const struct probe_how *how,
                  struct err *err);
+    /* Post notifications, many at a time, until sock closes. NULL: this program has no network. */
+    void (*courier)(int sock); /* does not return */
 };
 extern const struct role_program role_program;
+
+_Noreturn void courier_serve(int sock);
 
 /* Serve jobs on sock until it closes. Does not return. */
 _Noreturn void worker_serve(int sock);

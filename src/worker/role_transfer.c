@@ -14,4 +14,4 @@ static void preload(void)
 static void warm(void) {}
 
 const struct role_program role_program = {
-    .role = ROLE_TRANSFER, .preload = preload, .warm = warm, .probe = NULL};
+    .role = ROLE_TRANSFER, .preload = preload, .warm = warm, .courier = courier_serve};

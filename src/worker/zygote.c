@@ -41,7 +41,7 @@ static void send_or_die(enum message type, json_t *body)
         _exit(1); /* the server is gone, and PDEATHSIG takes the workers along */
 }
 
-static _Noreturn void be_worker(int sock, const char *dir, int signals)
+static _Noreturn void be_worker(int sock, const char *dir, bool courier, int signals)
 {
     sigset_t none;
     struct err err;
@@ -58,6 +58,8 @@ static _Noreturn void be_worker(int sock, const char *dir, int signals)
                          -1, &ignored);
         _exit(1);
     }
+    if (courier && role_program.courier)
+        role_program.courier(sock);
     worker_serve(sock);
 }
 
@@ -70,7 +72,7 @@ static void spawn(const json_t *body, int sock, int signals)
     snprintf(dir, sizeof dir, "%s", jstr_or(body, "dir", ""));
     c->pid = fork();
     if (c->pid == 0)
-        be_worker(sock, dir, signals);
+        be_worker(sock, dir, jbool(body, "courier", false), signals);
     close(sock);
     if (c->pid < 0) {
         send_or_die(MSG_SPAWNED, json_pack("{s:I,s:s}", "worker", (json_int_t)c->worker, "error",
