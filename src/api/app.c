@@ -130,6 +130,8 @@ static const struct route routes[] = {
     {"POST", "/assemblies", &assembly_create},
     {"POST", "/assemblies/{id}/replay", .need = AUTH_SIGNED, .scope = "assemblies:write", .ok = "ASSEMBLY_REPLAYING",
      .later = assembly_replay},
+    {"POST", "/assemblies/{id}/reserve_file", &assembly_reserve_file},
+    {"POST", "/assemblies/{id}/add_file", &assembly_add_file},
     {"POST", "/assemblies/{id}", &assembly_create},
     {"PUT", "/assemblies/{id}", &assembly_create},
     {"GET", "/assemblies/{id}", &assembly_get},

@@ -90,6 +90,16 @@ void assembly_answer(struct http_request *req, const char *id, struct published 
     }
 }
 
+void assembly_answer_as(struct http_request *req, struct published *p, const char *ok)
+{
+    struct shared_text *t = published_text(p, 200);
+    AUTO(json_unref) json_t *status = json_loads(t->s, 0, NULL);
+
+    shared_text_unref(t);
+    jset(status, "ok", ok);
+    reply_json(req, 200, json_text(status));
+}
+
 /* ---- create ---- */
 
 struct create {

@@ -111,6 +111,7 @@ void assembly_free(struct assembly *a)
         file_free(a->files[i]);
     for (int i = 0; i < a->job_count; i++) {
         json_decref(a->jobs[i]->undo);
+        json_decref(a->jobs[i]->fetch);
         free(a->jobs[i]->inputs);
         free(a->jobs[i]->labels);
         free(a->jobs[i]);
@@ -570,13 +571,61 @@ static int too_many(struct assembly *a, int more, int64_t at_us, struct effects 
 {
     struct err why;
 
-    if (!a->max_files || a->upload_count + a->import_count + a->open_uploads + more <= a->max_files)
+    if (!a->max_files ||
+        a->upload_count + a->import_count + a->open_uploads + a->reserved - a->fetched + more <=
+            a->max_files)
         return 0;
     err_set(&why, ERR_MAX_FILES, "More files than the max_number_of_files of %" PRId64, a->max_files);
     fail(a, &why, NULL, NULL, at_us, fx);
     if (err)
         *err = why;
     return 1;
+}
+
+/* Of the expected uploads: how many has nobody begun or reserved? */
+static int places_left(const struct assembly *a)
+{
+    return a->expected_uploads - a->open_uploads - a->finished_uploads - (a->reserved - a->fetched);
+}
+
+static int saturated(const struct assembly *a, struct err *err)
+{
+    err_set(err, ERR_SATURATED, "All %d expected files are there or reserved", a->expected_uploads);
+    if (err)
+        snprintf(err->detail, sizeof err->detail, "{\"numReserved\":%d,\"numExpected\":%d}",
+                 a->reserved, a->expected_uploads);
+    return -1;
+}
+
+/* Files that lie elsewhere (api-assemblies.md 7): a place is reserved, then the file is named and
+ * downloaded. */
+static int on_elsewhere(struct assembly *a, const struct event *ev, struct effects *fx,
+                        struct err *err)
+{
+    const json_t *d = ev->data;
+    int64_t size = jint(d, "size", -1);
+
+    if (assembly_is_over(a))
+        return over(a, err);
+    if (ev->type == EV_FILE_RESERVED) {
+        if (a->uploading_finished || places_left(a) <= 0)
+            return saturated(a, err);
+        if (too_many(a, 1, ev->at_us, fx, err))
+            return 0;
+        a->reserved++;
+        return 0;
+    }
+    if (a->uploading_finished)
+        return saturated(a, err);
+    if (a->added >= a->reserved)
+        return err_set(err, ERR_FILE_NOT_RESERVED, "No place was reserved for the file '%.100s'",
+                       jstr_or(d, "filename", ""));
+    if (too_big(a, size, jstr_or(d, "filename", ""), ev->at_us, fx, err))
+        return 0;
+    a->added++;
+    a->tus_expected += size > 0 ? size : 0;
+    graph_add_fetch(a, ev->data, ev->at_us, fx);
+    return 0;
 }
 
 static int on_upload_created(struct assembly *a, const struct event *ev, struct effects *fx,
@@ -591,7 +640,7 @@ static int on_upload_created(struct assembly *a, const struct event *ev, struct 
         return err_set(err, ERR_EXISTS, "The upload exists already");
     if (too_big(a, size, jstr_or(d, "filename", ""), ev->at_us, fx, err))
         return 0;
-    bool counted = a->open_uploads + a->finished_uploads < a->expected_uploads;
+    bool counted = places_left(a) > 0;
     if (counted && too_many(a, 1, ev->at_us, fx, err))
         return 0;
     if (!counted)
@@ -760,7 +809,7 @@ static int on_job_started(struct assembly *a, const struct event *ev, struct eff
         a->first_job_us = ev->at_us;
     a->running = mem_realloc(a->running, (size_t)(a->running_count + 1) * sizeof *a->running);
     a->running[a->running_count++] = j->id;
-    if (!j->attempts++ && !(j->probe && j->step != STEP_ORIGINAL)) {
+    if (!j->attempts++ && !job_is_hidden(j)) {
         AUTO(mem_free) char *name = status_job(a, j);
         struct str json = {0};
 
@@ -835,6 +884,25 @@ static void stored(struct assembly *a, struct job *j, const json_t *d, int64_t a
     graph_file_ready(a, f, j->step, at_us, fx); /* it goes on under the store step's name */
 }
 
+/* The file of a fetch job is an upload. Its length was what somebody said. */
+static void fetched(struct assembly *a, struct job *j, const json_t *d, int64_t at_us,
+                    struct effects *fx, struct err *err)
+{
+    int64_t size = jint(d, "size", 0), said = jint(j->fetch, "size", 0);
+
+    if (a->fetched >= a->reserved || too_big(a, size, jstr_or(d, "name", ""), at_us, fx, err))
+        return;
+    AUTO(json_unref) json_t *record = json_copy((json_t *)d);
+    jset(record, "field", jstr(j->fetch, "fieldname"));
+    if (jstr(j->fetch, "filename"))
+        jset(record, "name", jstr(j->fetch, "filename"));
+    a->tus_expected += size - (said > 0 ? said : 0);
+    a->tus_received += size;
+    a->fetched++;
+    a->finished_uploads++;
+    add_upload(a, record, NULL, at_us, fx);
+}
+
 static void made(struct assembly *a, struct job *j, const json_t *d, int64_t at_us,
                  struct effects *fx, struct err *err)
 {
@@ -893,7 +961,9 @@ static int on_job_output(struct assembly *a, const struct event *ev, struct effe
         learn(a, j, d, ev->at_us, fx);
     else if ((d = json_object_get(ev->data, "stored")))
         stored(a, j, d, ev->at_us, fx);
-    else if ((d = json_object_get(ev->data, "file")))
+    else if ((d = json_object_get(ev->data, "file")) && j->fetch)
+        fetched(a, j, d, ev->at_us, fx, err);
+    else if (d)
         made(a, j, d, ev->at_us, fx, err);
     return 0;
 }
@@ -917,9 +987,9 @@ static int on_job_done(struct assembly *a, const struct event *ev, struct effect
         return -1;
     for (int i = 0; i < j->input_count; i++)
         bytes += j->inputs[i]->size;
-    if (!j->probe)
+    if (!j->probe && !j->fetch)
         a->bytes_usage += cost_of(a->in->steps[j->step].robot, bytes + j->out_bytes);
-    else if (j->step == STEP_ORIGINAL)
+    else if (j->probe && j->step == STEP_ORIGINAL)
         a->bytes_usage += cost_of(a->in->steps[STEP_ORIGINAL].robot, bytes);
     close_job(a, j, JOB_DONE, ev->at_us);
     if (j->probe)
@@ -1082,6 +1152,8 @@ int assembly_apply(struct assembly *a, const struct event *ev, struct effects *f
     case EV_UPLOAD_LENGTH: return on_upload_length(a, ev, fx, err);
     case EV_UPLOAD_OFFSET: return on_upload_offset(a, ev, fx, err);
     case EV_UPLOAD_REMOVED: return on_upload_removed(a, ev, fx, err);
+    case EV_FILE_RESERVED:
+    case EV_FILE_ADDED: return on_elsewhere(a, ev, fx, err);
     case EV_FILE_UPLOADED: return on_file_uploaded(a, ev, fx, err);
     case EV_JOB_STARTED: return on_job_started(a, ev, fx, err);
     case EV_JOB_OUTPUT: return on_job_output(a, ev, fx, err);
@@ -1147,6 +1219,12 @@ static json_t *file_object(const struct file *f)
     return o;
 }
 
+const struct robot *job_robot(const struct assembly *a, const struct job *j)
+{
+    return j->fetch ? robot_find("/http/import")
+                    : a->in->steps[j->probe ? STEP_ORIGINAL : j->step].robot;
+}
+
 int assembly_job_params(json_t **out, const struct assembly *a, const struct job *j,
                         const char *region, struct err *err)
 {
@@ -1171,6 +1249,12 @@ int assembly_job_params(json_t **out, const struct assembly *a, const struct job
     AUTO(json_unref) json_t *with_defaults = NULL;
     void *opts;
 
+    if (j->fetch) {
+        *out = json_pack("{s:s,s:[s],s:s,s:s*}", "robot", "/http/import", "url",
+                         jstr_or(j->fetch, "url", ""), "url_delimiter", "", "force_name",
+                         jstr(j->fetch, "filename"));
+        return 0;
+    }
     if (j->probe) {
         const json_t *p = s->params;
 

@@ -64,8 +64,10 @@ struct file {
 struct job {
     int id; /* index into assembly.jobs */
     int step;
-    int source; /* step of the first input; -1: none */
-    bool probe; /* reads the metadata of inputs[0] (uploads, imports) */
+    int source;    /* step of the first input; -1: none */
+    bool probe;    /* reads the metadata of inputs[0] (uploads, imports) */
+    json_t *fetch; /* brings an added file as an upload: data of its file_added event; NULL: any
+                      other job */
     struct file **inputs;
     const char **labels; /* use[].as of each input, "" for none */
     int input_count;
@@ -109,6 +111,8 @@ struct assembly {
     int64_t body_expected;         /* Content-Length of the create request */
     int expected_uploads, started_uploads, finished_uploads;
     int open_uploads;              /* counted, neither finished nor removed */
+    int reserved, added;           /* places kept for files that lie elsewhere; those that were named since */
+    int fetched;                   /* those that have arrived */
     bool body_done, uploading_finished, meta_extracted, has_dupe_jobs, is_infinite;
     struct tus_upload *tus;
     int tus_count;
@@ -189,6 +193,12 @@ int64_t assembly_deadline(const struct assembly *a, int64_t upload_us, int64_t e
 /* What a job's Robot gets: parameters with every ${...} replaced. Errors: the Robot's validation code. */
 MUST_CHECK int assembly_job_params(json_t **out, const struct assembly *a, const struct job *j,
                                    const char *region, struct err *err);
+const struct robot *job_robot(const struct assembly *a, const struct job *j);
+/* Work that no step asked for: not in the lists of jobs. */
+static inline bool job_is_hidden(const struct job *j)
+{
+    return j->fetch || (j->probe && j->step != STEP_ORIGINAL);
+}
 double assembly_progress(const struct assembly *a); /* 0..1 */
 
 /* ---- status.c: the document, in pieces ---- */

@@ -257,7 +257,7 @@ char *status_head(const struct assembly *a)
         const struct job *j = a->jobs[a->running[i]];
         AUTO(mem_free) char *name = NULL;
 
-        if (j->probe && j->step != STEP_ORIGINAL)
+        if (job_is_hidden(j))
             continue;
         name = status_job(a, j);
         if (jobs.len > 1)

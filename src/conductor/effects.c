@@ -7,9 +7,7 @@
 
 static const struct robot *robot_of(const struct run *r)
 {
-    const struct job *j = r->live->a->jobs[r->job];
-
-    return j->probe ? r->live->a->in->steps[STEP_ORIGINAL].robot : r->live->a->in->steps[j->step].robot;
+    return job_robot(r->live->a, r->live->a->jobs[r->job]);
 }
 
 static void enqueue(struct conductor *c, struct run *r)

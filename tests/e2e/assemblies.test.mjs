@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
+import http from 'node:http'
 import { test } from 'node:test'
 import { Transloadit } from 'transloadit'
 import { KEY, picture, SECRET, Server, sign, sleep } from './server.mjs'
@@ -206,4 +207,60 @@ test("the original's end does not take the replay's files along", async (t) => {
   // nothing is left behind by the refused one
   const names = fs.readdirSync(`${s.dir}/blobs`, { recursive: true, withFileTypes: true }).filter((e) => e.isFile())
   assert.equal(names.length, 1)
+})
+
+const post = async (url) => {
+  const res = await fetch(url, { method: 'POST' })
+  return { http: res.status, body: await res.json() }
+}
+
+test('files that lie elsewhere are reserved, named and fetched as uploads', async (t) => {
+  const data = fs.readFileSync(picture)
+  const files = http.createServer((req, res) => (req.url.startsWith('/a') ? res.end(data) : res.writeHead(404).end()))
+  await new Promise((r) => files.listen(0, '127.0.0.1', r))
+  t.after(() => files.close())
+  const { port } = files.address()
+  const s = await Server.start(t, { args: ['--import-allow', `127.0.0.1:${port}`] })
+  const reserve = (a) => post(`${a.assembly_ssl_url}/reserve_file?size=${data.length}`)
+  const add = (a, url, name = 'ä|b.png') => post(`${a.assembly_ssl_url}/add_file?${new URLSearchParams({ size: data.length, filename: name, fieldname: 'f1', s3Url: url })}`)
+  const here = `http://127.0.0.1:${port}`
+
+  const a = await s.create(resize, { expected: 3 })
+  refused(await add(a, `${here}/a|1`), 'ASSEMBLY_FILE_NOT_RESERVED', 400)
+  for (let i = 0; i < 2; i++) {
+    const got = await reserve(a)
+    assert.deepEqual([got.http, got.body.ok, got.body.assembly_id], [200, 'ASSEMBLY_FILE_RESERVED', a.assembly_id])
+  }
+  await s.patch(await s.tusCreate(a, data.length, { filename: 'tus.png' }), 0, data)
+  const full = await reserve(a)
+  refused(full, 'ASSEMBLY_SATURATED', 400)
+  assert.deepEqual([full.body.numReserved, full.body.numExpected], [2, 3])
+  for (let i = 0; i < 2; i++) { const got = await add(a, `${here}/a|${i}`); assert.equal(got.body.ok, 'ASSEMBLY_FILE_ACCEPTED', JSON.stringify(got.body)) }
+  refused(await add(a, `${here}/a`), 'ASSEMBLY_FILE_NOT_RESERVED', 400)
+  const done = await s.until(a.assembly_id)
+  assert.equal(done.ok, 'ASSEMBLY_COMPLETED', JSON.stringify(done.error))
+  assert.deepEqual(done.uploads.map((u) => [u.name, u.size, u.field, u.is_tus_file, u.mime]).sort(), [
+    ['tus.png', data.length, 'file', true, 'image/png'], ['ä|b.png', data.length, 'f1', false, 'image/png'], ['ä|b.png', data.length, 'f1', false, 'image/png']])
+  assert.equal(done.results.resized.length, 3)
+  assert.equal(done.num_input_files, 3)
+  assert.equal(done.finished_tus_uploads, 3)
+  assert.ok(done.bytes_received >= 3 * data.length && done.bytes_received === done.bytes_expected)
+  assert.ok(done.started_jobs.every((j) => [':original:::original', 'resized:::original'].includes(j)), String(done.started_jobs))
+  // over: its status, as it is
+  const late = await reserve(a)
+  assert.deepEqual([late.http, late.body.ok], [200, 'ASSEMBLY_COMPLETED'])
+  assert.equal((await post(`${s.url}/assemblies/${'0'.repeat(32)}/reserve_file`)).body.error, 'ASSEMBLY_NOT_FOUND')
+
+  // what can't be fetched, and what must not be, fails the Assembly
+  for (const url of [`${here}/none`, `http://127.0.0.1:${s.port}/healthz`]) {
+    const b = await s.create(original, { expected: 1 })
+    await reserve(b)
+    assert.equal((await add(b, url)).http, 200)
+    const failed = await s.until(b.assembly_id)
+    assert.match(failed.error, /^HTTP_IMPORT_/)
+    assert.equal(failed.is_private_address, url.endsWith('/healthz') ? true : undefined)
+  }
+  const c = await s.create(original, { expected: 1 })
+  refused(await add(c, 'file:///etc/passwd'), 'INVALID_FORM_DATA', 400)
+  refused(await post(`${c.assembly_ssl_url}/reserve_file?size=x`), 'INVALID_FORM_DATA', 400)
 })
