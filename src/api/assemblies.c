@@ -1,6 +1,7 @@
 /* POST|PUT /assemblies[/{id}], GET and DELETE /assemblies/{id}. Contract: api-assemblies.md 1-3. */
 #include "api/app.h"
 #include "api/notifications.h"
+#include "api/wishes.h"
 #include "assembly/payload.h"
 #include "base/clock.h"
 #include "base/id.h"
@@ -115,6 +116,7 @@ struct create {
     struct spool spool;         /* of the file part that arrives now; guarded by watch */
     char *file_field, *file_name;
     char file_id[ID_LEN + 1];
+    struct wishes wishes;
     json_t *files;              /* complete ones that the Assembly does not know yet */
     int64_t received, max_size;
     bool created; /* posted to the conductor */
@@ -129,6 +131,7 @@ static void create_unref(struct create *c)
     form_free(c->form);
     spool_close(&c->spool, true);
     body_watch_free(c->watch);
+    wishes_done(&c->wishes);
     free(c->params);
     free(c->signature);
     free(c->expected);
@@ -183,6 +186,8 @@ static int describe(json_t **out, struct create *c, bool body_done, struct err *
     if (auth_check(&auth, &params, c->app, AUTH_CREATE, c->params, c->params_len, c->signature,
                    http_header(c->req, "Referer"), "assemblies:write", err) < 0)
         return -1;
+    wishes_read(&c->wishes, params, !(http_query(c->req, "redirect") && !strcmp(http_query(c->req, "redirect"), "false")),
+                app_base_url(c->req));
     if (c->app->draining)
         return err_set(err, ERR_BUSY, "The server is shutting down");
     if (parse_count(&expected, c->expected ? c->expected : c->tus_expected, err) < 0 ||
@@ -215,8 +220,9 @@ static int describe(json_t **out, struct create *c, bool body_done, struct err *
     jset(*out, "usage_tags", jstr(params, "usage_tags"));
     if (jbool(params, "ignore_upload_meta_data_errors", false))
         json_object_set_new(*out, "ignore_upload_meta_data_errors", json_true());
-    if (jbool(params, "quiet", false))
-        json_object_set_new(*out, "quiet", json_true());
+    jset(*out, "redirect_url", jstr(params, "redirect_url"));
+    if (jbool(params, "emit_execution_progress", false))
+        json_object_set_new(*out, "emit_execution_progress", json_true());
     if (why.code)
         json_object_set_new(*out, "error", refused(&why));
     return 0;
@@ -232,6 +238,25 @@ static void post_files(struct create *c)
     json_array_clear(c->files);
 }
 
+static struct http_response *created_response(const struct create *c, struct published *p, int http_code,
+                                              const struct err *err)
+{
+    if (!c->wishes.quiet && !c->wishes.redirect)
+        return status_response(p, http_code);
+    struct shared_text *t = published_text(p, http_code);
+    struct http_response *r = wishes_response(&c->wishes, c->id, t->s, http_code, err ? err_name(err) : NULL);
+    shared_text_unref(t);
+    return r;
+}
+
+static void answer_awaited(void *ctx, const struct err *err, struct published *p)
+{
+    struct create *c = ctx;
+
+    http_answer(c->req, p ? created_response(c, p, 200, NULL) : wishes_refusal(&c->wishes, c->id, err));
+    create_unref(c);
+}
+
 static void answer_created(void *ctx, const struct err *err, struct published *p)
 {
     struct create *c = ctx;
@@ -240,15 +265,18 @@ static void answer_created(void *ctx, const struct err *err, struct published *p
         /* the instructions were refused, but the Assembly exists and says why */
         int status = err->code == ERR_SATURATED ? 200 : err_http_status(err);
 
-        http_answer(c->req, status_response(p, status == 413 ? 200 : status));
+        http_answer(c->req, created_response(c, p, status == 413 ? 200 : status, err));
+    } else if (p && !err && c->wishes.await) {
+        conductor_await(c->app->conductor, c->id, c->wishes.await == AWAIT_NOTIFICATION, answer_awaited, c);
+        return;
     } else if (p && (!err || published_is_over(p))) {
-        http_answer(c->req, status_response(p, 200));
+        http_answer(c->req, created_response(c, p, 200, NULL));
     } else {
         struct err none;
 
         if (!err)
             err_set(&none, ERR_INTERNAL, "The Assembly could not be created");
-        reply_error(c->req, err ? err : &none, NULL);
+        http_answer(c->req, wishes_refusal(&c->wishes, c->id, err ? err : &none));
     }
     create_unref(c);
 }
@@ -259,7 +287,8 @@ static void noted(void *ctx, const struct err *err, struct published *p)
 
     /* refused while its body arrives: no need to read gigabytes of it */
     if (err)
-        http_cut(c->req, p ? status_response(p, err_http_status(err)) : reply_error_response(err, NULL));
+        http_cut(c->req, p ? created_response(c, p, err_http_status(err), err)
+                           : wishes_refusal(&c->wishes, c->id, err));
     create_unref(c);
 }
 
@@ -420,7 +449,7 @@ static void give_up(struct create *c)
              json_pack("{s:i,s:s,s:o}", "code", err->code, "name", err->name, "msg", jstring(err->msg)), NULL);
         c->complete = true;
     }
-    http_cut(c->req, reply_error_response(err, NULL));
+    http_cut(c->req, wishes_refusal(&c->wishes, c->id, err));
 }
 
 static int create_body(struct http_request *req, const char *data, size_t len)
@@ -442,7 +471,7 @@ static enum http_next create_end(struct http_request *req)
     struct err err;
 
     if (c->err.code) {
-        reply_error(req, &c->err, NULL);
+        http_answer(req, wishes_refusal(&c->wishes, c->id, &c->err));
         return HTTP_ANSWERED;
     }
     if (c->form && form_finish(c->form, &err) < 0) {
@@ -452,13 +481,13 @@ static enum http_next create_end(struct http_request *req)
                                        jstring(err.msg)),
                  NULL);
         c->complete = true;
-        reply_error(req, &err, NULL);
+        http_answer(req, wishes_refusal(&c->wishes, c->id, &err));
         return HTTP_ANSWERED;
     }
     bool files = json_array_size(c->files) > 0;
     if (!c->created) {
         if (describe(&data, c, !files, &err) < 0) {
-            reply_error(req, &err, NULL);
+            http_answer(req, wishes_refusal(&c->wishes, c->id, &err));
             return HTTP_ANSWERED;
         }
         c->created = true;
@@ -480,7 +509,7 @@ static enum http_next create_end(struct http_request *req)
             post(c, EV_FAIL, json_pack("{s:i,s:s,s:o}", "code", err.code, "name", err.name, "msg",
                                        jstring(err.msg)),
                  NULL);
-            reply_error(req, &err, NULL);
+            http_answer(req, wishes_refusal(&c->wishes, c->id, &err));
             return HTTP_ANSWERED;
         }
         if (json_object_size(c->fields))

@@ -77,6 +77,10 @@ MUST_CHECK int conductor_replay_notification(struct conductor *c, const char *as
                                              const char *key_id, const char *url, char id[static ID_LEN + 1],
                                              conductor_reply reply, void *ctx, struct err *err);
 
+/* reply follows when the Assembly is over (notified: and its notification has been delivered or given up), or when the
+ * server stops. At once when it is so already. */
+void conductor_await(struct conductor *c, const char *assembly_id, bool notified, conductor_reply reply, void *ctx);
+
 /* From any thread. NULL when it is not live. The caller unrefs. */
 struct published *conductor_find(struct conductor *c, const char *assembly_id);
 int conductor_live_count(struct conductor *c);

@@ -479,7 +479,7 @@ void settle_wait(struct conductor *c, struct live *l, conductor_reply reply, voi
         return;
     }
     w = mem_zalloc(sizeof *w);
-    *w = (struct waiter){l->waiters, reply, ctx};
+    *w = (struct waiter){.next = l->waiters, .reply = reply, .ctx = ctx};
     l->waiters = w;
     if (!l->settle_timer) {
         l->settle_timer = mem_zalloc(sizeof *l->settle_timer);

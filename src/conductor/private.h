@@ -22,6 +22,7 @@ struct run { /* a job in the queue or in a worker */
 
 struct waiter {
     struct waiter *next;
+    bool notified; /* of an awaiter: the notification must be over too */
     conductor_reply reply;
     void *ctx;
 };
@@ -43,6 +44,7 @@ struct live {
     int stopping;      /* runs and upload work under way */
     bool settled, settle_due;
     struct waiter *waiters; /* DELETE requests */
+    struct waiter *awaiters; /* create requests that want to be answered at the end */
     int processes_killed, uploads_stopped;
     int64_t bytes_freed;
     uv_timer_t *settle_timer;
@@ -71,6 +73,8 @@ struct news {
     conductor_reply reply;
     void *ctx;
 };
+#define NEWS_AWAIT -10
+#define NEWS_AWAIT_NOTIFIED -11
 #define NEWS_UPLOAD_ROW -1
 #define NEWS_WRITE -2
 
@@ -136,6 +140,13 @@ bool outbox_busy(const struct conductor *c);
 void outbox_posted(struct conductor *c, const json_t *answer);
 void outbox_courier_lost(struct conductor *c);
 void outbox_close(struct conductor *c);
+
+void post_news(struct conductor *c, struct news *n); /* from any thread */
+
+/* await.c */
+void await_begin(struct conductor *c, struct live *l, const struct news *n);
+/* Answer those whose time has come, or all of them. */
+void await_answer(struct conductor *c, struct live *l, bool all);
 
 /* effects.c */
 void effects_perform(struct conductor *c, struct effect_item *items, int count);

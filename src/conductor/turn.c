@@ -225,6 +225,10 @@ static void handle(struct conductor *c, struct news *n)
         turn_answer(c, n->reply, n->ctx, rc < 0 ? &err : NULL, NULL);
         return;
     }
+    if (n->type == NEWS_AWAIT || n->type == NEWS_AWAIT_NOTIFIED) {
+        await_begin(c, l, n);
+        return;
+    }
     if (n->type == NEWS_UPLOAD_ROW) {
         int rc = save_upload(c, n, &err);
 
@@ -293,6 +297,7 @@ static void publish(struct conductor *c)
         c->dirty = l->next_dirty;
         l->dirty = false;
         published_set_head(l->published, l->a, status_head(l->a));
+        await_answer(c, l, false);
     }
 }
 
@@ -417,8 +422,11 @@ static void on_wake(uv_async_t *h)
         free(n->upload_meta);
         free(n);
     }
-    if (stop)
+    if (stop) {
         c->draining = true;
+        for (struct map_iter i = {0}; map_next(&c->live, &i);)
+            await_answer(c, i.value, true);
+    }
 }
 
 static bool any_running(struct conductor *c)
@@ -452,7 +460,7 @@ static void on_tick(uv_timer_t *t)
             (void)!turn_apply(c, l, EV_EXPIRE, NULL, &err);
         if (c->ticks % 150 == 0)
             published_keep_alive(l->published);
-        if (l->over_mono_us && !l->runs && !l->stopping && !l->waiters && !l->dirty && !l->in_ends &&
+        if (l->over_mono_us && !l->runs && !l->stopping && !l->waiters && !l->awaiters && !l->dirty && !l->in_ends &&
             l->settled && mono - l->over_mono_us > KEEP_OVER_US)
             live_free(c, l);
     }
@@ -539,7 +547,7 @@ void conductor_stop(struct conductor *c, int64_t wait_us)
     pthread_join(c->thread, NULL);
 }
 
-static void post(struct conductor *c, struct news *n)
+void post_news(struct conductor *c, struct news *n)
 {
     pthread_mutex_lock(&c->inbox_lock);
     bool first = !c->inbox;
@@ -561,7 +569,7 @@ void conductor_post(struct conductor *c, const struct conductor_news *news)
     n->upload_meta = news->upload_meta ? mem_strdup(news->upload_meta) : NULL;
     n->reply = news->reply;
     n->ctx = news->ctx;
-    post(c, n);
+    post_news(c, n);
 }
 
 void conductor_post_upload(struct conductor *c, const char *assembly_id, const char *upload_id,
@@ -575,7 +583,7 @@ void conductor_post_upload(struct conductor *c, const char *assembly_id, const c
     n->upload_meta = upload_meta ? mem_strdup(upload_meta) : NULL;
     n->reply = reply;
     n->ctx = ctx;
-    post(c, n);
+    post_news(c, n);
 }
 
 void conductor_post_write(struct conductor *c, int (*apply)(void *ctx, struct store *s, struct err *err),
@@ -587,7 +595,7 @@ void conductor_post_write(struct conductor *c, int (*apply)(void *ctx, struct st
     n->apply = apply;
     n->reply = reply;
     n->ctx = ctx;
-    post(c, n);
+    post_news(c, n);
 }
 
 struct published *conductor_find(struct conductor *c, const char *assembly_id)

@@ -264,3 +264,68 @@ test('files that lie elsewhere are reserved, named and fetched as uploads', asyn
   refused(await add(c, 'file:///etc/passwd'), 'INVALID_FORM_DATA', 400)
   refused(await post(`${c.assembly_ssl_url}/reserve_file?size=x`), 'INVALID_FORM_DATA', 400)
 })
+
+test('how a create request is answered: quiet, redirect_url, await', async (t) => {
+  const s = await Server.start(t)
+  const create = async (params, { query = '', files = { a: 'b' } } = {}) => {
+    const body = new FormData()
+    body.set('params', typeof params === 'string' ? params : JSON.stringify({ auth: { key: KEY }, steps: original, ...params }))
+    for (const [name, data] of Object.entries(files)) body.append('file', new Blob([data]), name)
+    const res = await fetch(`${s.url}/assemblies${query}`, { method: 'POST', body, redirect: 'manual' })
+    return { http: res.status, location: res.headers.get('location'), body: await res.json() }
+  }
+  const quiet = await create({ quiet: true })
+  assert.deepEqual(Object.keys(quiet.body).sort(), ['assembly_id', 'http_code', 'message', 'ok'])
+  assert.ok((await s.until(quiet.body.assembly_id)).uploads.length, 'the status stays complete')
+  const bad = await create({ quiet: true, steps: { a: { robot: '/none' } } }, { files: {} })
+  assert.deepEqual([bad.http, Object.keys(bad.body).sort()], [400, ['assembly_id', 'error', 'http_code', 'message']])
+
+  for (const [target, sign_] of [['https://example.com/done', '?'], ['http://example.com/a?b=c', '&']]) {
+    const to = await create({ redirect_url: `${target}#end` })
+    const url = `${s.url}/assemblies/${to.body.assembly_id}`
+    assert.equal(to.http, 302)
+    assert.equal(to.location, `${target}${sign_}assembly_id=${to.body.assembly_id}&assembly_url=${encodeURIComponent(url)}&assembly_ssl_url=${encodeURIComponent(url)}#end`)
+    assert.ok(to.body.ok.startsWith('ASSEMBLY_'))
+  }
+  assert.equal((await create({ redirect_url: 'https://example.com' }, { query: '?redirect=false' })).http, 200)
+  assert.equal((await create({ redirect_url: 'javascript:alert(1)' })).http, 200)
+  const failed = await create({ redirect_url: 'https://example.com', steps: { a: { robot: '/none' } } }, { files: {} })
+  assert.deepEqual([failed.http, failed.body.error], [302, 'ASSEMBLY_STEP_UNKNOWN_ROBOT'])
+  assert.equal(new URL(failed.location).searchParams.get('error'), 'ASSEMBLY_STEP_UNKNOWN_ROBOT')
+  const early = await create({ redirect_url: 'https://example.com', notify_url: 5 }, { files: {} })
+  assert.deepEqual([early.http, new URL(early.location).searchParams.get('error')], [302, 'ASSEMBLY_INVALID_NOTIFY_URL'])
+  const unknown = await create(JSON.stringify({ auth: { key: 'nobody' }, redirect_url: 'https://example.com' }), { files: {} })
+  assert.deepEqual([unknown.http, unknown.location], [400, null])
+  assert.equal((await sdk(s).listAssemblies({ keywords: ['example.com/done'] })).items[0].redirect_url, 'https://example.com/done#end')
+
+  const files = { 'a.png': fs.readFileSync(picture) }
+  for (const wish of [{ await: true }, { await: 'transcoding' }, { await: 'persisting' }, { blocking: true }, { await: 'notification' }]) {
+    const got = await create({ ...wish, steps: resize }, { files })
+    assert.deepEqual([got.http, got.body.ok], [200, 'ASSEMBLY_COMPLETED'], JSON.stringify(wish))
+    assert.equal(got.body.results.resized[0].meta.width, 50)
+  }
+  const broken = await create({ await: true, steps: resize }, { files: { 'a.png': '' } })
+  assert.deepEqual([broken.http, broken.body.error], [200, 'INVALID_INPUT_ERROR'])
+  // a cancel ends the waiting
+  const slow = create({ await: true, steps: { huge: { robot: '/image/resize', use: ':original', width: 9000, format: 'avif' } } }, { files })
+  let list
+  do { list = await sdk(s).listAssemblies({ type: 'executing' }) } while (!list.items.length)
+  await s.cancel(list.items[0].id)
+  assert.equal((await slow).body.ok, 'ASSEMBLY_CANCELED')
+})
+
+test('await: "notification" waits for the notification; a stopping server answers who waits', async (t) => {
+  let told = 0
+  const receiver = http.createServer((req, res) => { req.resume(); setTimeout(() => { told = performance.now(); res.end('ok') }, 300) })
+  await new Promise((r) => receiver.listen(0, '127.0.0.1', r))
+  t.after(() => receiver.close())
+  const s = await Server.start(t, { args: ['--notify-allow', '127.0.0.1'] })
+  const got = await s.create(original, { files: { a: 'b' }, params: { await: 'notification', notify_url: `http://127.0.0.1:${receiver.address().port}/` } })
+  assert.ok(told && performance.now() >= told)
+  assert.equal(got.notify_status, 'successful')
+  assert.equal(got.notify_response_data, 'ok')
+  const waits = s.create(original, { expected: 1, params: { await: true } })
+  await sleep(300)
+  await s.stop()
+  assert.equal((await waits).ok, 'ASSEMBLY_UPLOADING')
+})
