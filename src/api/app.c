@@ -135,6 +135,7 @@ static const struct route routes[] = {
     {"POST", "/assemblies/{id}", &assembly_create},
     {"PUT", "/assemblies/{id}", &assembly_create},
     {"GET", "/assemblies/{id}", &assembly_get},
+    {"GET", "/assemblies/{id}/execution_progress", &assembly_progress_get},
     {"DELETE", "/assemblies/{id}", &assembly_delete},
     {"GET", "/tmpfiles/*", &files_get},
     {"HEAD", "/tmpfiles/*", &files_get},

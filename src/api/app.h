@@ -80,7 +80,7 @@ int assemblies_list(struct call *c, struct err *err);
 int assembly_replay(struct call *c, struct err *err);
 
 /* ---- handlers ---- */
-extern const struct http_handler assembly_reserve_file, assembly_add_file;
+extern const struct http_handler assembly_progress_get, assembly_reserve_file, assembly_add_file;
 extern const struct http_handler assembly_create, assembly_get, assembly_delete;
 extern const struct http_handler files_get, stream_get;
 /* GET with ?method=delete, and DELETE without a body. */

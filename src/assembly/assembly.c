@@ -233,7 +233,9 @@ static bool assembly_set_state(struct assembly *a, enum assembly_state to, int64
     }
     if (to == ASSEMBLY_FAILED)
         tell(fx, "assembly_error", error_event(a));
-    else
+    if (to == ASSEMBLY_COMPLETED && jbool(a->created, "emit_execution_progress", false))
+        tell(fx, "assembly_execution_progress", progress_json(a));
+    if (to != ASSEMBLY_FAILED)
         tell(fx, "assembly_finished", NULL);
     effects_add(fx, FX_END);
     return true;

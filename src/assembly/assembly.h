@@ -14,6 +14,7 @@
 #include "base/map.h"
 
 #include <stdint.h>
+#include <string.h>
 
 enum assembly_state {
     ASSEMBLY_NEW,       /* no `created` event yet */
@@ -55,6 +56,7 @@ struct file {
     int64_t cost;          /* bytes billed */
     int64_t exec_us, queue_us;
     int upload_index;      /* in `uploads`, -1 for none */
+    double shown_progress; /* of an original, 0..100: what was told last */
     int exports_open;      /* jobs of store steps that will still move it */
     bool exported;
     bool ready;            /* its step's consumers have been given it */
@@ -131,6 +133,7 @@ struct assembly {
     int *result_counts;      /* [step] entries in results */
     bool *is_export;         /* [step] store Robot */
     int started_count, ignored_count;
+    double shown_progress;   /* 0..100, as told last */
     json_t *warnings;
     struct err error;        /* code 0: none */
     char *error_step, *error_previous;
@@ -199,6 +202,14 @@ static inline bool job_is_hidden(const struct job *j)
 {
     return j->fetch || (j->probe && j->step != STEP_ORIGINAL);
 }
+/* Did it come in from outside (an upload, an import)? */
+static inline bool file_is_original(const struct file *f)
+{
+    const char *id = json_string_value(json_array_get(f->original_ids, 0));
+
+    return id && !strcmp(id, f->id);
+}
+char *progress_json(struct assembly *a); /* the progress object of api-realtime.md 4; it never falls */
 double assembly_progress(const struct assembly *a); /* 0..1 */
 
 /* ---- status.c: the document, in pieces ---- */

@@ -82,13 +82,6 @@ void listing_set_figures(json_t *o, const struct listing_figures *f, int64_t now
     set_date(o, "execution_start", f->execution_us);
 }
 
-static bool is_input(const struct file *f)
-{
-    const char *original = json_string_value(json_array_get(f->original_ids, 0));
-
-    return original && !strcmp(original, f->id);
-}
-
 static void set_files(json_t *o, const struct assembly *a)
 {
     AUTO(json_unref) json_t *list = json_array();
@@ -96,7 +89,7 @@ static void set_files(json_t *o, const struct assembly *a)
     for (int i = 0; i < a->file_count; i++) {
         const struct file *f = a->files[i];
 
-        if (is_input(f))
+        if (file_is_original(f))
             json_array_append_new(list, json_pack("{s:o,s:I,s:s?,s:s?,s:o}", "name", jstring(f->name), "size",
                                                   (json_int_t)f->size, "mime", f->mime, "type", f->type, "field",
                                                   f->field ? jstring(f->field) : json_null()));
@@ -197,7 +190,7 @@ char *listing_search(const struct assembly *a)
     add_line(&b, status_message(a));
     add_line(&b, fields);
     for (int i = 0; i < a->file_count; i++)
-        if (is_input(a->files[i]))
+        if (file_is_original(a->files[i]))
             add_line(&b, a->files[i]->name);
     return listing_fold(b.s ? b.s : "");
 }

@@ -81,6 +81,9 @@ MUST_CHECK int conductor_replay_notification(struct conductor *c, const char *as
  * server stops. At once when it is so already. */
 void conductor_await(struct conductor *c, const char *assembly_id, bool notified, conductor_reply reply, void *ctx);
 
+/* Brings published_report() up to date. */
+void conductor_report(struct conductor *c, const char *assembly_id, conductor_reply reply, void *ctx);
+
 /* From any thread. NULL when it is not live. The caller unrefs. */
 struct published *conductor_find(struct conductor *c, const char *assembly_id);
 int conductor_live_count(struct conductor *c);

@@ -73,6 +73,7 @@ struct news {
     conductor_reply reply;
     void *ctx;
 };
+#define NEWS_REPORT -12
 #define NEWS_AWAIT -10
 #define NEWS_AWAIT_NOTIFIED -11
 #define NEWS_UPLOAD_ROW -1
@@ -147,6 +148,10 @@ void post_news(struct conductor *c, struct news *n); /* from any thread */
 void await_begin(struct conductor *c, struct live *l, const struct news *n);
 /* Answer those whose time has come, or all of them. */
 void await_answer(struct conductor *c, struct live *l, bool all);
+
+/* report.c */
+void report_tick(struct live *l);
+void report_answer(struct conductor *c, struct live *l, const struct news *n);
 
 /* effects.c */
 void effects_perform(struct conductor *c, struct effect_item *items, int count);

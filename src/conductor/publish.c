@@ -30,6 +30,7 @@ struct published {
     bool ready; /* there is something to show */
     bool over;
     double progress;
+    char *report; /* NULL: none yet */
     struct shared_text *text; /* NULL: out of date */
     int text_code;
     int64_t text_us;
@@ -88,6 +89,7 @@ void published_unref(struct published *p)
     free(p->history);
     free(p->fixed);
     free(p->head);
+    free(p->report);
     shared_text_unref(p->text);
     pthread_mutex_destroy(&p->lock);
     free(p);
@@ -273,6 +275,22 @@ bool published_is_ready(struct published *p)
     bool ready = p->ready;
     pthread_mutex_unlock(&p->lock);
     return ready;
+}
+
+char *published_report(struct published *p)
+{
+    pthread_mutex_lock(&p->lock);
+    char *copy = p->report ? mem_strdup(p->report) : NULL;
+    pthread_mutex_unlock(&p->lock);
+    return copy;
+}
+
+void published_set_report(struct published *p, char *json)
+{
+    pthread_mutex_lock(&p->lock);
+    free(p->report);
+    p->report = json;
+    pthread_mutex_unlock(&p->lock);
 }
 
 struct listing_figures published_figures(struct published *p)

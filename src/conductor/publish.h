@@ -34,6 +34,9 @@ void shared_text_unref(void *t);
 struct shared_text *published_text(struct published *p, int http_code);
 bool published_is_ready(struct published *p); /* its first turn is committed */
 bool published_is_over(struct published *p);
+/* The execution progress as it was when somebody asked, or was told: a copy, or NULL. */
+char *published_report(struct published *p);
+void published_set_report(struct published *p, char *json); /* takes it */
 struct listing_figures published_figures(struct published *p);
 double published_progress(struct published *p); /* 0..1, of the jobs known so far */
 

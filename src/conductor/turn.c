@@ -229,6 +229,10 @@ static void handle(struct conductor *c, struct news *n)
         await_begin(c, l, n);
         return;
     }
+    if (n->type == NEWS_REPORT) {
+        report_answer(c, l, n);
+        return;
+    }
     if (n->type == NEWS_UPLOAD_ROW) {
         int rc = save_upload(c, n, &err);
 
@@ -458,6 +462,8 @@ static void on_tick(uv_timer_t *t)
 
         if (deadline && now > deadline)
             (void)!turn_apply(c, l, EV_EXPIRE, NULL, &err);
+        if (c->ticks % 20 == 0)
+            report_tick(l);
         if (c->ticks % 150 == 0)
             published_keep_alive(l->published);
         if (l->over_mono_us && !l->runs && !l->stopping && !l->waiters && !l->awaiters && !l->dirty && !l->in_ends &&

@@ -329,3 +329,39 @@ test('await: "notification" waits for the notification; a stopping server answer
   await s.stop()
   assert.equal((await waits).ok, 'ASSEMBLY_UPLOADING')
 })
+
+test('execution progress, where it is asked for, rises to 100', async (t) => {
+  const s = await Server.start(t)
+  const files = { 'a.png': fs.readFileSync(picture), 'b.png': fs.readFileSync(picture) }
+  const steps = { big: { robot: '/image/resize', use: ':original', width: 3000, format: 'png' }, small: { robot: '/image/resize', use: 'big', width: 10, result: true } }
+  const a = await s.create(steps, { files, params: { emit_execution_progress: true } })
+  const get = async (id) => {
+    const res = await fetch(`${s.url}/assemblies/${id}/execution_progress`)
+    return { http: res.status, body: await res.json() }
+  }
+  const stream = fetch(a.update_stream_url).then((r) => r.text())
+  const seen = []
+  for (let over = false; !over;) {
+    over = (await s.get(a.assembly_id)).ok !== 'ASSEMBLY_EXECUTING'
+    const { http: status, body } = await get(a.assembly_id)
+    assert.deepEqual([status, body.ok, body.http_code], [200, 'ASSEMBLY_EXECUTION_PROGRESS_FETCHED', 200])
+    assert.equal(body.progress_per_original_file.length, 2)
+    seen.push(body.progress_combined)
+  }
+  assert.deepEqual(seen, seen.toSorted((x, y) => x - y))
+  assert.equal(seen.at(-1), 100)
+  assert.ok(seen.some((p) => p > 0 && p < 100), String(seen))
+  const done = await s.get(a.assembly_id)
+  assert.deepEqual((await get(a.assembly_id)).body.progress_per_original_file, done.uploads.map((u) => ({ original_id: u.id, progress: 100 })))
+  const told = (await stream).split('\n\n').filter((f) => f.includes('event: assembly_execution_progress'))
+  assert.equal(JSON.parse(told.at(-1).match(/data: (.*)/)[1]).progress_combined, 100)
+  const other = await s.create(original, { files: { a: 'b' } })
+  refused(await get(other.assembly_id), 'ASSEMBLY_EXECUTION_PROGRESS_NOT_ENABLED', 400)
+  refused(await get('0'.repeat(32)), 'ASSEMBLY_NOT_FOUND', 404)
+  refused(await get('nothing'), 'SERVER_404', 404)
+  // out of memory after a restart: from the stored status
+  await s.stop()
+  await s.boot()
+  assert.equal((await get(a.assembly_id)).body.progress_combined, 100)
+  refused(await get(other.assembly_id), 'ASSEMBLY_EXECUTION_PROGRESS_NOT_ENABLED', 400)
+})
