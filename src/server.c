@@ -136,6 +136,8 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     s->app.config = c;
     gethostname(s->instance, sizeof s->instance - 1);
     s->app.instance = s->instance;
+    s->app.limits =
+        limits_new(c->create_rate, c->status_rate, c->create_rate_status == 429 ? ERR_RATE_429 : ERR_RATE);
     if (guard_check_list(c->import_allow) < 0)
         return err_set(err, ERR_CONFIG, "import_allow: '%s' can't be read", c->import_allow);
     if (guard_check_list(c->notify_allow) < 0)
@@ -181,6 +183,9 @@ int server_start(struct server **out, const struct config *c, int log_level, str
         .notify_allow = c->notify_allow,
         .notify_timeout_s = (int)c->notify_timeout_s,
         .notify_sha1 = c->notify_signature == NOTIFY_SHA1,
+        .max_assemblies = c->max_assemblies,
+        .max_status_bytes = c->max_status_size,
+        .too_many = c->create_rate_status == 429 ? ERR_RATE_429 : ERR_RATE,
         .robot_settings = s->settings,
     };
     if (conductor_start(&s->app.conductor, &conductor, err) < 0)
@@ -229,6 +234,7 @@ void server_stop(struct server *s)
     blob_store_close(s->app.blobs);
     store_close(s->store);
     fd_close(s->lock_fd);
+    limits_free(s->app.limits);
     free(s->scratch);
     free(s->partial);
     json_decref(s->settings);

@@ -2,6 +2,7 @@
 #pragma once
 #include "base/map.h"
 #include "conductor/conductor.h"
+#include "api/limits.h"
 #include "config.h"
 #include "http/reply.h"
 #include "store/store.h"
@@ -21,6 +22,7 @@ struct app {
     struct store_reader *reader;
     struct store_reader *list_reader; /* its own: a search may take longer than a status may wait */
     struct map keys; /* auth.key -> struct auth_key; fixed after the start */
+    struct limits *limits;
     const char *instance;
     int port;
     bool draining;

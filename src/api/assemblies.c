@@ -46,19 +46,29 @@ static void answer_jsonp(struct http_request *req, const char *callback, const c
     http_answer(req, r);
 }
 
-static void answer_not_found(struct http_request *req)
+static void answer_error(struct http_request *req, const struct err *err, const json_t *extra)
 {
     const char *callback = callback_of(req);
-    struct err err;
 
-    if (callback) {
-        answer_jsonp(req, callback,
-                     "{\"error\":\"ASSEMBLY_NOT_FOUND\",\"http_code\":404,"
-                     "\"message\":\"There is no such Assembly\"}");
+    if (!callback) {
+        reply_error(req, err, extra);
         return;
     }
+    AUTO(json_unref) json_t *body = json_pack("{s:s,s:i,s:o}", "error", err_name(err), "http_code", err_http_status(err),
+                                              "message", jstring(err->msg));
+    json_object_update(body, (json_t *)extra);
+    if (err->retry_s > 0)
+        json_object_set_new(body, "info", json_pack("{s:i}", "retryIn", err->retry_s));
+    AUTO(mem_free) char *text = json_text(body);
+    answer_jsonp(req, callback, text);
+}
+
+static void answer_not_found(struct http_request *req)
+{
+    struct err err;
+
     err_set(&err, ERR_ASSEMBLY_NOT_FOUND, "There is no such Assembly");
-    reply_error(req, &err, NULL);
+    answer_error(req, &err, NULL);
 }
 
 /* The status of a live Assembly, or what the store kept of one that is over. */
@@ -190,6 +200,8 @@ static int describe(json_t **out, struct create *c, bool body_done, struct err *
                 app_base_url(c->req));
     if (c->app->draining)
         return err_set(err, ERR_BUSY, "The server is shutting down");
+    if (limits_create(c->app->limits, auth.key->workspace, err) < 0)
+        return -1;
     if (parse_count(&expected, c->expected ? c->expected : c->tus_expected, err) < 0 ||
         notify_url_check(json_object_get(params, "notify_url"), err) < 0 ||
         payload_check(json_object_get(params, "notification_payload"), err) < 0)
@@ -612,6 +624,16 @@ static enum http_next get_end(struct http_request *req)
 
     if (method && !strcasecmp(method, "delete"))
         return post_cancel(req);
+    struct err err;
+    if (limits_read(app_of(req)->limits, id, &err) < 0) {
+        /* some clients go on polling at the address in the answer */
+        AUTO(mem_free) char *base = app_base_url(req);
+        AUTO(mem_free) char *url = mem_printf("%s/assemblies/%s", base, id);
+        AUTO(json_unref) json_t *extra = json_pack("{s:s,s:s}", "assembly_id", id, "assembly_ssl_url", url);
+
+        answer_error(req, &err, extra);
+        return HTTP_ANSWERED;
+    }
     AUTO(published_unref) struct published *p = conductor_find(app_of(req)->conductor, id);
     assembly_answer(req, id, p, 200);
     return HTTP_ANSWERED;

@@ -192,6 +192,8 @@ int assembly_replay(struct call *c, struct err *err)
 
     if (c->app->draining)
         return err_set(err, ERR_BUSY, "The server is shutting down");
+    if (limits_create(c->app->limits, c->auth.key->workspace, err) < 0)
+        return -1;
     if (notify_url_check(json_object_get(c->params, "notify_url"), err) < 0 || load(&a, c, http_path_arg(c->req, 0), err) < 0)
         return -1;
     if (jstr(c->params, "template_id"))

@@ -33,6 +33,9 @@ struct conductor_conf {
     const char *notify_allow; /* guard list for notifications */
     int notify_timeout_s;
     bool notify_sha1;         /* for receivers that know nothing else */
+    int64_t max_assemblies;   /* of a workspace that are not over; 0: any number */
+    enum err_code too_many;   /* what refuses one more */
+    int64_t max_status_bytes; /* of a status document; 0: any */
     const json_t *robot_settings; /* lent */
 };
 

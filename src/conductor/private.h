@@ -43,6 +43,8 @@ struct live {
     /* after a terminal state: what is still being stopped */
     int stopping;      /* runs and upload work under way */
     bool settled, settle_due;
+    bool oversized; /* found so, once */
+    struct live *next_oversized;
     struct waiter *waiters; /* DELETE requests */
     struct waiter *awaiters; /* create requests that want to be answered at the end */
     int processes_killed, uploads_stopped;
@@ -104,7 +106,7 @@ struct conductor {
 
     /* this turn */
     bool in_transaction;
-    struct live *dirty;
+    struct live *dirty, *oversized;
     struct effect_item *effects;
     int effect_count, effect_cap;
     struct answer *answers;

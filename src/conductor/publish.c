@@ -31,6 +31,7 @@ struct published {
     bool over;
     double progress;
     char *report; /* NULL: none yet */
+    int64_t bytes; /* of all fragments */
     struct shared_text *text; /* NULL: out of date */
     int text_code;
     int64_t text_us;
@@ -125,8 +126,9 @@ void published_set_head(struct published *p, const struct assembly *a, char *hea
     pthread_mutex_unlock(&p->lock);
 }
 
-static void put(struct texts *t, int index, char *text)
+static void put(struct published *p, struct texts *t, int index, char *text)
 {
+    p->bytes += (int64_t)strlen(text) - (index < t->count && t->v[index] ? (int64_t)strlen(t->v[index]) : 0);
     while (index >= t->cap) {
         t->cap = t->cap ? t->cap * 2 : 4;
         t->v = mem_realloc(t->v, (size_t)t->cap * sizeof *t->v);
@@ -143,10 +145,10 @@ void published_fragment(struct published *p, const struct effect *e, const struc
 
     pthread_mutex_lock(&p->lock);
     switch (e->list) {
-    case LIST_UPLOADS: put(&p->uploads, e->index, text); break;
-    case LIST_TUS: put(&p->tus, e->index, text); break;
-    case LIST_STARTED: put(&p->started, e->index, text); break;
-    case LIST_IGNORED: put(&p->ignored, e->index, text); break;
+    case LIST_UPLOADS: put(p, &p->uploads, e->index, text); break;
+    case LIST_TUS: put(p, &p->tus, e->index, text); break;
+    case LIST_STARTED: put(p, &p->started, e->index, text); break;
+    case LIST_IGNORED: put(p, &p->ignored, e->index, text); break;
     case LIST_RESULTS:
         if (!p->results) {
             p->steps = a->in->count;
@@ -159,11 +161,19 @@ void published_fragment(struct published *p, const struct effect *e, const struc
             str_add_json(&name, a->in->steps[e->step].name);
             p->step_names[e->step] = str_take(&name);
         }
-        put(&p->results[e->step], e->index, text);
+        put(p, &p->results[e->step], e->index, text);
         break;
     }
     outdate(p);
     pthread_mutex_unlock(&p->lock);
+}
+
+int64_t published_size(struct published *p)
+{
+    pthread_mutex_lock(&p->lock);
+    int64_t n = p->bytes + (int64_t)strlen(p->head) + (int64_t)strlen(p->fixed);
+    pthread_mutex_unlock(&p->lock);
+    return n;
 }
 
 /* ---- the document ---- */

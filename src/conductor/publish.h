@@ -23,6 +23,8 @@ void published_fragment(struct published *p, const struct effect *e, const struc
 /* An event of the streams: kept for Last-Event-ID, and sent to whoever listens. */
 void published_tell(struct published *p, const char *name, const char *json);
 
+int64_t published_size(struct published *p); /* about the length of its document */
+
 /* ---- anybody's side ---- */
 struct shared_text {
     int refs;

@@ -302,6 +302,29 @@ static void publish(struct conductor *c)
         l->dirty = false;
         published_set_head(l->published, l->a, status_head(l->a));
         await_answer(c, l, false);
+        if (c->conf.max_status_bytes && !l->oversized && !assembly_is_over(l->a) &&
+            published_size(l->published) > c->conf.max_status_bytes) {
+            l->oversized = true;
+            l->next_oversized = c->oversized;
+            c->oversized = l;
+        }
+    }
+}
+
+/* Those that publish() found too large end in the next turn. */
+static void fail_oversized(struct conductor *c)
+{
+    while (c->oversized) {
+        struct live *l = c->oversized;
+        AUTO(mem_free) char *text = mem_printf("The status document has more than max_status_size, %lld bytes",
+                                               (long long)c->conf.max_status_bytes);
+        AUTO(json_unref) json_t *data =
+            json_pack("{s:i,s:s,s:s}", "code", ERR_MEMORY_LIMIT, "name", "", "msg", text);
+        struct err err;
+
+        c->oversized = l->next_oversized;
+        if (turn_apply(c, l, EV_FAIL, data, &err) < 0)
+            log_debug(&l->a->log, "%s", err.msg); /* over in the meantime */
     }
 }
 
@@ -393,6 +416,7 @@ void turn_commit(struct conductor *c)
         free(effects[i].fx.text);
     free(effects);
     free(answers);
+    fail_oversized(c);
     queues_pump(c);
     outbox_pump(c);
     save_ends(c);

@@ -1,5 +1,6 @@
 #include "http/reply.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void reply_headers(struct http_response *r)
@@ -46,8 +47,17 @@ struct http_response *reply_error_response(const struct err *err, const json_t *
         str_putc(&b, ':');
         str_add_json_value(&b, v);
     }
+    if (err->retry_s > 0)
+        str_addf(&b, ",\"info\":{\"retryIn\":%d}", err->retry_s);
     str_putc(&b, '}');
-    return json_response(status, str_take(&b));
+    struct http_response *r = json_response(status, str_take(&b));
+    if (err->retry_s > 0) {
+        char seconds[16];
+
+        snprintf(seconds, sizeof seconds, "%d", err->retry_s);
+        http_response_header(r, "Retry-After", seconds);
+    }
+    return r;
 }
 
 void reply_error(struct http_request *req, const struct err *err, const json_t *extra)
