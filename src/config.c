@@ -83,6 +83,7 @@ static const struct setting settings[] = {
     INT(create_rate, "0", "Assemblies a workspace may create in a minute. 0: any number.", .max = 1000000),
     ENUM(create_rate_status, rate_statuses, "413", "HTTP status of a creation above that; Uppy waits at 429 only."),
     INT(max_assemblies, "10000", "Assemblies of a workspace that are not over. 0: any number."),
+    INT(priority_jobs, "0", "Jobs of a workspace at a time, of each kind, batch aside. 0: any number.", .max = 1000000),
     INT(status_rate, "0", "Reads of one Assembly's status in a second. 0: any number.", .max = 1000000),
     SIZE(max_status_size, "64M", "Largest status document. 0: any size."),
     INT(cancel_wait_ms, "1000", "How long a cancel waits for the end of the jobs.", .max = 60000),

@@ -27,7 +27,7 @@ struct config {
     int64_t max_upload_size, max_params_bytes, max_pixels, max_frames, import_max_size;
     const char *notify_allow;
     int64_t notify_timeout_s;
-    int64_t create_rate, max_assemblies, status_rate, max_status_size;
+    int64_t create_rate, max_assemblies, priority_jobs, status_rate, max_status_size;
     int64_t cancel_wait_ms, drain_timeout_s;
     int64_t upload_expiry_s, assembly_expiry_s, result_expiry_s, status_expiry_s;
     bool trust_forwarded, require_jail, require_signature, cancel_requires_auth, fsync_uploads;

@@ -183,6 +183,7 @@ int server_start(struct server **out, const struct config *c, int log_level, str
         .notify_allow = c->notify_allow,
         .notify_timeout_s = (int)c->notify_timeout_s,
         .notify_sha1 = c->notify_signature == NOTIFY_SHA1,
+        .job_slots = (int)c->priority_jobs,
         .max_assemblies = c->max_assemblies,
         .max_status_bytes = c->max_status_size,
         .too_many = c->create_rate_status == 429 ? ERR_RATE_429 : ERR_RATE,

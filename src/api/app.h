@@ -81,6 +81,9 @@ bool auth_has_scope(const struct auth_key *k, const char *scope);
 int assemblies_list(struct call *c, struct err *err);
 int assembly_replay(struct call *c, struct err *err);
 
+/* ---- account.c ---- */
+int job_slots(struct call *c, struct err *err);
+
 /* ---- handlers ---- */
 extern const struct http_handler assembly_progress_get, assembly_reserve_file, assembly_add_file;
 extern const struct http_handler assembly_create, assembly_get, assembly_delete;

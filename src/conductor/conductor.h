@@ -34,6 +34,7 @@ struct conductor_conf {
     int notify_timeout_s;
     bool notify_sha1;         /* for receivers that know nothing else */
     int64_t max_assemblies;   /* of a workspace that are not over; 0: any number */
+    int job_slots;            /* live jobs of a workspace at a time; 0: as many as there are workers */
     enum err_code too_many;   /* what refuses one more */
     int64_t max_status_bytes; /* of a status document; 0: any */
     const json_t *robot_settings; /* lent */
@@ -84,6 +85,8 @@ MUST_CHECK int conductor_replay_notification(struct conductor *c, const char *as
  * server stops. At once when it is so already. */
 void conductor_await(struct conductor *c, const char *assembly_id, bool notified, conductor_reply reply, void *ctx);
 
+/* Fills out, an object, with count and slots of api-resources.md 4. out is lent until the reply. */
+void conductor_job_slots(struct conductor *c, const char *workspace, json_t *out, conductor_reply reply, void *ctx);
 /* Brings published_report() up to date. */
 void conductor_report(struct conductor *c, const char *assembly_id, conductor_reply reply, void *ctx);
 

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "conductor/conductor.h"
+#include "conductor/fair.h"
 #include "worker/pool.h"
 
 #include <pthread.h>
@@ -11,8 +12,11 @@
 struct live;
 
 struct run { /* a job in the queue or in a worker */
-    struct run *next; /* in its queue */
-    struct run *sibling; /* in live.runs */
+    struct fair_item waiting;       /* in its lane, while no worker has it */
+    struct run *sibling, **before;  /* in live.runs */
+    struct fair_lane *lane;         /* whose time it takes; NULL: waiting */
+    struct run *next_taken, *prev_taken; /* of its workspace */
+    int64_t charged_us, taken_us;   /* taken_us: monotonic */
     struct live *live;
     int job;
     bool undo; /* takes back what a killed job left */
@@ -27,7 +31,16 @@ struct waiter {
     void *ctx;
 };
 
+/* What workspaces share, and what each has of it. */
+struct tenant {
+    int open; /* Assemblies that are not over */
+    struct fair_lane lanes[2][2]; /* role, batch */
+    struct run *taken; /* those that workers have */
+};
+
 struct live {
+    struct tenant *tenant; /* set with its first event */
+    bool counted;          /* in tenant.open */
     struct assembly *a;
     struct published *published;
     int64_t seq; /* of the last event */
@@ -75,15 +88,12 @@ struct news {
     conductor_reply reply;
     void *ctx;
 };
+#define NEWS_SLOTS -13
 #define NEWS_REPORT -12
 #define NEWS_AWAIT -10
 #define NEWS_AWAIT_NOTIFIED -11
 #define NEWS_UPLOAD_ROW -1
 #define NEWS_WRITE -2
-
-struct queue {
-    struct run *first, **last;
-};
 
 struct conductor {
     struct conductor_conf conf;
@@ -116,7 +126,8 @@ struct conductor {
     struct run **undo_acks; /* runs whose undo token is durable with this commit */
     int undo_ack_count;
 
-    struct queue queues[2][2]; /* role, batch */
+    struct fair_queue queues[2][2]; /* role, batch */
+    struct map tenants;             /* workspace -> struct tenant */
     bool draining, ready;
     int64_t ticks;
 };
@@ -150,6 +161,13 @@ void post_news(struct conductor *c, struct news *n); /* from any thread */
 void await_begin(struct conductor *c, struct live *l, const struct news *n);
 /* Answer those whose time has come, or all of them. */
 void await_answer(struct conductor *c, struct live *l, bool all);
+
+/* tenants.c */
+struct tenant *tenant_of(struct conductor *c, const char *workspace);
+/* The Assembly has had an event: it belongs to its workspace, and counts there until it is over. */
+void tenant_follow(struct conductor *c, struct live *l);
+void tenants_done(struct conductor *c);
+void slots_answer(struct conductor *c, const struct news *n);
 
 /* report.c */
 void report_tick(struct live *l);

@@ -26,6 +26,7 @@ static int replay_event(void *ctx, int64_t seq, int64_t at_us, const char *json)
     if (assembly_apply(r->l->a, &ev, &fx, &err) < 0)
         log_error(&r->l->a->log, "event %lld (%s) is refused on replay: %s", (long long)seq,
                   event_name((enum event_type)type), err.msg);
+    tenant_follow(r->c, r->l);
     if (type == EV_CREATED)
         published_set_fixed(r->l->published, status_fixed(r->l->a, r->c->conf.instance,
                                                           r->c->conf.region, r->c->conf.build_id));

@@ -149,6 +149,7 @@ int turn_apply(struct conductor *c, struct live *l, enum event_type type, json_t
             return -1;
         }
     }
+    tenant_follow(c, l);
     keep_effects(c, l, &fx);
     live_touch(c, l);
     return 0;
@@ -180,6 +181,15 @@ static void create(struct conductor *c, struct news *n)
     const char *step = NULL;
     struct err err = {0};
 
+    struct tenant *t = tenant_of(c, jstr_or(n->data, "workspace", ""));
+
+    if (!l && c->conf.max_assemblies && t->open >= c->conf.max_assemblies) {
+        err_set(&err, c->conf.too_many, "More than %lld Assemblies that are not over",
+                (long long)c->conf.max_assemblies);
+        err.retry_s = 5; /* when one of them ends, nobody knows */
+        turn_answer(c, n->reply, n->ctx, &err, NULL);
+        return;
+    }
     if (l || turn_begin(c, &err) < 0 ||
         store_assembly_add(c->conf.store, n->assembly_id, jstr_or(n->data, "workspace", ""),
                            clock_now_us(), &err) < 0) {
@@ -227,6 +237,10 @@ static void handle(struct conductor *c, struct news *n)
     }
     if (n->type == NEWS_AWAIT || n->type == NEWS_AWAIT_NOTIFIED) {
         await_begin(c, l, n);
+        return;
+    }
+    if (n->type == NEWS_SLOTS) {
+        slots_answer(c, n);
         return;
     }
     if (n->type == NEWS_REPORT) {
@@ -515,6 +529,7 @@ static void *run_thread(void *arg)
         uv_sleep(1);
     }
     turn_commit(c);
+    tenants_done(c);
     return NULL;
 }
 
@@ -528,9 +543,6 @@ int conductor_start(struct conductor **out, const struct conductor_conf *conf, s
     c->inbox_last = &c->inbox;
     pthread_mutex_init(&c->inbox_lock, NULL);
     pthread_rwlock_init(&c->live_lock, NULL);
-    for (int r = 0; r < 2; r++)
-        for (int b = 0; b < 2; b++)
-            c->queues[r][b].last = &c->queues[r][b].first;
     uv_loop_init(&c->loop);
     uv_async_init(&c->loop, &c->wake, on_wake);
     uv_prepare_init(&c->loop, &c->commit);
