@@ -365,3 +365,122 @@ test('execution progress, where it is asked for, rises to 100', async (t) => {
   assert.equal((await get(a.assembly_id)).body.progress_combined, 100)
   refused(await get(other.assembly_id), 'ASSEMBLY_EXECUTION_PROGRESS_NOT_ENABLED', 400)
 })
+
+// A second workspace with a key of its own, made while the server is down.
+async function secondKey(s) {
+  await s.stop()
+  execFileSync('sqlite3', [`${s.dir}/workcell.db`, `insert into auth_key(id, key, secret, workspace, scopes) values('${'e'.repeat(32)}', 'second', 'second-secret', '${'f'.repeat(32)}', '*')`])
+  await s.boot()
+}
+
+test('limits on creations and status reads, with the seconds to wait', async (t) => {
+  const s = await Server.start(t, { args: ['--create-rate', '3', '--status-rate', '3', '--max-assemblies', '2'] })
+  const limited = (got, code, status) => {
+    refused({ http: got.http, body: got }, code, status)
+    assert.ok(Number.isInteger(got.info.retryIn) && got.info.retryIn >= 1 && got.info.retryIn <= 60)
+    assert.equal(got.headers.get('retry-after'), String(got.info.retryIn))
+  }
+  const first = await s.create(original, { expected: 1 })
+  await s.create(original, { expected: 1 })
+  limited(await s.create(original, { expected: 1 }), 'RATE_LIMIT_REACHED', 413) // two are open
+  limited(await s.create(original, { files: { a: 'b' } }), 'RATE_LIMIT_REACHED', 413) // the fourth in a minute
+  await s.cancel(first.assembly_id)
+  assert.equal((await sdk(s).listAssemblies()).count, 2)
+
+  const reads = []
+  for (let i = 0; i < 10; i++) {
+    const res = await fetch(`${s.url}/assemblies/${first.assembly_id}`)
+    reads.push({ http: res.status, headers: res.headers, ...(await res.json()) })
+  }
+  assert.ok(reads.slice(0, 6).every((r) => r.http === 200))
+  limited(reads[9], 'ASSEMBLY_STATUS_FETCHING_RATE_LIMIT_REACHED', 429)
+  assert.equal(reads[9].assembly_ssl_url, `${s.url}/assemblies/${first.assembly_id}`)
+  const js = await fetch(`${s.url}/assemblies/${first.assembly_id}?callback=cb`)
+  assert.equal(js.status, 200)
+  assert.match(await js.text(), /^cb\(\{"error":"ASSEMBLY_STATUS_FETCHING_RATE_LIMIT_REACHED".*"retryIn":\d+\}\}\);$/)
+  const other = await fetch(`${s.url}/assemblies/${'0'.repeat(32)}`)
+  assert.equal(other.status, 404)
+
+  // other workspaces are not touched; a limit of 429 for clients that wait at that one only
+  s.args = ['--create-rate', '1', '--create-rate-status', '429']
+  await secondKey(s)
+  assert.equal((await s.create(original)).http, 200)
+  const refusedNow = await s.create(original)
+  limited(refusedNow, 'RATE_LIMIT_REACHED', 429)
+  const second = new Transloadit({ authKey: 'second', authSecret: 'second-secret', endpoint: s.url, validateResponses: true })
+  assert.ok((await second.createAssembly({ params: { steps: original } })).assembly_id)
+  assert.deepEqual((await second.listAssemblies()).count, 1)
+  // replays are creations, too
+  const [{ id }] = (await second.listAssemblies()).items
+  assert.equal((await call(s, 'POST', `/assemblies/${id}/replay`)).http, 429)
+})
+
+test('a status document above the limit fails its Assembly', async (t) => {
+  const s = await Server.start(t, { args: ['--max-status-size', '20K'] })
+  const files = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`f${i}`, 'x']))
+  const a = await s.create(original, { files })
+  const end = await s.until(a.assembly_id)
+  assert.equal(end.error, 'ASSEMBLY_MEMORY_LIMIT_EXCEEDED')
+  assert.match(end.message, /20480/)
+})
+
+test('job slots show what runs, and a limit keeps a workspace to its own', async (t) => {
+  const s = await Server.start(t, { args: ['--workers-media', '2', '--priority-jobs', '1'] })
+  const none = await call(s, 'GET', '/queues/job_slots')
+  assert.deepEqual([none.http, none.body], [200, { ok: 'PRIORITY_JOB_SLOTS_FOUND', http_code: 200, priority_job_slots: { count: 0, slots: {} } }])
+  refused(await call(s, 'GET', '/queues/job_slots', {}, { signature: false }), 'NO_SIGNATURE_FIELD', 400)
+  const slow = { huge: { robot: '/image/resize', use: ':original', width: 9000, format: 'avif' } }
+  const files = { 'a.png': fs.readFileSync(picture) }
+  const ids = []
+  for (let i = 0; i < 2; i++) ids.push((await s.create(slow, { files })).assembly_id)
+  const running = async (id) => (await s.get(id)).running_jobs.includes('huge:::original')
+  for (const end = Date.now() + 20000; !(await running(ids[0])); await sleep(20)) assert.ok(Date.now() < end)
+  await sleep(300)
+  const { body } = await call(s, 'GET', '/queues/job_slots')
+  assert.equal(body.priority_job_slots.count, 5)
+  assert.deepEqual(Object.keys(body.priority_job_slots.slots), [ids[0]])
+  assert.deepEqual(Object.values(body.priority_job_slots.slots[ids[0]].huge), [5])
+  assert.equal(await running(ids[1]), false)
+  await s.cancel(ids[0])
+  for (const end = Date.now() + 20000; !(await running(ids[1])); await sleep(20)) assert.ok(Date.now() < end)
+  // batch jobs are outside of it
+  const batch = (await s.create({ huge: { ...slow.huge, queue: 'batch' } }, { files })).assembly_id
+  for (const end = Date.now() + 20000; !(await running(batch)) ; await sleep(20)) {
+    assert.ok(Date.now() < end, 'the batch job does not start')
+    await s.cancel(ids[1]) // its metadata waits for the one place
+  }
+  assert.equal((await call(s, 'GET', '/queues/job_slots')).body.priority_job_slots.count, 0)
+  await s.cancel(batch)
+})
+
+test('a workspace with hundreds of jobs does not keep another one waiting', async (t) => {
+  const s = await Server.start(t, { args: ['--workers-media', '2'] })
+  await secondKey(s)
+  const data = fs.readFileSync(picture)
+  const work = (key, n) => Promise.all(Array.from({ length: n }, () => {
+    const body = new FormData()
+    body.set('params', JSON.stringify({ auth: { key }, steps: { small: { robot: '/image/resize', use: ':original', width: 1600, format: 'png', result: true } } }))
+    body.append('file', new Blob([data]), 'a.png')
+    return fetch(`${s.url}/assemblies`, { method: 'POST', body }).then((r) => r.json())
+  }))
+  const status = (list) => Promise.all(list.map((a) => s.get(a.assembly_id)))
+  const over = async (list) => (await status(list)).filter((a) => a.ok === 'ASSEMBLY_COMPLETED').length
+  // pictures to scale are what takes the time; with both, reading metadata is behind them
+  const many = await work(KEY, 40)
+  while (!(await status(many)).every((a) => a.upload_meta_data_extracted)) await sleep(20)
+  const newcomers = await work('second', 16)
+  while (!(await status(newcomers)).every((a) => a.upload_meta_data_extracted)) await sleep(20)
+  assert.ok([...many, ...newcomers].every((a) => a.ok))
+  const before = [await over(many), await over(newcomers)]
+  let after
+  do {
+    await sleep(20)
+    after = [await over(many), await over(newcomers)]
+  } while (after[1] < 14 && after[0] < 38)
+  assert.ok(after[0] < 40, 'both have work to the end of the measurement')
+  const [others, own] = [after[0] - before[0], after[1] - before[1]]
+  const share = own / (own + others)
+  t.diagnostic(`share of the latecomer while both had work: ${share.toFixed(2)}`)
+  assert.ok(own + others >= 20, `too few to measure: ${before} ${after}`)
+  assert.ok(share >= 0.4, `share ${share}: ${own} and ${others}`)
+})
