@@ -141,6 +141,7 @@ static const struct route routes[] = {
     {"HEAD", "/tmpfiles/*", &files_get},
     {"GET", "/ws20001", &stream_get},
     {"GET", "/ws20001/", &stream_get},
+    {"GET", "/bill/{month}", .need = AUTH_SIGNED, .scope = "bills:read", .ok = "BILL_FOUND", .read = bill_read},
     {"GET", "/queues/job_slots", .need = AUTH_SIGNED, .scope = "queues:read", .ok = "PRIORITY_JOB_SLOTS_FOUND",
      .later = job_slots},
     {"GET", "/auth_keys/scopes", .need = AUTH_SIGNED, .scope = "auth_keys:read", .ok = "AUTH_KEY_SCOPES_FOUND",

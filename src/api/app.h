@@ -83,6 +83,7 @@ int assembly_replay(struct call *c, struct err *err);
 
 /* ---- account.c ---- */
 int job_slots(struct call *c, struct err *err);
+int bill_read(struct call *c, struct err *err);
 
 /* ---- handlers ---- */
 extern const struct http_handler assembly_progress_get, assembly_reserve_file, assembly_add_file;

@@ -169,6 +169,10 @@ void tenant_follow(struct conductor *c, struct live *l);
 void tenants_done(struct conductor *c);
 void slots_answer(struct conductor *c, const struct news *n);
 
+/* usage.c */
+MUST_CHECK int usage_save(struct conductor *c, struct live *l, int job, int64_t billed, int64_t at_us,
+                          struct err *err);
+
 /* report.c */
 void report_tick(struct live *l);
 void report_answer(struct conductor *c, struct live *l, const struct news *n);

@@ -121,6 +121,7 @@ int turn_apply(struct conductor *c, struct live *l, enum event_type type, json_t
 {
     struct event ev = {type, data, clock_now_us()};
     struct effects fx = {0};
+    int64_t billed = l->a->bytes_usage;
     int rc = event_is_durable(type) ? turn_begin(c, err) : 0;
 
     if (rc == 0)
@@ -136,6 +137,8 @@ int turn_apply(struct conductor *c, struct live *l, enum event_type type, json_t
 
         if (store_event_add(c->conf.store, l->a->id, ++l->seq, ev.at_us, text, &store_err) < 0 ||
             save_rows(c, l, type, data, &store_err) < 0 ||
+            (type == EV_JOB_DONE &&
+             usage_save(c, l, (int)jint(data, "job", 0), l->a->bytes_usage - billed, ev.at_us, &store_err) < 0) ||
             (has_ended(&fx) && outbox_add(c, l, &store_err) < 0)) {
             /* the turn is lost; turn_commit() notices and reads the Assembly again */
             log_error(&l->a->log, "the store refused an event: %s", store_err.msg);

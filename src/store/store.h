@@ -98,6 +98,20 @@ struct store_list_query {
 MUST_CHECK int store_list(int64_t *count, struct store_reader *r, const struct store_list_query *q,
                           void (*cb)(void *ctx, const struct store_listed *l), void *ctx, struct err *err);
 
+/* ---- what was used (ledger.c): a row a job, and the sums of each month, which outlive it ---- */
+struct store_usage {
+    const char *assembly_id, *workspace;
+    const char *month; /* "2031-05" */
+    const char *robot;
+    int64_t job;       /* in a bill: how many */
+    int64_t raw_bytes, bytes; /* in and out; billed */
+};
+/* The same job again is fine, and counts once. */
+MUST_CHECK int store_ledger_add(struct store *s, const struct store_usage *u, struct err *err);
+/* A call of cb for each Robot. Thread-safe. */
+MUST_CHECK int store_bill(struct store_reader *r, const char *workspace, const char *month,
+                          void (*cb)(void *ctx, const struct store_usage *u), void *ctx, struct err *err);
+
 /* ---- files: which blobs exist and until when ---- */
 /* The same blob may be added again by its Assembly (a job that ran twice). */
 MUST_CHECK int store_file_add(struct store *s, const char *blob_id, const char *assembly_id,

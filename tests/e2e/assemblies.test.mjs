@@ -484,3 +484,37 @@ test('a workspace with hundreds of jobs does not keep another one waiting', asyn
   assert.ok(own + others >= 20, `too few to measure: ${before} ${after}`)
   assert.ok(share >= 0.4, `share ${share}: ${own} and ${others}`)
 })
+
+test('the bill is the sum of what the statuses say, also after a crash', async (t) => {
+  const s = await Server.start(t)
+  const client = sdk(s)
+  const month = new Date().toISOString().slice(0, 7)
+  const empty = await client.getBill('2099-12')
+  assert.deepEqual([empty.ok, empty.month, empty.robots, empty.used_gb, empty.total], ['BILL_FOUND', '2099-12', {}, 0, 0])
+  assert.equal(empty.plan.slug, 'self-hosted')
+  const data = fs.readFileSync(picture)
+  const ids = []
+  for (let i = 0; i < 3; i++) ids.push((await s.create(resize, { files: { 'a.png': data, 'b.png': data } })).assembly_id)
+  const last = (await s.create({ big: { robot: '/image/resize', use: ':original', width: 3000, format: 'png', result: true } }, { files: { 'a.png': data } })).assembly_id
+  await sleep(150)
+  await s.kill9()
+  await s.boot()
+  const all = []
+  for (const id of [...ids, last]) all.push(await s.until(id))
+  assert.ok(all.every((a) => a.ok === 'ASSEMBLY_COMPLETED'))
+  const bytes = all.reduce((n, a) => n + a.bytes_usage, 0)
+  assert.ok(bytes > 0)
+  const results = all.flatMap((a) => [...(a.results.resized ?? []), ...(a.results.big ?? [])])
+  const bill = await client.getBill(month)
+  const gb = (n) => n / 2 ** 30
+  const near = (a, b) => assert.ok(Math.abs(a - b) < 1e-12, `${a} ${b}`)
+  near(bill.used_gb, gb(bytes))
+  near(bill.robots['/image/resize'].gb, gb(results.reduce((n, f) => n + f.cost, 0)))
+  near(bill.robots['/upload/handle'].gb, gb(7 * Math.ceil(data.length / 10)))
+  near(bill.robots['/upload/handle'].rawGb, gb(7 * data.length))
+  assert.equal(bill.robots['/upload/handle'].by_region_and_factor[0].region, 'local')
+  const rows = execFileSync('sqlite3', [`${s.dir}/workcell.db`, "select count(*), sum(bytes), (select sum(jobs) from bill) from ledger"]).toString().trim()
+  assert.equal(rows, `14|${bytes}|14`)
+  for (const bad of ['2031-13', '2031-1', 'x', '2031-05-01', '2031-00']) refused(await call(s, 'GET', `/bill/${bad}`), 'SERVER_404', 404)
+  refused(await call(s, 'GET', `/bill/${month}`, {}, { signature: false }), 'NO_SIGNATURE_FIELD', 400)
+})

@@ -157,10 +157,50 @@ static void a_clock_that_steps_back_does_not_disorder_the_list(void **state)
     str_done(got);
 }
 
+static void add_line(void *ctx, const struct store_usage *u)
+{
+    str_addf(ctx, "%s %d %d %d\n", u->robot, (int)u->job, (int)u->raw_bytes, (int)u->bytes);
+}
+
+static void a_job_is_billed_once_in_its_month_and_workspace(void **state)
+{
+    struct fixture *f = *state;
+    struct store_usage u = {f->e[0].id, WS_A, "2031-05", "/image/resize", 3, 100, 10};
+    struct str got = {0};
+    struct err err;
+
+    assert_int_equal(store_begin(f->s, &err), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(store_ledger_add(f->s, &u, &err), 0);
+    u.job = 4;
+    assert_int_equal(store_ledger_add(f->s, &u, &err), 0);
+    u.job = 5;
+    u.robot = "/a";
+    assert_int_equal(store_ledger_add(f->s, &u, &err), 0);
+    u.job = 6;
+    u.month = "2031-06";
+    assert_int_equal(store_ledger_add(f->s, &u, &err), 0);
+    u.job = 7;
+    u.workspace = WS_B;
+    assert_int_equal(store_ledger_add(f->s, &u, &err), 0);
+    assert_int_equal(store_commit(f->s, &err), 0);
+    assert_int_equal(store_bill(f->r, WS_A, "2031-05", add_line, &got, &err), 0);
+    assert_string_equal(got.s, "/a 1 100 10\n/image/resize 2 200 20\n");
+    str_reset(&got);
+    /* the sums outlive the Assembly */
+    assert_int_equal(store_begin(f->s, &err), 0);
+    assert_int_equal(store_assembly_purge(f->s, u.assembly_id, &err), 0);
+    assert_int_equal(store_commit(f->s, &err), 0);
+    assert_int_equal(store_bill(f->r, WS_B, "2031-06", add_line, &got, &err), 0);
+    assert_string_equal(got.s, "/a 1 100 10\n");
+    str_done(got);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_page_of_every_filter_is_what_a_plain_walk_gives),
+        cmocka_unit_test(a_job_is_billed_once_in_its_month_and_workspace),
         cmocka_unit_test(a_clock_that_steps_back_does_not_disorder_the_list),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

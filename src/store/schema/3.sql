@@ -20,3 +20,25 @@ create table listed_count(
     n integer not null,
     primary key(workspace, type, bucket)
 ) without rowid;
+
+-- What each job was billed for, once; and the sums of each month, which the same transaction keeps.
+create table ledger(
+    assembly_id text not null,
+    job integer not null,
+    workspace text not null,
+    month text not null,         -- "2031-05", UTC
+    robot text not null,
+    raw_bytes integer not null,  -- in and out
+    bytes integer not null,      -- billed
+    primary key(assembly_id, job)
+) without rowid;
+
+create table bill(
+    workspace text not null,
+    month text not null,
+    robot text not null,
+    jobs integer not null,
+    raw_bytes integer not null,
+    bytes integer not null,
+    primary key(workspace, month, robot)
+) without rowid;
