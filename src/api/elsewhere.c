@@ -2,6 +2,7 @@
 #include "api/app.h"
 
 #include <string.h>
+#include <strings.h>
 
 static void answered(void *ctx, const struct err *err, struct published *p)
 {

@@ -4,6 +4,7 @@
 #include "base/rate.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #define READERS 4096 /* Assemblies whose reads are counted; one that shares another's place pushes it out */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 
 #include <string.h>
+#include <strings.h>
 
 struct listing {
     struct app *app;

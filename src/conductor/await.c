@@ -1,6 +1,7 @@
 /* Create requests that want to be answered at the end. */
 #include "conductor/private.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool is_awaited(const struct live *l, bool notified)

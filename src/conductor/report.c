@@ -1,6 +1,7 @@
 /* Execution progress: told to streams every two seconds, and to whoever asks. */
 #include "conductor/private.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool is_enabled(const struct live *l) { return jbool(l->a->created, "emit_execution_progress", false); }

@@ -1,6 +1,7 @@
 /* Workspaces: how many Assemblies each has open, and what its jobs occupy. */
 #include "conductor/private.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct tenant *tenant_of(struct conductor *c, const char *workspace)

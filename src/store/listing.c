@@ -2,6 +2,8 @@
  * and type. So a page is found by adding counts, then walking over at most 2048 index entries. */
 #include "store/private.h"
 
+#include <stdio.h>
+
 #define BUCKET 2048
 
 struct place {
