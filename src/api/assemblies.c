@@ -9,6 +9,7 @@
 #include "http/form.h"
 #include "upload/spool.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- answers ---- */
@@ -240,13 +241,40 @@ static int describe(json_t **out, struct create *c, bool body_done, struct err *
     return 0;
 }
 
+struct handed_over {
+    struct blob_store *blobs;
+    char id[ID_LEN + 1];
+};
+
+/* A file that nobody took (the id was in use, the Assembly is over...) is nobody's. After a failed commit it may be
+ * somebody's all the same. A refusal is rare, so the conductor's thread can remove it. */
+static void handed_over(void *ctx, const struct err *err, struct published *p)
+{
+    struct handed_over *h = ctx;
+
+    (void)p;
+    if (err && err->code != ERR_IO && err->code != ERR_NOSPACE)
+        (void)!blob_delete(h->blobs, h->id, NULL);
+    free(h);
+}
+
 static void post_files(struct create *c)
 {
     json_t *f;
     size_t i;
 
-    json_array_foreach (c->files, i, f)
-        post(c, EV_FILE_UPLOADED, json_pack("{s:O}", "file", f), NULL);
+    json_array_foreach (c->files, i, f) {
+        struct handed_over *h = mem_zalloc(sizeof *h);
+
+        h->blobs = c->app->blobs;
+        snprintf(h->id, sizeof h->id, "%s", jstr_or(f, "id", ""));
+        conductor_post(c->app->conductor,
+                       &(struct conductor_news){.assembly_id = c->id,
+                                                .type = EV_FILE_UPLOADED,
+                                                .data = json_pack("{s:O,s:s}", "file", f, "nonce", c->nonce),
+                                                .reply = handed_over,
+                                                .ctx = h});
+    }
     json_array_clear(c->files);
 }
 

@@ -518,3 +518,18 @@ test('the bill is the sum of what the statuses say, also after a crash', async (
   for (const bad of ['2031-13', '2031-1', 'x', '2031-05-01', '2031-00']) refused(await call(s, 'GET', `/bill/${bad}`), 'SERVER_404', 404)
   refused(await call(s, 'GET', `/bill/${month}`, {}, { signature: false }), 'NO_SIGNATURE_FIELD', 400)
 })
+
+test('a create request that is refused leaves none of its files behind', async (t) => {
+  const s = await Server.start(t, { args: ['--max-assemblies', '1'] })
+  const blobs = () => fs.readdirSync(`${s.dir}/blobs`, { recursive: true, withFileTypes: true }).filter((e) => e.isFile()).length
+  const id = '1'.repeat(32)
+  await s.create(original, { id, expected: 1, files: { a: 'mine' } })
+  assert.equal(blobs(), 1)
+  for (const again of [{ id }, {}]) {
+    const got = await s.create(original, { ...again, files: { a: 'not', b: 'wanted' } })
+    assert.equal(got.error, again.id ? 'DO_NOT_REUSE_ASSEMBLY_IDS' : 'RATE_LIMIT_REACHED')
+  }
+  await sleep(100)
+  assert.equal(blobs(), 1)
+  assert.equal((await s.get(id)).uploads.length, 1)
+})
