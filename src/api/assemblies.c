@@ -486,7 +486,7 @@ static void give_up(struct create *c)
 
     if (c->created) {
         post(c, EV_FAIL,
-             json_pack("{s:i,s:s,s:o}", "code", err->code, "name", err->name, "msg", jstring(err->msg)), NULL);
+             json_pack("{s:i,s:s,s:o}", "code", err->code, "name", err_name(err), "msg", jstring(err->msg)), NULL);
         c->complete = true;
     }
     http_cut(c->req, wishes_refusal(&c->wishes, c->id, err));
@@ -517,7 +517,7 @@ static enum http_next create_end(struct http_request *req)
     if (c->form && form_finish(c->form, &err) < 0) {
         c->err = err;
         if (c->created)
-            post(c, EV_FAIL, json_pack("{s:i,s:s,s:o}", "code", err.code, "name", err.name, "msg",
+            post(c, EV_FAIL, json_pack("{s:i,s:s,s:o}", "code", err.code, "name", err_name(&err), "msg",
                                        jstring(err.msg)),
                  NULL);
         c->complete = true;
@@ -546,7 +546,7 @@ static enum http_next create_end(struct http_request *req)
         /* the signature may have come after the files */
         if (auth_check(&auth, &checked, c->app, AUTH_CREATE, c->params, c->params_len, c->signature,
                        http_header(req, "Referer"), "assemblies:write", &err) < 0) {
-            post(c, EV_FAIL, json_pack("{s:i,s:s,s:o}", "code", err.code, "name", err.name, "msg",
+            post(c, EV_FAIL, json_pack("{s:i,s:s,s:o}", "code", err.code, "name", err_name(&err), "msg",
                                        jstring(err.msg)),
                  NULL);
             http_answer(req, wishes_refusal(&c->wishes, c->id, &err));

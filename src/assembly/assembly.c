@@ -1017,6 +1017,19 @@ static void ignore_error(struct assembly *a, const struct job *j, const struct e
     fragment(fx, LIST_IGNORED, 0, a->ignored_count - 1, str_take(&json));
 }
 
+/* The public name counts: numbers of codes are not the same in every version. */
+static void stored_error(struct err *why, const json_t *d, enum err_code otherwise)
+{
+    const char *name = jstr_or(d, "name", "");
+    int64_t code = jint(d, "code", otherwise);
+
+    if (code <= ERR_OK || code >= ERR_COUNT)
+        code = otherwise;
+    if (*name && err_code_by_name(name) != ERR_INTERNAL)
+        code = err_code_by_name(name);
+    err_set_named(why, (enum err_code)code, name, "%s", jstr_or(d, "msg", ""));
+}
+
 static int on_job_failed(struct assembly *a, const struct event *ev, struct effects *fx,
                          struct err *err)
 {
@@ -1027,11 +1040,7 @@ static int on_job_failed(struct assembly *a, const struct event *ev, struct effe
 
     if (!j)
         return -1;
-    why.code = (int)jint(d, "code", ERR_WORKER);
-    if (why.code <= ERR_OK || why.code >= ERR_COUNT)
-        why.code = ERR_WORKER;
-    snprintf(why.name, sizeof why.name, "%s", jstr_or(d, "name", ""));
-    snprintf(why.msg, sizeof why.msg, "%s", jstr_or(d, "msg", ""));
+    stored_error(&why, d, ERR_WORKER);
     snprintf(why.detail, sizeof why.detail, "%s", jstr_or(d, "detail", ""));
     why.is_private_address = jbool(d, "private", false);
 
@@ -1121,8 +1130,7 @@ static int on_other(struct assembly *a, const struct event *ev, struct effects *
     case EV_FAIL:
         if (assembly_is_over(a))
             return over(a, err);
-        err_set(&why, (enum err_code)jint(d, "code", ERR_INTERNAL), "%s", jstr_or(d, "msg", ""));
-        snprintf(why.name, sizeof why.name, "%s", jstr_or(d, "name", ""));
+        stored_error(&why, d, ERR_INTERNAL);
         fail(a, &why, NULL, NULL, ev->at_us, fx);
         return 0;
     case EV_NOTIFY:

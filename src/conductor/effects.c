@@ -135,7 +135,7 @@ static void fail_job(struct conductor *c, struct live *l, int job, const struct 
 {
     static const char *const retry[] = {"never", "now", "later"};
     AUTO(json_unref) json_t *data =
-        json_pack("{s:i,s:i,s:s,s:o,s:o,s:s,s:b}", "job", job, "code", why->code, "name", why->name, "msg",
+        json_pack("{s:i,s:i,s:s,s:o,s:o,s:s,s:b}", "job", job, "code", why->code, "name", err_name(why), "msg",
                   jstring(why->msg), "detail", jstring(why->detail), "retry", retry[err_retry(why)],
                   "private", why->is_private_address);
     struct log job_log = {"step", l->a->in->steps[l->a->jobs[job]->step].name, &l->a->log};

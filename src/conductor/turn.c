@@ -336,7 +336,7 @@ static void fail_oversized(struct conductor *c)
         AUTO(mem_free) char *text = mem_printf("The status document has more than max_status_size, %lld bytes",
                                                (long long)c->conf.max_status_bytes);
         AUTO(json_unref) json_t *data =
-            json_pack("{s:i,s:s,s:s}", "code", ERR_MEMORY_LIMIT, "name", "", "msg", text);
+            json_pack("{s:i,s:s,s:s}", "code", ERR_MEMORY_LIMIT, "name", "ASSEMBLY_MEMORY_LIMIT_EXCEEDED", "msg", text);
         struct err err;
 
         c->oversized = l->next_oversized;

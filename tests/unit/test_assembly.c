@@ -403,10 +403,35 @@ static void progress_rises_to_100_and_never_falls(void **state)
     effects_done(&fx);
 }
 
+static void a_stored_error_is_known_by_its_name_whatever_number_it_had(void **state)
+{
+    static const struct {
+        const char *json, *name;
+        int code;
+    } cases[] = {
+        {"{\"code\":1,\"name\":\"MAX_SIZE_EXCEEDED\",\"msg\":\"m\"}", "MAX_SIZE_EXCEEDED", ERR_MAX_SIZE},
+        {"{\"code\":99999,\"name\":\"ASSEMBLY_EXPIRED\",\"msg\":\"m\"}", "ASSEMBLY_EXPIRED", ERR_EXPIRED},
+        {"{\"code\":99999,\"name\":\"\",\"msg\":\"m\"}", "SERVER_500", ERR_INTERNAL},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct effects fx = {0};
+        struct assembly *a = begin(&fx, resize, 1, true);
+
+        assert_int_equal(apply(a, &fx, EV_FAIL, cases[i].json), 0);
+        assert_string_equal(assembly_code(a), cases[i].name);
+        assert_int_equal(a->error.code, cases[i].code);
+        assembly_free(a);
+        effects_done(&fx);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(places_are_reserved_before_files_are_named_and_no_more_than_expected),
+        cmocka_unit_test(a_stored_error_is_known_by_its_name_whatever_number_it_had),
         cmocka_unit_test(a_replay_begins_with_its_inputs),
         cmocka_unit_test(progress_rises_to_100_and_never_falls),
         cmocka_unit_test(a_file_goes_through_a_step_and_the_assembly_completes),
