@@ -1,4 +1,5 @@
-/* POST /assemblies/{id}/reserve_file and add_file: uploads that lie elsewhere. Contract: api-assemblies.md 7. */
+/* POST /assemblies/{id}/reserve_file and add_file: uploads that lie elsewhere. Contract:
+ * api-assemblies.md 7. */
 #include "api/app.h"
 
 #include <string.h>
@@ -11,10 +12,13 @@ static void answered(void *ctx, const struct err *err, struct published *p)
 
     if (!err || !p) {
         if (!err)
-            assembly_answer_as(req, p, str_ends(http_path(req), "/reserve_file") ? "ASSEMBLY_FILE_RESERVED"
-                                                                                 : "ASSEMBLY_FILE_ACCEPTED");
+            assembly_answer_as(req, p,
+                               str_ends(http_path(req), "/reserve_file")
+                                   ? "ASSEMBLY_FILE_RESERVED"
+                                   : "ASSEMBLY_FILE_ACCEPTED");
         else
-            assembly_answer(req, http_path_arg(req, 0), NULL, 200); /* over for a while, or unknown */
+            assembly_answer(req, http_path_arg(req, 0), NULL,
+                            200); /* over for a while, or unknown */
     } else if (published_is_over(p)) {
         assembly_answer(req, http_path_arg(req, 0), p, 200);
     } else {
@@ -36,17 +40,20 @@ static int size_of(int64_t *out, struct http_request *req, struct err *err)
     if (!text || !*text || !strcmp(text, "null") || !strcmp(text, "undefined"))
         return 0;
     *out = strtoll(text, &end, 10);
-    return *text < '0' || *text > '9' || *end ? err_set(err, ERR_FORM, "size must be a whole number of bytes") : 0;
+    return *text < '0' || *text > '9' || *end
+               ? err_set(err, ERR_FORM, "size must be a whole number of bytes")
+               : 0;
 }
 
 static enum http_next post(struct http_request *req, enum event_type type, json_t *data)
 {
     http_request_ref(req);
-    conductor_post(app_of(req)->conductor, &(struct conductor_news){.assembly_id = http_path_arg(req, 0),
-                                                                    .type = type,
-                                                                    .data = data,
-                                                                    .reply = answered,
-                                                                    .ctx = req});
+    conductor_post(app_of(req)->conductor,
+                   &(struct conductor_news){.assembly_id = http_path_arg(req, 0),
+                                            .type = type,
+                                            .data = data,
+                                            .reply = answered,
+                                            .ctx = req});
     return HTTP_WAIT;
 }
 
@@ -80,8 +87,11 @@ static enum http_next add_end(struct http_request *req)
     json_t *data = json_pack("{s:I,s:o}", "size", (json_int_t)size, "url", jstring(url));
     if (filename && *filename)
         json_object_set_new(data, "filename", jstring(filename));
-    json_object_set_new(data, "fieldname", jstring(http_query(req, "fieldname") ? http_query(req, "fieldname") : "file"));
+    json_object_set_new(
+        data, "fieldname",
+        jstring(http_query(req, "fieldname") ? http_query(req, "fieldname") : "file"));
     return post(req, EV_FILE_ADDED, data);
 }
 
-const struct http_handler assembly_reserve_file = {.end = reserve_end}, assembly_add_file = {.end = add_end};
+const struct http_handler assembly_reserve_file = {.end = reserve_end},
+                          assembly_add_file = {.end = add_end};

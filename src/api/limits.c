@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define READERS 4096 /* Assemblies whose reads are counted; one that shares another's place pushes it out */
+#define READERS                                                                                    \
+    4096 /* Assemblies whose reads are counted; one that shares another's place pushes it out */
 
 struct reader {
     char id[33];
@@ -22,7 +23,8 @@ struct limits {
     struct reader *readers;
 };
 
-struct limits *limits_new(int64_t creations_a_minute, int64_t reads_a_second, enum err_code too_many)
+struct limits *limits_new(int64_t creations_a_minute, int64_t reads_a_second,
+                          enum err_code too_many)
 {
     struct limits *l = mem_zalloc(sizeof *l);
 
@@ -90,5 +92,6 @@ int limits_read(struct limits *l, const char *assembly_id, struct err *err)
     }
     wait = rate_bucket_take(&r->bucket, l->reads, 2 * l->reads, clock_mono_us());
     pthread_mutex_unlock(&l->lock);
-    return wait ? refuse(err, ERR_STATUS_RATE, wait, "reads of this status in a second", l->reads) : 0;
+    return wait ? refuse(err, ERR_STATUS_RATE, wait, "reads of this status in a second", l->reads)
+                : 0;
 }

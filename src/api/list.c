@@ -15,8 +15,10 @@ struct listing {
 static json_t *refreshed(struct app *app, const struct store_listed *l)
 {
     json_t *item = json_loads(l->item, 0, NULL);
-    AUTO(published_unref) struct published *p =
-        listing_is_over((enum listing_type)l->type) ? NULL : conductor_find(app->conductor, l->assembly_id);
+    AUTO(published_unref)
+    struct published *p = listing_is_over((enum listing_type)l->type)
+                              ? NULL
+                              : conductor_find(app->conductor, l->assembly_id);
 
     if (p && item) {
         struct listing_figures f = published_figures(p);
@@ -35,7 +37,8 @@ static void add_item(void *ctx, const struct store_listed *l)
 
 static int keywords_of(char **out, struct call *c, struct err *err)
 {
-    static const char *const names[] = {"keywords", "keyword"}; /* the second is what the Go SDK sends */
+    static const char *const names[] = {"keywords",
+                                        "keyword"}; /* the second is what the Go SDK sends */
     AUTO(json_unref) json_t *list = json_array();
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -65,7 +68,8 @@ static int keywords_of(char **out, struct call *c, struct err *err)
 
 int assemblies_list(struct call *c, struct err *err)
 {
-    const char *type = call_text(c, "type"), *order = call_text(c, "order"), *todate = call_text(c, "todate");
+    const char *type = call_text(c, "type"), *order = call_text(c, "order"),
+               *todate = call_text(c, "todate");
     AUTO(mem_free) char *keywords = NULL;
     struct store_list_query q = {.workspace = c->auth.key->workspace, .to_us = INT64_MAX};
     struct listing list = {c->app, json_array()};

@@ -44,8 +44,9 @@ static void answer_stored(struct http_request *req, const char *id)
         json_object_set_new(progress, "progress_combined", json_integer(100));
     json_array_foreach (json_object_get(status, "uploads"), i, upload)
         if (done)
-            json_array_append_new(json_object_get(progress, "progress_per_original_file"),
-                                  json_pack("{s:s,s:i}", "original_id", jstr_or(upload, "id", ""), "progress", 100));
+            json_array_append_new(
+                json_object_get(progress, "progress_per_original_file"),
+                json_pack("{s:s,s:i}", "original_id", jstr_or(upload, "id", ""), "progress", 100));
     answer(req, progress);
 }
 

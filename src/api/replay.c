@@ -1,4 +1,5 @@
-/* POST /assemblies/{id}/replay: a new Assembly over the uploads of an old one. Contract: api-assemblies.md 5.
+/* POST /assemblies/{id}/replay: a new Assembly over the uploads of an old one. Contract:
+ * api-assemblies.md 5.
  *
  * Its blobs are second names of the old one's, so each expires in its own time. */
 #include "api/call.h"
@@ -25,7 +26,9 @@ static int keep_event(void *ctx, int64_t seq, int64_t at_us, const char *json)
 
     (void)seq;
     if (type >= 0)
-        (void)!assembly_apply(a, &(struct event){(enum event_type)type, json_object_get(record, "d"), at_us}, &fx, NULL);
+        (void)!assembly_apply(
+            a, &(struct event){(enum event_type)type, json_object_get(record, "d"), at_us}, &fx,
+            NULL);
     effects_done(&fx);
     return 0;
 }
@@ -57,7 +60,8 @@ static int load(struct assembly **out, struct call *c, const char *id, struct er
     if (!assembly_is_over(a))
         return err_set(err, ERR_NOT_FINISHED, "The Assembly is not over: %s", assembly_code(a));
     if (!a->uploading_finished)
-        return err_set(err, ERR_NOT_REPLAYABLE, "The uploads of the Assembly never became complete");
+        return err_set(err, ERR_NOT_REPLAYABLE,
+                       "The uploads of the Assembly never became complete");
     *out = take(a);
     return 0;
 }
@@ -75,7 +79,8 @@ static int clone_inputs(json_t *list, struct call *c, const struct assembly *a, 
         id_new(id);
         if (blob_clone(c->app->blobs, f->id, id, err) < 0)
             return err->code == ERR_NOT_FOUND
-                       ? err_set(err, ERR_NOT_REPLAYABLE, "The file '%.100s' of the Assembly is gone", f->name)
+                       ? err_set(err, ERR_NOT_REPLAYABLE,
+                                 "The file '%.100s' of the Assembly is gone", f->name)
                        : -1;
         json_t *input = json_pack("{s:s,s:o,s:I,s:O*}", "id", id, "name", jstring(f->name), "size",
                                   (json_int_t)f->size, "user_meta", f->user_meta);
@@ -89,7 +94,8 @@ static int clone_inputs(json_t *list, struct call *c, const struct assembly *a, 
 /* The steps as they ran, with what the request changes in them. */
 static json_t *merged_steps(const struct assembly *a, const json_t *params)
 {
-    json_t *steps = json_deep_copy(json_object_get(a->created, "steps")), *over = json_object_get(params, "steps");
+    json_t *steps = json_deep_copy(json_object_get(a->created, "steps")),
+           *over = json_object_get(params, "steps");
 
     if (!over || json_is_null(over))
         return steps;
@@ -111,8 +117,12 @@ static char *masked(const json_t *params)
 
 static json_t *describe(struct call *c, const struct assembly *a, struct replay *r)
 {
-    static const char *const kept[] = {"usage_tags", "ignore_upload_meta_data_errors", "emit_execution_progress",
-                                       "template_id", "template_name", "template"};
+    static const char *const kept[] = {"usage_tags",
+                                       "ignore_upload_meta_data_errors",
+                                       "emit_execution_progress",
+                                       "template_id",
+                                       "template_name",
+                                       "template"};
     AUTO(json_unref) json_t *steps = merged_steps(a, c->params);
     AUTO(json_unref) json_t *fields = json_deep_copy(a->fields);
     json_t *over = json_object_get(c->params, "fields");
@@ -121,21 +131,24 @@ static json_t *describe(struct call *c, const struct assembly *a, struct replay 
     if (json_is_object(over))
         json_object_update(fields, over);
     r->notify_url = json_is_string(notify) ? mem_strdup(json_string_value(notify))
-                    : notify || !jstr(a->created, "notify_url") ? NULL
-                                                                : mem_strdup(jstr(a->created, "notify_url"));
-    AUTO(json_unref) json_t *merged =
+                    : notify || !jstr(a->created, "notify_url")
+                        ? NULL
+                        : mem_strdup(jstr(a->created, "notify_url"));
+    AUTO(json_unref)
+    json_t *merged =
         json_pack("{s:O?,s:O,s:s?}", "steps", steps, "fields", fields, "notify_url", r->notify_url);
     AUTO(mem_free) char *params_text = masked(c->params);
     AUTO(mem_free) char *merged_text = masked(merged);
     char nonce[ID_LEN + 1];
 
     id_new(nonce);
-    json_t *d = json_pack("{s:s,s:s,s:s,s:O?,s:o,s:o,s:O,s:i,s:b,s:i,s:i,s:I,s:I,s:i,s:s,s:s,s:O}", "workspace",
-                          a->workspace, "key_id", c->auth.key->id, "base_url", r->base_url, "steps", steps, "params",
-                          jstring(params_text), "merged_params", jstring(merged_text), "fields", fields, "expected", 0,
-                          "body_done", 1, "body_bytes", 0, "body_expected", 0, "max_size",
-                          (json_int_t)c->auth.max_size, "max_files", (json_int_t)c->auth.max_files, "max_attempts",
-                          (int)c->app->config->job_attempts, "nonce", nonce, "parent_id", a->id, "inputs", r->inputs);
+    json_t *d = json_pack(
+        "{s:s,s:s,s:s,s:O?,s:o,s:o,s:O,s:i,s:b,s:i,s:i,s:I,s:I,s:i,s:s,s:s,s:O}", "workspace",
+        a->workspace, "key_id", c->auth.key->id, "base_url", r->base_url, "steps", steps, "params",
+        jstring(params_text), "merged_params", jstring(merged_text), "fields", fields, "expected",
+        0, "body_done", 1, "body_bytes", 0, "body_expected", 0, "max_size",
+        (json_int_t)c->auth.max_size, "max_files", (json_int_t)c->auth.max_files, "max_attempts",
+        (int)c->app->config->job_attempts, "nonce", nonce, "parent_id", a->id, "inputs", r->inputs);
     jset(d, "client", http_header(c->req, "Transloadit-Client"));
     jset(d, "notify_url", r->notify_url);
     for (size_t i = 0; i < ARRAY_LEN(kept); i++)
@@ -194,10 +207,12 @@ int assembly_replay(struct call *c, struct err *err)
         return err_set(err, ERR_BUSY, "The server is shutting down");
     if (limits_create(c->app->limits, c->auth.key->workspace, err) < 0)
         return -1;
-    if (notify_url_check(json_object_get(c->params, "notify_url"), err) < 0 || load(&a, c, http_path_arg(c->req, 0), err) < 0)
+    if (notify_url_check(json_object_get(c->params, "notify_url"), err) < 0 ||
+        load(&a, c, http_path_arg(c->req, 0), err) < 0)
         return -1;
     if (jstr(c->params, "template_id"))
-        return err_set(err, ERR_TEMPLATE_NOT_FOUND, "There is no Template '%.100s'", jstr(c->params, "template_id"));
+        return err_set(err, ERR_TEMPLATE_NOT_FOUND, "There is no Template '%.100s'",
+                       jstr(c->params, "template_id"));
 
     struct replay *r = mem_zalloc(sizeof *r);
     r->call = c;

@@ -18,7 +18,8 @@ void wishes_read(struct wishes *w, const json_t *params, bool may_redirect, char
         w->await = AWAIT_END;
     if (until && !strcmp(until, "notification"))
         w->await = AWAIT_NOTIFICATION;
-    if (url && may_redirect && (!strncasecmp(url, "http://", 7) || !strncasecmp(url, "https://", 8)) &&
+    if (url && may_redirect &&
+        (!strncasecmp(url, "http://", 7) || !strncasecmp(url, "https://", 8)) &&
         !strpbrk(url, "\r\n\t "))
         w->redirect = mem_strdup(url);
 }
@@ -30,7 +31,8 @@ void wishes_done(struct wishes *w)
     *w = (struct wishes){0};
 }
 
-static void redirect(struct http_response *r, const struct wishes *w, const char *id, const char *code)
+static void redirect(struct http_response *r, const struct wishes *w, const char *id,
+                     const char *code)
 {
     AUTO(str_done) struct str b = {0};
     AUTO(mem_free) char *url = mem_printf("%s/assemblies/%s", w->base_url, id);
@@ -65,8 +67,8 @@ static char *shortened(const char *status_json)
     return json_text(few);
 }
 
-struct http_response *wishes_response(const struct wishes *w, const char *assembly_id, const char *status_json,
-                                      int http_code, const char *code)
+struct http_response *wishes_response(const struct wishes *w, const char *assembly_id,
+                                      const char *status_json, int http_code, const char *code)
 {
     struct http_response *r = http_response_new(w->redirect ? 302 : http_code);
     char *text = w->quiet ? shortened(status_json) : mem_strdup(status_json);
@@ -78,13 +80,15 @@ struct http_response *wishes_response(const struct wishes *w, const char *assemb
     return r;
 }
 
-struct http_response *wishes_refusal(const struct wishes *w, const char *assembly_id, const struct err *err)
+struct http_response *wishes_refusal(const struct wishes *w, const char *assembly_id,
+                                     const struct err *err)
 {
     if (!w->redirect)
         return reply_error_response(err, NULL);
-    AUTO(json_unref) json_t *body = json_pack("{s:s,s:i,s:o,s:o}", "error", err_name(err), "http_code",
-                                              err_http_status(err), "message", jstring(err->msg), "reason",
-                                              jstring(err->msg));
+    AUTO(json_unref)
+    json_t *body =
+        json_pack("{s:s,s:i,s:o,s:o}", "error", err_name(err), "http_code", err_http_status(err),
+                  "message", jstring(err->msg), "reason", jstring(err->msg));
     AUTO(mem_free) char *text = json_text(body);
     return wishes_response(w, assembly_id, text, 302, err_name(err));
 }

@@ -1,7 +1,8 @@
-/* wishes.h - how a create request wants to be answered: redirect_url, quiet, await (api-assemblies.md 1.2, 1.4, 1.5). */
+/* wishes.h - how a create request wants to be answered: redirect_url, quiet, await
+ * (api-assemblies.md 1.2, 1.4, 1.5). */
 #pragma once
-#include "http/server.h"
 #include "base/json.h"
+#include "http/server.h"
 
 enum await { AWAIT_NOTHING, AWAIT_END, AWAIT_NOTIFICATION };
 
@@ -16,7 +17,8 @@ struct wishes {
 void wishes_read(struct wishes *w, const json_t *params, bool may_redirect, char *base_url);
 void wishes_done(struct wishes *w);
 /* The answer: status_json is the whole document, lent. code NULL: a success. */
-struct http_response *wishes_response(const struct wishes *w, const char *assembly_id, const char *status_json,
-                                      int http_code, const char *code);
+struct http_response *wishes_response(const struct wishes *w, const char *assembly_id,
+                                      const char *status_json, int http_code, const char *code);
 /* Nothing was created, or the request failed: reply_error_response() with what was wished. */
-struct http_response *wishes_refusal(const struct wishes *w, const char *assembly_id, const struct err *err);
+struct http_response *wishes_refusal(const struct wishes *w, const char *assembly_id,
+                                     const struct err *err);

@@ -25,19 +25,26 @@ enum listing_type listing_type(const struct assembly *a)
 {
     switch (a->state) {
     case ASSEMBLY_NEW:
-    case ASSEMBLY_UPLOADING: return LISTING_UPLOADING;
-    case ASSEMBLY_EXECUTING: return LISTING_EXECUTING;
-    case ASSEMBLY_COMPLETED: return LISTING_COMPLETED;
-    case ASSEMBLY_CANCELED: return LISTING_CANCELED;
-    case ASSEMBLY_ABORTED: return LISTING_ABORTED;
-    case ASSEMBLY_FAILED: return LISTING_FAILED;
+    case ASSEMBLY_UPLOADING:
+        return LISTING_UPLOADING;
+    case ASSEMBLY_EXECUTING:
+        return LISTING_EXECUTING;
+    case ASSEMBLY_COMPLETED:
+        return LISTING_COMPLETED;
+    case ASSEMBLY_CANCELED:
+        return LISTING_CANCELED;
+    case ASSEMBLY_ABORTED:
+        return LISTING_ABORTED;
+    case ASSEMBLY_FAILED:
+        return LISTING_FAILED;
     }
     return LISTING_ALL;
 }
 
 struct listing_figures listing_figures(const struct assembly *a)
 {
-    int64_t received = a->body_bytes + a->tus_received, expected = a->body_expected + a->tus_expected;
+    int64_t received = a->body_bytes + a->tus_received,
+            expected = a->body_expected + a->tus_expected;
 
     return (struct listing_figures){
         .created_us = a->created_us,
@@ -90,8 +97,9 @@ static void set_files(json_t *o, const struct assembly *a)
         const struct file *f = a->files[i];
 
         if (file_is_original(f))
-            json_array_append_new(list, json_pack("{s:o,s:I,s:s?,s:s?,s:o}", "name", jstring(f->name), "size",
-                                                  (json_int_t)f->size, "mime", f->mime, "type", f->type, "field",
+            json_array_append_new(list, json_pack("{s:o,s:I,s:s?,s:s?,s:o}", "name",
+                                                  jstring(f->name), "size", (json_int_t)f->size,
+                                                  "mime", f->mime, "type", f->type, "field",
                                                   f->field ? jstring(f->field) : json_null()));
     }
     AUTO(mem_free) char *text = json_array_size(list) ? json_text(list) : NULL;
@@ -103,7 +111,8 @@ static void set_text(json_t *o, const char *name, const char *value)
     json_object_set_new(o, name, value ? jstring(value) : json_null());
 }
 
-char *listing_item(const struct assembly *a, const char *instance, const char *region, int64_t now_us)
+char *listing_item(const struct assembly *a, const char *instance, const char *region,
+                   int64_t now_us)
 {
     AUTO(json_unref) json_t *o = json_object();
     const json_t *c = a->created;
@@ -130,7 +139,10 @@ char *listing_item(const struct assembly *a, const char *instance, const char *r
 
 /* towlower() of the process's own locale would know ASCII only. */
 static locale_t unicode_locale;
-static void open_unicode(void) { unicode_locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0); }
+static void open_unicode(void)
+{
+    unicode_locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+}
 
 static locale_t unicode(void)
 {

@@ -1,4 +1,5 @@
-/* Execution progress (api-realtime.md 4): per input file, finished jobs of all that are known or planned. */
+/* Execution progress (api-realtime.md 4): per input file, finished jobs of all that are known or
+ * planned. */
 #include "assembly/assembly.h"
 
 #include <string.h>
@@ -33,7 +34,9 @@ static void tally_jobs(struct tally *tallies, const struct map *by_id, const str
     }
     for (int i = 0; i < a->job_count; i++) {
         const struct job *j = a->jobs[i];
-        const char *original = j->input_count ? json_string_value(json_array_get(j->inputs[0]->original_ids, 0)) : NULL;
+        const char *original =
+            j->input_count ? json_string_value(json_array_get(j->inputs[0]->original_ids, 0))
+                           : NULL;
         size_t at = original ? (size_t)map_get(by_id, original) : 0;
         bool open = j->state == JOB_QUEUED || j->state == JOB_RUNNING;
 
@@ -71,12 +74,14 @@ char *progress_json(struct assembly *a)
         if (now > f->shown_progress)
             f->shown_progress = now;
         sum += f->shown_progress;
-        str_addf(&b, "%s{\"original_id\":\"%s\",\"progress\":%.0f}", originals++ ? "," : "", f->id, f->shown_progress);
+        str_addf(&b, "%s{\"original_id\":\"%s\",\"progress\":%.0f}", originals++ ? "," : "", f->id,
+                 f->shown_progress);
     }
     if (originals && sum / originals > a->shown_progress)
         a->shown_progress = sum / originals;
     if (a->state == ASSEMBLY_COMPLETED)
         a->shown_progress = 100;
     AUTO(mem_free) char *list = str_take(&b);
-    return mem_printf("{\"progress_combined\":%.0f,\"progress_per_original_file\":[%s]}", a->shown_progress, list);
+    return mem_printf("{\"progress_combined\":%.0f,\"progress_per_original_file\":[%s]}",
+                      a->shown_progress, list);
 }

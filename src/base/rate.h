@@ -1,4 +1,5 @@
-/* rate.h - how often something may happen. Pure: the time is an argument. Not thread-safe. A zeroed struct is ready. */
+/* rate.h - how often something may happen. Pure: the time is an argument. Not thread-safe. A zeroed
+ * struct is ready. */
 #pragma once
 #include <stdint.h>
 

@@ -8,8 +8,8 @@ static bool is_awaited(const struct live *l, bool notified)
 {
     const char *status = jstr_or(l->a->notify, "notify_status", "");
 
-    return assembly_is_over(l->a) && (!notified || !jstr(l->a->created, "notify_url") || !strcmp(status, "successful") ||
-                                      !strcmp(status, "failed"));
+    return assembly_is_over(l->a) && (!notified || !jstr(l->a->created, "notify_url") ||
+                                      !strcmp(status, "successful") || !strcmp(status, "failed"));
 }
 
 void await_answer(struct conductor *c, struct live *l, bool all)
@@ -36,11 +36,13 @@ void await_begin(struct conductor *c, struct live *l, const struct news *n)
         return;
     }
     struct waiter *w = mem_zalloc(sizeof *w);
-    *w = (struct waiter){.next = l->awaiters, .notified = notified, .reply = n->reply, .ctx = n->ctx};
+    *w = (struct waiter){
+        .next = l->awaiters, .notified = notified, .reply = n->reply, .ctx = n->ctx};
     l->awaiters = w;
 }
 
-void conductor_await(struct conductor *c, const char *assembly_id, bool notified, conductor_reply reply, void *ctx)
+void conductor_await(struct conductor *c, const char *assembly_id, bool notified,
+                     conductor_reply reply, void *ctx)
 {
     struct news *n = mem_zalloc(sizeof *n);
 

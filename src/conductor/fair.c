@@ -2,8 +2,9 @@
 #include "base/auto.h"
 
 #define FIRST_GUESS_US 100000 /* before a lane has shown how long its items take */
-#define STAY_US 100000 /* a lane may be ahead by so much and be served again: workers belong to one workspace, and a
-                        * change costs a new process */
+#define STAY_US                                                                                    \
+    100000 /* a lane may be ahead by so much and be served again: workers belong to one workspace, \
+            * and a change costs a new process */
 
 static void place(struct fair_queue *q, int at, struct fair_lane *l)
 {

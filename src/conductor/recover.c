@@ -154,6 +154,7 @@ void recover_one(struct conductor *c, struct live *l)
     published_unref(old);
     if (store_events(c->conf.store, id, replay_event, &r, &err) < 0)
         log_error(&l->a->log, "can't be read again: %s", err.msg);
+    tenant_follow(c, l); /* one whose very creation was lost does not count */
 }
 
 void purge_expired(struct conductor *c)

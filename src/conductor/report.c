@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool is_enabled(const struct live *l) { return jbool(l->a->created, "emit_execution_progress", false); }
+static bool is_enabled(const struct live *l)
+{
+    return jbool(l->a->created, "emit_execution_progress", false);
+}
 
 void report_tick(struct live *l)
 {
@@ -28,7 +31,8 @@ void report_answer(struct conductor *c, struct live *l, const struct news *n)
     turn_answer(c, n->reply, n->ctx, l ? NULL : &err, l);
 }
 
-void conductor_report(struct conductor *c, const char *assembly_id, conductor_reply reply, void *ctx)
+void conductor_report(struct conductor *c, const char *assembly_id, conductor_reply reply,
+                      void *ctx)
 {
     struct news *n = mem_zalloc(sizeof *n);
 

@@ -13,8 +13,8 @@ struct tenant *tenant_of(struct conductor *c, const char *workspace)
     t = mem_zalloc(sizeof *t);
     for (int role = 0; role < 2; role++)
         for (int batch = 0; batch < 2; batch++)
-            t->lanes[role][batch] =
-                (struct fair_lane){.queue = &c->queues[role][batch], .limit = batch ? 0 : c->conf.job_slots};
+            t->lanes[role][batch] = (struct fair_lane){.queue = &c->queues[role][batch],
+                                                       .limit = batch ? 0 : c->conf.job_slots};
     map_put(&c->tenants, workspace, t);
     return t;
 }
@@ -67,7 +67,8 @@ void slots_answer(struct conductor *c, const struct news *n)
         if (a->in->steps[j->step].batch || r->undo)
             continue;
         snprintf(id, sizeof id, "%d", r->job);
-        json_object_set_new(member(member(slots, a->id), a->in->steps[j->step].name), id, json_integer(occupied));
+        json_object_set_new(member(member(slots, a->id), a->in->steps[j->step].name), id,
+                            json_integer(occupied));
         count += occupied;
     }
     json_object_set_new(n->data, "count", json_integer(count));
@@ -75,7 +76,8 @@ void slots_answer(struct conductor *c, const struct news *n)
     turn_answer(c, n->reply, n->ctx, NULL, NULL);
 }
 
-void conductor_job_slots(struct conductor *c, const char *workspace, json_t *out, conductor_reply reply, void *ctx)
+void conductor_job_slots(struct conductor *c, const char *workspace, json_t *out,
+                         conductor_reply reply, void *ctx)
 {
     struct news *n = mem_zalloc(sizeof *n);
 

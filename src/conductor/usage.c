@@ -4,7 +4,8 @@
 
 #include <time.h>
 
-int usage_save(struct conductor *c, struct live *l, int job, int64_t billed, int64_t at_us, struct err *err)
+int usage_save(struct conductor *c, struct live *l, int job, int64_t billed, int64_t at_us,
+               struct err *err)
 {
     const struct job *j = l->a->jobs[job];
     int64_t raw = j->out_bytes;

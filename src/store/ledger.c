@@ -5,12 +5,13 @@ int store_ledger_add(struct store *s, const struct store_usage *u, struct err *e
 {
     int added;
 
-    if (store_run(s, &added, Q_LEDGER_ADD, err, "tittiit", u->assembly_id, u->job, u->workspace, u->month,
-                  u->raw_bytes, u->bytes, u->robot) < 0)
+    if (store_run(s, &added, Q_LEDGER_ADD, err, "tittiit", u->assembly_id, u->job, u->workspace,
+                  u->month, u->raw_bytes, u->bytes, u->robot) < 0)
         return -1;
     if (!added)
         return 0; /* it is in the sums already */
-    return store_run(s, NULL, Q_BILL_ADD, err, "tttii", u->workspace, u->month, u->robot, u->raw_bytes, u->bytes);
+    return store_run(s, NULL, Q_BILL_ADD, err, "tttii", u->workspace, u->month, u->robot,
+                     u->raw_bytes, u->bytes);
 }
 
 static int bill(struct db *db, const char *workspace, const char *month,

@@ -1,4 +1,5 @@
-/* What a page of the list of Assemblies costs, by how many there are. Takes a directory (default: TMPDIR or /tmp). */
+/* What a page of the list of Assemblies costs, by how many there are. Takes a directory (default:
+ * TMPDIR or /tmp). */
 #include "../unit/tempdir.h"
 #include "base/clock.h"
 #include "base/id.h"
@@ -26,14 +27,21 @@ static void fill(struct store *s, int from, int to)
         if (i % 1000 == 0 && store_begin(s, &err) < 0)
             die(&err);
         id_new(id);
-        AUTO(mem_free) char *item = mem_printf(
-            "{\"id\":\"%s\",\"parent_id\":null,\"account_id\":\"" WS "\",\"template_id\":null,\"template_name\":null,"
-            "\"instance\":\"host\",\"region\":\"local\",\"notify_url\":null,\"redirect_url\":null,\"files\":\"[{\\\"name\\\":"
-            "\\\"picture%d.jpg\\\",\\\"size\\\":485784,\\\"mime\\\":\\\"image/jpeg\\\",\\\"type\\\":\\\"image\\\",\\\"field\\\":"
-            "\\\"file\\\"}]\",\"warning_count\":0,\"num_input_files\":1,\"bytes_usage\":1097155,\"bytes_received\":486608,"
-            "\"bytes_expected\":486608,\"upload_duration\":2.814,\"execution_duration\":1.25,\"execution_start\":"
-            "\"2031-05-06T07:08:09.000Z\",\"created\":\"2031-05-06T07:08:09.000Z\",\"created_ts\":1935817689,"
-            "\"ok\":\"ASSEMBLY_COMPLETED\",\"error\":null}", id, i);
+        AUTO(mem_free)
+        char *item = mem_printf("{\"id\":\"%s\",\"parent_id\":null,\"account_id\":\"" WS
+                                "\",\"template_id\":null,\"template_name\":null,"
+                                "\"instance\":\"host\",\"region\":\"local\",\"notify_url\":null,"
+                                "\"redirect_url\":null,\"files\":\"[{\\\"name\\\":"
+                                "\\\"picture%d.jpg\\\",\\\"size\\\":485784,\\\"mime\\\":\\\"image/"
+                                "jpeg\\\",\\\"type\\\":\\\"image\\\",\\\"field\\\":"
+                                "\\\"file\\\"}]\",\"warning_count\":0,\"num_input_files\":1,"
+                                "\"bytes_usage\":1097155,\"bytes_received\":486608,"
+                                "\"bytes_expected\":486608,\"upload_duration\":2.814,\"execution_"
+                                "duration\":1.25,\"execution_start\":"
+                                "\"2031-05-06T07:08:09.000Z\",\"created\":\"2031-05-06T07:08:09."
+                                "000Z\",\"created_ts\":1935817689,"
+                                "\"ok\":\"ASSEMBLY_COMPLETED\",\"error\":null}",
+                                id, i);
         struct store_listed l = {id, WS, 1 + i % 6, i * SECOND_US, item, id};
         /* as it happens: added when it is created, and changed twice */
         for (int state = 1; state <= 3; state++) {
@@ -46,7 +54,10 @@ static void fill(struct store *s, int from, int to)
     }
 }
 
-static void count_bytes(void *ctx, const struct store_listed *l) { *(size_t *)ctx += strlen(l->item); }
+static void count_bytes(void *ctx, const struct store_listed *l)
+{
+    *(size_t *)ctx += strlen(l->item);
+}
 
 static int compare(const void *a, const void *b)
 {
@@ -84,8 +95,8 @@ int main(int argc, char **argv)
 
     if (store_open(&s, path, &err) < 0 || store_reader_open(&r, path, &err) < 0)
         die(&err);
-    printf("%10s %12s %12s %12s %12s %12s %12s\n", "entries", "first page", "middle", "last page", "type, first",
-           "type, last", "dates, last");
+    printf("%10s %12s %12s %12s %12s %12s %12s\n", "entries", "first page", "middle", "last page",
+           "type, first", "type, last", "dates, last");
     for (size_t i = 0; i < ARRAY_LEN(sizes) && sizes[i] <= max; i++) {
         int n = sizes[i], of_type = n / 6;
         struct store_list_query q = {.workspace = WS, .to_us = INT64_MAX, .limit = 50};
@@ -109,8 +120,9 @@ int main(int argc, char **argv)
         q.to_us = (n - 500) * SECOND_US;
         q.offset = (n - 600) / 6 - 60;
         int64_t dates = median(r, &q);
-        printf("%10d %9lld us %9lld us %9lld us %9lld us %9lld us %9lld us\n", n, (long long)first, (long long)middle,
-               (long long)last, (long long)type_first, (long long)type_last, (long long)dates);
+        printf("%10d %9lld us %9lld us %9lld us %9lld us %9lld us %9lld us\n", n, (long long)first,
+               (long long)middle, (long long)last, (long long)type_first, (long long)type_last,
+               (long long)dates);
     }
     return 0;
 }

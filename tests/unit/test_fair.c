@@ -1,6 +1,6 @@
 /* Lanes played on a few workers with a clock of the test's own. */
-#include "conductor/fair.h"
 #include "base/auto.h"
+#include "conductor/fair.h"
 #include "unit.h"
 
 #include <stdlib.h>
@@ -14,9 +14,10 @@ struct work {
     int64_t took_us, charged_us, end_us;
 };
 
-/* Every lane always has `waiting` items; lane i's take took_us[i]. Time each lane gets within total_us. */
-static void play(int64_t got_us[LANES], int lanes, int workers, const int64_t *took_us, const int *waiting, const int *limit,
-                 int64_t total_us)
+/* Every lane always has `waiting` items; lane i's take took_us[i]. Time each lane gets within
+ * total_us. */
+static void play(int64_t got_us[LANES], int lanes, int workers, const int64_t *took_us,
+                 const int *waiting, const int *limit, int64_t total_us)
 {
     struct fair_queue q = {0};
     struct fair_lane lane[LANES] = {{0}};
@@ -82,8 +83,9 @@ static void two_lanes_share_evenly_however_long_and_many_their_items_are(void **
         int64_t took[2];
         int waiting[2];
     } cases[] = {
-        {1, {10000, 10000}, {1000, 1}},  {2, {10000, 10000}, {5000, 2}},   {2, {500000, 1000}, {3000, 4}},
-        {1, {1000, 300000}, {2, 500}},   {3, {20000, 70000}, {100, 100}},  {2, {100, 100000}, {1000, 10}},
+        {1, {10000, 10000}, {1000, 1}},  {2, {10000, 10000}, {5000, 2}},
+        {2, {500000, 1000}, {3000, 4}},  {1, {1000, 300000}, {2, 500}},
+        {3, {20000, 70000}, {100, 100}}, {2, {100, 100000}, {1000, 10}},
         {2, {1000000, 10000}, {50, 50}}, {3, {1000, 2000000}, {3, 10000}},
     };
     (void)state;
@@ -161,7 +163,7 @@ static void items_leave_in_their_order_and_from_anywhere(void **state)
         for (int i = 0; i < 20; i++)
             if (rand() % 3 == 0) {
                 fair_remove(&items[l][i]);
-                fair_remove(&items[l][i]); /* twice is fine */
+                fair_remove(&items[l][i]);       /* twice is fine */
                 items[l][i].prev = &items[l][i]; /* mark */
             }
     for (struct fair_item *t; (t = fair_take(&charged, &q));) {

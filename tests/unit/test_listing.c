@@ -1,4 +1,5 @@
-/* The list of Assemblies against the plainest implementation there is: an array that is walked over. */
+/* The list of Assemblies against the plainest implementation there is: an array that is walked
+ * over. */
 #include "base/id.h"
 #include "store/store.h"
 #include "tempdir.h"
@@ -32,11 +33,12 @@ static void put(struct store *s, const struct entry *e)
     AUTO(mem_free) char *search = mem_printf("%s\ntype%d\n", e->id, e->type);
     AUTO(mem_free) char *item = mem_printf("{\"id\":\"%s\"}", e->id);
 
-    assert_int_equal(store_listed_put(s,
-                                      &(struct store_listed){e->id, e->other_workspace ? WS_B : WS_A, e->type,
-                                                             e->created_us, item, search},
-                                      &err),
-                     0);
+    assert_int_equal(
+        store_listed_put(s,
+                         &(struct store_listed){e->id, e->other_workspace ? WS_B : WS_A, e->type,
+                                                e->created_us, item, search},
+                         &err),
+        0);
 }
 
 static int setup(void **state)
@@ -89,7 +91,10 @@ static int teardown(void **state)
     return 0;
 }
 
-static void add_id(void *ctx, const struct store_listed *l) { str_addf(ctx, "%s\n", l->assembly_id); }
+static void add_id(void *ctx, const struct store_listed *l)
+{
+    str_addf(ctx, "%s\n", l->assembly_id);
+}
 
 static int64_t plainly(struct str *out, const struct fixture *f, const struct store_list_query *q)
 {
@@ -98,8 +103,9 @@ static int64_t plainly(struct str *out, const struct fixture *f, const struct st
     for (int k = 0; k < ENTRIES; k++) {
         const struct entry *e = &f->e[q->ascending ? k : ENTRIES - 1 - k];
 
-        if (e->gone || e->other_workspace != !strcmp(q->workspace, WS_B) || (q->type && e->type != q->type) ||
-            e->created_us < q->from_us || e->created_us > q->to_us ||
+        if (e->gone || e->other_workspace != !strcmp(q->workspace, WS_B) ||
+            (q->type && e->type != q->type) || e->created_us < q->from_us ||
+            e->created_us > q->to_us ||
             (q->keywords && e->type != q->keywords[strlen(q->keywords) - 3] - '0'))
             continue;
         if (n >= q->offset && n < q->offset + q->limit)

@@ -1,5 +1,5 @@
-#include "base/rate.h"
 #include "base/clock.h"
+#include "base/rate.h"
 #include "unit.h"
 
 #include <stdlib.h>
