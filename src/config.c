@@ -33,6 +33,7 @@ static const struct choice log_levels[] = {
 static const struct choice log_formats[] = {
     {"text", LOG_FORMAT_TEXT}, {"json", LOG_FORMAT_JSON}, {0}};
 static const struct choice notify_signatures[] = {{"sha384", NOTIFY_SHA384}, {"sha1", NOTIFY_SHA1}, {0}};
+static const struct choice rate_statuses[] = {{"413", 413}, {"429", 429}, {0}};
 static const struct choice isolations[] = {
     {"worker", ISOLATION_WORKER}, {"job", ISOLATION_JOB}, {0}};
 
@@ -79,6 +80,12 @@ static const struct setting settings[] = {
     INT(max_frames, "2000", "Most frames of an animation.", .min = 1),
     STRING(import_allow, "", "Private networks that imports may reach. Empty: none."),
     SIZE(import_max_size, "10G", "Largest imported file.", .min = 1),
+    INT(create_rate, "0", "Assemblies a workspace may create in a minute. 0: any number.", .max = 1000000),
+    ENUM(create_rate_status, rate_statuses, "413", "HTTP status of a creation above that; Uppy waits at 429 only."),
+    INT(max_assemblies, "10000", "Assemblies of a workspace that are not over. 0: any number."),
+    INT(priority_jobs, "0", "Jobs of a workspace at a time, of each kind, batch aside. 0: any number.", .max = 1000000),
+    INT(status_rate, "0", "Reads of one Assembly's status in a second. 0: any number.", .max = 1000000),
+    SIZE(max_status_size, "64M", "Largest status document. 0: any size."),
     INT(cancel_wait_ms, "1000", "How long a cancel waits for the end of the jobs.", .max = 60000),
     INT(upload_expiry_s, "28800", "Forget an upload that nobody goes on with.", .min = 1),
     INT(assembly_expiry_s, "28800", "End an Assembly that nothing happens in.", .min = 1),

@@ -20,13 +20,14 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 struct config {
     const char *config, *listen, *data, *public_url, *import_allow, *region;
     int log_level; /* enum log_level */
-    int log_format, isolation, notify_signature;
+    int log_format, isolation, notify_signature, create_rate_status;
     int64_t http_threads, max_connections, idle_timeout_s, header_timeout_s;
     int64_t workers_media, workers_transfer, worker_jobs;
     int64_t job_timeout_s, job_memory_mb, job_file_size, job_attempts;
     int64_t max_upload_size, max_params_bytes, max_pixels, max_frames, import_max_size;
     const char *notify_allow;
     int64_t notify_timeout_s;
+    int64_t create_rate, max_assemblies, priority_jobs, status_rate, max_status_size;
     int64_t cancel_wait_ms, drain_timeout_s;
     int64_t upload_expiry_s, assembly_expiry_s, result_expiry_s, status_expiry_s;
     bool trust_forwarded, require_jail, require_signature, cancel_requires_auth, fsync_uploads;

@@ -171,13 +171,16 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     s->app.seal = &s->seal;
     gethostname(s->instance, sizeof s->instance - 1);
     s->app.instance = s->instance;
+    s->app.limits =
+        limits_new(c->create_rate, c->status_rate, c->create_rate_status == 429 ? ERR_RATE_429 : ERR_RATE);
     if (guard_check_list(c->import_allow) < 0)
         return err_set(err, ERR_CONFIG, "import_allow: '%s' can't be read", c->import_allow);
     if (guard_check_list(c->notify_allow) < 0)
         return err_set(err, ERR_CONFIG, "notify_allow: '%s' can't be read", c->notify_allow);
     if (split_listen(s, &port, c->listen, err) < 0 || find_programs(s, err) < 0 ||
         server_lock_dir(&s->lock_fd, c->data, err) < 0 || store_open(&s->store, db, err) < 0 ||
-        store_reader_open(&s->app.reader, db, err) < 0 || blob_store_open(&s->app.blobs, blobs, err) < 0 ||
+        store_reader_open(&s->app.reader, db, err) < 0 ||
+        store_reader_open(&s->app.list_reader, db, err) < 0 || blob_store_open(&s->app.blobs, blobs, err) < 0 ||
         sealed_open(&s->seal, s->store, key_file, err) < 0 || first_key(s, err) < 0)
         return -1;
 
@@ -216,6 +219,10 @@ int server_start(struct server **out, const struct config *c, int log_level, str
         .notify_allow = c->notify_allow,
         .notify_timeout_s = (int)c->notify_timeout_s,
         .notify_sha1 = c->notify_signature == NOTIFY_SHA1,
+        .job_slots = (int)c->priority_jobs,
+        .max_assemblies = c->max_assemblies,
+        .max_status_bytes = c->max_status_size,
+        .too_many = c->create_rate_status == 429 ? ERR_RATE_429 : ERR_RATE,
         .robot_settings = s->settings,
     };
     if (conductor_start(&s->app.conductor, &conductor, err) < 0)
@@ -260,9 +267,11 @@ void server_stop(struct server *s)
     http_server_stop(s->http); /* streams and idle uploads: their clients come back and go on */
     uploads_close(s->app.uploads);
     store_reader_close(s->app.reader);
+    store_reader_close(s->app.list_reader);
     blob_store_close(s->app.blobs);
     store_close(s->store);
     fd_close(s->lock_fd);
+    limits_free(s->app.limits);
     free(s->scratch);
     free(s->partial);
     json_decref(s->settings);

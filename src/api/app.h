@@ -2,6 +2,7 @@
 #pragma once
 #include "api/keys.h"
 #include "conductor/conductor.h"
+#include "api/limits.h"
 #include "config.h"
 #include "http/reply.h"
 #include "store/store.h"
@@ -17,6 +18,8 @@ struct app {
     struct store_reader *reader;
     struct keys *keys;
     const struct seal_key *seal;
+    struct store_reader *list_reader; /* its own: a search may take longer than a status may wait */
+    struct limits *limits;
     const char *instance;
     int port;
     bool draining;
@@ -46,6 +49,8 @@ struct route {
     /* ...or on the conductor's thread inside the turn's transaction; answered when that is durable. Look at
      * everything that may be refused before the first put. */
     int (*write)(struct call *c, struct store *store, struct err *err);
+    /* ...or as read, but not answered before call_answer(). */
+    int (*later)(struct call *c, struct err *err);
     void (*after)(struct call *c); /* after a write's commit, on the conductor's thread; may be NULL */
 };
 
@@ -107,6 +112,8 @@ MUST_CHECK int template_load(struct template_use **out, struct app *app, const c
                              const char *id_or_name, struct err *err);
 /* Do the Template's own words forbid that the request changes its steps? */
 bool template_is_final(const struct template_use *t);
+/* over laid over base as api-instructions.md 3 has it; a new reference. */
+json_t *params_merge(json_t *base, json_t *over);
 /* *merged: params over the Template (api-instructions.md 3). Errors: ERR_TEMPLATE_DENIES. */
 MUST_CHECK int template_merge(json_t **merged, const struct template_use *t, const json_t *params, struct err *err);
 
@@ -134,8 +141,19 @@ int auth_key_delete(struct call *c, struct store *store, struct err *err);
 void auth_key_changed(struct call *c);
 void auth_key_deleted(struct call *c);
 
+/* ---- list.c, replay.c ---- */
+int assemblies_list(struct call *c, struct err *err);
+int assembly_replay(struct call *c, struct err *err);
+
+/* ---- account.c ---- */
+int job_slots(struct call *c, struct err *err);
+int bill_read(struct call *c, struct err *err);
+
 /* ---- handlers ---- */
+extern const struct http_handler assembly_progress_get, assembly_reserve_file, assembly_add_file;
 extern const struct http_handler assembly_create, assembly_get, assembly_delete;
 extern const struct http_handler files_get, stream_get, token_create;
 /* GET with ?method=delete, and DELETE without a body. */
 void assembly_answer(struct http_request *req, const char *id, struct published *p, int http_code);
+/* The status of a live Assembly with another `ok`. */
+void assembly_answer_as(struct http_request *req, struct published *p, const char *ok);

@@ -1,6 +1,7 @@
 /* POST|PUT /assemblies[/{id}], GET and DELETE /assemblies/{id}. Contract: api-assemblies.md 1-3. */
 #include "api/app.h"
 #include "api/notifications.h"
+#include "api/wishes.h"
 #include "assembly/payload.h"
 #include "base/clock.h"
 #include "base/id.h"
@@ -8,6 +9,7 @@
 #include "http/form.h"
 #include "upload/spool.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- answers ---- */
@@ -45,19 +47,29 @@ static void answer_jsonp(struct http_request *req, const char *callback, const c
     http_answer(req, r);
 }
 
-static void answer_not_found(struct http_request *req)
+static void answer_error(struct http_request *req, const struct err *err, const json_t *extra)
 {
     const char *callback = callback_of(req);
-    struct err err;
 
-    if (callback) {
-        answer_jsonp(req, callback,
-                     "{\"error\":\"ASSEMBLY_NOT_FOUND\",\"http_code\":404,"
-                     "\"message\":\"There is no such Assembly\"}");
+    if (!callback) {
+        reply_error(req, err, extra);
         return;
     }
+    AUTO(json_unref) json_t *body = json_pack("{s:s,s:i,s:o}", "error", err_name(err), "http_code", err_http_status(err),
+                                              "message", jstring(err->msg));
+    json_object_update(body, (json_t *)extra);
+    if (err->retry_s > 0)
+        json_object_set_new(body, "info", json_pack("{s:i}", "retryIn", err->retry_s));
+    AUTO(mem_free) char *text = json_text(body);
+    answer_jsonp(req, callback, text);
+}
+
+static void answer_not_found(struct http_request *req)
+{
+    struct err err;
+
     err_set(&err, ERR_ASSEMBLY_NOT_FOUND, "There is no such Assembly");
-    reply_error(req, &err, NULL);
+    answer_error(req, &err, NULL);
 }
 
 /* The status of a live Assembly, or what the store kept of one that is over. */
@@ -90,6 +102,16 @@ void assembly_answer(struct http_request *req, const char *id, struct published 
     }
 }
 
+void assembly_answer_as(struct http_request *req, struct published *p, const char *ok)
+{
+    struct shared_text *t = published_text(p, 200);
+    AUTO(json_unref) json_t *status = json_loads(t->s, 0, NULL);
+
+    shared_text_unref(t);
+    jset(status, "ok", ok);
+    reply_json(req, 200, json_text(status));
+}
+
 /* ---- create ---- */
 
 struct create {
@@ -105,6 +127,7 @@ struct create {
     struct spool spool;         /* of the file part that arrives now; guarded by watch */
     char *file_field, *file_name;
     char file_id[ID_LEN + 1];
+    struct wishes wishes;
     json_t *files;              /* complete ones that the Assembly does not know yet */
     int64_t received, max_size;
     bool created; /* posted to the conductor */
@@ -119,6 +142,7 @@ static void create_unref(struct create *c)
     form_free(c->form);
     spool_close(&c->spool, true);
     body_watch_free(c->watch);
+    wishes_done(&c->wishes);
     free(c->params);
     free(c->signature);
     free(c->expected);
@@ -176,6 +200,13 @@ static struct auth_request who(struct create *c)
                                  http_header(c->req, "Authorization")};
 }
 
+static void note_wishes(struct create *c, const json_t *params)
+{
+    const char *may = http_query(c->req, "redirect");
+
+    wishes_read(&c->wishes, params, !may || strcmp(may, "false"), app_base_url(c->req));
+}
+
 /* The data of the `created` event. -1: no Assembly is made at all (err). */
 static int describe_checked(json_t **out, struct create *c, const struct auth *who_is, json_t *params, bool body_done,
                             struct err *err)
@@ -188,6 +219,8 @@ static int describe_checked(json_t **out, struct create *c, const struct auth *w
 
     if (c->app->draining)
         return err_set(err, ERR_BUSY, "The server is shutting down");
+    if (limits_create(c->app->limits, who_is->key->workspace, err) < 0)
+        return -1;
     if (parse_count(&expected, c->expected ? c->expected : c->tus_expected, err) < 0)
         return -1;
     if (who_is->template_err.code) {
@@ -198,6 +231,7 @@ static int describe_checked(json_t **out, struct create *c, const struct auth *w
         merged = json_incref(params);
     else if (template_merge(&merged, template, params, err) < 0)
         return -1;
+    note_wishes(c, merged);
     if (notify_url_check(json_object_get(merged, "notify_url"), err) < 0 ||
         payload_check(json_object_get(merged, "notification_payload"), err) < 0)
         return -1;
@@ -232,6 +266,9 @@ static int describe_checked(json_t **out, struct create *c, const struct auth *w
         jset(*out, "template_name", template->name);
         json_object_set_new(*out, "template", jstring(content));
     }
+    jset(*out, "redirect_url", jstr(merged, "redirect_url"));
+    if (jbool(merged, "emit_execution_progress", false))
+        json_object_set_new(*out, "emit_execution_progress", json_true());
     if (why.code)
         json_object_set_new(*out, "error", refused(&why));
     return 0;
@@ -244,11 +281,30 @@ static int describe(json_t **out, struct create *c, bool body_done, struct err *
     json_t *params;
     int rc = auth_check(&auth, &params, c->app, AUTH_CREATE, &request, "assemblies:write", err);
 
-    if (rc == 0)
+    if (rc == 0) {
+        note_wishes(c, params);
         rc = describe_checked(out, c, &auth, params, body_done, err);
+    }
     auth_done(&auth);
     json_decref(params);
     return rc;
+}
+
+struct handed_over {
+    struct blob_store *blobs;
+    char id[ID_LEN + 1];
+};
+
+/* A file that nobody took (the id was in use, the Assembly is over...) is nobody's. After a failed commit it may be
+ * somebody's all the same. A refusal is rare, so the conductor's thread can remove it. */
+static void handed_over(void *ctx, const struct err *err, struct published *p)
+{
+    struct handed_over *h = ctx;
+
+    (void)p;
+    if (err && err->code != ERR_IO && err->code != ERR_NOSPACE)
+        (void)!blob_delete(h->blobs, h->id, NULL);
+    free(h);
 }
 
 static void post_files(struct create *c)
@@ -256,9 +312,38 @@ static void post_files(struct create *c)
     json_t *f;
     size_t i;
 
-    json_array_foreach (c->files, i, f)
-        post(c, EV_FILE_UPLOADED, json_pack("{s:O}", "file", f), NULL);
+    json_array_foreach (c->files, i, f) {
+        struct handed_over *h = mem_zalloc(sizeof *h);
+
+        h->blobs = c->app->blobs;
+        snprintf(h->id, sizeof h->id, "%s", jstr_or(f, "id", ""));
+        conductor_post(c->app->conductor,
+                       &(struct conductor_news){.assembly_id = c->id,
+                                                .type = EV_FILE_UPLOADED,
+                                                .data = json_pack("{s:O,s:s}", "file", f, "nonce", c->nonce),
+                                                .reply = handed_over,
+                                                .ctx = h});
+    }
     json_array_clear(c->files);
+}
+
+static struct http_response *created_response(const struct create *c, struct published *p, int http_code,
+                                              const struct err *err)
+{
+    if (!c->wishes.quiet && !c->wishes.redirect)
+        return status_response(p, http_code);
+    struct shared_text *t = published_text(p, http_code);
+    struct http_response *r = wishes_response(&c->wishes, c->id, t->s, http_code, err ? err_name(err) : NULL);
+    shared_text_unref(t);
+    return r;
+}
+
+static void answer_awaited(void *ctx, const struct err *err, struct published *p)
+{
+    struct create *c = ctx;
+
+    http_answer(c->req, p ? created_response(c, p, 200, NULL) : wishes_refusal(&c->wishes, c->id, err));
+    create_unref(c);
 }
 
 static void answer_created(void *ctx, const struct err *err, struct published *p)
@@ -269,15 +354,18 @@ static void answer_created(void *ctx, const struct err *err, struct published *p
         /* the instructions were refused, but the Assembly exists and says why */
         int status = err->code == ERR_SATURATED ? 200 : err_http_status(err);
 
-        http_answer(c->req, status_response(p, status == 413 ? 200 : status));
+        http_answer(c->req, created_response(c, p, status == 413 ? 200 : status, err));
+    } else if (p && !err && c->wishes.await) {
+        conductor_await(c->app->conductor, c->id, c->wishes.await == AWAIT_NOTIFICATION, answer_awaited, c);
+        return;
     } else if (p && (!err || published_is_over(p))) {
-        http_answer(c->req, status_response(p, 200));
+        http_answer(c->req, created_response(c, p, 200, NULL));
     } else {
         struct err none;
 
         if (!err)
             err_set(&none, ERR_INTERNAL, "The Assembly could not be created");
-        reply_error(c->req, err ? err : &none, NULL);
+        http_answer(c->req, wishes_refusal(&c->wishes, c->id, err ? err : &none));
     }
     create_unref(c);
 }
@@ -288,7 +376,8 @@ static void noted(void *ctx, const struct err *err, struct published *p)
 
     /* refused while its body arrives: no need to read gigabytes of it */
     if (err)
-        http_cut(c->req, p ? status_response(p, err_http_status(err)) : reply_error_response(err, NULL));
+        http_cut(c->req, p ? created_response(c, p, err_http_status(err), err)
+                           : wishes_refusal(&c->wishes, c->id, err));
     create_unref(c);
 }
 
@@ -451,10 +540,10 @@ static void give_up(struct create *c)
 
     if (c->created) {
         post(c, EV_FAIL,
-             json_pack("{s:i,s:s,s:o}", "code", err->code, "name", err->name, "msg", jstring(err->msg)), NULL);
+             json_pack("{s:i,s:s,s:o}", "code", err->code, "name", err_name(err), "msg", jstring(err->msg)), NULL);
         c->complete = true;
     }
-    http_cut(c->req, reply_error_response(err, NULL));
+    http_cut(c->req, wishes_refusal(&c->wishes, c->id, err));
 }
 
 static int create_body(struct http_request *req, const char *data, size_t len)
@@ -476,23 +565,23 @@ static enum http_next create_end(struct http_request *req)
     struct err err;
 
     if (c->err.code) {
-        reply_error(req, &c->err, NULL);
+        http_answer(req, wishes_refusal(&c->wishes, c->id, &c->err));
         return HTTP_ANSWERED;
     }
     if (c->form && form_finish(c->form, &err) < 0) {
         c->err = err;
         if (c->created)
-            post(c, EV_FAIL, json_pack("{s:i,s:s,s:o}", "code", err.code, "name", err.name, "msg",
+            post(c, EV_FAIL, json_pack("{s:i,s:s,s:o}", "code", err.code, "name", err_name(&err), "msg",
                                        jstring(err.msg)),
                  NULL);
         c->complete = true;
-        reply_error(req, &err, NULL);
+        http_answer(req, wishes_refusal(&c->wishes, c->id, &err));
         return HTTP_ANSWERED;
     }
     bool files = json_array_size(c->files) > 0;
     if (!c->created) {
         if (describe(&data, c, !files, &err) < 0) {
-            reply_error(req, &err, NULL);
+            http_answer(req, wishes_refusal(&c->wishes, c->id, &err));
             return HTTP_ANSWERED;
         }
         c->created = true;
@@ -514,10 +603,10 @@ static enum http_next create_end(struct http_request *req)
         auth_done(&auth);
         json_decref(checked);
         if (rc < 0) {
-            post(c, EV_FAIL, json_pack("{s:i,s:s,s:o}", "code", err.code, "name", err.name, "msg",
+            post(c, EV_FAIL, json_pack("{s:i,s:s,s:o}", "code", err.code, "name", err_name(&err), "msg",
                                        jstring(err.msg)),
                  NULL);
-            reply_error(req, &err, NULL);
+            http_answer(req, wishes_refusal(&c->wishes, c->id, &err));
             return HTTP_ANSWERED;
         }
         if (json_object_size(c->fields))
@@ -621,6 +710,16 @@ static enum http_next get_end(struct http_request *req)
 
     if (method && !strcasecmp(method, "delete"))
         return post_cancel(req);
+    struct err err;
+    if (limits_read(app_of(req)->limits, id, &err) < 0) {
+        /* some clients go on polling at the address in the answer */
+        AUTO(mem_free) char *base = app_base_url(req);
+        AUTO(mem_free) char *url = mem_printf("%s/assemblies/%s", base, id);
+        AUTO(json_unref) json_t *extra = json_pack("{s:s,s:s}", "assembly_id", id, "assembly_ssl_url", url);
+
+        answer_error(req, &err, extra);
+        return HTTP_ANSWERED;
+    }
     AUTO(published_unref) struct published *p = conductor_find(app_of(req)->conductor, id);
     assembly_answer(req, id, p, 200);
     return HTTP_ANSWERED;

@@ -91,6 +91,13 @@ static enum http_next call_end(struct http_request *req)
         conductor_post_write(c->app->conductor, write_in_turn, written, c);
         return HTTP_WAIT;
     }
+    if (!c->failed && c->route->later) {
+        http_request_ref(req);
+        if (c->route->later(c, &c->err) == 0)
+            return HTTP_WAIT;
+        c->failed = true;
+        http_request_unref(req);
+    }
     if (!c->failed)
         c->failed = c->route->read(c, &c->err) < 0;
     answer(c);

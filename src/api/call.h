@@ -21,7 +21,8 @@ struct call {
     bool deferred;   /* set by a write: call_answer() comes later, in place of the commit's answer */
 };
 
-/* Answer a deferred call; err NULL: with its body. On any thread. */
+/* Answer a deferred call, or one of route.later; err NULL: with its body. On any thread, once: c may be gone when it
+ * returns. */
 void call_answer(struct call *c, const struct err *err);
 
 /* A member of params as text: strings as they are, numbers and booleans as their JSON. NULL: absent or null.

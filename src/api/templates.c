@@ -78,7 +78,7 @@ bool template_is_final(const struct template_use *t)
 }
 
 /* Objects key by key, lists member by member, anything else replaced; `use` always as a whole. */
-static json_t *merge(json_t *base, json_t *over)
+json_t *params_merge(json_t *base, json_t *over)
 {
     const char *key;
     json_t *v, *out;
@@ -89,7 +89,7 @@ static json_t *merge(json_t *base, json_t *over)
         json_object_foreach (over, key, v) {
             json_t *below = json_object_get(base, key);
 
-            json_object_set_new(out, key, below && strcmp(key, "use") ? merge(below, v) : json_incref(v));
+            json_object_set_new(out, key, below && strcmp(key, "use") ? params_merge(below, v) : json_incref(v));
         }
         return out;
     }
@@ -97,7 +97,7 @@ static json_t *merge(json_t *base, json_t *over)
         out = json_copy(base);
         json_array_foreach (over, i, v) {
             if (i < json_array_size(base))
-                json_array_set_new(out, i, merge(json_array_get(base, i), v));
+                json_array_set_new(out, i, params_merge(json_array_get(base, i), v));
             else
                 json_array_append(out, v);
         }
@@ -119,7 +119,7 @@ int template_merge(json_t **merged, const struct template_use *t, const json_t *
     json_object_foreach ((json_t *)params, key, v)
         if (json_is_null(v) && json_object_get(t->content, key))
             json_object_del(over, key); /* at the top a null overrides nothing */
-    *merged = merge(t->content, over);
+    *merged = params_merge(t->content, over);
     return 0;
 }
 

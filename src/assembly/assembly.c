@@ -111,6 +111,7 @@ void assembly_free(struct assembly *a)
         file_free(a->files[i]);
     for (int i = 0; i < a->job_count; i++) {
         json_decref(a->jobs[i]->undo);
+        json_decref(a->jobs[i]->fetch);
         free(a->jobs[i]->inputs);
         free(a->jobs[i]->labels);
         free(a->jobs[i]);
@@ -232,7 +233,9 @@ static bool assembly_set_state(struct assembly *a, enum assembly_state to, int64
     }
     if (to == ASSEMBLY_FAILED)
         tell(fx, "assembly_error", error_event(a));
-    else
+    if (to == ASSEMBLY_COMPLETED && jbool(a->created, "emit_execution_progress", false))
+        tell(fx, "assembly_execution_progress", progress_json(a));
+    if (to != ASSEMBLY_FAILED)
         tell(fx, "assembly_finished", NULL);
     effects_add(fx, FX_END);
     return true;
@@ -469,6 +472,25 @@ static void index_steps(struct assembly *a)
         a->is_export[i] = a->in->steps[i].robot->is_store;
 }
 
+/* d: the file's record; u: the tus upload that brought it, or NULL. */
+static void add_upload(struct assembly *a, const json_t *d, const struct tus_upload *u, int64_t at_us,
+                       struct effects *fx)
+{
+    struct file *f = add_file(a, jstr_or(d, "id", ""), jstr_or(d, "name", "unnamed"), STEP_ORIGINAL);
+
+    f->size = jint(d, "size", 0);
+    f->md5 = text_or_null(jstr(d, "md5"));
+    f->field = text_or_null(jstr(d, "field"));
+    f->user_meta = json_incref(json_object_get(d, "user_meta"));
+    f->is_tus = u != NULL;
+    f->tus_url = u ? mem_strdup(u->url) : NULL;
+    f->upload_index = a->upload_count++;
+    be_original(f, "/");
+    show_upload(a, f, fx);
+    tell(fx, "assembly_upload_finished", status_file(a, f, true));
+    graph_add_probe(a, f, STEP_ORIGINAL, at_us, fx);
+}
+
 static int on_created(struct assembly *a, const struct event *ev, struct effects *fx,
                       struct err *err)
 {
@@ -512,6 +534,10 @@ static int on_created(struct assembly *a, const struct event *ev, struct effects
     }
     index_steps(a);
     graph_start_sources(a, ev->at_us, fx);
+    const json_t *input;
+    size_t i;
+    json_array_foreach (json_object_get(d, "inputs"), i, input)
+        add_upload(a, input, NULL, ev->at_us, fx);
     return 0;
 }
 
@@ -547,13 +573,61 @@ static int too_many(struct assembly *a, int more, int64_t at_us, struct effects 
 {
     struct err why;
 
-    if (!a->max_files || a->upload_count + a->import_count + a->open_uploads + more <= a->max_files)
+    if (!a->max_files ||
+        a->upload_count + a->import_count + a->open_uploads + a->reserved - a->fetched + more <=
+            a->max_files)
         return 0;
     err_set(&why, ERR_MAX_FILES, "More files than the max_number_of_files of %" PRId64, a->max_files);
     fail(a, &why, NULL, NULL, at_us, fx);
     if (err)
         *err = why;
     return 1;
+}
+
+/* Of the expected uploads: how many has nobody begun or reserved? */
+static int places_left(const struct assembly *a)
+{
+    return a->expected_uploads - a->open_uploads - a->finished_uploads - (a->reserved - a->fetched);
+}
+
+static int saturated(const struct assembly *a, struct err *err)
+{
+    err_set(err, ERR_SATURATED, "All %d expected files are there or reserved", a->expected_uploads);
+    if (err)
+        snprintf(err->detail, sizeof err->detail, "{\"numReserved\":%d,\"numExpected\":%d}",
+                 a->reserved, a->expected_uploads);
+    return -1;
+}
+
+/* Files that lie elsewhere (api-assemblies.md 7): a place is reserved, then the file is named and
+ * downloaded. */
+static int on_elsewhere(struct assembly *a, const struct event *ev, struct effects *fx,
+                        struct err *err)
+{
+    const json_t *d = ev->data;
+    int64_t size = jint(d, "size", -1);
+
+    if (assembly_is_over(a))
+        return over(a, err);
+    if (ev->type == EV_FILE_RESERVED) {
+        if (a->uploading_finished || places_left(a) <= 0)
+            return saturated(a, err);
+        if (too_many(a, 1, ev->at_us, fx, err))
+            return 0;
+        a->reserved++;
+        return 0;
+    }
+    if (a->uploading_finished)
+        return saturated(a, err);
+    if (a->added >= a->reserved)
+        return err_set(err, ERR_FILE_NOT_RESERVED, "No place was reserved for the file '%.100s'",
+                       jstr_or(d, "filename", ""));
+    if (too_big(a, size, jstr_or(d, "filename", ""), ev->at_us, fx, err))
+        return 0;
+    a->added++;
+    a->tus_expected += size > 0 ? size : 0;
+    graph_add_fetch(a, ev->data, ev->at_us, fx);
+    return 0;
 }
 
 static int on_upload_created(struct assembly *a, const struct event *ev, struct effects *fx,
@@ -568,7 +642,7 @@ static int on_upload_created(struct assembly *a, const struct event *ev, struct 
         return err_set(err, ERR_EXISTS, "The upload exists already");
     if (too_big(a, size, jstr_or(d, "filename", ""), ev->at_us, fx, err))
         return 0;
-    bool counted = a->open_uploads + a->finished_uploads < a->expected_uploads;
+    bool counted = places_left(a) > 0;
     if (counted && too_many(a, 1, ev->at_us, fx, err))
         return 0;
     if (!counted)
@@ -672,18 +746,7 @@ static int on_file_uploaded(struct assembly *a, const struct event *ev, struct e
         a->open_uploads--;
         a->finished_uploads++;
     }
-    struct file *f = add_file(a, jstr_or(d, "id", ""), jstr_or(d, "name", "unnamed"), STEP_ORIGINAL);
-    f->size = size;
-    f->md5 = text_or_null(jstr(d, "md5"));
-    f->field = text_or_null(jstr(d, "field"));
-    f->user_meta = json_incref(json_object_get(d, "user_meta"));
-    f->is_tus = u != NULL;
-    f->tus_url = u ? mem_strdup(u->url) : NULL;
-    f->upload_index = a->upload_count++;
-    be_original(f, "/");
-    show_upload(a, f, fx);
-    tell(fx, "assembly_upload_finished", status_file(a, f, true));
-    graph_add_probe(a, f, STEP_ORIGINAL, ev->at_us, fx);
+    add_upload(a, d, u, ev->at_us, fx);
     advance(a, ev->at_us, fx);
     return 0;
 }
@@ -748,7 +811,7 @@ static int on_job_started(struct assembly *a, const struct event *ev, struct eff
         a->first_job_us = ev->at_us;
     a->running = mem_realloc(a->running, (size_t)(a->running_count + 1) * sizeof *a->running);
     a->running[a->running_count++] = j->id;
-    if (!j->attempts++ && !(j->probe && j->step != STEP_ORIGINAL)) {
+    if (!j->attempts++ && !job_is_hidden(j)) {
         AUTO(mem_free) char *name = status_job(a, j);
         struct str json = {0};
 
@@ -823,6 +886,25 @@ static void stored(struct assembly *a, struct job *j, const json_t *d, int64_t a
     graph_file_ready(a, f, j->step, at_us, fx); /* it goes on under the store step's name */
 }
 
+/* The file of a fetch job is an upload. Its length was what somebody said. */
+static void fetched(struct assembly *a, struct job *j, const json_t *d, int64_t at_us,
+                    struct effects *fx, struct err *err)
+{
+    int64_t size = jint(d, "size", 0), said = jint(j->fetch, "size", 0);
+
+    if (a->fetched >= a->reserved || too_big(a, size, jstr_or(d, "name", ""), at_us, fx, err))
+        return;
+    AUTO(json_unref) json_t *record = json_copy((json_t *)d);
+    jset(record, "field", jstr(j->fetch, "fieldname"));
+    if (jstr(j->fetch, "filename"))
+        jset(record, "name", jstr(j->fetch, "filename"));
+    a->tus_expected += size - (said > 0 ? said : 0);
+    a->tus_received += size;
+    a->fetched++;
+    a->finished_uploads++;
+    add_upload(a, record, NULL, at_us, fx);
+}
+
 static void made(struct assembly *a, struct job *j, const json_t *d, int64_t at_us,
                  struct effects *fx, struct err *err)
 {
@@ -881,7 +963,9 @@ static int on_job_output(struct assembly *a, const struct event *ev, struct effe
         learn(a, j, d, ev->at_us, fx);
     else if ((d = json_object_get(ev->data, "stored")))
         stored(a, j, d, ev->at_us, fx);
-    else if ((d = json_object_get(ev->data, "file")))
+    else if ((d = json_object_get(ev->data, "file")) && j->fetch)
+        fetched(a, j, d, ev->at_us, fx, err);
+    else if (d)
         made(a, j, d, ev->at_us, fx, err);
     return 0;
 }
@@ -905,9 +989,9 @@ static int on_job_done(struct assembly *a, const struct event *ev, struct effect
         return -1;
     for (int i = 0; i < j->input_count; i++)
         bytes += j->inputs[i]->size;
-    if (!j->probe)
+    if (!j->probe && !j->fetch)
         a->bytes_usage += cost_of(a->in->steps[j->step].robot, bytes + j->out_bytes);
-    else if (j->step == STEP_ORIGINAL)
+    else if (j->probe && j->step == STEP_ORIGINAL)
         a->bytes_usage += cost_of(a->in->steps[STEP_ORIGINAL].robot, bytes);
     close_job(a, j, JOB_DONE, ev->at_us);
     if (j->probe)
@@ -933,6 +1017,19 @@ static void ignore_error(struct assembly *a, const struct job *j, const struct e
     fragment(fx, LIST_IGNORED, 0, a->ignored_count - 1, str_take(&json));
 }
 
+/* The public name counts: numbers of codes are not the same in every version. */
+static void stored_error(struct err *why, const json_t *d, enum err_code otherwise)
+{
+    const char *name = jstr_or(d, "name", "");
+    int64_t code = jint(d, "code", otherwise);
+
+    if (code <= ERR_OK || code >= ERR_COUNT)
+        code = otherwise;
+    if (*name && err_code_by_name(name) != ERR_INTERNAL)
+        code = err_code_by_name(name);
+    err_set_named(why, (enum err_code)code, name, "%s", jstr_or(d, "msg", ""));
+}
+
 static int on_job_failed(struct assembly *a, const struct event *ev, struct effects *fx,
                          struct err *err)
 {
@@ -943,11 +1040,7 @@ static int on_job_failed(struct assembly *a, const struct event *ev, struct effe
 
     if (!j)
         return -1;
-    why.code = (int)jint(d, "code", ERR_WORKER);
-    if (why.code <= ERR_OK || why.code >= ERR_COUNT)
-        why.code = ERR_WORKER;
-    snprintf(why.name, sizeof why.name, "%s", jstr_or(d, "name", ""));
-    snprintf(why.msg, sizeof why.msg, "%s", jstr_or(d, "msg", ""));
+    stored_error(&why, d, ERR_WORKER);
     snprintf(why.detail, sizeof why.detail, "%s", jstr_or(d, "detail", ""));
     why.is_private_address = jbool(d, "private", false);
 
@@ -1037,8 +1130,7 @@ static int on_other(struct assembly *a, const struct event *ev, struct effects *
     case EV_FAIL:
         if (assembly_is_over(a))
             return over(a, err);
-        err_set(&why, (enum err_code)jint(d, "code", ERR_INTERNAL), "%s", jstr_or(d, "msg", ""));
-        snprintf(why.name, sizeof why.name, "%s", jstr_or(d, "name", ""));
+        stored_error(&why, d, ERR_INTERNAL);
         fail(a, &why, NULL, NULL, ev->at_us, fx);
         return 0;
     case EV_NOTIFY:
@@ -1070,6 +1162,8 @@ int assembly_apply(struct assembly *a, const struct event *ev, struct effects *f
     case EV_UPLOAD_LENGTH: return on_upload_length(a, ev, fx, err);
     case EV_UPLOAD_OFFSET: return on_upload_offset(a, ev, fx, err);
     case EV_UPLOAD_REMOVED: return on_upload_removed(a, ev, fx, err);
+    case EV_FILE_RESERVED:
+    case EV_FILE_ADDED: return on_elsewhere(a, ev, fx, err);
     case EV_FILE_UPLOADED: return on_file_uploaded(a, ev, fx, err);
     case EV_JOB_STARTED: return on_job_started(a, ev, fx, err);
     case EV_JOB_OUTPUT: return on_job_output(a, ev, fx, err);
@@ -1135,6 +1229,12 @@ static json_t *file_object(const struct file *f)
     return o;
 }
 
+const struct robot *job_robot(const struct assembly *a, const struct job *j)
+{
+    return j->fetch ? robot_find("/http/import")
+                    : a->in->steps[j->probe ? STEP_ORIGINAL : j->step].robot;
+}
+
 int assembly_job_params(json_t **out, const struct assembly *a, const struct job *j,
                         const char *region, struct err *err)
 {
@@ -1146,6 +1246,7 @@ int assembly_job_params(json_t **out, const struct assembly *a, const struct job
         f ? prefix_of(json_string_value(json_array_get(f->original_ids, 0))) : NULL;
     const struct variables v = {
         .assembly_id = a->id,
+        .parent_id = jstr(a->created, "parent_id"),
         .region = region,
         .unique_prefix = prefix,
         .unique_original_prefix = original,
@@ -1158,6 +1259,12 @@ int assembly_job_params(json_t **out, const struct assembly *a, const struct job
     AUTO(json_unref) json_t *with_defaults = NULL;
     void *opts;
 
+    if (j->fetch) {
+        *out = json_pack("{s:s,s:[s],s:s,s:s*}", "robot", "/http/import", "url",
+                         jstr_or(j->fetch, "url", ""), "url_delimiter", "", "force_name",
+                         jstr(j->fetch, "filename"));
+        return 0;
+    }
     if (j->probe) {
         const json_t *p = s->params;
 

@@ -14,6 +14,7 @@
 #include "base/map.h"
 
 #include <stdint.h>
+#include <string.h>
 
 enum assembly_state {
     ASSEMBLY_NEW,       /* no `created` event yet */
@@ -55,6 +56,7 @@ struct file {
     int64_t cost;          /* bytes billed */
     int64_t exec_us, queue_us;
     int upload_index;      /* in `uploads`, -1 for none */
+    double shown_progress; /* of an original, 0..100: what was told last */
     int exports_open;      /* jobs of store steps that will still move it */
     bool exported;
     bool ready;            /* its step's consumers have been given it */
@@ -64,8 +66,10 @@ struct file {
 struct job {
     int id; /* index into assembly.jobs */
     int step;
-    int source; /* step of the first input; -1: none */
-    bool probe; /* reads the metadata of inputs[0] (uploads, imports) */
+    int source;    /* step of the first input; -1: none */
+    bool probe;    /* reads the metadata of inputs[0] (uploads, imports) */
+    json_t *fetch; /* brings an added file as an upload: data of its file_added event; NULL: any
+                      other job */
     struct file **inputs;
     const char **labels; /* use[].as of each input, "" for none */
     int input_count;
@@ -109,6 +113,8 @@ struct assembly {
     int64_t body_expected;         /* Content-Length of the create request */
     int expected_uploads, started_uploads, finished_uploads;
     int open_uploads;              /* counted, neither finished nor removed */
+    int reserved, added;           /* places kept for files that lie elsewhere; those that were named since */
+    int fetched;                   /* those that have arrived */
     bool body_done, uploading_finished, meta_extracted, has_dupe_jobs, is_infinite;
     struct tus_upload *tus;
     int tus_count;
@@ -127,6 +133,7 @@ struct assembly {
     int *result_counts;      /* [step] entries in results */
     bool *is_export;         /* [step] store Robot */
     int started_count, ignored_count;
+    double shown_progress;   /* 0..100, as told last */
     json_t *warnings;
     struct err error;        /* code 0: none */
     char *error_step, *error_previous;
@@ -189,6 +196,20 @@ int64_t assembly_deadline(const struct assembly *a, int64_t upload_us, int64_t e
 /* What a job's Robot gets: parameters with every ${...} replaced. Errors: the Robot's validation code. */
 MUST_CHECK int assembly_job_params(json_t **out, const struct assembly *a, const struct job *j,
                                    const char *region, struct err *err);
+const struct robot *job_robot(const struct assembly *a, const struct job *j);
+/* Work that no step asked for: not in the lists of jobs. */
+static inline bool job_is_hidden(const struct job *j)
+{
+    return j->fetch || (j->probe && j->step != STEP_ORIGINAL);
+}
+/* Did it come in from outside (an upload, an import)? */
+static inline bool file_is_original(const struct file *f)
+{
+    const char *id = json_string_value(json_array_get(f->original_ids, 0));
+
+    return id && !strcmp(id, f->id);
+}
+char *progress_json(struct assembly *a); /* the progress object of api-realtime.md 4; it never falls */
 double assembly_progress(const struct assembly *a); /* 0..1 */
 
 /* ---- status.c: the document, in pieces ---- */

@@ -52,6 +52,14 @@ struct job *graph_add_probe(struct assembly *a, struct file *f, int step, int64_
     return j;
 }
 
+struct job *graph_add_fetch(struct assembly *a, json_t *request, int64_t at_us, struct effects *fx)
+{
+    struct job *j = add_job(a, STEP_ORIGINAL, -1, 0, at_us, fx);
+
+    j->fetch = json_incref(request);
+    return j;
+}
+
 /* An empty file has no contents to judge by: it counts as what its name says, so that a Robot can say that
  * it is empty instead of passing it by. */
 static const char *type_by_name(const char *ext)

@@ -14,4 +14,7 @@ void graph_flush_bundles(struct assembly *a, int64_t at_us, struct effects *fx);
 struct job *graph_add_probe(struct assembly *a, struct file *f, int step, int64_t at_us,
                             struct effects *fx);
 
+/* A job that downloads a file as an upload; request: data of the file_added event. */
+struct job *graph_add_fetch(struct assembly *a, json_t *request, int64_t at_us, struct effects *fx);
+
 struct effect *effects_add(struct effects *fx, enum effect_type type);

@@ -182,7 +182,7 @@ char *status_fixed(const struct assembly *a, const char *instance, const char *r
     AUTO(mem_free) char *tus = mem_printf("%s/resumable/files/", a->base_url);
 
     put_text(&b, "assembly_id", a->id);
-    put_text(&b, "parent_id", NULL);
+    put_text(&b, "parent_id", jstr(c, "parent_id"));
     put_text(&b, "account_id", a->workspace);
     const char *account = jstr_or(c, "account_name", "");
     AUTO(mem_free) char *slug = slug_of(account);
@@ -277,7 +277,7 @@ char *status_head(const struct assembly *a)
         const struct job *j = a->jobs[a->running[i]];
         AUTO(mem_free) char *name = NULL;
 
-        if (j->probe && j->step != STEP_ORIGINAL)
+        if (job_is_hidden(j))
             continue;
         name = status_job(a, j);
         if (jobs.len > 1)

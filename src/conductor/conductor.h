@@ -33,6 +33,10 @@ struct conductor_conf {
     const char *notify_allow; /* guard list for notifications */
     int notify_timeout_s;
     bool notify_sha1;         /* for receivers that know nothing else */
+    int64_t max_assemblies;   /* of a workspace that are not over; 0: any number */
+    int job_slots;            /* live jobs of a workspace at a time; 0: as many as there are workers */
+    enum err_code too_many;   /* what refuses one more */
+    int64_t max_status_bytes; /* of a status document; 0: any */
     const json_t *robot_settings; /* lent */
 };
 
@@ -76,6 +80,15 @@ void conductor_post_write(struct conductor *c, int (*apply)(void *ctx, struct st
 MUST_CHECK int conductor_replay_notification(struct conductor *c, const char *assembly_id, const char *workspace,
                                              const char *key_id, const char *url, char id[static ID_LEN + 1],
                                              conductor_reply reply, void *ctx, struct err *err);
+
+/* reply follows when the Assembly is over (notified: and its notification has been delivered or given up), or when the
+ * server stops. At once when it is so already. */
+void conductor_await(struct conductor *c, const char *assembly_id, bool notified, conductor_reply reply, void *ctx);
+
+/* Fills out, an object, with count and slots of api-resources.md 4. out is lent until the reply. */
+void conductor_job_slots(struct conductor *c, const char *workspace, json_t *out, conductor_reply reply, void *ctx);
+/* Brings published_report() up to date. */
+void conductor_report(struct conductor *c, const char *assembly_id, conductor_reply reply, void *ctx);
 
 /* From any thread. NULL when it is not live. The caller unrefs. */
 struct published *conductor_find(struct conductor *c, const char *assembly_id);

@@ -8,46 +8,41 @@
 
 static const struct robot *robot_of(const struct run *r)
 {
-    const struct job *j = r->live->a->jobs[r->job];
-
-    return j->probe ? r->live->a->in->steps[STEP_ORIGINAL].robot : r->live->a->in->steps[j->step].robot;
+    return job_robot(r->live->a, r->live->a->jobs[r->job]);
 }
 
-static void enqueue(struct conductor *c, struct run *r)
+static struct fair_lane *lane_of(const struct run *r)
 {
     bool batch = r->live->a->in->steps[r->live->a->jobs[r->job]->step].batch;
-    struct queue *q = &c->queues[robot_of(r)->role][batch];
 
-    r->next = NULL;
-    *q->last = r;
-    q->last = &r->next;
+    return &r->live->tenant->lanes[robot_of(r)->role][batch];
 }
 
-static void dequeue(struct conductor *c, struct run *r)
-{
-    for (int role = 0; role < 2; role++)
-        for (int b = 0; b < 2; b++) {
-            struct queue *q = &c->queues[role][b];
+static void enqueue(struct run *r) { fair_put(lane_of(r), &r->waiting); }
 
-            for (struct run **p = &q->first; *p; p = &(*p)->next)
-                if (*p == r) {
-                    *p = r->next;
-                    if (q->last == &r->next)
-                        q->last = p;
-                    return;
-                }
-        }
+/* Its time at a worker is over: what it took counts for the share of its workspace. */
+static void leave(struct run *r)
+{
+    struct tenant *t = r->live->tenant;
+
+    if (!r->lane)
+        return;
+    fair_done(r->lane, r->charged_us, clock_mono_us() - r->taken_us);
+    r->lane = NULL;
+    *(r->prev_taken ? &r->prev_taken->next_taken : &t->taken) = r->next_taken;
+    if (r->next_taken)
+        r->next_taken->prev_taken = r->prev_taken;
 }
 
 static void close_timer(uv_handle_t *h) { free(h); }
 
 static void run_free(struct conductor *c, struct run *r)
 {
-    for (struct run **p = &r->live->runs; *p; p = &(*p)->sibling)
-        if (*p == r) {
-            *p = r->sibling;
-            break;
-        }
+    fair_remove(&r->waiting);
+    leave(r);
+    *r->before = r->sibling;
+    if (r->sibling)
+        r->sibling->before = r->before;
     for (int i = 0; i < c->undo_ack_count; i++)
         if (c->undo_acks[i] == r)
             c->undo_acks[i] = c->undo_acks[--c->undo_ack_count];
@@ -65,7 +60,7 @@ static void delay_over(uv_timer_t *t)
 
     uv_close((uv_handle_t *)t, close_timer);
     r->delay = NULL;
-    enqueue(c, r);
+    enqueue(r);
     queues_pump(c);
 }
 
@@ -77,9 +72,12 @@ void queue_job(struct conductor *c, struct live *l, int job, int64_t delay_us, b
     r->job = job;
     r->undo = undo;
     r->sibling = l->runs;
+    r->before = &l->runs;
+    if (r->sibling)
+        r->sibling->before = &r->sibling;
     l->runs = r;
     if (!delay_us) {
-        enqueue(c, r);
+        enqueue(r);
         return;
     }
     r->delay = mem_zalloc(sizeof *r->delay);
@@ -135,7 +133,7 @@ static void fail_job(struct conductor *c, struct live *l, int job, const struct 
 {
     static const char *const retry[] = {"never", "now", "later"};
     AUTO(json_unref) json_t *data =
-        json_pack("{s:i,s:i,s:s,s:o,s:o,s:s,s:b}", "job", job, "code", why->code, "name", why->name, "msg",
+        json_pack("{s:i,s:i,s:s,s:o,s:o,s:s,s:b}", "job", job, "code", why->code, "name", err_name(why), "msg",
                   jstring(why->msg), "detail", jstring(why->detail), "retry", retry[err_retry(why)],
                   "private", why->is_private_address);
     struct log job_log = {"step", l->a->in->steps[l->a->jobs[job]->step].name, &l->a->log};
@@ -188,22 +186,36 @@ static bool start(struct conductor *c, struct run *r)
     return true;
 }
 
+/* The job of the workspace that is behind; batch jobs when no live one may start. */
+static struct run *take_next(struct conductor *c, int role)
+{
+    int64_t charged;
+    struct fair_item *i = fair_take(&charged, &c->queues[role][0]);
+
+    if (!i)
+        i = fair_take(&charged, &c->queues[role][1]);
+    if (!i)
+        return NULL;
+    struct run *r = (struct run *)((char *)i - offsetof(struct run, waiting));
+    struct tenant *t = r->live->tenant;
+    r->lane = lane_of(r);
+    r->charged_us = charged;
+    r->taken_us = clock_mono_us();
+    r->prev_taken = NULL;
+    r->next_taken = t->taken;
+    if (t->taken)
+        t->taken->prev_taken = r;
+    t->taken = r;
+    return r;
+}
+
 void queues_pump(struct conductor *c)
 {
     if (c->draining)
         return;
     for (int role = 0; role < 2; role++)
-        while (pool_has_room(c->pool, (enum robot_role)role)) {
-            struct queue *q = &c->queues[role][c->queues[role][0].first ? 0 : 1];
-            struct run *r = q->first;
-
-            if (!r)
-                break;
-            q->first = r->next;
-            if (!q->first)
-                q->last = &q->first;
+        for (struct run *r; pool_has_room(c->pool, (enum robot_role)role) && (r = take_next(c, role));)
             start(c, r);
-        }
 }
 
 /* ---- what workers say ---- */
@@ -410,7 +422,6 @@ static void stop_jobs(struct conductor *c, struct live *l)
             l->stopping++;
             pool_stop(r->pool);
         } else {
-            dequeue(c, r);
             run_free(c, r);
         }
     }
@@ -479,7 +490,7 @@ void settle_wait(struct conductor *c, struct live *l, conductor_reply reply, voi
         return;
     }
     w = mem_zalloc(sizeof *w);
-    *w = (struct waiter){l->waiters, reply, ctx};
+    *w = (struct waiter){.next = l->waiters, .reply = reply, .ctx = ctx};
     l->waiters = w;
     if (!l->settle_timer) {
         l->settle_timer = mem_zalloc(sizeof *l->settle_timer);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "conductor/conductor.h"
+#include "conductor/fair.h"
 #include "worker/pool.h"
 
 #include <pthread.h>
@@ -11,8 +12,11 @@
 struct live;
 
 struct run { /* a job in the queue or in a worker */
-    struct run *next; /* in its queue */
-    struct run *sibling; /* in live.runs */
+    struct fair_item waiting;       /* in its lane, while no worker has it */
+    struct run *sibling, **before;  /* in live.runs */
+    struct fair_lane *lane;         /* whose time it takes; NULL: waiting */
+    struct run *next_taken, *prev_taken; /* of its workspace */
+    int64_t charged_us, taken_us;   /* taken_us: monotonic */
     struct live *live;
     int job;
     bool undo; /* takes back what a killed job left */
@@ -22,17 +26,28 @@ struct run { /* a job in the queue or in a worker */
 
 struct waiter {
     struct waiter *next;
+    bool notified; /* of an awaiter: the notification must be over too */
     conductor_reply reply;
     void *ctx;
 };
 
+/* What workspaces share, and what each has of it. */
+struct tenant {
+    int open; /* Assemblies that are not over */
+    struct fair_lane lanes[2][2]; /* role, batch */
+    struct run *taken; /* those that workers have */
+};
+
 struct live {
+    struct tenant *tenant; /* set with its first event */
+    bool counted;          /* in tenant.open */
     struct assembly *a;
     struct published *published;
     int64_t seq; /* of the last event */
     bool dirty;  /* in the list of this turn */
     struct live *next_dirty;
     struct run *runs;
+    enum listing_type listed; /* as the store's list has it; 0: not yet */
     bool touched_end; /* its final document must be written */
     bool in_ends;     /* in the conductor's list of those */
     struct live *next_end;
@@ -41,7 +56,10 @@ struct live {
     /* after a terminal state: what is still being stopped */
     int stopping;      /* runs and upload work under way */
     bool settled, settle_due;
+    bool oversized; /* found so, once */
+    struct live *next_oversized;
     struct waiter *waiters; /* DELETE requests */
+    struct waiter *awaiters; /* create requests that want to be answered at the end */
     int processes_killed, uploads_stopped;
     int64_t bytes_freed;
     uv_timer_t *settle_timer;
@@ -70,12 +88,12 @@ struct news {
     conductor_reply reply;
     void *ctx;
 };
+#define NEWS_SLOTS -13
+#define NEWS_REPORT -12
+#define NEWS_AWAIT -10
+#define NEWS_AWAIT_NOTIFIED -11
 #define NEWS_UPLOAD_ROW -1
 #define NEWS_WRITE -2
-
-struct queue {
-    struct run *first, **last;
-};
 
 struct conductor {
     struct conductor_conf conf;
@@ -98,7 +116,7 @@ struct conductor {
 
     /* this turn */
     bool in_transaction;
-    struct live *dirty;
+    struct live *dirty, *oversized;
     struct effect_item *effects;
     int effect_count, effect_cap;
     struct answer *answers;
@@ -108,7 +126,8 @@ struct conductor {
     struct run **undo_acks; /* runs whose undo token is durable with this commit */
     int undo_ack_count;
 
-    struct queue queues[2][2]; /* role, batch */
+    struct fair_queue queues[2][2]; /* role, batch */
+    struct map tenants;             /* workspace -> struct tenant */
     bool draining, ready;
     int64_t ticks;
 };
@@ -135,6 +154,28 @@ bool outbox_busy(const struct conductor *c);
 void outbox_posted(struct conductor *c, const json_t *answer);
 void outbox_courier_lost(struct conductor *c);
 void outbox_close(struct conductor *c);
+
+void post_news(struct conductor *c, struct news *n); /* from any thread */
+
+/* await.c */
+void await_begin(struct conductor *c, struct live *l, const struct news *n);
+/* Answer those whose time has come, or all of them. */
+void await_answer(struct conductor *c, struct live *l, bool all);
+
+/* tenants.c */
+struct tenant *tenant_of(struct conductor *c, const char *workspace);
+/* The Assembly has had an event: it belongs to its workspace, and counts there until it is over. */
+void tenant_follow(struct conductor *c, struct live *l);
+void tenants_done(struct conductor *c);
+void slots_answer(struct conductor *c, const struct news *n);
+
+/* usage.c */
+MUST_CHECK int usage_save(struct conductor *c, struct live *l, int job, int64_t billed, int64_t at_us,
+                          struct err *err);
+
+/* report.c */
+void report_tick(struct live *l);
+void report_answer(struct conductor *c, struct live *l, const struct news *n);
 
 /* effects.c */
 void effects_perform(struct conductor *c, struct effect_item *items, int count);

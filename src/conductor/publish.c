@@ -26,10 +26,12 @@ struct published {
     struct texts uploads, tus, started, ignored, *results;
     char **step_names;
     int steps;
-    int64_t created_us, uploaded_us, execution_us, ended_us;
+    struct listing_figures figures;
     bool ready; /* there is something to show */
     bool over;
     double progress;
+    char *report; /* NULL: none yet */
+    int64_t bytes; /* of all fragments */
     struct shared_text *text; /* NULL: out of date */
     int text_code;
     int64_t text_us;
@@ -88,6 +90,7 @@ void published_unref(struct published *p)
     free(p->history);
     free(p->fixed);
     free(p->head);
+    free(p->report);
     shared_text_unref(p->text);
     pthread_mutex_destroy(&p->lock);
     free(p);
@@ -116,18 +119,16 @@ void published_set_head(struct published *p, const struct assembly *a, char *hea
     free(p->head);
     p->head = head;
     p->ready = true;
-    p->created_us = a->created_us;
-    p->uploaded_us = a->uploaded_us;
-    p->execution_us = a->execution_us;
-    p->ended_us = a->ended_us;
+    p->figures = listing_figures(a);
     p->over = assembly_is_over(a);
     p->progress = assembly_progress(a);
     outdate(p);
     pthread_mutex_unlock(&p->lock);
 }
 
-static void put(struct texts *t, int index, char *text)
+static void put(struct published *p, struct texts *t, int index, char *text)
 {
+    p->bytes += (int64_t)strlen(text) - (index < t->count && t->v[index] ? (int64_t)strlen(t->v[index]) : 0);
     while (index >= t->cap) {
         t->cap = t->cap ? t->cap * 2 : 4;
         t->v = mem_realloc(t->v, (size_t)t->cap * sizeof *t->v);
@@ -144,10 +145,10 @@ void published_fragment(struct published *p, const struct effect *e, const struc
 
     pthread_mutex_lock(&p->lock);
     switch (e->list) {
-    case LIST_UPLOADS: put(&p->uploads, e->index, text); break;
-    case LIST_TUS: put(&p->tus, e->index, text); break;
-    case LIST_STARTED: put(&p->started, e->index, text); break;
-    case LIST_IGNORED: put(&p->ignored, e->index, text); break;
+    case LIST_UPLOADS: put(p, &p->uploads, e->index, text); break;
+    case LIST_TUS: put(p, &p->tus, e->index, text); break;
+    case LIST_STARTED: put(p, &p->started, e->index, text); break;
+    case LIST_IGNORED: put(p, &p->ignored, e->index, text); break;
     case LIST_RESULTS:
         if (!p->results) {
             p->steps = a->in->count;
@@ -160,11 +161,19 @@ void published_fragment(struct published *p, const struct effect *e, const struc
             str_add_json(&name, a->in->steps[e->step].name);
             p->step_names[e->step] = str_take(&name);
         }
-        put(&p->results[e->step], e->index, text);
+        put(p, &p->results[e->step], e->index, text);
         break;
     }
     outdate(p);
     pthread_mutex_unlock(&p->lock);
+}
+
+int64_t published_size(struct published *p)
+{
+    pthread_mutex_lock(&p->lock);
+    int64_t n = p->bytes + (int64_t)strlen(p->head) + (int64_t)strlen(p->fixed);
+    pthread_mutex_unlock(&p->lock);
+    return n;
 }
 
 /* ---- the document ---- */
@@ -204,16 +213,16 @@ static void add_duration(struct str *b, const char *name, int64_t from, int64_t 
 static struct shared_text *render(struct published *p, int http_code, int64_t now)
 {
     AUTO(str_done) struct str b = {0};
-    int64_t end = p->ended_us ? p->ended_us : now;
+    int64_t end = p->figures.ended_us ? p->figures.ended_us : now;
     bool first = true;
 
     str_putc(&b, '{');
     str_puts(&b, p->head);
     str_addf(&b, ",\"http_code\":%d,", http_code);
     str_puts(&b, p->fixed);
-    add_duration(&b, "upload_duration", p->created_us, p->uploaded_us ? p->uploaded_us : end);
-    if (p->execution_us || !p->over)
-        add_duration(&b, "execution_duration", p->execution_us, end);
+    add_duration(&b, "upload_duration", p->figures.created_us, p->figures.uploaded_us ? p->figures.uploaded_us : end);
+    if (p->figures.execution_us || !p->over)
+        add_duration(&b, "execution_duration", p->figures.execution_us, end);
     else
         str_puts(&b, ",\"execution_duration\":0");
     str_puts(&b, ",\"started_jobs\":");
@@ -276,6 +285,30 @@ bool published_is_ready(struct published *p)
     bool ready = p->ready;
     pthread_mutex_unlock(&p->lock);
     return ready;
+}
+
+char *published_report(struct published *p)
+{
+    pthread_mutex_lock(&p->lock);
+    char *copy = p->report ? mem_strdup(p->report) : NULL;
+    pthread_mutex_unlock(&p->lock);
+    return copy;
+}
+
+void published_set_report(struct published *p, char *json)
+{
+    pthread_mutex_lock(&p->lock);
+    free(p->report);
+    p->report = json;
+    pthread_mutex_unlock(&p->lock);
+}
+
+struct listing_figures published_figures(struct published *p)
+{
+    pthread_mutex_lock(&p->lock);
+    struct listing_figures f = p->figures;
+    pthread_mutex_unlock(&p->lock);
+    return f;
 }
 
 double published_progress(struct published *p)

@@ -4,7 +4,7 @@
  * copying them takes. Reading a status asks nobody and costs one copy of it; the text is kept until
  * something changes. Contract: api-status.md, api-realtime.md 1-2. */
 #pragma once
-#include "assembly/assembly.h"
+#include "assembly/listing.h"
 #include "http/server.h"
 
 struct published;
@@ -23,6 +23,8 @@ void published_fragment(struct published *p, const struct effect *e, const struc
 /* An event of the streams: kept for Last-Event-ID, and sent to whoever listens. */
 void published_tell(struct published *p, const char *name, const char *json);
 
+int64_t published_size(struct published *p); /* about the length of its document */
+
 /* ---- anybody's side ---- */
 struct shared_text {
     int refs;
@@ -34,6 +36,10 @@ void shared_text_unref(void *t);
 struct shared_text *published_text(struct published *p, int http_code);
 bool published_is_ready(struct published *p); /* its first turn is committed */
 bool published_is_over(struct published *p);
+/* The execution progress as it was when somebody asked, or was told: a copy, or NULL. */
+char *published_report(struct published *p);
+void published_set_report(struct published *p, char *json); /* takes it */
+struct listing_figures published_figures(struct published *p);
 double published_progress(struct published *p); /* 0..1, of the jobs known so far */
 
 /* Listen: first what api-realtime.md section 2 says about late subscribers, then live. The stream belongs to

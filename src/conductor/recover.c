@@ -31,6 +31,7 @@ static int replay_event(void *ctx, int64_t seq, int64_t at_us, const char *json)
     if (assembly_apply(r->l->a, &ev, &fx, &err) < 0)
         log_error(&r->l->a->log, "event %lld (%s) is refused on replay: %s", (long long)seq,
                   event_name((enum event_type)type), err.msg);
+    tenant_follow(r->c, r->l);
     if (type == EV_CREATED)
         published_set_fixed(r->l->published, status_fixed(r->l->a, r->c->conf.instance,
                                                           r->c->conf.region, r->c->conf.build_id));
@@ -150,6 +151,7 @@ void recover_one(struct conductor *c, struct live *l)
     assembly_free(l->a);
     l->a = assembly_new(id);
     l->seq = 0;
+    l->listed = LISTING_ALL;
     *l->notification = 0;
     pthread_rwlock_wrlock(&c->live_lock);
     l->published = published_new(id);
@@ -157,6 +159,7 @@ void recover_one(struct conductor *c, struct live *l)
     published_unref(old);
     if (store_events(c->conf.store, id, replay_event, &r, &err) < 0)
         log_error(&l->a->log, "can't be read again: %s", err.msg);
+    tenant_follow(c, l); /* one whose very creation was lost does not count */
 }
 
 void purge_expired(struct conductor *c)

@@ -89,7 +89,13 @@ static void keep_effects(struct conductor *c, struct live *l, struct effects *fx
 static int save_rows(struct conductor *c, struct live *l, enum event_type type, const json_t *data,
                      struct err *err)
 {
-    const json_t *file = json_object_get(data, "file"), *same = json_object_get(data, "same");
+    const json_t *file = json_object_get(data, "file"), *same = json_object_get(data, "same"), *input;
+    size_t i;
+
+    json_array_foreach (json_object_get(data, "inputs"), i, input)
+        if (store_file_add(c->conf.store, jstr_or(input, "id", ""), l->a->id, jstr_or(input, "name", "unnamed"), "",
+                           jint(input, "size", 0), err) < 0)
+            return -1;
 
     if ((type == EV_FILE_UPLOADED || type == EV_JOB_OUTPUT) && file)
         return store_file_add(c->conf.store, jstr_or(file, "id", ""), l->a->id,
@@ -116,6 +122,7 @@ int turn_apply(struct conductor *c, struct live *l, enum event_type type, json_t
 {
     struct event ev = {type, data, clock_now_us()};
     struct effects fx = {0};
+    int64_t billed = l->a->bytes_usage;
     int rc = event_is_durable(type) ? turn_begin(c, err) : 0;
 
     if (rc == 0)
@@ -132,6 +139,8 @@ int turn_apply(struct conductor *c, struct live *l, enum event_type type, json_t
 
         if (store_event_add(c->conf.store, l->a->id, ++l->seq, ev.at_us, text, &store_err) < 0 ||
             save_rows(c, l, type, data, &store_err) < 0 ||
+            (type == EV_JOB_DONE &&
+             usage_save(c, l, (int)jint(data, "job", 0), l->a->bytes_usage - billed, ev.at_us, &store_err) < 0) ||
             (has_ended(&fx) && outbox_add(c, l, &store_err) < 0)) {
             /* the turn is lost; turn_commit() notices and reads the Assembly again */
             log_error(&l->a->log, "the store refused an event: %s", store_err.msg);
@@ -145,6 +154,7 @@ int turn_apply(struct conductor *c, struct live *l, enum event_type type, json_t
             return -1;
         }
     }
+    tenant_follow(c, l);
     keep_effects(c, l, &fx);
     live_touch(c, l);
     return 0;
@@ -175,6 +185,15 @@ static void create(struct conductor *c, struct news *n)
     const char *step = NULL;
     struct err err = {0};
 
+    struct tenant *t = tenant_of(c, jstr_or(n->data, "workspace", ""));
+
+    if (!l && c->conf.max_assemblies && t->open >= c->conf.max_assemblies) {
+        err_set(&err, c->conf.too_many, "More than %lld Assemblies that are not over",
+                (long long)c->conf.max_assemblies);
+        err.retry_s = 5; /* when one of them ends, nobody knows */
+        turn_answer(c, n->reply, n->ctx, &err, NULL);
+        return;
+    }
     if (l || turn_begin(c, &err) < 0 ||
         store_assembly_add(c->conf.store, n->assembly_id, jstr_or(n->data, "workspace", ""),
                            clock_now_us(), &err) < 0) {
@@ -223,6 +242,18 @@ static void handle(struct conductor *c, struct news *n)
         int rc = turn_begin(c, &err) < 0 ? -1 : n->apply(n->ctx, c->conf.store, &err);
 
         turn_answer(c, n->reply, n->ctx, rc < 0 ? &err : NULL, NULL);
+        return;
+    }
+    if (n->type == NEWS_AWAIT || n->type == NEWS_AWAIT_NOTIFIED) {
+        await_begin(c, l, n);
+        return;
+    }
+    if (n->type == NEWS_SLOTS) {
+        slots_answer(c, n);
+        return;
+    }
+    if (n->type == NEWS_REPORT) {
+        report_answer(c, l, n);
         return;
     }
     if (n->type == NEWS_UPLOAD_ROW) {
@@ -293,6 +324,30 @@ static void publish(struct conductor *c)
         c->dirty = l->next_dirty;
         l->dirty = false;
         published_set_head(l->published, l->a, status_head(l->a));
+        await_answer(c, l, false);
+        if (c->conf.max_status_bytes && !l->oversized && !assembly_is_over(l->a) &&
+            published_size(l->published) > c->conf.max_status_bytes) {
+            l->oversized = true;
+            l->next_oversized = c->oversized;
+            c->oversized = l;
+        }
+    }
+}
+
+/* Those that publish() found too large end in the next turn. */
+static void fail_oversized(struct conductor *c)
+{
+    while (c->oversized) {
+        struct live *l = c->oversized;
+        AUTO(mem_free) char *text = mem_printf("The status document has more than max_status_size, %lld bytes",
+                                               (long long)c->conf.max_status_bytes);
+        AUTO(json_unref) json_t *data =
+            json_pack("{s:i,s:s,s:s}", "code", ERR_MEMORY_LIMIT, "name", "ASSEMBLY_MEMORY_LIMIT_EXCEEDED", "msg", text);
+        struct err err;
+
+        c->oversized = l->next_oversized;
+        if (turn_apply(c, l, EV_FAIL, data, &err) < 0)
+            log_debug(&l->a->log, "%s", err.msg); /* over in the meantime */
     }
 }
 
@@ -309,6 +364,24 @@ static bool must_flush(const struct conductor *c)
     return false;
 }
 
+/* The list follows each change of state, in the same transaction. */
+static void save_listings(struct conductor *c)
+{
+    for (struct live *l = c->dirty; l; l = l->next_dirty) {
+        enum listing_type type = listing_type(l->a);
+        struct err err;
+
+        if (type == l->listed || l->a->state == ASSEMBLY_NEW)
+            continue;
+        AUTO(mem_free) char *item = listing_item(l->a, c->conf.instance, c->conf.region, clock_now_us());
+        AUTO(mem_free) char *search = listing_search(l->a);
+        struct store_listed entry = {l->a->id, l->a->workspace, type, l->a->created_us, item, search};
+        l->listed = type;
+        if (turn_begin(c, &err) < 0 || store_listed_put(c->conf.store, &entry, &err) < 0)
+            log_error(&l->a->log, "the store refused its entry in the list: %s", err.msg);
+    }
+}
+
 void turn_commit(struct conductor *c)
 {
     struct effect_item *effects = c->effects;
@@ -319,6 +392,7 @@ void turn_commit(struct conductor *c)
 
     if (!c->dirty && !answer_count && !c->in_transaction)
         return;
+    save_listings(c);
     if (c->in_transaction) {
         c->in_transaction = false;
         rc = must_flush(c) ? store_commit(c->conf.store, &err) : store_commit_unflushed(c->conf.store, &err);
@@ -365,6 +439,7 @@ void turn_commit(struct conductor *c)
         free(effects[i].fx.text);
     free(effects);
     free(answers);
+    fail_oversized(c);
     queues_pump(c);
     outbox_pump(c);
     save_ends(c);
@@ -398,8 +473,11 @@ static void on_wake(uv_async_t *h)
         free(n->upload_meta);
         free(n);
     }
-    if (stop)
+    if (stop) {
         c->draining = true;
+        for (struct map_iter i = {0}; map_next(&c->live, &i);)
+            await_answer(c, i.value, true);
+    }
 }
 
 static bool any_running(struct conductor *c)
@@ -431,9 +509,11 @@ static void on_tick(uv_timer_t *t)
 
         if (deadline && now > deadline)
             (void)!turn_apply(c, l, EV_EXPIRE, NULL, &err);
+        if (c->ticks % 20 == 0)
+            report_tick(l);
         if (c->ticks % 150 == 0)
             published_keep_alive(l->published);
-        if (l->over_mono_us && !l->runs && !l->stopping && !l->waiters && !l->dirty && !l->in_ends &&
+        if (l->over_mono_us && !l->runs && !l->stopping && !l->waiters && !l->awaiters && !l->dirty && !l->in_ends &&
             l->settled && mono - l->over_mono_us > KEEP_OVER_US)
             live_free(c, l);
     }
@@ -458,6 +538,7 @@ static void *run_thread(void *arg)
         uv_sleep(1);
     }
     turn_commit(c);
+    tenants_done(c);
     return NULL;
 }
 
@@ -471,9 +552,6 @@ int conductor_start(struct conductor **out, const struct conductor_conf *conf, s
     c->inbox_last = &c->inbox;
     pthread_mutex_init(&c->inbox_lock, NULL);
     pthread_rwlock_init(&c->live_lock, NULL);
-    for (int r = 0; r < 2; r++)
-        for (int b = 0; b < 2; b++)
-            c->queues[r][b].last = &c->queues[r][b].first;
     uv_loop_init(&c->loop);
     uv_async_init(&c->loop, &c->wake, on_wake);
     uv_prepare_init(&c->loop, &c->commit);
@@ -520,7 +598,7 @@ void conductor_stop(struct conductor *c, int64_t wait_us)
     pthread_join(c->thread, NULL);
 }
 
-static void post(struct conductor *c, struct news *n)
+void post_news(struct conductor *c, struct news *n)
 {
     pthread_mutex_lock(&c->inbox_lock);
     bool first = !c->inbox;
@@ -542,7 +620,7 @@ void conductor_post(struct conductor *c, const struct conductor_news *news)
     n->upload_meta = news->upload_meta ? mem_strdup(news->upload_meta) : NULL;
     n->reply = news->reply;
     n->ctx = news->ctx;
-    post(c, n);
+    post_news(c, n);
 }
 
 void conductor_post_upload(struct conductor *c, const char *assembly_id, const char *upload_id,
@@ -556,7 +634,7 @@ void conductor_post_upload(struct conductor *c, const char *assembly_id, const c
     n->upload_meta = upload_meta ? mem_strdup(upload_meta) : NULL;
     n->reply = reply;
     n->ctx = ctx;
-    post(c, n);
+    post_news(c, n);
 }
 
 void conductor_post_write(struct conductor *c, int (*apply)(void *ctx, struct store *s, struct err *err),
@@ -568,7 +646,7 @@ void conductor_post_write(struct conductor *c, int (*apply)(void *ctx, struct st
     n->apply = apply;
     n->reply = reply;
     n->ctx = ctx;
-    post(c, n);
+    post_news(c, n);
 }
 
 struct published *conductor_find(struct conductor *c, const char *assembly_id)

@@ -1,5 +1,6 @@
 #include "http/reply.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void reply_headers(struct http_response *r)
@@ -46,10 +47,18 @@ struct http_response *reply_error_response(const struct err *err, const json_t *
         str_putc(&b, ':');
         str_add_json_value(&b, v);
     }
+    if (err->retry_s > 0)
+        str_addf(&b, ",\"info\":{\"retryIn\":%d}", err->retry_s);
     str_putc(&b, '}');
     struct http_response *r = json_response(status, str_take(&b));
     if (status == 401) /* HTTP demands that a 401 names a way in */
         http_response_header(r, "WWW-Authenticate", str_starts(err_name(err), "TOKEN_") ? "Basic" : "Bearer");
+    if (err->retry_s > 0) {
+        char seconds[16];
+
+        snprintf(seconds, sizeof seconds, "%d", err->retry_s);
+        http_response_header(r, "Retry-After", seconds);
+    }
     return r;
 }
 

@@ -645,6 +645,7 @@ const struct robot robot_http_import = {
     .no_input = true,
     .price_factor = 10,
     .opts_size = sizeof(struct import_opts),
+    .slots = 10,
     .options = options,
     .check = import_check,
     .run = IN_WORKER(import_run),

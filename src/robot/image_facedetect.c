@@ -270,6 +270,7 @@ const struct robot robot_image_facedetect = {
     .price_factor = 1,
     .min_charge = 5242880,
     .opts_size = sizeof(struct facedetect_opts),
+    .slots = 20,
     .options = options,
     .check = facedetect_check,
     .run = IN_WORKER(facedetect_run),

@@ -715,6 +715,7 @@ const struct robot robot_image_resize = {
     .role = ROLE_MEDIA,
     .price_factor = 1,
     .opts_size = sizeof(struct resize_opts),
+    .slots = 5,
     .options = options,
     .check = resize_check,
     .run = IN_WORKER(resize_run),

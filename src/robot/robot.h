@@ -63,6 +63,7 @@ struct robot {
     double price_factor;  /* robots.json; 0: costs nothing */
     int64_t min_charge;   /* bytes */
     int timeout_s;        /* 0: the server's default */
+    int slots;            /* job slots that a running job occupies, 0 to 60 */
     size_t opts_size;
     const struct option *options;
     /* What involves two options at once. Runs in the daemon when the Assembly is created (partial: some

@@ -1148,6 +1148,7 @@ const struct robot robot_s3_store = {
     .is_store = true,
     .price_factor = 10,
     .opts_size = sizeof(struct s3_opts),
+    .slots = 2,
     .options = options,
     .check = s3_check,
     .run = IN_WORKER(s3_run),

@@ -57,3 +57,6 @@ MUST_CHECK int db_setting(char **out, struct db *db, const char *name, struct er
 void *row_pack(void *row, size_t size, const char **texts[], size_t count);
 /* Every call on the writer that runs no store_run() asks this first (tests break the store here). */
 MUST_CHECK int store_check(struct store *s, struct err *err);
+
+/* listing.c */
+MUST_CHECK int listed_del(struct store *s, const char *assembly_id, struct err *err);

@@ -459,7 +459,8 @@ int store_assembly_purge(struct store *s, const char *id, struct err *err)
         store_run(s, NULL, Q_FILES_DEL, err, "t", id) < 0 ||
         store_run(s, NULL, Q_UPLOADS_DEL, err, "t", id) < 0 ||
         store_run(s, NULL, Q_NOTIFICATIONS_DEL, err, "t", id) < 0 ||
-        store_run(s, NULL, Q_ATTEMPTS_DEL, err, "t", id) < 0)
+        store_run(s, NULL, Q_ATTEMPTS_DEL, err, "t", id) < 0 ||
+        store_run(s, NULL, Q_LEDGER_DEL, err, "t", id) < 0 || listed_del(s, id, err) < 0)
         return -1;
     return store_run(s, NULL, Q_ASSEMBLY_EMPTY, err, "t", id);
 }

@@ -75,6 +75,43 @@ MUST_CHECK int store_assembly_keep_status(bool *kept, struct store *s, const cha
 /* Forget documents, events, file and upload rows of an Assembly; the id stays known as used. */
 MUST_CHECK int store_assembly_purge(struct store *s, const char *id, struct err *err);
 
+/* ---- the list of Assemblies: what each one shows there, in the order of creation (listing.c) ---- */
+struct store_listed {
+    const char *assembly_id, *workspace;
+    int type; /* > 0; what a list can be filtered by */
+    int64_t created_us;
+    const char *item;   /* JSON */
+    const char *search; /* what keywords are looked for in: lower case */
+};
+/* Add the entry, or replace its type, item and search. */
+MUST_CHECK int store_listed_put(struct store *s, const struct store_listed *l, struct err *err);
+struct store_list_query {
+    const char *workspace;
+    int type;               /* 0: all */
+    int64_t from_us, to_us; /* of creation, both inclusive; 0 and INT64_MAX: no bound */
+    const char *keywords;   /* JSON array of texts that must all occur; NULL: none. Reads every entry then */
+    bool ascending;
+    int64_t offset, limit;
+};
+/* *count: all that match; cb gets those of the page (without workspace and search). The time it takes does not
+ * depend on how many there are, nor on where the page lies, but for keywords. Thread-safe. */
+MUST_CHECK int store_list(int64_t *count, struct store_reader *r, const struct store_list_query *q,
+                          void (*cb)(void *ctx, const struct store_listed *l), void *ctx, struct err *err);
+
+/* ---- what was used (ledger.c): a row a job, and the sums of each month, which outlive it ---- */
+struct store_usage {
+    const char *assembly_id, *workspace;
+    const char *month; /* "2031-05" */
+    const char *robot;
+    int64_t job;       /* in a bill: how many */
+    int64_t raw_bytes, bytes; /* in and out; billed */
+};
+/* The same job again is fine, and counts once. */
+MUST_CHECK int store_ledger_add(struct store *s, const struct store_usage *u, struct err *err);
+/* A call of cb for each Robot. Thread-safe. */
+MUST_CHECK int store_bill(struct store_reader *r, const char *workspace, const char *month,
+                          void (*cb)(void *ctx, const struct store_usage *u), void *ctx, struct err *err);
+
 /* ---- files: which blobs exist and until when ---- */
 /* The same blob may be added again by its Assembly (a job that ran twice). */
 MUST_CHECK int store_file_add(struct store *s, const char *blob_id, const char *assembly_id,
@@ -198,6 +235,10 @@ DEFINE_AUTO(struct store_reader *, store_reader_close)
 /* The final document of an Assembly that is over. Errors: ERR_NOT_FOUND. Thread-safe. */
 MUST_CHECK int store_status_get(struct str *out, struct store_reader *r, const char *assembly_id,
                                 struct err *err);
+/* Events of one Assembly in order, as store_events(), for other threads: a consistent past of it. */
+MUST_CHECK int store_history(struct store_reader *r, const char *assembly_id,
+                             int (*cb)(void *ctx, int64_t seq, int64_t at_us, const char *json), void *ctx,
+                             struct err *err);
 /* Name and MIME type of a blob that may be served. Errors: ERR_NOT_FOUND. Thread-safe. */
 MUST_CHECK int store_file_get(char **name, char **mime, struct store_reader *r, const char *blob_id,
                               struct err *err);

@@ -349,10 +349,118 @@ static void secrets_of_steps_are_masked_wherever_they_stand(void **state)
     }
 }
 
+static void places_are_reserved_before_files_are_named_and_no_more_than_expected(void **state)
+{
+    struct effects fx = {0};
+    struct assembly *a = begin(&fx, resize, 2, true);
+    (void)state;
+
+    assert_int_equal(apply(a, &fx, EV_FILE_ADDED, "{\"url\":\"http://h/a\"}"), -1);
+    assert_int_equal(apply(a, &fx, EV_FILE_RESERVED, "{\"size\":7}"), 0);
+    assert_int_equal(apply(a, &fx, EV_UPLOAD_CREATED,
+                           "{\"id\":\"c30bd0776e7f4ac3817b056d102e8219\",\"filename\":\"t\",\"fieldname\":\"f\",\"size\":3}"),
+                     0);
+    assert_true(a->tus[0].counted);
+    assert_int_equal(apply(a, &fx, EV_FILE_RESERVED, "{\"size\":7}"), -1); /* one is reserved, one uploaded */
+    assert_int_equal(apply(a, &fx, EV_FILE_ADDED, "{\"url\":\"http://h/a\",\"size\":7,\"fieldname\":\"f1\"}"), 0);
+    assert_int_equal(apply(a, &fx, EV_FILE_ADDED, "{\"url\":\"http://h/a\"}"), -1);
+    assert_int_equal(a->job_count, 1);
+    assert_string_equal(job_robot(a, a->jobs[0])->name, "/http/import");
+    assert_int_equal(apply(a, &fx, EV_JOB_STARTED, "{\"job\":0}"), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT,
+                           "{\"job\":0,\"index\":0,\"file\":{\"id\":\"d30bd0776e7f4ac3817b056d102e8219\",\"name\":\"x.png\","
+                           "\"size\":9,\"md5\":\"m\",\"input\":-1}}"),
+                     0);
+    assert_int_equal(apply(a, &fx, EV_JOB_DONE, "{\"job\":0}"), 0);
+    assert_int_equal(a->upload_count, 1);
+    assert_string_equal(a->files[0]->field, "f1");
+    assert_int_equal(a->finished_uploads, 1);
+    assert_int_equal(a->tus_expected, 12); /* 9 instead of the 7 that were announced, and the 3 by tus */
+    assert_int_equal(a->state, ASSEMBLY_UPLOADING);
+    assert_int_equal(apply(a, &fx, EV_FILE_RESERVED, "{\"size\":7}"), -1);
+    assembly_free(a);
+    effects_done(&fx);
+}
+
+static void a_replay_begins_with_its_inputs(void **state)
+{
+    struct effects fx = {0};
+    struct assembly *a = assembly_new("0123456789abcdef0123456789abcdef");
+    (void)state;
+
+    assert_int_equal(apply(a, &fx, EV_CREATED,
+                           "{\"workspace\":\"w\",\"base_url\":\"http://x\",\"steps\":{\"s\":{\"robot\":\"/image/resize\",\"use\":"
+                           "\":original\"}},\"expected\":0,\"body_done\":true,\"parent_id\":\"p\",\"inputs\":[{\"id\":"
+                           "\"a30bd0776e7f4ac3817b056d102e8219\",\"name\":\"a.jpg\",\"size\":10,\"field\":\"f\"}]}"),
+                     0);
+    assert_int_equal(a->state, ASSEMBLY_EXECUTING);
+    assert_int_equal(a->upload_count, 1);
+    assert_int_equal(a->job_count, 1); /* its metadata */
+    assert_true(a->jobs[0]->probe);
+    assembly_free(a);
+    effects_done(&fx);
+}
+
+static void progress_rises_to_100_and_never_falls(void **state)
+{
+    struct effects fx = {0};
+    struct assembly *a = with_running_job(&fx);
+    double last = 0;
+    (void)state;
+
+    for (int i = 0; i <= 2; i++) {
+        AUTO(mem_free) char *text = progress_json(a);
+        AUTO(json_unref) json_t *p = json_loads(text, 0, NULL);
+
+        assert_true(jnum(p, "progress_combined", -1) >= last);
+        last = jnum(p, "progress_combined", -1);
+        assert_int_equal(json_array_size(json_object_get(p, "progress_per_original_file")), 1);
+        if (i == 0) {
+            assert_int_equal((int)last, 50); /* metadata of two jobs */
+            assert_int_equal(apply(a, &fx, EV_JOB_PROGRESS, "{\"job\":1,\"fraction\":0.5}"), 0);
+        } else if (i == 1) {
+            assert_int_equal((int)last, 75);
+            assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, made), 0);
+            assert_int_equal(apply(a, &fx, EV_JOB_DONE, "{\"job\":1}"), 0);
+        }
+    }
+    assert_int_equal((int)last, 100);
+    assembly_free(a);
+    effects_done(&fx);
+}
+
+static void a_stored_error_is_known_by_its_name_whatever_number_it_had(void **state)
+{
+    static const struct {
+        const char *json, *name;
+        int code;
+    } cases[] = {
+        {"{\"code\":1,\"name\":\"MAX_SIZE_EXCEEDED\",\"msg\":\"m\"}", "MAX_SIZE_EXCEEDED", ERR_MAX_SIZE},
+        {"{\"code\":99999,\"name\":\"ASSEMBLY_EXPIRED\",\"msg\":\"m\"}", "ASSEMBLY_EXPIRED", ERR_EXPIRED},
+        {"{\"code\":99999,\"name\":\"\",\"msg\":\"m\"}", "SERVER_500", ERR_INTERNAL},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct effects fx = {0};
+        struct assembly *a = begin(&fx, resize, 1, true);
+
+        assert_int_equal(apply(a, &fx, EV_FAIL, cases[i].json), 0);
+        assert_string_equal(assembly_code(a), cases[i].name);
+        assert_int_equal(a->error.code, cases[i].code);
+        assembly_free(a);
+        effects_done(&fx);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(secrets_of_steps_are_masked_wherever_they_stand),
+        cmocka_unit_test(places_are_reserved_before_files_are_named_and_no_more_than_expected),
+        cmocka_unit_test(a_stored_error_is_known_by_its_name_whatever_number_it_had),
+        cmocka_unit_test(a_replay_begins_with_its_inputs),
+        cmocka_unit_test(progress_rises_to_100_and_never_falls),
         cmocka_unit_test(a_file_goes_through_a_step_and_the_assembly_completes),
         cmocka_unit_test(after_a_cancel_nothing_changes_the_outcome),
         cmocka_unit_test(a_completed_assembly_cannot_be_canceled),

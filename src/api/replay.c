@@ -1,0 +1,323 @@
+/* POST /assemblies/{id}/replay: a new Assembly over the uploads of an old one. Contract:
+ * api-assemblies.md 5.
+ *
+ * Its blobs are second names of the old one's, so each expires in its own time. */
+#include "api/call.h"
+#include "api/notifications.h"
+#include "base/id.h"
+#include "store/sealed.h"
+
+#include <string.h>
+
+struct replay {
+    struct call *call;
+    char id[ID_LEN + 1];
+    char *base_url, *notify_url;
+    json_t *inputs;                /* files of the new one */
+    json_t *merged;                /* its instructions */
+    struct template_use *template; /* that they were made of; NULL: none was read */
+};
+
+/* ---- the original ---- */
+
+struct history {
+    struct assembly *a;
+    const struct seal_key *seal;
+    struct err *err;
+    bool failed; /* err says how */
+};
+
+static int keep_event(void *ctx, int64_t seq, int64_t at_us, const char *json)
+{
+    struct history *h = ctx;
+    AUTO(json_unref) json_t *record = json_loads(json, 0, NULL);
+    json_t *data = json_object_get(record, "d");
+    int type = event_type_by_name(jstr_or(record, "e", ""));
+    struct effects fx = {0};
+
+    (void)seq;
+    if (type < 0)
+        return 0;
+    if (type == EV_CREATED && sealed_created_open(h->seal, h->a->id, data, h->err) < 0) {
+        h->failed = true;
+        return -1;
+    }
+    (void)!assembly_apply(h->a, &(struct event){(enum event_type)type, data, at_us}, &fx, NULL);
+    effects_done(&fx);
+    return 0;
+}
+
+/* Its events are forgotten together with its files; only its document is left. */
+static int no_events(struct call *c, const char *id, struct err *err)
+{
+    AUTO(str_done) struct str text = {0};
+    struct err none;
+
+    if (store_status_get(&text, c->app->reader, id, &none) < 0)
+        return err_set(err, ERR_ASSEMBLY_NOT_FOUND, "There is no such Assembly");
+    AUTO(json_unref) json_t *status = json_loads(text.s, 0, NULL);
+    if (strcmp(jstr_or(status, "account_id", ""), c->auth.key->workspace))
+        return err_set(err, ERR_ACCOUNT_MISMATCH, "The Assembly belongs to another workspace");
+    return err_set(err, ERR_NOT_REPLAYABLE, "The files of the Assembly are gone");
+}
+
+static int load(struct assembly **out, struct call *c, const char *id, struct err *err)
+{
+    AUTO(assembly_free) struct assembly *a = assembly_new(id);
+
+    struct history h = {a, c->app->seal, err, false};
+
+    if (store_history(c->app->list_reader, id, keep_event, &h, err) < 0 || h.failed)
+        return -1;
+    if (a->state == ASSEMBLY_NEW)
+        return no_events(c, id, err);
+    if (strcmp(a->workspace, c->auth.key->workspace))
+        return err_set(err, ERR_ACCOUNT_MISMATCH, "The Assembly belongs to another workspace");
+    if (!assembly_is_over(a))
+        return err_set(err, ERR_NOT_FINISHED, "The Assembly is not over: %s", assembly_code(a));
+    if (!a->uploading_finished)
+        return err_set(err, ERR_NOT_REPLAYABLE,
+                       "The uploads of the Assembly never became complete");
+    *out = take(a);
+    return 0;
+}
+
+/* ---- the new one ---- */
+
+static int clone_inputs(json_t *list, struct call *c, const struct assembly *a, struct err *err)
+{
+    for (int i = 0; i < a->file_count; i++) {
+        const struct file *f = a->files[i];
+        char id[ID_LEN + 1];
+
+        if (f->upload_index < 0)
+            continue;
+        id_new(id);
+        if (blob_clone(c->app->blobs, f->id, id, err) < 0)
+            return err->code == ERR_NOT_FOUND
+                       ? err_set(err, ERR_NOT_REPLAYABLE,
+                                 "The file '%.100s' of the Assembly is gone", f->name)
+                       : -1;
+        json_t *input = json_pack("{s:s,s:o,s:I,s:O*}", "id", id, "name", jstring(f->name), "size",
+                                  (json_int_t)f->size, "user_meta", f->user_meta);
+        jset(input, "md5", f->md5);
+        jset(input, "field", f->field);
+        json_array_append_new(list, input);
+    }
+    return 0;
+}
+
+/* The steps of the request as it came: its params are kept masked, and what the masks hide is in
+ * those that ran. */
+static json_t *unmasked(json_t *shown, json_t *ran)
+{
+    const char *key;
+    json_t *v;
+    size_t i;
+
+    if (json_is_object(shown)) {
+        json_t *out = json_object();
+
+        json_object_foreach (shown, key, v)
+            json_object_set_new(out, key, unmasked(v, json_object_get(ran, key)));
+        return out;
+    }
+    if (json_is_array(shown)) {
+        json_t *out = json_array();
+
+        json_array_foreach (shown, i, v)
+            json_array_append_new(out, unmasked(v, json_array_get(ran, i)));
+        return out;
+    }
+    return json_incref(
+        ran && json_is_string(shown) && strstr(json_string_value(shown), "****") ? ran : shown);
+}
+
+static bool wants_template_again(const json_t *params)
+{
+    const char *text = jstr(params, "reparse_template");
+
+    return jbool(params, "reparse_template", false) || jnum(params, "reparse_template", 0) != 0 ||
+           (text && !strcmp(text, "1"));
+}
+
+/* What the new one's instructions are made of: the steps as they ran, or a Template, and over it
+ * the request's. */
+static int read_instructions(struct replay *r, const struct assembly *a, struct err *err)
+{
+    struct call *c = r->call;
+    const char *workspace = c->auth.key->workspace, *was = jstr(a->created, "template_id");
+    json_t *over = json_object_get(c->params, "steps"),
+           *other = json_object_get(c->params, "template_id");
+    json_t *ran = json_object_get(a->created, "steps");
+
+    if (json_is_null(over) || (json_is_object(over) && !json_object_size(over)))
+        over = NULL;
+    if (json_is_null(other))
+        other = NULL;
+    if (other || (was && wants_template_again(c->params))) {
+        AUTO(json_unref) json_t *asked = json_object();
+        AUTO(json_unref) json_t *before = NULL;
+
+        if (template_load(&r->template, c->app, workspace, other ? json_string_value(other) : was,
+                          err) < 0)
+            return -1;
+        if (!other) {
+            AUTO(json_unref)
+            json_t *shown = json_loads(jstr_or(a->created, "params", "{}"), 0, NULL);
+            json_t *steps = json_object_get(shown, "steps");
+
+            if (json_is_object(steps))
+                before = unmasked(steps, ran);
+        }
+        if (before && over)
+            json_object_set_new(asked, "steps", params_merge(before, over));
+        else if (before || over)
+            json_object_set(asked, "steps", before ? before : over);
+        return template_merge(&r->merged, r->template, asked, err);
+    }
+    AUTO(json_unref) json_t *text = json_loads(jstr_or(a->created, "template", "{}"), 0, NULL);
+    if (over && template_is_final(&(struct template_use){.content = text}))
+        return err_set(err, ERR_TEMPLATE_DENIES,
+                       "The Template '%.100s' does not allow its steps to be overridden",
+                       jstr_or(a->created, "template_name", ""));
+    r->merged = json_object();
+    if (ran || over)
+        json_object_set_new(r->merged, "steps",
+                            over ? params_merge(ran, over) : json_deep_copy(ran));
+    return 0;
+}
+
+static char *masked(const json_t *params)
+{
+    AUTO(json_unref) json_t *copy = json_deep_copy(params);
+
+    instructions_mask(copy);
+    return json_text(copy);
+}
+
+static json_t *describe(struct call *c, const struct assembly *a, struct replay *r)
+{
+    static const char *const kept[] = {"usage_tags",
+                                       "ignore_upload_meta_data_errors",
+                                       "emit_execution_progress",
+                                       "template_id",
+                                       "template_name",
+                                       "template"};
+    json_t *steps = json_object_get(r->merged, "steps");
+    AUTO(json_unref) json_t *fields = json_deep_copy(a->fields);
+    json_t *below = json_object_get(r->merged, "fields"); /* a Template's */
+    json_t *over = json_object_get(c->params, "fields");
+    json_t *notify = json_object_get(c->params, "notify_url");
+
+    if (json_is_object(below))
+        json_object_update_missing(fields, below);
+    if (json_is_object(over))
+        json_object_update(fields, over);
+    r->notify_url = json_is_string(notify) ? mem_strdup(json_string_value(notify))
+                    : notify || !jstr(a->created, "notify_url")
+                        ? NULL
+                        : mem_strdup(jstr(a->created, "notify_url"));
+    AUTO(json_unref)
+    json_t *merged =
+        json_pack("{s:O?,s:O,s:s?}", "steps", steps, "fields", fields, "notify_url", r->notify_url);
+    AUTO(mem_free) char *params_text = masked(c->params);
+    AUTO(mem_free) char *merged_text = masked(merged);
+    char nonce[ID_LEN + 1];
+
+    id_new(nonce);
+    json_t *d = json_pack(
+        "{s:s,s:s,s:s,s:O?,s:o,s:o,s:O,s:i,s:b,s:i,s:i,s:I,s:I,s:i,s:s,s:s,s:O}", "workspace",
+        a->workspace, "key_id", c->auth.key->id, "base_url", r->base_url, "steps", steps, "params",
+        jstring(params_text), "merged_params", jstring(merged_text), "fields", fields, "expected",
+        0, "body_done", 1, "body_bytes", 0, "body_expected", 0, "max_size",
+        (json_int_t)c->auth.max_size, "max_files", (json_int_t)c->auth.max_files, "max_attempts",
+        (int)c->app->config->job_attempts, "nonce", nonce, "parent_id", a->id, "inputs", r->inputs);
+    jset(d, "client", http_header(c->req, "Transloadit-Client"));
+    jset(d, "notify_url", r->notify_url);
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+        if (json_object_get(a->created, kept[i]))
+            json_object_set(d, kept[i], json_object_get(a->created, kept[i]));
+    if (r->template) {
+        AUTO(mem_free) char *content = masked(r->template->content);
+
+        jset(d, "template_id", r->template->id);
+        jset(d, "template_name", r->template->name);
+        jset(d, "template", content);
+    }
+    jset(d, "account_name", c->auth.key->workspace_name);
+    return d;
+}
+
+/* ---- the answer ---- */
+
+static void drop_inputs(struct replay *r)
+{
+    json_t *input;
+    size_t i;
+
+    json_array_foreach (r->inputs, i, input)
+        (void)!blob_delete(r->call->app->blobs, jstr_or(input, "id", ""), NULL);
+}
+
+static void replay_free(struct replay *r)
+{
+    json_decref(r->inputs);
+    json_decref(r->merged);
+    template_use_free(r->template);
+    free(r->base_url);
+    free(r->notify_url);
+    free(r);
+}
+
+static void created(void *ctx, const struct err *err, struct published *p)
+{
+    struct replay *r = ctx;
+    struct call *c = r->call;
+    AUTO(mem_free) char *url = mem_printf("%s/assemblies/%s", r->base_url, r->id);
+    json_t *o = p && err ? (c->extra = json_object()) : c->body;
+
+    if (!p)
+        drop_inputs(r); /* a few names on the conductor's thread: it is refused rarely */
+    if (!err) {
+        jset(o, "message", "A replay was started.");
+        json_object_set_new(o, "success", json_true());
+        json_object_set_new(o, "notify_url", r->notify_url ? jstring(r->notify_url) : json_null());
+    }
+    if (p) {
+        jset(o, "assembly_id", r->id);
+        jset(o, "assembly_url", url);
+        jset(o, "assembly_ssl_url", url);
+    }
+    replay_free(r);
+    call_answer(c, err);
+}
+
+int assembly_replay(struct call *c, struct err *err)
+{
+    AUTO(assembly_free) struct assembly *a = NULL;
+
+    if (c->app->draining)
+        return err_set(err, ERR_BUSY, "The server is shutting down");
+    if (limits_create(c->app->limits, c->auth.key->workspace, err) < 0)
+        return -1;
+    if (notify_url_check(json_object_get(c->params, "notify_url"), err) < 0 ||
+        load(&a, c, http_path_arg(c->req, 0), err) < 0)
+        return -1;
+    struct replay *r = mem_zalloc(sizeof *r);
+    r->call = c;
+    r->inputs = json_array();
+    r->base_url = app_base_url(c->req);
+    id_new(r->id);
+    if (read_instructions(r, a, err) < 0 || clone_inputs(r->inputs, c, a, err) < 0) {
+        drop_inputs(r);
+        replay_free(r);
+        return -1;
+    }
+    conductor_post(c->app->conductor, &(struct conductor_news){.assembly_id = r->id,
+                                                               .type = EV_CREATED,
+                                                               .data = describe(c, a, r),
+                                                               .reply = created,
+                                                               .ctx = r});
+    return 0;
+}
