@@ -6,7 +6,7 @@ import fs from 'node:fs'
 import http from 'node:http'
 import { test } from 'node:test'
 import { Transloadit } from 'transloadit'
-import { KEY, picture, SECRET, Server, sign, sleep } from './server.mjs'
+import { binary, KEY, picture, SECRET, Server, sign, sleep } from './server.mjs'
 
 const sdk = (s) => new Transloadit({ authKey: KEY, authSecret: SECRET, endpoint: s.url, validateResponses: true })
 const original = { ':original': { robot: '/upload/handle', result: true } }
@@ -163,6 +163,40 @@ test('a replay runs the same uploads again, with changes', async (t) => {
   const last = await client.awaitAssemblyCompletion(third.assembly_id, { interval: 50 })
   assert.deepEqual(s4(last).resized, [20])
   assert.equal(last.parent_id, over.assembly_id)
+})
+
+test('a replay uses the steps that ran, the Template as it is now, or another one', async (t) => {
+  const s = await Server.start(t)
+  const client = sdk(s)
+  const template = (width, more) => ({ steps: { resized: { robot: '/image/resize', use: ':original', width, result: true } }, ...more })
+  const { id } = await client.createTemplate({ name: 'replayed', template: template(50, { fields: { from: 'template' } }) })
+  const { id: other } = await client.createTemplate({ name: 'another', template: template(30, { allow_steps_override: false }) })
+  const first = await s.create({ resized: { height: 10, resize_strategy: 'fillcrop' } }, { files: { 'a.png': fs.readFileSync(picture) }, params: { template_id: id } })
+  const old = await s.until(first.assembly_id)
+  assert.deepEqual(s4(old).resized, [50])
+  await client.editTemplate(id, { name: 'replayed', template: template(40) })
+  const run = async (of, params) => {
+    const { body } = await call(s, 'POST', `/assemblies/${of}/replay`, params)
+    assert.equal(body.ok, 'ASSEMBLY_REPLAYING', JSON.stringify(body))
+    const end = await s.until(body.assembly_id)
+    return { end, size: end.results.resized.map((f) => [f.meta.width, f.meta.height])[0] }
+  }
+  assert.deepEqual((await run(old.assembly_id, {})).size, [50, 10])
+  const again = await run(old.assembly_id, { reparse_template: 1 })
+  assert.deepEqual(again.size, [40, 10])
+  assert.equal(again.end.template_id, id)
+  assert.match(again.end.template, /"width":40/)
+  assert.deepEqual((await run(old.assembly_id, { reparse_template: true, steps: { resized: { width: 20 } } })).size, [20, 10])
+  const elsewhere = await run(old.assembly_id, { template_id: 'another' })
+  assert.equal(elsewhere.size[0], 30)
+  assert.equal(elsewhere.end.template_id, other)
+  assert.equal(elsewhere.end.template_name, 'another')
+  assert.deepEqual(elsewhere.end.fields, { from: 'template' })
+  refused(await call(s, 'POST', `/assemblies/${old.assembly_id}/replay`, { template_id: other, steps: { resized: { width: 1 } } }), 'TEMPLATE_DENIES_STEPS_OVERRIDE', 400)
+  refused(await call(s, 'POST', `/assemblies/${elsewhere.end.assembly_id}/replay`, { steps: { resized: { width: 1 } } }), 'TEMPLATE_DENIES_STEPS_OVERRIDE', 400)
+  await client.deleteTemplate(id)
+  assert.deepEqual((await run(old.assembly_id, {})).size, [50, 10])
+  refused(await call(s, 'POST', `/assemblies/${old.assembly_id}/replay`, { reparse_template: 1 }), 'TEMPLATE_NOT_FOUND', 404)
 })
 
 test('a replay is refused with the code that says why', async (t) => {
@@ -369,8 +403,10 @@ test('execution progress, where it is asked for, rises to 100', async (t) => {
 // A second workspace with a key of its own, made while the server is down.
 async function secondKey(s) {
   await s.stop()
-  execFileSync('sqlite3', [`${s.dir}/workcell.db`, `insert into auth_key(id, key, secret, workspace, scopes, created_us, modified_us) values('${'e'.repeat(32)}', 'second', 'second-secret', '${'f'.repeat(32)}', '*', 1, 1)`])
+  const env = { ...process.env, TRANSLOADIT_KEY: '', TRANSLOADIT_SECRET: '' }
+  const text = execFileSync(binary, ['workspace', 'add', 'second', '--data', s.dir], { encoding: 'utf8', env })
   await s.boot()
+  return { authKey: text.match(/TRANSLOADIT_KEY=(\w+)/)[1], authSecret: text.match(/TRANSLOADIT_SECRET=(\w+)/)[1] }
 }
 
 test('limits on creations and status reads, with the seconds to wait', async (t) => {
@@ -403,11 +439,11 @@ test('limits on creations and status reads, with the seconds to wait', async (t)
 
   // other workspaces are not touched; a limit of 429 for clients that wait at that one only
   s.args = ['--create-rate', '1', '--create-rate-status', '429']
-  await secondKey(s)
+  const two = await secondKey(s)
   assert.equal((await s.create(original)).http, 200)
   const refusedNow = await s.create(original)
   limited(refusedNow, 'RATE_LIMIT_REACHED', 429)
-  const second = new Transloadit({ authKey: 'second', authSecret: 'second-secret', endpoint: s.url, validateResponses: true })
+  const second = new Transloadit({ ...two, endpoint: s.url, validateResponses: true })
   assert.ok((await second.createAssembly({ params: { steps: original } })).assembly_id)
   assert.deepEqual((await second.listAssemblies()).count, 1)
   // replays are creations, too
@@ -455,7 +491,7 @@ test('job slots show what runs, and a limit keeps a workspace to its own', async
 
 test('a workspace with hundreds of jobs does not keep another one waiting', async (t) => {
   const s = await Server.start(t, { args: ['--workers-media', '2'] })
-  await secondKey(s)
+  const two = await secondKey(s)
   const data = fs.readFileSync(picture)
   const work = (key, n) => Promise.all(Array.from({ length: n }, () => {
     const body = new FormData()
@@ -468,7 +504,7 @@ test('a workspace with hundreds of jobs does not keep another one waiting', asyn
   // pictures to scale are what takes the time; with both, reading metadata is behind them
   const many = await work(KEY, 40)
   while (!(await status(many)).every((a) => a.upload_meta_data_extracted)) await sleep(20)
-  const newcomers = await work('second', 16)
+  const newcomers = await work(two.authKey, 16)
   while (!(await status(newcomers)).every((a) => a.upload_meta_data_extracted)) await sleep(20)
   assert.ok([...many, ...newcomers].every((a) => a.ok))
   const before = [await over(many), await over(newcomers)]

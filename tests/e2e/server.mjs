@@ -10,7 +10,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
-const binary = process.env.WORKCELL || path.join(root, 'build/workcell')
+export const binary = process.env.WORKCELL || path.join(root, 'build/workcell')
 export const picture = path.join(root, 'build/pictures/astronaut.png')
 export const KEY = 'test-key'
 export const SECRET = 'test-secret-0001'
