@@ -221,6 +221,7 @@ void uploads_stop_assembly(void *uploads, const char *assembly_id, const char *c
     struct uploads *u = uploads;
     struct upload *p;
 
+    bool completed = !strcmp(code, "ASSEMBLY_COMPLETED"); /* what belongs to it stays, for clients that ask again */
     pthread_mutex_lock(&u->lock);
     p = map_del(&u->by_assembly, assembly_id);
     for (struct upload *q = p; q; q = q->next_of_assembly)
@@ -233,6 +234,10 @@ void uploads_stop_assembly(void *uploads, const char *assembly_id, const char *c
             cut_over(p, code);
             *bytes_freed += upload_discard(p);
             ++*stopped;
+        } else if (completed) {
+            pthread_mutex_unlock(&p->lock);
+            upload_unref(p);
+            continue;
         } else {
             p->state = UPLOAD_GONE;
         }
