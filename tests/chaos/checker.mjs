@@ -47,7 +47,7 @@ export async function contents(daemon, journal) {
   let files = 0
   await each(journal.entries.values(), 8, async (e) => {
     const s = e.last
-    if (!s || !over(s)) return
+    if (!s || s.error === 'ASSEMBLY_NOT_FOUND' || !over(s)) return
     if (e.terminal === 'ASSEMBLY_CANCELED' && !e.cancel_asked) journal.problem(e, 'is canceled, and nobody asked')
     if (s.error && s.error !== 'REQUEST_ABORTED') journal.problem(e, `failed: ${s.error} ${s.message} ${s.reason || ''}`)
     if (s.ok !== 'ASSEMBLY_COMPLETED') return

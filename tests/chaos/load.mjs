@@ -29,7 +29,7 @@ export class Origin {
 
   static bytes(url) {
     const [, seed, size] = url.split('/').map(Number)
-    return Buffer.alloc(size, createHash('sha512').update(String(seed)).digest())
+    return Buffer.alloc(size, createHash('sha512').update(String(seed)).digest('hex'))
   }
 
   stop() { this.server.closeAllConnections(); this.server.close() }

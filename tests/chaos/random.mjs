@@ -28,11 +28,13 @@ export class Random {
   pick(list) { return list[this.int(0, list.length - 1)] }
   hex(digits) { return Array.from({ length: digits }, () => this.int(0, 15).toString(16)).join('') }
 
+  // begins so that nothing takes it for a broken picture or sound
   bytes(n) {
     const b = Buffer.allocUnsafe(n)
     let i = 0
     for (; i + 4 <= n; i += 4) b.writeUInt32LE(Math.floor(this.next() * 4294967296), i)
     for (; i < n; i++) b[i] = this.int(0, 255)
+    b.write('some data\n')
     return b
   }
 }
