@@ -1,10 +1,14 @@
 // make chaos, make soak: all parts, or the ones that are named. Prints the seed first, the figures, and what broke.
 import { Random } from './random.mjs'
+import { cancel } from './cancel.mjs'
 import { storm } from './storm.mjs'
 
 const seed = process.env.SEED || String(Math.floor(Math.random() * 1e9))
 const seconds = Number(process.env.SECONDS_ || 60)
-const parts = { storm: (random) => storm({ random, seconds }) }
+const parts = {
+  storm: (random) => storm({ random, seconds }),
+  cancel: (random) => cancel({ random }),
+}
 const chosen = process.argv.slice(2).length ? process.argv.slice(2) : Object.keys(parts)
 
 console.log(`seed ${seed}: repeat with SEED=${seed} SECONDS_=${seconds} make chaos`)
