@@ -134,6 +134,7 @@ export async function cancel({ random, say = console.log, only = Object.keys(pha
   origin.server.on('connection', (c) => { sockets.add(c); c.on('close', () => sockets.delete(c)) })
   origin.waiting = () => sockets.size
   const d = await Daemon.start(['--import-allow', '127.0.0.1'])
+  await sleep(1000) // its first workers warm up
   const problems = []
   const times = new Series()
   say('cancel, phase by phase (answer; what the receipt counts):')

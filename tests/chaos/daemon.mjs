@@ -23,6 +23,12 @@ export class Daemon extends Server {
     await super.boot()
     this.starts?.add(performance.now() - began)
     this.up = true
+    const child = this.child
+    this.exited.then(({ code, signal }) => {
+      if (!this.up || child !== this.child || code === 0) return
+      console.log(`the daemon ended by itself (${signal || code}); its last words:\n${this.log.slice(-3000)}`)
+      process.exit(1)
+    })
   }
 
   async crash() {
