@@ -1,5 +1,5 @@
 # A thin front: the work is in dev/*. `make` builds build/workcell.
-.PHONY: all setup demo test bench format lint clean
+.PHONY: all setup demo test chaos soak bench format lint clean
 
 all:
 	@dev/build
@@ -12,6 +12,12 @@ demo:
 
 test:
 	@dev/test
+
+chaos:
+	@dev/chaos
+
+soak:
+	@dev/chaos soak
 
 bench:
 	@dev/bench

@@ -213,6 +213,14 @@ static char *error_event(const struct assembly *a)
     return str_take(&b);
 }
 
+static bool has_open_uploads(const struct assembly *a)
+{
+    for (int i = 0; i < a->tus_count; i++)
+        if (!a->tus[i].finished && !a->tus[i].removed)
+            return true;
+    return false;
+}
+
 /* The only place where an Assembly changes state. */
 static bool assembly_set_state(struct assembly *a, enum assembly_state to, int64_t at_us,
                                struct effects *fx)
@@ -229,8 +237,9 @@ static bool assembly_set_state(struct assembly *a, enum assembly_state to, int64
     if (to != ASSEMBLY_COMPLETED) {
         drop_jobs(a);
         effects_add(fx, FX_STOP_JOBS);
-        effects_add(fx, FX_STOP_UPLOADS);
     }
+    if (to != ASSEMBLY_COMPLETED || has_open_uploads(a))
+        effects_add(fx, FX_STOP_UPLOADS);
     if (to == ASSEMBLY_FAILED)
         tell(fx, "assembly_error", error_event(a));
     if (to == ASSEMBLY_COMPLETED && jbool(a->created, "emit_execution_progress", false))
@@ -646,7 +655,7 @@ static int on_upload_created(struct assembly *a, const struct event *ev, struct 
     if (counted && too_many(a, 1, ev->at_us, fx, err))
         return 0;
     if (!counted)
-        warn(a, "An upload above the declared number of files was dropped.");
+        warn(a, "More uploads than the declared number of files: those that finish last are dropped.");
 
     if ((a->tus_count & (a->tus_count - 1)) == 0)
         a->tus = mem_realloc(a->tus,
@@ -718,6 +727,25 @@ static int on_upload_removed(struct assembly *a, const struct event *ev, struct 
     return 0;
 }
 
+/* The places are for those that finish first. A client whose answer to a creation was lost creates the upload again, and
+ * never goes on with the first one: that must not keep a place for ever. */
+static bool take_place(struct assembly *a, struct tus_upload *u)
+{
+    if (!u->counted && a->open_uploads + a->finished_uploads < a->expected_uploads) {
+        u->counted = true; /* one that was created before it is removed */
+        a->open_uploads++;
+    }
+    for (int i = 0; !u->counted && i < a->tus_count; i++) {
+        struct tus_upload *other = &a->tus[i];
+
+        if (other->counted && !other->finished && !other->removed) {
+            other->counted = false;
+            u->counted = true;
+        }
+    }
+    return u->counted;
+}
+
 static int on_file_uploaded(struct assembly *a, const struct event *ev, struct effects *fx,
                             struct err *err)
 {
@@ -741,7 +769,7 @@ static int on_file_uploaded(struct assembly *a, const struct event *ev, struct e
         set_offset(a, u, size);
         u->finished = true;
         show_tus(a, u, fx);
-        if (!u->counted)
+        if (!take_place(a, u))
             return 0;
         a->open_uploads--;
         a->finished_uploads++;

@@ -500,6 +500,8 @@ static void on_tick(uv_timer_t *t)
         return;
     }
     outbox_pump(c);
+    if (c->ticks == 1)
+        sweep_uploads(c);
     if (c->ticks % 10)
         return; /* the rest is once a second */
     for (struct map_iter i = {0}; map_next(&c->live, &i);) {

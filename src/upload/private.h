@@ -57,9 +57,13 @@ char *upload_row(const struct upload *p); /* its row in the store, JSON; the cal
 int64_t upload_discard(struct upload *p);
 /* Nobody may write any more but who asks now; the previous request is cut with 423. Locked by the caller. */
 uint64_t upload_take(struct upload *p, struct http_request *holder);
-/* upload_finish: the data becomes a blob. Locked by the caller. */
-MUST_CHECK int upload_commit(char md5[33], struct upload *p, struct err *err);
-json_t *upload_file_event(const struct upload *p, const char *md5);
+/* Out of the table again: it never came to be. */
+void upload_forget(struct upload *p);
+/* All bytes are in: the data becomes a blob and goes to the conductor; reply must call upload_handed_over().
+ * Locked by the caller. -1: nothing was posted. */
+MUST_CHECK int upload_hand_over(struct upload *p, conductor_reply reply, void *ctx, struct err *err);
+/* Locked by the caller. Open again: the store refused, nothing is acknowledged. */
+void upload_handed_over(struct upload *p, const struct err *err);
 
 /* body.c: ends the create request of an Assembly that is over, and counts. */
 void body_watch_stop(struct uploads *u, const char *assembly_id, int *stopped, int64_t *bytes_freed);

@@ -18,6 +18,7 @@ struct tus {
     struct upload *upload; /* a reference */
     uint64_t generation;   /* ours, while we may write */
     bool creating;         /* a POST: answers 201 */
+    bool asking;           /* a HEAD: answers 200 */
     bool has_body;
     int64_t start;         /* offset before this request */
     EVP_MD_CTX *checksum;  /* NULL: none asked for */
@@ -241,11 +242,31 @@ static int read_metadata(struct upload *p, const char *text)
 
 /* ---- finishing ---- */
 
+static struct http_response *head_answer(struct http_request *req, const struct upload *p)
+{
+    struct http_response *r = answer_new(req, 200);
+
+    http_response_header(r, "Cache-Control", "no-store");
+    add_number(r, "Upload-Offset", p->offset);
+    if (p->length >= 0)
+        add_number(r, "Upload-Length", p->length);
+    else
+        http_response_header(r, "Upload-Defer-Length", "1");
+    if (p->metadata)
+        http_response_header(r, "Upload-Metadata", p->metadata);
+    if (p->concat_header)
+        http_response_header(r, "Upload-Concat", p->concat_header);
+    add_expires(r, p);
+    return r;
+}
+
 static struct http_response *progress_answer(struct tus *t)
 {
     struct upload *p = t->upload;
-    struct http_response *r = answer_new(t->req, t->creating ? 201 : 204);
 
+    if (t->asking)
+        return head_answer(t->req, p);
+    struct http_response *r = answer_new(t->req, t->creating ? 201 : 204);
     if (t->creating)
         http_response_header(r, "Location", p->url);
     if (!t->creating || t->has_body)
@@ -261,17 +282,12 @@ static void handed_over(void *ctx, const struct err *err, struct published *doc)
 
     (void)doc;
     pthread_mutex_lock(&p->lock);
-    struct http_response *r;
-    if (err && err_http_status(err) >= 500 && err->code != ERR_ASSEMBLY_NOT_FOUND) {
-        p->state = UPLOAD_OPEN; /* the store refused: nothing is acknowledged, the client tries again */
-        r = json_refusal(t->req, 503, err);
-    } else if (err) {
-        p->state = UPLOAD_GONE;
-        r = json_refusal(t->req, err->code == ERR_MAX_SIZE ? 413 : 410, err);
-    } else {
-        p->state = UPLOAD_FINISHED;
-        r = progress_answer(t);
-    }
+    upload_handed_over(p, err);
+    struct http_response *r =
+        p->state == UPLOAD_FINISHED ? progress_answer(t)
+        : p->state == UPLOAD_OPEN   ? json_refusal(t->req, 503, err)
+        : err                       ? json_refusal(t->req, err->code == ERR_MAX_SIZE ? 413 : 410, err)
+                                    : refusal(t->req, 410, "the upload is gone");
     pthread_mutex_unlock(&p->lock);
     http_answer(t->req, r);
     tus_awaited(t);
@@ -282,7 +298,6 @@ static void handed_over(void *ctx, const struct err *err, struct published *doc)
 static enum http_next finish(struct tus *t)
 {
     struct upload *p = t->upload;
-    char md5[33];
     struct err err;
 
     if (p->concat == CONCAT_PARTIAL) {
@@ -292,23 +307,12 @@ static enum http_next finish(struct tus *t)
         http_answer(t->req, progress_answer(t));
         return HTTP_ANSWERED;
     }
-    if (upload_commit(md5, p, &err) < 0) {
+    tus_await(t);
+    if (upload_hand_over(p, handed_over, t, &err) < 0) {
         http_answer(t->req, json_refusal(t->req, err_http_status(&err), &err));
+        tus_awaited(t);
         return HTTP_ANSWERED;
     }
-    p->state = UPLOAD_FINISHED; /* so the row says it; other requests wait for the lock */
-    AUTO(mem_free) char *row = upload_row(p);
-    p->state = UPLOAD_FINISHING;
-    tus_await(t);
-    conductor_post(t->all->conf.conductor, &(struct conductor_news){
-                                               .assembly_id = p->assembly_id,
-                                               .type = EV_FILE_UPLOADED,
-                                               .data = upload_file_event(p, md5),
-                                               .upload_id = p->id,
-                                               .upload_meta = row,
-                                               .reply = handed_over,
-                                               .ctx = t,
-                                           });
     return HTTP_WAIT;
 }
 
@@ -469,12 +473,12 @@ static void created(void *ctx, const struct err *err, struct published *doc)
     if (err) {
         int status = err->code == ERR_ASSEMBLY_NOT_FOUND ? 404 : err_http_status(err);
 
+        upload_forget(p);
         pthread_mutex_lock(&p->lock);
         upload_discard(p);
         pthread_mutex_unlock(&p->lock);
         http_answer(req, json_refusal(req, status == 413 ? 413 : status, err));
     } else {
-        upload_register(t->all, p);
         if (t->has_body)
             http_go_on(req);
         else if (p->length == 0 || p->concat == CONCAT_FINAL)
@@ -490,6 +494,8 @@ static enum http_next post_creation(struct tus *t)
     struct upload *p = t->upload;
     AUTO(mem_free) char *row = upload_row(p);
 
+    /* before it is told: a cancel in the same turn must find it */
+    upload_register(t->all, p);
     tus_await(t);
     if (p->concat == CONCAT_PARTIAL) {
         conductor_post_upload(t->all->conf.conductor, "", p->id, row, created, t);
@@ -681,34 +687,33 @@ static struct upload *find(struct http_request *req)
 static enum http_next head_end(struct http_request *req)
 {
     struct upload *p = find(req);
-    struct http_response *r;
+    struct tus *t = NULL;
+    enum http_next next = HTTP_ANSWERED;
 
     if (!p)
         return refuse(req, 404, "no such upload");
     pthread_mutex_lock(&p->lock);
     if (p->state == UPLOAD_GONE) {
-        r = refusal(req, 410, "the upload is gone");
+        http_answer(req, refusal(req, 410, "the upload is gone"));
     } else {
         /* who asks where to go on is about to: a stalled predecessor must not add bytes behind its back */
         if (p->state == UPLOAD_OPEN)
             upload_take(p, NULL);
-        r = answer_new(req, 200);
-        http_response_header(r, "Cache-Control", "no-store");
-        add_number(r, "Upload-Offset", p->offset);
-        if (p->length >= 0)
-            add_number(r, "Upload-Length", p->length);
-        else
-            http_response_header(r, "Upload-Defer-Length", "1");
-        if (p->metadata)
-            http_response_header(r, "Upload-Metadata", p->metadata);
-        if (p->concat_header)
-            http_response_header(r, "Upload-Concat", p->concat_header);
-        add_expires(r, p);
+        if (p->state == UPLOAD_OPEN && p->offset == p->length) {
+            /* the last byte came, and the request that brought it ended before its end: whoever hears that all is
+             * there will not come again */
+            t = tus_new(req);
+            t->asking = true;
+            t->upload = p;
+            next = finish(t);
+        } else {
+            http_answer(req, head_answer(req, p));
+        }
     }
     pthread_mutex_unlock(&p->lock);
-    upload_unref(p);
-    http_answer(req, r);
-    return HTTP_ANSWERED;
+    if (!t)
+        upload_unref(p);
+    return next;
 }
 
 static enum http_next head_begin(struct http_request *req)
@@ -717,7 +722,7 @@ static enum http_next head_begin(struct http_request *req)
     return HTTP_GO;
 }
 
-const struct http_handler tus_head = {.begin = head_begin, .end = head_end};
+const struct http_handler tus_head = {.begin = head_begin, .end = head_end, .done = on_done};
 
 static void length_known(void *ctx, const struct err *err, struct published *doc)
 {

@@ -31,7 +31,8 @@ void uploads_close(struct uploads *u);
 void uploads_stop_assembly(void *uploads, const char *assembly_id, const char *code, int *stopped,
                            int64_t *bytes_freed);
 
-/* Forgets uploads whose time is over, and their bytes; answers 404 from then on. */
+/* Forgets uploads whose time is over, and their bytes; answers 404 from then on. Hands over and removes what a process
+ * that was killed did not come to. At the start, and once a minute. */
 void uploads_sweep(void *uploads);
 
 /* Handlers for the collection (POST) and for one upload (path arg 0: its id). */

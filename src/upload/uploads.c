@@ -221,6 +221,7 @@ void uploads_stop_assembly(void *uploads, const char *assembly_id, const char *c
     struct uploads *u = uploads;
     struct upload *p;
 
+    bool completed = !strcmp(code, "ASSEMBLY_COMPLETED"); /* what belongs to it stays, for clients that ask again */
     pthread_mutex_lock(&u->lock);
     p = map_del(&u->by_assembly, assembly_id);
     for (struct upload *q = p; q; q = q->next_of_assembly)
@@ -233,6 +234,10 @@ void uploads_stop_assembly(void *uploads, const char *assembly_id, const char *c
             cut_over(p, code);
             *bytes_freed += upload_discard(p);
             ++*stopped;
+        } else if (completed) {
+            pthread_mutex_unlock(&p->lock);
+            upload_unref(p);
+            continue;
         } else {
             p->state = UPLOAD_GONE;
         }
@@ -263,11 +268,87 @@ static void forget(struct uploads *u, struct upload *p)
         }
 }
 
+void upload_forget(struct upload *p)
+{
+    pthread_mutex_lock(&p->all->lock);
+    bool there = map_get(&p->all->by_id, p->id) == p;
+    if (there)
+        forget(p->all, p);
+    pthread_mutex_unlock(&p->all->lock);
+    if (there)
+        upload_unref(p);
+}
+
+static void tidied(void *ctx, const struct err *err, struct published *doc)
+{
+    struct upload *p = ctx;
+
+    (void)doc;
+    pthread_mutex_lock(&p->lock);
+    upload_handed_over(p, err);
+    pthread_mutex_unlock(&p->lock);
+    upload_unref(p);
+}
+
+/* What a process left that ended at the wrong moment: an upload that is complete and that the Assembly was not told of, and one
+ * whose Assembly is over. */
+static void tidy(struct upload *p)
+{
+    struct uploads *u = p->all;
+    AUTO(published_unref) struct published *doc = conductor_find(u->conf.conductor, p->assembly_id);
+    bool over = !doc || published_is_over(doc), removed = false;
+    struct err err;
+
+    pthread_mutex_lock(&p->lock);
+    if (p->state == UPLOAD_OPEN && over) {
+        upload_discard(p);
+        removed = true;
+    } else if (p->state == UPLOAD_OPEN && !p->holder && p->offset == p->length) {
+        pthread_mutex_lock(&u->lock);
+        p->refs++;
+        pthread_mutex_unlock(&u->lock);
+        if (upload_hand_over(p, tidied, p, &err) < 0) {
+            log_warn(&log_ctx, "upload %s is complete and can't be handed over: %s", p->id, err.msg);
+            pthread_mutex_unlock(&p->lock);
+            upload_unref(p);
+            return;
+        }
+    }
+    pthread_mutex_unlock(&p->lock);
+    if (removed)
+        conductor_post_upload(u->conf.conductor, p->assembly_id, p->id, NULL, NULL, NULL);
+}
+
+static void tidy_all(struct uploads *u)
+{
+    struct upload **list;
+    size_t n = 0;
+
+    pthread_mutex_lock(&u->lock);
+    list = mem_alloc((u->by_id.count + 1) * sizeof *list);
+    for (struct map_iter i = {0}; map_next(&u->by_id, &i);) {
+        struct upload *p = i.value;
+
+        if (!*p->assembly_id)
+            continue;
+        p->refs++;
+        list[n++] = p;
+    }
+    pthread_mutex_unlock(&u->lock);
+    for (size_t i = 0; i < n; i++) {
+        tidy(list[i]);
+        upload_unref(list[i]);
+    }
+    free(list);
+}
+
 void uploads_sweep(void *uploads)
 {
     struct uploads *u = uploads;
     struct upload *expired = NULL; /* chained by next_of_assembly once they are out of the tables */
     int64_t now = clock_now_us();
+
+    tidy_all(u);
 
     pthread_mutex_lock(&u->lock);
     for (struct map_iter i = {0}; map_next(&u->by_id, &i);) {
@@ -290,7 +371,7 @@ void uploads_sweep(void *uploads)
     }
 }
 
-int upload_commit(char md5[33], struct upload *p, struct err *err)
+static int commit(char md5[33], struct upload *p, struct err *err)
 {
     if (p->spool.path)
         return spool_commit(&p->spool, md5, p->all->conf.blobs, p->file_id, p->all->conf.sync, err);
@@ -316,9 +397,37 @@ int upload_commit(char md5[33], struct upload *p, struct err *err)
     return rc;
 }
 
-json_t *upload_file_event(const struct upload *p, const char *md5)
+int upload_hand_over(struct upload *p, conductor_reply reply, void *ctx, struct err *err)
 {
-    return json_pack("{s:s,s:{s:s,s:o,s:I,s:s,s:o,s:O?}}", "upload", p->id, "file", "id", p->file_id, "name",
-                     jstring(p->filename), "size", (json_int_t)p->length, "md5", md5, "field",
-                     jstring(p->fieldname), "user_meta", p->user_meta);
+    char md5[33];
+
+    if (commit(md5, p, err) < 0)
+        return -1;
+    p->state = UPLOAD_FINISHED; /* so the row says it; other requests wait for the lock */
+    AUTO(mem_free) char *row = upload_row(p);
+    p->state = UPLOAD_FINISHING;
+    conductor_post(p->all->conf.conductor,
+                   &(struct conductor_news){
+                       .assembly_id = p->assembly_id,
+                       .type = EV_FILE_UPLOADED,
+                       .data = json_pack("{s:s,s:{s:s,s:o,s:I,s:s,s:o,s:O?}}", "upload", p->id, "file", "id",
+                                         p->file_id, "name", jstring(p->filename), "size",
+                                         (json_int_t)p->length, "md5", md5, "field", jstring(p->fieldname),
+                                         "user_meta", p->user_meta),
+                       .upload_id = p->id,
+                       .upload_meta = row,
+                       .reply = reply,
+                       .ctx = ctx,
+                   });
+    return 0;
+}
+
+void upload_handed_over(struct upload *p, const struct err *err)
+{
+    if (p->state != UPLOAD_FINISHING)
+        return; /* its Assembly ended meanwhile */
+    if (err && err_http_status(err) >= 500 && err->code != ERR_ASSEMBLY_NOT_FOUND)
+        p->state = UPLOAD_OPEN;
+    else
+        p->state = err ? UPLOAD_GONE : UPLOAD_FINISHED;
 }

@@ -38,6 +38,41 @@ test('a tus upload resumes at the offset that was acknowledged', async (t) => {
   assert.equal(done.uploads[0].md5hash, createHash('md5').update(data).digest('hex'))
 })
 
+// All bytes, but not the end of the request.
+async function allButTheEnd(s, loc, data) {
+  const c = s.raw()
+  c.write(`PATCH ${new URL(loc).pathname} HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\nTransfer-Encoding: chunked\r\n\r\n${data.length.toString(16)}\r\n`)
+  c.write(data)
+  c.write('\r\n')
+  await sleep(200)
+}
+
+test('an upload that was complete when the server was killed is handed over without its client', async (t) => {
+  const s = await Server.start(t)
+  const a = await s.create(original, { expected: 1 })
+  const data = randomBytes(3000)
+  await allButTheEnd(s, await s.tusCreate(a, data.length), data)
+  await s.kill9()
+  await s.boot()
+  const done = await s.until(a.assembly_id)
+  assert.equal(done.ok, 'ASSEMBLY_COMPLETED')
+  assert.equal(done.uploads[0].md5hash, createHash('md5').update(data).digest('hex'))
+})
+
+test('who is told that all bytes are there need not come again', async (t) => {
+  const s = await Server.start(t)
+  const a = await s.create(original, { expected: 1 })
+  const data = randomBytes(3000)
+  const loc = await s.tusCreate(a, data.length)
+  await allButTheEnd(s, loc, data)
+  const head = await s.tus('HEAD', loc)
+  assert.equal(head.headers.get('upload-offset'), '3000')
+  const done = await s.until(a.assembly_id)
+  assert.equal(done.ok, 'ASSEMBLY_COMPLETED')
+  assert.equal(done.uploads[0].md5hash, createHash('md5').update(data).digest('hex'))
+  assert.equal((await s.tus('HEAD', loc)).headers.get('upload-offset'), '3000', 'and whoever asks later is told the same')
+})
+
 test('what was acknowledged is there after kill -9 at once', async (t) => {
   const s = await Server.start(t)
   const made = []

@@ -18,7 +18,7 @@ export const sleep = (ms) => new Promise((r) => setTimeout(r, ms))
 
 export class Server {
   static async start(t, { args = [], env = {}, allow = [], dir } = {}) {
-    const s = new Server()
+    const s = new this()
     s.args = args
     s.env = env
     s.allow = allow

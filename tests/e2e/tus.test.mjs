@@ -146,6 +146,19 @@ test('more uploads than declared are accepted and dropped with a warning', async
   assert.equal(late.status, 400)
 })
 
+test('an upload whose creation was not answered keeps no place: its second try completes the Assembly', async (t) => {
+  const s = await Server.start(t)
+  const a = await s.create(steps, { expected: 2 })
+  await s.tusCreate(a, 3) // the answer is lost, the client creates it again
+  await s.patch(await s.tusCreate(a, 3), 0, 'abc')
+  await s.patch(await s.tusCreate(a, 3), 0, 'def')
+  const done = await s.until(a.assembly_id)
+  assert.equal(done.ok, 'ASSEMBLY_COMPLETED')
+  assert.deepEqual(done.uploads.map((u) => u.md5hash), [md5('abc'), md5('def')])
+  for (let i = 0; i < 50 && s.partialUploads().length; i++) await sleep(20)
+  assert.deepEqual(s.partialUploads(), [])
+})
+
 test('max_size and max_number_of_files fail the Assembly as soon as they are known', async (t) => {
   const s = await Server.start(t)
   const a = await s.create(steps, { expected: 1, params: { auth: { key: 'test-key', max_size: 10 } } })
