@@ -17,6 +17,8 @@ static int usage(FILE *to, int rc)
           "  run INSTRUCTIONS.json FILE... -o DIR    one Assembly over local files, without a daemon\n"
           "  credential add NAME TYPE KEY=VALUE...   keep credentials for export and import Robots\n"
           "  credential list | remove NAME\n"
+          "  fsck [--repair] [--json] [--data DIR]   compare the database with the files\n"
+          "  doctor [--s3 NAME] [--json]             what this machine has, and what it lacks\n"
           "  robots                                  the Robots and their parameters\n"
           "  version\n\n"
           "`workcell serve --help` lists the settings.\n",
@@ -93,6 +95,10 @@ int main(int argc, char **argv)
         return command_run(argc - 1, argv + 1);
     if (!strcmp(cmd, "credential"))
         return command_credential(argc - 1, argv + 1);
+    if (!strcmp(cmd, "fsck"))
+        return command_fsck(argc - 1, argv + 1);
+    if (!strcmp(cmd, "doctor"))
+        return command_doctor(argc - 1, argv + 1);
     if (!strcmp(cmd, "robots"))
         return command_robots();
     if (!strcmp(cmd, "version") || !strcmp(cmd, "--version")) {

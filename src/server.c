@@ -93,9 +93,9 @@ static int lock_dir(struct server *s, const char *dir, struct err *err)
     return 0;
 }
 
-static int find_programs(struct server *s, struct err *err)
+int server_program_dir(char *out, size_t size, struct err *err)
 {
-    char self[PATH_MAX], libexec[PATH_MAX];
+    char self[PATH_MAX], program[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 
     if (n < 0)
@@ -107,9 +107,9 @@ static int find_programs(struct server *s, struct err *err)
     for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
         const char *at = strstr(forms[i], "%s") + 2;
 
-        snprintf(s->program_dir, sizeof s->program_dir, "%s%s", self, at);
-        snprintf(libexec, sizeof libexec, "%.4000s/workcell-media", s->program_dir);
-        if (access(libexec, X_OK) == 0)
+        snprintf(out, size, "%s%s", self, at);
+        snprintf(program, sizeof program, "%.4000s/workcell-media", out);
+        if (access(program, X_OK) == 0)
             return 0;
     }
     return err_set(err, ERR_CONFIG, "workcell-media is not where it should be (near %s)", self);
@@ -140,7 +140,7 @@ int server_start(struct server **out, const struct config *c, int log_level, str
         return err_set(err, ERR_CONFIG, "import_allow: '%s' can't be read", c->import_allow);
     if (guard_check_list(c->notify_allow) < 0)
         return err_set(err, ERR_CONFIG, "notify_allow: '%s' can't be read", c->notify_allow);
-    if (split_listen(s, &port, c->listen, err) < 0 || find_programs(s, err) < 0 ||
+    if (split_listen(s, &port, c->listen, err) < 0 || server_program_dir(s->program_dir, sizeof s->program_dir, err) < 0 ||
         lock_dir(s, c->data, err) < 0 || store_open(&s->store, db, err) < 0 ||
         store_reader_open(&s->app.reader, db, err) < 0 || blob_store_open(&s->app.blobs, blobs, err) < 0 ||
         seal_key_load(&s->seal, key_file, err) < 0 || first_key(s, err) < 0)

@@ -142,6 +142,18 @@ int blob_store_open(struct blob_store **out, const char *dir, struct err *err)
     return 0;
 }
 
+int blob_store_open_as_is(struct blob_store **out, const char *dir, struct err *err)
+{
+    AUTO(blob_store_close) struct blob_store *bs = mem_zalloc(sizeof *bs);
+
+    bs->dir_fd = bs->tmp_fd = -1;
+    atomic_init(&bs->good_calls, -1);
+    if (open_dir(&bs->dir_fd, AT_FDCWD, dir, err) < 0 || open_dir(&bs->tmp_fd, bs->dir_fd, "tmp", err) < 0)
+        return -1;
+    *out = take(bs);
+    return 0;
+}
+
 void blob_store_close(struct blob_store *bs)
 {
     if (!bs)
@@ -376,4 +388,34 @@ int64_t blob_delete(struct blob_store *bs, const char *id, struct err *err)
         return errno == ENOENT ? 0 : err_errno(err, "delete blob '%s'", id);
     /* A clone or a running job still has the contents. */
     return st.st_nlink > 1 ? 0 : st.st_size;
+}
+
+int blob_each(struct blob_store *bs, int shelf,
+              int (*cb)(void *ctx, const char *id, int64_t size, int64_t changed_us), void *ctx, struct err *err)
+{
+    char name[3];
+    int fd;
+
+    snprintf(name, sizeof name, "%02x", shelf & 0xff);
+    if (faccessat(bs->dir_fd, name, F_OK, 0) < 0 && errno == ENOENT)
+        return 0;
+    if (open_dir(&fd, bs->dir_fd, name, err) < 0)
+        return -1;
+    DIR *d = fdopendir(fd);
+    if (!d) {
+        fd_close(fd);
+        return err_errno(err, "read directory '%s'", name);
+    }
+    for (struct dirent *e; (e = readdir(d));) {
+        struct stat st;
+
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
+            fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) /* deleted meanwhile */
+            continue;
+        if (cb(ctx, e->d_name, st.st_size,
+               (int64_t)st.st_ctim.tv_sec * 1000000 + st.st_ctim.tv_nsec / 1000) < 0)
+            break;
+    }
+    closedir(d);
+    return 0;
 }
