@@ -17,6 +17,7 @@
 struct server {
     struct app app;
     struct store *store;
+    struct store_reader *reader; /* the conductor's own: the API's is busy */
     struct http_server *http;
     struct seal_key seal;
     json_t *settings;
@@ -142,7 +143,8 @@ int server_start(struct server **out, const struct config *c, int log_level, str
         return err_set(err, ERR_CONFIG, "notify_allow: '%s' can't be read", c->notify_allow);
     if (split_listen(s, &port, c->listen, err) < 0 || server_program_dir(s->program_dir, sizeof s->program_dir, err) < 0 ||
         lock_dir(s, c->data, err) < 0 || store_open(&s->store, db, err) < 0 ||
-        store_reader_open(&s->app.reader, db, err) < 0 || blob_store_open(&s->app.blobs, blobs, err) < 0 ||
+        store_reader_open(&s->app.reader, db, err) < 0 ||
+        store_reader_open(&s->reader, db, err) < 0 || blob_store_open(&s->app.blobs, blobs, err) < 0 ||
         seal_key_load(&s->seal, key_file, err) < 0 || first_key(s, err) < 0)
         return -1;
 
@@ -157,6 +159,7 @@ int server_start(struct server **out, const struct config *c, int log_level, str
                             json_integer(atoll(getenv("WORKCELL_TEST_S3_MULTIPART_THRESHOLD"))));
     struct conductor_conf conductor = {
         .store = s->store,
+        .reader = s->reader,
         .blobs = s->app.blobs,
         .seal = &s->seal,
         .program_dir = s->program_dir,
@@ -178,6 +181,10 @@ int server_start(struct server **out, const struct config *c, int log_level, str
         .execution_expiry_us = c->assembly_expiry_s * SECOND_US,
         .result_expiry_us = c->result_expiry_s * SECOND_US,
         .status_expiry_us = c->status_expiry_s * SECOND_US,
+        .keep_over_us = c->memory_keep_s * SECOND_US,
+        .sweep_interval_us = c->sweep_interval_s * SECOND_US,
+        .scrub_interval_us = c->scrub_interval_s * SECOND_US,
+        .scrub_grace_us = c->scrub_grace_s * SECOND_US,
         .notify_allow = c->notify_allow,
         .notify_timeout_s = (int)c->notify_timeout_s,
         .notify_sha1 = c->notify_signature == NOTIFY_SHA1,
@@ -225,6 +232,7 @@ void server_stop(struct server *s)
     http_server_stop(s->http); /* streams and idle uploads: their clients come back and go on */
     uploads_close(s->app.uploads);
     store_reader_close(s->app.reader);
+    store_reader_close(s->reader);
     blob_store_close(s->app.blobs);
     store_close(s->store);
     fd_close(s->lock_fd);

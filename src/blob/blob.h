@@ -27,6 +27,10 @@ void blob_store_break(struct blob_store *bs, int good_calls);
  * and the data are lost all the same. */
 MUST_CHECK int blob_adopt(struct blob_store *bs, const char *id, const char *path, bool synced,
                           struct err *err);
+/* A blob that was adopted or cloned is held, until blob_release() says that its row is committed or will never be, or
+ * it is deleted: the scrub must not take it in between. Only in memory: what is not named after a restart is nobody's. */
+void blob_release(struct blob_store *bs, const char *id);
+bool blob_is_held(struct blob_store *bs, const char *id);
 /* Read-only descriptor and size. Errors: ERR_NOT_FOUND, ERR_IO. */
 MUST_CHECK int blob_open(int *fd, int64_t *size, struct blob_store *bs, const char *id,
                          struct err *err);

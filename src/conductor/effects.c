@@ -220,6 +220,7 @@ static void say(struct run *r, enum event_type type, json_t *data)
 {
     struct err err;
 
+    turn_claim(conductor_of, data);
     json_object_set_new(data, "job", json_integer(r->job));
     if (turn_apply(conductor_of, r->live, type, data, &err) < 0)
         log_debug(&r->live->a->log, "%s: %s", event_name(type), err.msg);

@@ -111,12 +111,20 @@ struct conductor {
     struct queue queues[2][2]; /* role, batch */
     bool draining, ready;
     int64_t ticks;
+
+    char (*claims)[ID_LEN + 1]; /* blobs that news of this turn named: held until it is committed */
+    int claim_count, claim_cap;
+    struct removal *removal; /* housekeep.c: contents whose rows this turn forgets */
+    int64_t sweep_due_us, scrub_due_us;
+    bool scrubbing;
 };
 
 /* turn.c */
 /* Apply one event to a live Assembly inside this turn's transaction. Returns what assembly_apply says. */
 int turn_apply(struct conductor *c, struct live *l, enum event_type type, json_t *data, struct err *err);
 int turn_begin(struct conductor *c, struct err *err);
+/* News about this file are in: when the turn is over its blob has a row, or will never have one. */
+void turn_claim(struct conductor *c, const json_t *data);
 void turn_answer(struct conductor *c, conductor_reply reply, void *ctx, const struct err *err, struct live *l);
 void turn_commit(struct conductor *c);
 void live_touch(struct conductor *c, struct live *l);
@@ -149,4 +157,7 @@ void settle_wait(struct conductor *c, struct live *l, conductor_reply reply, voi
 int recover_all(struct conductor *c, struct err *err);
 /* Throw away what memory says and read the Assembly from the store again (after a failed commit). */
 void recover_one(struct conductor *c, struct live *l);
-void purge_expired(struct conductor *c);
+
+/* housekeep.c */
+void housekeep(struct conductor *c);
+void housekeep_committed(struct conductor *c, bool ok);

@@ -153,30 +153,3 @@ void recover_one(struct conductor *c, struct live *l)
     if (store_events(c->conf.store, id, replay_event, &r, &err) < 0)
         log_error(&l->a->log, "can't be read again: %s", err.msg);
 }
-
-void purge_expired(struct conductor *c)
-{
-    struct id_list ids = {0}, blobs = {0};
-    struct err err;
-
-    if (store_expired(c->conf.store, clock_now_us(), 100, keep_id, &ids, &err) < 0)
-        log_error(&c->log, "expired Assemblies: %s", err.msg);
-    for (size_t i = 0; i < ids.count; i++) {
-        struct live *l = map_get(&c->live, ids.v[i]);
-
-        if (l)
-            continue;
-        blobs.count = 0;
-        if (store_files(c->conf.store, ids.v[i], keep_id, &blobs, &err) < 0)
-            continue;
-        for (size_t b = 0; b < blobs.count; b++)
-            blob_delete(c->conf.blobs, blobs.v[b], &err);
-        bool kept = false;
-        if (turn_begin(c, &err) < 0 ||
-            store_assembly_keep_status(&kept, c->conf.store, ids.v[i], c->conf.status_expiry_us, &err) < 0 ||
-            (!kept && store_assembly_purge(c->conf.store, ids.v[i], &err) < 0))
-            log_error(&c->log, "purge of %s: %s", ids.v[i], err.msg);
-    }
-    free(ids.v);
-    free(blobs.v);
-}

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#define KEEP_OVER_US (60 * SECOND_US) /* how long an Assembly that is over stays in memory */
-
 int turn_begin(struct conductor *c, struct err *err)
 {
     if (c->in_transaction)
@@ -70,6 +68,25 @@ void turn_answer(struct conductor *c, conductor_reply reply, void *ctx, const st
     *a = (struct answer){.reply = reply, .ctx = ctx, .live = l};
     if (err)
         a->err = *err;
+}
+
+void turn_claim(struct conductor *c, const json_t *data)
+{
+    const char *id = jstr(json_object_get(data, "file"), "id");
+
+    if (!id)
+        return;
+    if (c->claim_count == c->claim_cap) {
+        c->claim_cap = c->claim_cap ? c->claim_cap * 2 : 16;
+        c->claims = mem_realloc(c->claims, (size_t)c->claim_cap * sizeof *c->claims);
+    }
+    snprintf(c->claims[c->claim_count++], ID_LEN + 1, "%s", id);
+}
+
+static void release_claims(struct conductor *c)
+{
+    while (c->claim_count)
+        blob_release(c->conf.blobs, c->claims[--c->claim_count]);
 }
 
 static void keep_effects(struct conductor *c, struct live *l, struct effects *fx)
@@ -213,6 +230,8 @@ static void handle(struct conductor *c, struct news *n)
     struct live *l = map_get(&c->live, n->assembly_id);
     struct err err = {0};
 
+    if (n->type == EV_FILE_UPLOADED)
+        turn_claim(c, n->data);
     if (n->type == NEWS_WRITE) {
         int rc = turn_begin(c, &err) < 0 ? -1 : n->apply(n->ctx, c->conf.store, &err);
 
@@ -311,12 +330,16 @@ void turn_commit(struct conductor *c)
     struct err err = {0};
     int rc = 0;
 
-    if (!c->dirty && !answer_count && !c->in_transaction)
+    if (!c->dirty && !answer_count && !c->in_transaction) {
+        release_claims(c);
         return;
+    }
     if (c->in_transaction) {
         c->in_transaction = false;
         rc = must_flush(c) ? store_commit(c->conf.store, &err) : store_commit_unflushed(c->conf.store, &err);
     }
+    release_claims(c);
+    housekeep_committed(c, rc == 0);
     c->effects = NULL;
     c->answers = NULL;
     c->effect_count = c->effect_cap = c->answer_count = c->answer_cap = 0;
@@ -428,13 +451,10 @@ static void on_tick(uv_timer_t *t)
         if (c->ticks % 150 == 0)
             published_keep_alive(l->published);
         if (l->over_mono_us && !l->runs && !l->stopping && !l->waiters && !l->dirty && !l->in_ends &&
-            l->settled && mono - l->over_mono_us > KEEP_OVER_US)
+            l->settled && mono - l->over_mono_us > c->conf.keep_over_us)
             live_free(c, l);
     }
-    if (c->ticks % 600 == 0) {
-        purge_expired(c);
-        sweep_uploads(c);
-    }
+    housekeep(c);
 }
 
 static void *run_thread(void *arg)

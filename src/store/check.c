@@ -72,3 +72,17 @@ int store_health_get(struct store_health *out, struct store_reader *r, struct er
     pthread_mutex_unlock(&r->lock);
     return row < 0 ? -1 : 0;
 }
+
+int store_blob_is_named(bool *out, struct store_reader *r, const char *blob_id, struct err *err)
+{
+    sqlite3_stmt *st = NULL;
+    int row = -1;
+
+    pthread_mutex_lock(&r->lock);
+    if (stmt_start(&st, &r->db, Q_BLOB_NAMED, err, "t", blob_id) == 0)
+        row = stmt_next(&r->db, st, err);
+    stmt_done(st);
+    pthread_mutex_unlock(&r->lock);
+    *out = row > 0;
+    return row < 0 ? -1 : 0;
+}

@@ -184,6 +184,9 @@ MUST_CHECK int store_status_get(struct str *out, struct store_reader *r, const c
 MUST_CHECK int store_file_get(char **name, char **mime, struct store_reader *r, const char *blob_id,
                               struct err *err);
 
+/* Is there a file with this blob, or an upload that will become it? Thread-safe. */
+MUST_CHECK int store_blob_is_named(bool *out, struct store_reader *r, const char *blob_id, struct err *err);
+
 /* For doctor. journal: "wal" as it should be; newest_us: when the last Assembly was made, 0: there is none. */
 struct store_health {
     char journal[16];

@@ -120,6 +120,8 @@ static int read_row(void *ctx, const char *id, const char *assembly_id, const ch
     struct upload *p = upload_new(u);
     const char *concat = jstr_or(j, "concat", "none");
     struct err err;
+    int64_t size;
+    int fd;
 
     snprintf(p->id, sizeof p->id, "%s", id);
     snprintf(p->assembly_id, sizeof p->assembly_id, "%s", assembly_id);
@@ -142,10 +144,13 @@ static int read_row(void *ctx, const char *id, const char *assembly_id, const ch
         p->offset = p->spool.size;
         if (p->state == UPLOAD_OPEN && p->concat == CONCAT_PARTIAL && p->offset == p->length)
             p->state = UPLOAD_FINISHED;
-    } else if (p->length >= 0) {
+    } else if (p->length >= 0 && blob_open(&fd, &size, u->conf.blobs, p->file_id, &err) == 0) {
         /* it became a blob, and the process ended before that was committed: the next request that asks
          * finds all bytes there and hands it over again */
+        close(fd);
         p->offset = p->length;
+    } else {
+        p->state = UPLOAD_GONE; /* its bytes are lost: never say that they are there */
     }
     upload_register(u, p);
     upload_unref(p);

@@ -388,6 +388,12 @@ static void finish_dead(struct work *k)
     p->events.room(p->events.ctx);
 }
 
+static void scrubbed(struct work *k)
+{
+    if (k->bytes)
+        log_info(&log_ctx, "scrub: removed '%s', %lld bytes", k->dir, (long long)k->bytes);
+}
+
 static void clean_dead(struct work *k) { k->bytes = empty_dir(k->dir, true); }
 
 /* All its processes are reaped. */
@@ -888,6 +894,30 @@ int pool_post(struct pool *p, json_t *what, struct err *err)
         return err_set(err, ERR_BUSY, "there is no courier");
     }
     return wire_send(p->courier->sock, MSG_POST, what, -1, err);
+}
+
+void pool_scrub(struct pool *p)
+{
+    DIR *d = opendir(p->conf.scratch);
+
+    for (struct dirent *e; d && (e = readdir(d));) {
+        AUTO(mem_free) char *path = mem_printf("%s/%s", p->conf.scratch, e->d_name);
+        const struct worker *w = p->workers;
+
+        if (*e->d_name == '.')
+            continue;
+        while (w && strcmp(w->dir, path))
+            w = w->next;
+        if (w)
+            continue;
+        struct work *k = mem_zalloc(sizeof *k);
+        k->fn = clean_dead;
+        k->after = scrubbed;
+        k->dir = take(path);
+        queue_work(p, k);
+    }
+    if (d)
+        closedir(d);
 }
 
 int pool_processes(const struct pool *p)

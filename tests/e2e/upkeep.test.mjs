@@ -6,7 +6,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { picture, root, Server } from './server.mjs'
+import { picture, root, Server, sleep } from './server.mjs'
 
 const bin = process.env.WORKCELL || path.join(root, 'build/workcell')
 const run = async (...args) => {
@@ -106,4 +106,93 @@ test('doctor tries the jail and every codec, and says what to do about what is w
   assert.equal(of('limits.files').verdict, 'warn')
   assert.equal(of('s3').verdict, 'fail')
   assert.equal((await run('doctor', '--nonsense')).rc, 2)
+})
+
+const blobPath = (dir, b) => path.join(dir, 'blobs', b.slice(0, 2), b)
+const soon = async (what, done, ms = 15000) => {
+  for (const end = Date.now() + ms; !await done(); await sleep(50)) assert.ok(Date.now() < end, `not within ${ms} ms: ${what}`)
+}
+const original = { ':original': { robot: '/upload/handle', result: true } }
+
+test('results expire, then the status; the id stays used, and nothing is left behind', async (t) => {
+  const s = await Server.start(t, { args: ['--result-expiry-s', '2', '--status-expiry-s', '6', '--sweep-interval-s', '1', '--memory-keep-s', '1'] })
+  const a = await s.create(original, { id: id(), files: { 'a.txt': 'twelve bytes' } })
+  const done = await s.until(a.assembly_id)
+  const file = done.results[':original'][0]
+  assert.equal((await fetch(file.url)).status, 200)
+  await soon('the result', async () => (await fetch(file.url)).status === 404)
+  await soon('its contents', () => !fs.existsSync(blobPath(s.dir, file.id)))
+  assert.equal((await s.get(a.assembly_id)).ok, 'ASSEMBLY_COMPLETED', 'the status is kept longer')
+  await soon('the status', async () => (await s.get(a.assembly_id)).error === 'ASSEMBLY_NOT_FOUND')
+  assert.equal((await s.create(original, { id: a.assembly_id })).error, 'DO_NOT_REUSE_ASSEMBLY_IDS')
+  for (const table of ['event', 'file', 'upload']) assert.equal(sql(s.dir, `select count(*) from ${table} where assembly_id = '${a.assembly_id}'`), '0', table)
+  await sleep(2500) // the sweep comes again and finds nothing to do
+  await s.stop()
+  assert.deepEqual((await fsck(s.dir)).findings, [])
+})
+
+test('an upload that nobody goes on with expires with its Assembly, and its bytes go', async (t) => {
+  const s = await Server.start(t, { args: ['--upload-expiry-s', '2', '--sweep-interval-s', '1'] })
+  const a = await s.create(original, { expected: 1 })
+  const loc = await s.tusCreate(a, 10)
+  await s.patch(loc, 0, 'half')
+  assert.equal(s.partialUploads().length, 1)
+  await soon('the upload', async () => [404, 410].includes((await s.tus('HEAD', loc)).status))
+  await soon('its bytes', () => s.partialUploads().length === 0)
+  assert.equal((await s.until(a.assembly_id)).error, 'ASSEMBLY_EXPIRED')
+  await soon('its row', () => sql(s.dir, 'select count(*) from upload') === '0')
+})
+
+test('the scrub removes what nothing refers to, and never what is on its way', async (t) => {
+  const s = await Server.start(t, { args: ['--scrub-interval-s', '1', '--scrub-grace-s', '1'] })
+  // a finished result, an upload that became a blob before the end of the process, a create request whose file is in
+  const done = await s.until((await s.create(original, { files: { 'a.txt': 'kept' } })).assembly_id)
+  const a = await s.create(original, { expected: 1 })
+  const loc = await s.tusCreate(a, 9)
+  const stalled = s.raw()
+  const form = (name, more, text) => `--b\r\nContent-Disposition: form-data; name="${name}"${more}\r\n\r\n${text}\r\n`
+  const rest = form('params', '', JSON.stringify({ auth: { key: 'test-key' }, steps: original })) + '--b--\r\n'
+  const first = form('f', '; filename="early.txt"', 'came before the params') + '--b\r\n'
+  const body = first + rest.slice('--b\r\n'.length)
+  const early = id()
+  const begin = async () => {
+    stalled.write(`POST /assemblies/${early} HTTP/1.1\r\nHost: 127.0.0.1:${s.port}\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: ${body.length}\r\n\r\n${first}`)
+  }
+  await s.kill9()
+  const upload = path.basename(loc)
+  const becoming = JSON.parse(sql(s.dir, `select meta from upload where id = '${upload}'`)).file_id
+  fs.writeFileSync(blobPath(s.dir, becoming), 'nine byte')
+  fs.unlinkSync(path.join(s.dir, 'uploads', upload))
+  const orphan = id()
+  fs.writeFileSync(blobPath(s.dir, orphan), 'orphan')
+  await sleep(1100)
+  await s.boot()
+  await new Promise((resolve) => stalled.connect(s.port, '127.0.0.1', resolve))
+  await begin()
+  fs.mkdirSync(path.join(s.dir, 'scratch/media-999/out'), { recursive: true })
+  fs.writeFileSync(path.join(s.dir, 'scratch/media-999/out/left.png'), 'left')
+  await soon('the orphan', () => !fs.existsSync(blobPath(s.dir, orphan)))
+  await soon('the directory of no worker', () => !fs.existsSync(path.join(s.dir, 'scratch/media-999')))
+  await sleep(3500) // three more passes over what is on its way
+  stalled.write(body.slice(first.length))
+  const late = await s.until(early, (st) => st.ok === 'ASSEMBLY_COMPLETED' || (st.error && st.error !== 'ASSEMBLY_NOT_FOUND'))
+  assert.equal(late.ok, 'ASSEMBLY_COMPLETED')
+  assert.equal(await (await fetch(late.results[':original'][0].url)).text(), 'came before the params')
+  assert.equal((await s.tus('HEAD', loc)).headers.get('upload-offset'), '9')
+  assert.equal((await s.patch(loc, 9, '')).status, 204)
+  const became = await s.until(a.assembly_id)
+  assert.equal(await (await fetch(became.results[':original'][0].url)).text(), 'nine byte')
+  assert.equal(await (await fetch(done.results[':original'][0].url)).text(), 'kept')
+  assert.match(s.log, /scrub: removed 1 files that nothing referred to, 6 bytes/)
+})
+
+test('an upload whose bytes are lost is gone, and does not pretend to be complete', async (t) => {
+  const s = await Server.start(t)
+  const a = await s.create(original, { expected: 1 })
+  const loc = await s.tusCreate(a, 10)
+  await s.patch(loc, 0, 'half')
+  await s.kill9()
+  fs.unlinkSync(path.join(s.dir, 'uploads', path.basename(loc)))
+  await s.boot()
+  assert.equal((await s.tus('HEAD', loc)).status, 410)
 })
