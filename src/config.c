@@ -84,6 +84,8 @@ static const struct setting settings[] = {
     INT(assembly_expiry_s, "28800", "End an Assembly that nothing happens in.", .min = 1),
     INT(result_expiry_s, "86400", "Keep results that are served from here so long.", .min = 1),
     INT(status_expiry_s, "2592000", "Keep the status of an Assembly that is over so long.", .min = 1),
+    SIZE(min_free_bytes, "256M", "Take no new work when less is free. Of a small volume at most 5 %."),
+    SIZE(ballast_bytes, "16M", "Keep a file of this size to give back when the disk is full. 0: none."),
     INT(memory_keep_s, "60", "Keep an Assembly that is over in memory so long.", .min = 1),
     INT(sweep_interval_s, "60", "How often to look for what has expired.", .min = 1),
     INT(scrub_interval_s, "3600", "How often to look for files that nothing refers to.", .min = 1),

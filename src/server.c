@@ -22,7 +22,7 @@ struct server {
     struct seal_key seal;
     json_t *settings;
     char host[256], instance[256], program_dir[PATH_MAX];
-    char *scratch, *partial; /* lent to the conductor and the uploads for as long as they run */
+    char *data, *scratch, *partial, *blobs; /* lent to the conductor and the uploads for as long as they run */
     int lock_fd;
     struct auth_key *new_key;
 };
@@ -151,6 +151,9 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     AUTO(mem_free) char *absolute = realpath(c->data, NULL);
     s->scratch = mem_printf("%s/scratch", absolute ? absolute : c->data);
     s->partial = mem_printf("%s/uploads", absolute ? absolute : c->data);
+    s->data = mem_strdup(absolute ? absolute : c->data);
+    s->blobs = mem_printf("%s/blobs", s->data);
+    s->app.space = (struct space){{s->data, s->scratch, s->partial, s->blobs}, c->min_free_bytes};
     s->settings = json_pack("{s:s,s:I,s:I,s:I,s:I}", "import_allow", c->import_allow, "max_pixels",
                             (json_int_t)c->max_pixels, "max_frames", (json_int_t)c->max_frames, "max_file_size",
                             (json_int_t)c->import_max_size, "timeout_s", (json_int_t)c->job_timeout_s);
@@ -181,6 +184,8 @@ int server_start(struct server **out, const struct config *c, int log_level, str
         .execution_expiry_us = c->assembly_expiry_s * SECOND_US,
         .result_expiry_us = c->result_expiry_s * SECOND_US,
         .status_expiry_us = c->status_expiry_s * SECOND_US,
+        .space = s->app.space,
+        .ballast_bytes = c->ballast_bytes,
         .keep_over_us = c->memory_keep_s * SECOND_US,
         .sweep_interval_us = c->sweep_interval_s * SECOND_US,
         .scrub_interval_us = c->scrub_interval_s * SECOND_US,
@@ -195,6 +200,7 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     struct uploads_conf uploads = {.conductor = s->app.conductor,
                                    .blobs = s->app.blobs,
                                    .dir = s->partial,
+                                   .space = s->app.space,
                                    .max_size = c->max_upload_size,
                                    .expiry_us = c->upload_expiry_s * SECOND_US,
                                    .sync = c->fsync_uploads};
@@ -238,6 +244,8 @@ void server_stop(struct server *s)
     fd_close(s->lock_fd);
     free(s->scratch);
     free(s->partial);
+    free(s->data);
+    free(s->blobs);
     json_decref(s->settings);
     free(s);
 }

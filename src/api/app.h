@@ -21,6 +21,7 @@ struct app {
     struct store_reader *reader;
     struct map keys; /* auth.key -> struct auth_key; fixed after the start */
     const char *instance;
+    struct space space;
     int port;
     bool draining;
 };

@@ -739,6 +739,7 @@ static int on_job_started(struct assembly *a, const struct event *ev, struct eff
 
     if (!j)
         return -1;
+    stop_running(a, j); /* it was running when the process ended: no event says that it stopped */
     j->state = JOB_RUNNING;
     j->started_us = ev->at_us;
     j->queue_us = ev->at_us > j->queued_us ? ev->at_us - j->queued_us : 0;

@@ -6,6 +6,7 @@
 #pragma once
 #include "assembly/assembly.h"
 #include "base/secret.h"
+#include "base/space.h"
 #include "blob/blob.h"
 #include "conductor/publish.h"
 #include "store/store.h"
@@ -32,6 +33,8 @@ struct conductor_conf {
     int job_timeout_s, log_level;
     int64_t cancel_wait_us, upload_expiry_us, execution_expiry_us, result_expiry_us, status_expiry_us;
     int64_t keep_over_us; /* how long an Assembly that is over stays in memory */
+    struct space space;    /* paths[0]: where the database lies, [1]: where workers write */
+    int64_t ballast_bytes;
     int64_t sweep_interval_us, scrub_interval_us, scrub_grace_us;
     const char *notify_allow; /* guard list for notifications */
     int notify_timeout_s;

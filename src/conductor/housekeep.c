@@ -2,7 +2,10 @@
  * are no more. Everything here may be cut short anywhere and is done again the next time. */
 #include "conductor/private.h"
 
+#include <fcntl.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #define PURGE_AT_ONCE 100 /* a turn must stay short */
 
@@ -19,6 +22,67 @@ static int keep_id(void *ctx, const char *id)
         list->v = mem_realloc(list->v, (list->count ? list->count * 2 : 1) * sizeof *list->v);
     snprintf(list->v[list->count++], ID_LEN + 1, "%s", id);
     return 0;
+}
+
+/* ---- room on the disk ---- */
+
+/* Bytes that are given back when everything is full, so that cancels and deletes can still be written down. */
+#define BALLAST "ballast"
+#define BALLAST_PART 20 /* of a small volume at most 5 % */
+
+static void ballast_path(char out[PATH_MAX], const struct conductor *c)
+{
+    snprintf(out, PATH_MAX, "%s/" BALLAST, c->conf.space.paths[0]);
+}
+
+void ballast_drop(struct conductor *c)
+{
+    char path[PATH_MAX];
+
+    ballast_path(path, c);
+    if (c->ballast && unlink(path) == 0)
+        log_warn(&c->log, "the disk is full: gave back %s", path);
+    c->ballast = false;
+}
+
+static void ballast_make(struct conductor *c)
+{
+    const char *dir = c->conf.space.paths[0];
+    struct statvfs v;
+    char path[PATH_MAX];
+
+    if (!c->conf.ballast_bytes || statvfs(dir, &v) < 0)
+        return;
+    int64_t part = (int64_t)v.f_blocks * (int64_t)v.f_frsize / BALLAST_PART;
+    int64_t want = c->conf.ballast_bytes < part ? c->conf.ballast_bytes : part;
+    if (space_above(dir, c->conf.space.reserve) < want + want / 2)
+        return;
+    ballast_path(path, c);
+    AUTO(fd_close) int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    /* not posix_fallocate(): where the file system can't, that writes, and we must not wait */
+    if (fd >= 0 && fallocate(fd, 0, 0, want) == 0)
+        c->ballast = true;
+    else
+        unlink(path);
+}
+
+void space_watch(struct conductor *c)
+{
+    const struct space *s = &c->conf.space;
+    bool was = c->no_space;
+    struct err err;
+
+    c->no_space = space_check(s, 0, &err) < 0;
+    if (c->no_space && !was)
+        log_warn(&c->log, "no new work is taken, and no job begins: less than min_free_bytes is free");
+    if (c->no_space && c->ballast && space_is_used_up(s->paths[0], s->reserve))
+        ballast_drop(c);
+    if (!c->no_space && was)
+        log_info(&c->log, "there is room on the disk again");
+    if (!c->no_space && !c->ballast && c->ticks % 10 == 0)
+        ballast_make(c);
+    if (!c->no_space && was)
+        queues_pump(c);
 }
 
 /* ---- expiry ---- */
@@ -83,12 +147,12 @@ static bool purge_expired(struct conductor *c)
             c->removal = mem_zalloc(sizeof *c->removal);
             c->removal->blobs = c->conf.blobs;
         }
-        if (store_files(c->conf.store, ids.v[i], keep_id, &c->removal->ids, &err) < 0 || turn_begin(c, &err) < 0 ||
+        if (turn_begin(c, &err) < 0 || store_files(c->conf.store, ids.v[i], keep_id, &c->removal->ids, &err) < 0 ||
             store_assembly_keep_status(&kept, c->conf.store, ids.v[i], c->conf.status_expiry_us, &err) < 0 ||
             (!kept && store_assembly_purge(c->conf.store, ids.v[i], &err) < 0)) {
-            log_error(&c->log, "purge of %s: %s", ids.v[i], err.msg);
+            turn_lost(c, &err); /* so nothing is removed either */
             more = false;
-            break; /* a put that failed has spoiled the transaction: its commit fails, and nothing is removed */
+            break;
         }
     }
     free(ids.v);

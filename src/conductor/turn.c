@@ -3,12 +3,24 @@
 
 #include <string.h>
 
+/* The first refusal says why; what comes after it in this turn can't be committed. */
+int turn_lost(struct conductor *c, const struct err *why)
+{
+    if (!c->failure.code)
+        c->failure = *why;
+    return -1;
+}
+
 int turn_begin(struct conductor *c, struct err *err)
 {
+    if (c->failure.code) {
+        *err = c->failure;
+        return -1;
+    }
     if (c->in_transaction)
         return 0;
     if (store_begin(c->conf.store, err) < 0)
-        return -1;
+        return turn_lost(c, err);
     c->in_transaction = true;
     return 0;
 }
@@ -134,34 +146,31 @@ int turn_apply(struct conductor *c, struct live *l, enum event_type type, json_t
     struct effects fx = {0};
     int rc = event_is_durable(type) ? turn_begin(c, err) : 0;
 
+    if (l->stale || c->failure.code)
+        rc = err_set(err, c->failure.code ? (enum err_code)c->failure.code : ERR_IO,
+                     "The database can't be used at the moment");
+    if (rc < 0 && !l->stale)
+        live_touch(c, l); /* whoever says this will not say it again: look at what is stored, and go on from there */
     if (rc == 0)
         rc = assembly_apply(l->a, &ev, &fx, err);
     if (rc < 0) {
         effects_done(&fx);
         return -1;
     }
+    live_touch(c, l);
     if (event_is_durable(type)) {
         AUTO(json_unref) json_t *record = json_pack("{s:s,s:O?}", "e", event_name(type), "d", data);
         AUTO(mem_free) char *text = json_text(record);
-        struct err store_err;
+        struct err why;
 
-        if (store_event_add(c->conf.store, l->a->id, ++l->seq, ev.at_us, text, &store_err) < 0 ||
-            save_rows(c, l, type, data, &store_err) < 0 ||
-            (has_ended(&fx) && outbox_add(c, l, &store_err) < 0)) {
-            /* the turn is lost; turn_commit() notices and reads the Assembly again */
-            log_error(&l->a->log, "the store refused an event: %s", store_err.msg);
-            c->in_transaction = false;
-            store_rollback(c->conf.store);
+        if (store_event_add(c->conf.store, l->a->id, ++l->seq, ev.at_us, text, &why) < 0 ||
+            save_rows(c, l, type, data, &why) < 0 || (has_ended(&fx) && outbox_add(c, l, &why) < 0)) {
             effects_done(&fx);
-            live_touch(c, l);
-            l->touched_end = false;
-            recover_one(c, l);
-            *err = store_err;
-            return -1;
+            *err = why;
+            return turn_lost(c, err);
         }
     }
     keep_effects(c, l, &fx);
-    live_touch(c, l);
     return 0;
 }
 
@@ -180,7 +189,9 @@ static int check_credentials(struct conductor *c, const json_t *data, const char
         *step = name;
         if (store_credential_get(&type, &sealed, c->conf.store, jstr_or(data, "workspace", ""), want,
                                  err) < 0)
-            return err_set(err, ERR_CREDENTIALS, "There are no stored credentials named '%.100s'", want);
+            return err->code == ERR_NOT_FOUND
+                       ? err_set(err, ERR_CREDENTIALS, "There are no stored credentials named '%.100s'", want)
+                       : -1;
     }
     return 0;
 }
@@ -189,21 +200,29 @@ static void create(struct conductor *c, struct news *n)
 {
     struct live *l = map_get(&c->live, n->assembly_id);
     const char *step = NULL;
-    struct err err = {0};
+    struct err err = {0}, refused = {0};
 
+    if (!l && !json_object_get(n->data, "error") && check_credentials(c, n->data, &step, &refused) < 0 &&
+        refused.code != ERR_CREDENTIALS) {
+        turn_answer(c, n->reply, n->ctx, &refused, NULL); /* the store can't be read: nobody knows */
+        return;
+    }
     if (l || turn_begin(c, &err) < 0 ||
         store_assembly_add(c->conf.store, n->assembly_id, jstr_or(n->data, "workspace", ""),
                            clock_now_us(), &err) < 0) {
         if (l)
             err_set(&err, ERR_EXISTS, "The Assembly id is in use already");
+        else if (err.code != ERR_EXISTS)
+            turn_lost(c, &err);
         turn_answer(c, n->reply, n->ctx, &err, NULL);
         return;
     }
-    if (!json_object_get(n->data, "error") && check_credentials(c, n->data, &step, &err) < 0)
+    if (refused.code)
         json_object_set_new(n->data, "error",
-                            json_pack("{s:s,s:o,s:s?}", "code", err_name(&err), "msg",
-                                      jstring(err.msg), "step", step));
+                            json_pack("{s:s,s:o,s:s?}", "code", err_name(&refused), "msg",
+                                      jstring(refused.msg), "step", step));
     l = live_add(c, n->assembly_id);
+    live_touch(c, l);
     if (turn_apply(c, l, EV_CREATED, n->data, &err) < 0) {
         turn_answer(c, n->reply, n->ctx, &err, NULL);
         return;
@@ -220,9 +239,9 @@ static int save_upload(struct conductor *c, const struct news *n, struct err *er
         return 0;
     if (turn_begin(c, err) < 0)
         return -1;
-    return n->upload_meta
-               ? store_upload_put(c->conf.store, n->upload_id, n->assembly_id, n->upload_meta, err)
-               : store_upload_del(c->conf.store, n->upload_id, err);
+    int rc = n->upload_meta ? store_upload_put(c->conf.store, n->upload_id, n->assembly_id, n->upload_meta, err)
+                            : store_upload_del(c->conf.store, n->upload_id, err);
+    return rc < 0 ? turn_lost(c, err) : 0;
 }
 
 static void handle(struct conductor *c, struct news *n)
@@ -262,14 +281,14 @@ static void handle(struct conductor *c, struct news *n)
     }
     json_object_del(n->data, "nonce");
     if (turn_apply(c, l, (enum event_type)n->type, n->data, &err) < 0) {
-        if (n->type == EV_CANCEL)
+        if (n->type == EV_CANCEL && err.code == ERR_SATURATED)
             settle_wait(c, l, n->reply, n->ctx); /* over already: the answer shows how */
         else
             turn_answer(c, n->reply, n->ctx, &err, l);
         return;
     }
-    if (!err.code && save_upload(c, n, &err) < 0)
-        log_error(&l->a->log, "the store refused an upload row: %s", err.msg);
+    if (!err.code)
+        (void)!save_upload(c, n, &err);
     if (n->type == EV_CANCEL)
         settle_wait(c, l, n->reply, n->ctx);
     else
@@ -286,14 +305,15 @@ static void save_ends(struct conductor *c)
 
         c->ends = l->next_end;
         l->in_ends = false;
-        if (!l->touched_end)
+        if (!l->touched_end || l->stale)
             continue;
         l->touched_end = false;
+        live_touch(c, l); /* should the commit fail, it is read again, and this is done again */
         struct shared_text *text = published_text(l->published, 200);
         if (turn_begin(c, &err) < 0 ||
             store_assembly_end(c->conf.store, l->a->id, assembly_code(l->a), text->s, l->a->ended_us,
                                l->a->ended_us + c->conf.result_expiry_us, &err) < 0)
-            log_error(&l->a->log, "the final document was not saved: %s", err.msg);
+            turn_lost(c, &err);
         shared_text_unref(text);
     }
 }
@@ -305,6 +325,7 @@ static void publish(struct conductor *c)
 
         c->dirty = l->next_dirty;
         l->dirty = false;
+        l->published_seq = l->seq;
         published_set_head(l->published, l->a, status_head(l->a));
     }
 }
@@ -322,6 +343,33 @@ static bool must_flush(const struct conductor *c)
     return false;
 }
 
+/* Nothing of this turn happened. Whoever waits for it hears so; what it touched is read again. */
+static void turn_take_back(struct conductor *c, const struct err *why, struct effect_item *effects, int effect_count,
+                           struct answer *answers, int answer_count)
+{
+    log_write(why->code == ERR_NOSPACE ? LOG_WARN : LOG_ERROR, &c->log,
+              "a turn was lost, and is done again from what is stored: %s", why->msg);
+    if (why->code == ERR_NOSPACE)
+        ballast_drop(c);
+    outbox_committed(c, false);
+    c->undo_ack_count = 0;
+    for (int i = 0; i < effect_count; i++)
+        free(effects[i].fx.text);
+    while (c->dirty) {
+        struct live *l = c->dirty;
+
+        c->dirty = l->next_dirty;
+        l->dirty = false;
+        recover_later(c, l, why);
+    }
+    if (!c->retry_us) /* a lost purge or upload row has no Assembly */
+        c->retry_us = clock_mono_us();
+    for (int i = 0; i < answer_count; i++)
+        answers[i].reply(answers[i].ctx, answers[i].err.code ? &answers[i].err : why, NULL);
+    free(effects);
+    free(answers);
+}
+
 void turn_commit(struct conductor *c)
 {
     struct effect_item *effects = c->effects;
@@ -330,11 +378,18 @@ void turn_commit(struct conductor *c)
     struct err err = {0};
     int rc = 0;
 
-    if (!c->dirty && !answer_count && !c->in_transaction) {
+    if (!c->dirty && !answer_count && !c->in_transaction && !c->failure.code) {
         release_claims(c);
         return;
     }
-    if (c->in_transaction) {
+    if (c->failure.code) {
+        err = c->failure;
+        c->failure.code = ERR_OK;
+        rc = -1;
+        if (c->in_transaction)
+            store_rollback(c->conf.store);
+        c->in_transaction = false;
+    } else if (c->in_transaction) {
         c->in_transaction = false;
         rc = must_flush(c) ? store_commit(c->conf.store, &err) : store_commit_unflushed(c->conf.store, &err);
     }
@@ -344,26 +399,10 @@ void turn_commit(struct conductor *c)
     c->answers = NULL;
     c->effect_count = c->effect_cap = c->answer_count = c->answer_cap = 0;
     if (rc < 0) {
-        log_error(&c->log, "the store did not commit: %s", err.msg);
-        outbox_committed(c, false);
-        for (int i = 0; i < effect_count; i++)
-            free(effects[i].fx.text);
-        while (c->dirty) {
-            struct live *l = c->dirty;
-
-            c->dirty = l->next_dirty;
-            l->dirty = false;
-            for (int i = 0; i < answer_count; i++)
-                if (answers[i].live == l)
-                    answers[i].live = NULL;
-            recover_one(c, l);
-        }
-        for (int i = 0; i < answer_count; i++)
-            answers[i].reply(answers[i].ctx, &err, NULL);
-        free(effects);
-        free(answers);
+        turn_take_back(c, &err, effects, effect_count, answers, answer_count);
         return;
     }
+    c->retry_pause_us = 0;
     outbox_committed(c, true);
     /* pieces first, then the head: whoever reads between sees a document a moment old, never a torn one */
     for (int i = 0; i < effect_count; i++)
@@ -438,6 +477,8 @@ static void on_tick(uv_timer_t *t)
         uv_stop(&c->loop);
         return;
     }
+    recover_stale(c);
+    space_watch(c);
     outbox_pump(c);
     if (c->ticks % 10)
         return; /* the rest is once a second */
@@ -446,11 +487,11 @@ static void on_tick(uv_timer_t *t)
         int64_t deadline = assembly_deadline(l->a, c->conf.upload_expiry_us, c->conf.execution_expiry_us);
         struct err err;
 
-        if (deadline && now > deadline)
+        if (deadline && now > deadline && !l->stale)
             (void)!turn_apply(c, l, EV_EXPIRE, NULL, &err);
         if (c->ticks % 150 == 0)
             published_keep_alive(l->published);
-        if (l->over_mono_us && !l->runs && !l->stopping && !l->waiters && !l->dirty && !l->in_ends &&
+        if (l->over_mono_us && !l->runs && !l->stopping && !l->waiters && !l->dirty && !l->in_ends && !l->stale &&
             l->settled && mono - l->over_mono_us > c->conf.keep_over_us)
             live_free(c, l);
     }
