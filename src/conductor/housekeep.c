@@ -28,7 +28,7 @@ static int keep_id(void *ctx, const char *id)
 
 /* Bytes that are given back when everything is full, so that cancels and deletes can still be written down. */
 #define BALLAST "ballast"
-#define BALLAST_PART 20 /* of a small volume at most 5 % */
+#define BALLAST_PART 40 /* of a small volume at most 2.5 %: without it, and nothing else gone, it is still too full */
 
 static void ballast_path(char out[PATH_MAX], const struct conductor *c)
 {
@@ -45,7 +45,13 @@ void ballast_drop(struct conductor *c)
     c->ballast = false;
 }
 
-static void ballast_make(struct conductor *c)
+void ballast_check(struct conductor *c)
+{
+    if (c->ballast && space_is_used_up(c->conf.space.paths[0], c->conf.space.reserve))
+        ballast_drop(c);
+}
+
+void ballast_make(struct conductor *c)
 {
     const char *dir = c->conf.space.paths[0];
     struct statvfs v;
@@ -55,9 +61,13 @@ static void ballast_make(struct conductor *c)
         return;
     int64_t part = (int64_t)v.f_blocks * (int64_t)v.f_frsize / BALLAST_PART;
     int64_t want = c->conf.ballast_bytes < part ? c->conf.ballast_bytes : part;
+    ballast_path(path, c);
+    if (access(path, F_OK) == 0) { /* an earlier process made it */
+        c->ballast = true;
+        return;
+    }
     if (space_above(dir, c->conf.space.reserve) < want + want / 2)
         return;
-    ballast_path(path, c);
     AUTO(fd_close) int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     /* not posix_fallocate(): where the file system can't, that writes, and we must not wait */
     if (fd >= 0 && fallocate(fd, 0, 0, want) == 0)
@@ -75,8 +85,7 @@ void space_watch(struct conductor *c)
     c->no_space = space_check(s, 0, &err) < 0;
     if (c->no_space && !was)
         log_warn(&c->log, "no new work is taken, and no job begins: less than min_free_bytes is free");
-    if (c->no_space && c->ballast && space_is_used_up(s->paths[0], s->reserve))
-        ballast_drop(c);
+    ballast_check(c);
     if (!c->no_space && was)
         log_info(&c->log, "there is room on the disk again");
     if (!c->no_space && !c->ballast && c->ticks % 10 == 0)

@@ -182,4 +182,6 @@ void housekeep(struct conductor *c);
 /* Ten times a second: are the disks filling up? */
 void space_watch(struct conductor *c);
 void ballast_drop(struct conductor *c);
+void ballast_make(struct conductor *c);
+void ballast_check(struct conductor *c); /* drop it when it is needed */
 void housekeep_committed(struct conductor *c, bool ok);

@@ -19,6 +19,7 @@ int turn_begin(struct conductor *c, struct err *err)
     }
     if (c->in_transaction)
         return 0;
+    ballast_check(c); /* a disk can fill up faster than the clock ticks */
     if (store_begin(c->conf.store, err) < 0)
         return turn_lost(c, err);
     c->in_transaction = true;
@@ -553,6 +554,7 @@ int conductor_start(struct conductor **out, const struct conductor_conf *conf, s
         .settings = conf->robot_settings,
         .log_level = conf->log_level,
     };
+    ballast_make(c);
     if (pool_open(&c->pool, &pool, &events, err) < 0 || recover_all(c, err) < 0)
         return -1;
     *out = c;
