@@ -1,4 +1,5 @@
 /* Blobs in a local directory: DIR/ab/<id>, and DIR/tmp for copies that are not complete. */
+#include "base/fault.h"
 #include "base/id.h"
 #include "base/map.h"
 #include "blob/blob.h"
@@ -38,7 +39,7 @@ static int begin_call(struct blob_store *bs, const char *id, struct err *err)
 
     while (left > 0 && !atomic_compare_exchange_weak(&bs->good_calls, &left, left - 1))
         ;
-    if (left == 0)
+    if (left == 0 || FAULT(BLOB))
         return err_set(err, ERR_IO, "blob '%s': broken for a test", id);
     /* An id is a part of a path here. */
     if (!id_valid(id))

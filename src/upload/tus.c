@@ -293,6 +293,8 @@ static enum http_next finish(struct tus *t)
         return HTTP_ANSWERED;
     }
     if (upload_commit(md5, p, &err) < 0) {
+        if (p->spool.doubtful)
+            upload_discard(p); /* the client begins anew */
         http_answer(t->req, json_refusal(t->req, err_http_status(&err), &err));
         return HTTP_ANSWERED;
     }

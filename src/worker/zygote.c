@@ -153,6 +153,7 @@ int main(int argc, char **argv)
 {
     sigset_t watched;
     bool complete;
+    json_setup();
     int described = describe_main(argc, argv);
 
     if (described >= 0)
