@@ -1,5 +1,5 @@
 # A thin front: the work is in dev/*. `make` builds build/workcell.
-.PHONY: all setup demo test bench format lint clean
+.PHONY: all setup demo test bench faults model format lint clean
 
 all:
 	@dev/build
@@ -15,6 +15,12 @@ test:
 
 bench:
 	@dev/bench
+
+faults:
+	@dev/faults
+
+model: all
+	@MODEL_HISTORIES=1000000 build/tests/unit/test_model
 
 format:
 	@dev/format
