@@ -1,7 +1,11 @@
 /* The loop: drain, apply, one transaction, publish, answer. */
+#include "base/fault.h"
 #include "conductor/private.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#define EXIT_UNFLUSHED 70
 
 /* The first refusal says why; what comes after it in this turn can't be committed. */
 int turn_lost(struct conductor *c, const struct err *why)
@@ -371,6 +375,16 @@ static void turn_take_back(struct conductor *c, const struct err *why, struct ef
     free(answers);
 }
 
+/* It is written, and perhaps not on the disk: a second flush would succeed and prove nothing. Nobody has been told
+ * yet, and a new process reads what is really there. */
+static _Noreturn void end_at_once(struct conductor *c, const struct err *why)
+{
+    log_error(&c->log, "ending, to start again from what is on the disk: %s", why->msg);
+    fflush(NULL);
+    fault_report();
+    _exit(EXIT_UNFLUSHED);
+}
+
 void turn_commit(struct conductor *c)
 {
     struct effect_item *effects = c->effects;
@@ -392,7 +406,9 @@ void turn_commit(struct conductor *c)
         c->in_transaction = false;
     } else if (c->in_transaction) {
         c->in_transaction = false;
-        rc = must_flush(c) ? store_commit(c->conf.store, &err) : store_commit_unflushed(c->conf.store, &err);
+        rc = store_commit_unflushed(c->conf.store, &err);
+        if (rc == 0 && must_flush(c) && store_flush(c->conf.store, &err) < 0)
+            end_at_once(c, &err);
     }
     release_claims(c);
     housekeep_committed(c, rc == 0);

@@ -151,10 +151,23 @@ static int read_row(void *ctx, const char *id, const char *assembly_id, const ch
         p->offset = p->length;
     } else {
         p->state = UPLOAD_GONE; /* its bytes are lost: never say that they are there */
+        p->removal_due = true;
     }
     upload_register(u, p);
     upload_unref(p);
     return 0;
+}
+
+/* Rows whose bytes are gone: removed with their Assembly, and the store could not write it down. */
+static void forget_lost(struct uploads *u)
+{
+    for (struct map_iter i = {0}; map_next(&u->by_id, &i);) {
+        struct upload *p = i.value;
+
+        if (p->removal_due)
+            conductor_post_upload(u->conf.conductor, p->assembly_id, p->id, NULL, NULL, NULL);
+        p->removal_due = false;
+    }
 }
 
 /* Files that no row names: left by requests that were never acknowledged. */
@@ -184,6 +197,7 @@ int uploads_open(struct uploads **out, const struct uploads_conf *conf, struct s
     }
     if (store_uploads(store, read_row, u, err) < 0)
         return -1;
+    forget_lost(u);
     remove_strays(u);
     if (u->by_id.count)
         log_info(&log_ctx, "%zu uploads can be resumed", u->by_id.count);

@@ -84,7 +84,7 @@ async function check(s, said) {
     let st = await s.get(id)
     assert.equal(st.assembly_id, id, `lost: ${JSON.stringify(st)}`)
     if (said.canceled.includes(id)) assert.equal(st.ok, 'ASSEMBLY_CANCELED')
-    if (!over(st)) for (const end = Date.now() + 5000; !over(st = await s.get(id)) && Date.now() < end;) await sleep(20)
+    if (!over(st)) for (const end = Date.now() + 60000; !over(st = await s.get(id)) && Date.now() < end;) await sleep(20)
     if (!over(st)) { // it waits for an upload that nobody acknowledged
       const told = Object.values(said.offsets).filter((u) => u.assembly === id)
       assert.ok(st.ok === 'ASSEMBLY_UPLOADING' && !told.some((u) => u.at === u.total.length), `stuck: ${JSON.stringify(st).slice(0, 300)}`)
@@ -115,7 +115,8 @@ async function play(fault) {
   try {
     const s = await boot(dir, { WORKCELL_FAULT: fault, WORKCELL_FAULT_COUNTS: counts })
     let said = { created: [], offsets: {}, complete: [], canceled: [], ended: {} }
-    const memory = fault.startsWith('alloc')
+    const [place] = fault.split(':')
+    const memory = place === 'alloc'
     const bad = (log) => /Sanitizer|runtime error|Assertion/.test(log)
     if (s instanceof Error) {
       assert.ok(!bad(s.message), s.message)
@@ -125,6 +126,7 @@ async function play(fault) {
       const how = await end(s)
       assert.ok(!bad(s.log), s.log)
       if (memory && how.code !== 0) assert.match(s.log, /out of memory/)
+      else if (how.code === 70 && place === 'store') assert.match(s.log, / error .*ending, to start again from what is on the disk/)
       else assert.deepEqual([how.code, how.died], [0, false], `ended with ${how.code} ${how.signal}\n${s.log}`)
     }
     const again = await boot(dir, { WORKCELL_FAULT: '' })
