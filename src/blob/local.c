@@ -449,7 +449,7 @@ int blob_each(struct blob_store *bs, int shelf,
               int (*cb)(void *ctx, const char *id, int64_t size, int64_t changed_us), void *ctx, struct err *err)
 {
     char name[3];
-    int fd;
+    int fd = -1;
 
     snprintf(name, sizeof name, "%02x", shelf & 0xff);
     if (faccessat(bs->dir_fd, name, F_OK, 0) < 0 && errno == ENOENT)

@@ -201,6 +201,10 @@ static void on_zygote(uv_poll_t *poll, int status, int events)
             return;
         if (rc <= 0) {
             uv_poll_stop(poll); /* on_zygote_exit deals with it */
+            if (rc < 0 && z->process) { /* alive, but nobody hears it any more */
+                log_warn(&log_ctx, "%s can't be understood and is started again: %s", programs[z->role], err.msg);
+                uv_process_kill(z->process, SIGKILL);
+            }
             return;
         }
         fd_close(fd);
