@@ -36,6 +36,7 @@ struct worker {
     char *workspace; /* NULL: any */
     int jobs;
     bool courier;
+    bool cleaning, clean_again; /* of a dead one: a thread is at its directory; and once more after that */
     struct pool_run *run;
 };
 
@@ -363,14 +364,28 @@ static void why_it_died(struct err *err, const struct worker *w)
         err_set(err, ERR_WORKER, "the worker process ended with status %d", WEXITSTATUS(w->status));
 }
 
+static bool take_flag(bool *flag)
+{
+    bool was = *flag;
+
+    *flag = false;
+    return was;
+}
+
 static void finish_dead(struct work *k)
 {
     struct worker *w = k->worker;
     struct pool_run *run = w->run;
     struct pool *p = w->pool;
 
-    if (run) {
+    w->cleaning = false;
+    if (run)
         run->freed += k->bytes;
+    if (take_flag(&w->clean_again)) {
+        worker_gone(w);
+        return;
+    }
+    if (run) {
         if (run->working) { /* a thread still adopts an output: it calls worker_gone again */
             w->run = run;
             return;
@@ -403,7 +418,7 @@ static void clean_dead(struct work *k) { k->bytes = empty_dir(k->dir, true); }
 /* All its processes are reaped. */
 static void worker_gone(struct worker *w)
 {
-    struct work *k = mem_zalloc(sizeof *k);
+    struct work *k;
 
     w->state = WORKER_GONE;
     close_poll(&w->poll, &w->sock);
@@ -411,6 +426,13 @@ static void worker_gone(struct worker *w)
         w->pool->courier = NULL;
         w->pool->events.courier_lost(w->pool->events.ctx);
     }
+    /* asked again while a thread cleans: what another thread put there meanwhile must go, too; and only one may free w */
+    if (w->cleaning) {
+        w->clean_again = true;
+        return;
+    }
+    w->cleaning = true;
+    k = mem_zalloc(sizeof *k);
     k->fn = clean_dead;
     k->after = finish_dead;
     k->worker = w;
