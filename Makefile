@@ -1,5 +1,5 @@
 # A thin front: the work is in dev/*. `make` builds build/workcell.
-.PHONY: all setup demo test chaos soak bench format lint clean
+.PHONY: all setup demo test chaos soak faults model bench format lint clean
 
 all:
 	@dev/build
@@ -21,6 +21,12 @@ soak:
 
 bench:
 	@dev/bench
+
+faults:
+	@dev/faults
+
+model: all
+	@MODEL_HISTORIES=1000000 build/tests/unit/test_model
 
 format:
 	@dev/format

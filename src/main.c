@@ -1,4 +1,6 @@
 /* main.c - the commands of the program. */
+#include "base/fault.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "commands.h"
 #include "server.h"
@@ -21,6 +23,8 @@ static int usage(FILE *to, int rc)
           "  template list | get NAME | delete NAME\n"
           "  workspace add NAME | list               workspaces see nothing of each other\n"
           "  key add [SCOPE...] | list | delete ID   Auth Keys\n"
+          "  fsck [--repair] [--json] [--data DIR]   compare the database with the files\n"
+          "  doctor [--s3 NAME] [--json]             what this machine has, and what it lacks\n"
           "  robots                                  the Robots and their parameters\n"
           "  version\n\n"
           "`workcell serve --help` lists the settings. credential, template, workspace and key work on --data DIR while\n"
@@ -69,8 +73,11 @@ static int serve(int argc, char **argv)
     sigaddset(&wanted, SIGTERM);
     sigaddset(&wanted, SIGINT);
     sigprocmask(SIG_BLOCK, &wanted, NULL);
-    if (server_start(&s, &c, c.log_level, &err) < 0)
-        return fail(&err);
+    if (server_start(&s, &c, c.log_level, &err) < 0) {
+        fail(&err);
+        fflush(NULL);
+        _exit(1); /* what had begun may be running in threads */
+    }
     if (server_new_key(s))
         printf("a new Auth Key was made:\n  TRANSLOADIT_KEY=%s\n  TRANSLOADIT_SECRET=%s\n",
                server_new_key(s)->key, server_new_key(s)->secret);
@@ -85,12 +92,16 @@ static int serve(int argc, char **argv)
     /* All that must survive is on the disk, and connections that still hang are taken up again elsewhere: taking
      * the rest down piece by piece while threads use it would only add ways to fail. */
     fflush(NULL);
+    fault_report();
     _exit(0);
 }
 
 int main(int argc, char **argv)
 {
     const char *cmd = argc > 1 ? argv[1] : "";
+
+    fault_setup();
+    json_setup();
 
     if (!strcmp(cmd, "serve"))
         return serve(argc - 1, argv + 1);
@@ -104,6 +115,10 @@ int main(int argc, char **argv)
         return command_workspace(argc - 1, argv + 1);
     if (!strcmp(cmd, "key"))
         return command_key(argc - 1, argv + 1);
+    if (!strcmp(cmd, "fsck"))
+        return command_fsck(argc - 1, argv + 1);
+    if (!strcmp(cmd, "doctor"))
+        return command_doctor(argc - 1, argv + 1);
     if (!strcmp(cmd, "robots"))
         return command_robots();
     if (!strcmp(cmd, "version") || !strcmp(cmd, "--version")) {

@@ -336,6 +336,7 @@ int command_run(int argc, char **argv)
     c.listen = "127.0.0.1:0";
     c.drain_timeout_s = 0;
     c.fsync_uploads = false; /* the originals are on this disk anyway */
+    c.ballast_bytes = 0;
 
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(&wanted);

@@ -18,11 +18,12 @@
 struct server {
     struct app app;
     struct store *store;
+    struct store_reader *reader; /* the conductor's own: the API's is busy */
     struct http_server *http;
     struct seal_key seal;
     json_t *settings;
     char host[256], instance[256], program_dir[PATH_MAX];
-    char *scratch, *partial; /* lent to the conductor and the uploads for as long as they run */
+    char *data, *scratch, *partial, *blobs; /* lent to the conductor and the uploads for as long as they run */
     int lock_fd;
     struct auth_key *new_key;
 };
@@ -127,9 +128,9 @@ int server_lock_dir(int *lock_fd, const char *dir, struct err *err)
     return 0;
 }
 
-static int find_programs(struct server *s, struct err *err)
+int server_program_dir(char *out, size_t size, struct err *err)
 {
-    char self[PATH_MAX], libexec[PATH_MAX];
+    char self[PATH_MAX], program[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 
     if (n < 0)
@@ -141,9 +142,9 @@ static int find_programs(struct server *s, struct err *err)
     for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
         const char *at = strstr(forms[i], "%s") + 2;
 
-        snprintf(s->program_dir, sizeof s->program_dir, "%s%s", self, at);
-        snprintf(libexec, sizeof libexec, "%.4000s/workcell-media", s->program_dir);
-        if (access(libexec, X_OK) == 0)
+        snprintf(out, size, "%s%s", self, at);
+        snprintf(program, sizeof program, "%.4000s/workcell-media", out);
+        if (access(program, X_OK) == 0)
             return 0;
     }
     return err_set(err, ERR_CONFIG, "workcell-media is not where it should be (near %s)", self);
@@ -177,16 +178,20 @@ int server_start(struct server **out, const struct config *c, int log_level, str
         return err_set(err, ERR_CONFIG, "import_allow: '%s' can't be read", c->import_allow);
     if (guard_check_list(c->notify_allow) < 0)
         return err_set(err, ERR_CONFIG, "notify_allow: '%s' can't be read", c->notify_allow);
-    if (split_listen(s, &port, c->listen, err) < 0 || find_programs(s, err) < 0 ||
-        server_lock_dir(&s->lock_fd, c->data, err) < 0 || store_open(&s->store, db, err) < 0 ||
+    if (split_listen(s, &port, c->listen, err) < 0 ||
+        server_program_dir(s->program_dir, sizeof s->program_dir, err) < 0 || server_lock_dir(&s->lock_fd, c->data, err) < 0 || store_open(&s->store, db, err) < 0 ||
         store_reader_open(&s->app.reader, db, err) < 0 ||
-        store_reader_open(&s->app.list_reader, db, err) < 0 || blob_store_open(&s->app.blobs, blobs, err) < 0 ||
+        store_reader_open(&s->reader, db, err) < 0 || store_reader_open(&s->app.list_reader, db, err) < 0 ||
+        blob_store_open(&s->app.blobs, blobs, err) < 0 ||
         sealed_open(&s->seal, s->store, key_file, err) < 0 || first_key(s, err) < 0)
         return -1;
 
     AUTO(mem_free) char *absolute = realpath(c->data, NULL);
     s->scratch = mem_printf("%s/scratch", absolute ? absolute : c->data);
     s->partial = mem_printf("%s/uploads", absolute ? absolute : c->data);
+    s->data = mem_strdup(absolute ? absolute : c->data);
+    s->blobs = mem_printf("%s/blobs", s->data);
+    s->app.space = (struct space){{s->data, s->scratch, s->partial, s->blobs}, c->min_free_bytes};
     s->settings = json_pack("{s:s,s:I,s:I,s:I,s:I}", "import_allow", c->import_allow, "max_pixels",
                             (json_int_t)c->max_pixels, "max_frames", (json_int_t)c->max_frames, "max_file_size",
                             (json_int_t)c->import_max_size, "timeout_s", (json_int_t)c->job_timeout_s);
@@ -195,6 +200,7 @@ int server_start(struct server **out, const struct config *c, int log_level, str
                             json_integer(atoll(getenv("WORKCELL_TEST_S3_MULTIPART_THRESHOLD"))));
     struct conductor_conf conductor = {
         .store = s->store,
+        .reader = s->reader,
         .blobs = s->app.blobs,
         .seal = &s->seal,
         .program_dir = s->program_dir,
@@ -216,6 +222,12 @@ int server_start(struct server **out, const struct config *c, int log_level, str
         .execution_expiry_us = c->assembly_expiry_s * SECOND_US,
         .result_expiry_us = c->result_expiry_s * SECOND_US,
         .status_expiry_us = c->status_expiry_s * SECOND_US,
+        .space = s->app.space,
+        .ballast_bytes = c->ballast_bytes,
+        .keep_over_us = c->memory_keep_s * SECOND_US,
+        .sweep_interval_us = c->sweep_interval_s * SECOND_US,
+        .scrub_interval_us = c->scrub_interval_s * SECOND_US,
+        .scrub_grace_us = c->scrub_grace_s * SECOND_US,
         .notify_allow = c->notify_allow,
         .notify_timeout_s = (int)c->notify_timeout_s,
         .notify_sha1 = c->notify_signature == NOTIFY_SHA1,
@@ -230,6 +242,7 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     struct uploads_conf uploads = {.conductor = s->app.conductor,
                                    .blobs = s->app.blobs,
                                    .dir = s->partial,
+                                   .space = s->app.space,
                                    .max_size = c->max_upload_size,
                                    .expiry_us = c->upload_expiry_s * SECOND_US,
                                    .sync = c->fsync_uploads};
@@ -268,12 +281,15 @@ void server_stop(struct server *s)
     uploads_close(s->app.uploads);
     store_reader_close(s->app.reader);
     store_reader_close(s->app.list_reader);
+    store_reader_close(s->reader);
     blob_store_close(s->app.blobs);
     store_close(s->store);
     fd_close(s->lock_fd);
     limits_free(s->app.limits);
     free(s->scratch);
     free(s->partial);
+    free(s->data);
+    free(s->blobs);
     json_decref(s->settings);
     free(s);
 }

@@ -18,3 +18,5 @@ const char *server_host(const struct server *s);
 int server_port(const struct server *s);
 /* The key that was made at the first start because none was given; NULL otherwise. */
 const struct auth_key *server_new_key(const struct server *s);
+/* Where workcell-media and workcell-transfer lie; out holds PATH_MAX. Errors: ERR_CONFIG. */
+MUST_CHECK int server_program_dir(char *out, size_t size, struct err *err);

@@ -53,12 +53,17 @@ static enum http_next health_end(struct http_request *req)
 
 static enum http_next ready_end(struct http_request *req)
 {
-    bool ready = conductor_is_ready(app_of(req)->conductor) && !app_of(req)->draining;
+    struct app *app = app_of(req);
+    struct err err;
 
-    reply_json(req, ready ? 200 : 503,
-               mem_strdup(ready ? "{\"ok\":\"READY\"}"
-                                : "{\"error\":\"CANNOT_ACCEPT_NEW_ASSEMBLIES\",\"http_code\":503,"
-                                  "\"message\":\"The server is starting or shutting down.\"}"));
+    if (!conductor_is_ready(app->conductor) || app->draining)
+        err_set(&err, ERR_BUSY, "The server is starting or shutting down.");
+    else if (space_check(&app->space, 0, &err) == 0) {
+        reply_json(req, 200, mem_strdup("{\"ok\":\"READY\"}"));
+        return HTTP_ANSWERED;
+    }
+    err.code = ERR_BUSY; /* 503 is what load balancers look for */
+    reply_error(req, &err, NULL);
     return HTTP_ANSWERED;
 }
 

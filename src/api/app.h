@@ -21,6 +21,7 @@ struct app {
     struct store_reader *list_reader; /* its own: a search may take longer than a status may wait */
     struct limits *limits;
     const char *instance;
+    struct space space;
     int port;
     bool draining;
 };

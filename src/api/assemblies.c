@@ -221,6 +221,8 @@ static int describe_checked(json_t **out, struct create *c, const struct auth *w
         return err_set(err, ERR_BUSY, "The server is shutting down");
     if (limits_create(c->app->limits, who_is->key->workspace, err) < 0)
         return -1;
+    if (space_check(&c->app->space, 0, err) < 0)
+        return -1;
     if (parse_count(&expected, c->expected ? c->expected : c->tus_expected, err) < 0)
         return -1;
     if (who_is->template_err.code) {
@@ -410,7 +412,7 @@ static int on_file_begin(void *ctx, const char *name, const char *filename, cons
     struct create *c = ctx;
 
     (void)content_type;
-    if (create_early(c, err) < 0)
+    if (create_early(c, err) < 0 || space_check(&c->app->space, 0, err) < 0)
         return -1;
     id_new(c->file_id);
     AUTO(mem_free) char *path = uploads_path(c->app->uploads, c->file_id);
@@ -437,7 +439,7 @@ static int on_file_data(void *ctx, const char *data, size_t len, struct err *err
         rc = err_set(err, ERR_MAX_SIZE, "The file '%.100s' has more than %lld bytes", c->file_name,
                      (long long)limit);
     else
-        rc = spool_write(&c->spool, data, len, err);
+        rc = space_check(&c->app->space, (int64_t)len, err) < 0 ? -1 : spool_write(&c->spool, data, len, err);
     body_unlock(c->watch);
     return rc;
 }
@@ -645,8 +647,10 @@ static void cancel_answered(void *ctx, const struct err *err, struct published *
 {
     struct http_request *req = ctx;
 
-    (void)err; /* over already, or not live: the document says so */
-    assembly_answer(req, http_path_arg(req, 0), p, 200);
+    if (err && err_http_status(err) >= 500) /* the store refused it: it was not canceled */
+        reply_error(req, err, NULL);
+    else /* over already, or not live: the document says so */
+        assembly_answer(req, http_path_arg(req, 0), p, 200);
     http_request_unref(req);
 }
 

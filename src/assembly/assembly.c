@@ -731,7 +731,7 @@ static int on_upload_removed(struct assembly *a, const struct event *ev, struct 
  * never goes on with the first one: that must not keep a place for ever. */
 static bool take_place(struct assembly *a, struct tus_upload *u)
 {
-    if (!u->counted && a->open_uploads + a->finished_uploads < a->expected_uploads) {
+    if (!u->counted && places_left(a) > 0) {
         u->counted = true; /* one that was created before it is removed */
         a->open_uploads++;
     }
@@ -830,6 +830,7 @@ static int on_job_started(struct assembly *a, const struct event *ev, struct eff
 
     if (!j)
         return -1;
+    stop_running(a, j); /* it was running when the process ended: no event says that it stopped */
     j->state = JOB_RUNNING;
     j->started_us = ev->at_us;
     j->queue_us = ev->at_us > j->queued_us ? ev->at_us - j->queued_us : 0;

@@ -106,3 +106,7 @@ char *json_text(const json_t *j)
     str_add_json_value(&b, j);
     return str_take(&b);
 }
+
+static void *alloc(size_t n) { return mem_alloc(n); }
+
+void json_setup(void) { json_set_alloc_funcs(alloc, free); }

@@ -8,6 +8,9 @@
 static inline void json_unref(json_t *j) { json_decref(j); }
 DEFINE_AUTO(json_t *, json_unref)
 
+/* Memory for JSON is like any other: when it is out, the process ends (auto.h). Before the first use of jansson. */
+void json_setup(void);
+
 /* Parse text from outside. Refuses more than max_depth nested brackets before jansson recurses.
  * Duplicate keys: the last one wins. Returns NULL with err->msg set; the caller picks the code. */
 json_t *json_parse(const char *text, size_t len, int max_depth, struct err *err) MUST_CHECK;

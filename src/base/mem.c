@@ -1,4 +1,5 @@
 #include "base/auto.h"
+#include "base/fault.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -6,7 +7,7 @@
 
 static void *or_die(void *p)
 {
-    if (!p) {
+    if (!p || FAULT(ALLOC)) {
         fputs("workcell: out of memory\n", stderr);
         abort();
     }

@@ -12,6 +12,8 @@ struct blob_store;
 /* dir is created. Blobs are DIR/ab/<id>, read-only files. Removes what an unclean end left in
  * DIR/tmp, so one process a directory. */
 MUST_CHECK int blob_store_open(struct blob_store **out, const char *dir, struct err *err);
+/* The same without making or removing anything: to look at it. */
+MUST_CHECK int blob_store_open_as_is(struct blob_store **out, const char *dir, struct err *err);
 void blob_store_close(struct blob_store *bs);
 DEFINE_AUTO(struct blob_store *, blob_store_close)
 /* For tests: let good_calls calls succeed, then fail with ERR_IO (for good). */
@@ -25,6 +27,10 @@ void blob_store_break(struct blob_store *bs, int good_calls);
  * and the data are lost all the same. */
 MUST_CHECK int blob_adopt(struct blob_store *bs, const char *id, const char *path, bool synced,
                           struct err *err);
+/* A blob that was adopted or cloned is held, until blob_release() says that its row is committed or will never be, or
+ * it is deleted: the scrub must not take it in between. Only in memory: what is not named after a restart is nobody's. */
+void blob_release(struct blob_store *bs, const char *id);
+bool blob_is_held(struct blob_store *bs, const char *id);
 /* Read-only descriptor and size. Errors: ERR_NOT_FOUND, ERR_IO. */
 MUST_CHECK int blob_open(int *fd, int64_t *size, struct blob_store *bs, const char *id,
                          struct err *err);
@@ -38,3 +44,9 @@ MUST_CHECK int blob_clone(struct blob_store *bs, const char *id, const char *new
 /* Missing is fine. Returns bytes freed (0 while a clone or link has the contents), or -1. Not
  * flushed: after a power cut the blob may be back. */
 int64_t blob_delete(struct blob_store *bs, const char *id, struct err *err);
+/* Every blob of one of the 256 shelves, and what else lies there (its id is no file id then). changed_us: when it
+ * came, or was linked last. cb returns 0 to go on, -1 to stop. */
+#define BLOB_SHELVES 256
+MUST_CHECK int blob_each(struct blob_store *bs, int shelf,
+                         int (*cb)(void *ctx, const char *id, int64_t size, int64_t changed_us), void *ctx,
+                         struct err *err);

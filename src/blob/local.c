@@ -1,10 +1,13 @@
 /* Blobs in a local directory: DIR/ab/<id>, and DIR/tmp for copies that are not complete. */
+#include "base/fault.h"
 #include "base/id.h"
+#include "base/map.h"
 #include "blob/blob.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +16,8 @@
 struct blob_store {
     int dir_fd, tmp_fd;
     atomic_int good_calls; /* for tests; -1: never fails */
+    pthread_mutex_t lock;
+    struct map held; /* ids, guarded by lock */
 };
 
 /* "ab/<id>", relative to DIR */
@@ -34,12 +39,46 @@ static int begin_call(struct blob_store *bs, const char *id, struct err *err)
 
     while (left > 0 && !atomic_compare_exchange_weak(&bs->good_calls, &left, left - 1))
         ;
-    if (left == 0)
+    if (left == 0 || FAULT(BLOB))
         return err_set(err, ERR_IO, "blob '%s': broken for a test", id);
     /* An id is a part of a path here. */
     if (!id_valid(id))
         return err_set(err, ERR_NOT_FOUND, "'%s' is no file id", id);
     return 0;
+}
+
+/* ---- holds ---- */
+
+static void hold(struct blob_store *bs, const char *id)
+{
+    pthread_mutex_lock(&bs->lock);
+    map_put(&bs->held, id, bs);
+    pthread_mutex_unlock(&bs->lock);
+}
+
+void blob_release(struct blob_store *bs, const char *id)
+{
+    pthread_mutex_lock(&bs->lock);
+    map_del(&bs->held, id);
+    pthread_mutex_unlock(&bs->lock);
+}
+
+bool blob_is_held(struct blob_store *bs, const char *id)
+{
+    pthread_mutex_lock(&bs->lock);
+    bool held = map_get(&bs->held, id) != NULL;
+    pthread_mutex_unlock(&bs->lock);
+    return held;
+}
+
+static struct blob_store *store_new(void)
+{
+    struct blob_store *bs = mem_zalloc(sizeof *bs);
+
+    bs->dir_fd = bs->tmp_fd = -1;
+    atomic_init(&bs->good_calls, -1);
+    pthread_mutex_init(&bs->lock, NULL);
+    return bs;
 }
 
 /* ---- directories ---- */
@@ -124,10 +163,8 @@ static int clean_tmp(struct blob_store *bs, struct err *err)
 
 int blob_store_open(struct blob_store **out, const char *dir, struct err *err)
 {
-    AUTO(blob_store_close) struct blob_store *bs = mem_zalloc(sizeof *bs);
+    AUTO(blob_store_close) struct blob_store *bs = store_new();
 
-    bs->dir_fd = bs->tmp_fd = -1;
-    atomic_init(&bs->good_calls, -1);
     if (!*dir)
         return err_set(err, ERR_CONFIG, "the directory of the blobs has no name");
     if (make_path(dir, err) < 0 || open_dir(&bs->dir_fd, AT_FDCWD, dir, err) < 0 ||
@@ -142,12 +179,24 @@ int blob_store_open(struct blob_store **out, const char *dir, struct err *err)
     return 0;
 }
 
+int blob_store_open_as_is(struct blob_store **out, const char *dir, struct err *err)
+{
+    AUTO(blob_store_close) struct blob_store *bs = store_new();
+
+    if (open_dir(&bs->dir_fd, AT_FDCWD, dir, err) < 0 || open_dir(&bs->tmp_fd, bs->dir_fd, "tmp", err) < 0)
+        return -1;
+    *out = take(bs);
+    return 0;
+}
+
 void blob_store_close(struct blob_store *bs)
 {
     if (!bs)
         return;
     fd_close(bs->dir_fd);
     fd_close(bs->tmp_fd);
+    map_done(&bs->held);
+    pthread_mutex_destroy(&bs->lock);
     free(bs);
 }
 
@@ -254,8 +303,7 @@ static int move_in(struct blob_store *bs, int shelf, const char *id, const char 
     return 0;
 }
 
-int blob_adopt(struct blob_store *bs, const char *id, const char *path, bool synced,
-               struct err *err)
+static int adopt(struct blob_store *bs, const char *id, const char *path, bool synced, struct err *err)
 {
     AUTO(fd_close) int fd = -1;
     AUTO(fd_close) int shelf = -1;
@@ -279,6 +327,15 @@ int blob_adopt(struct blob_store *bs, const char *id, const char *path, bool syn
     if (move_in(bs, shelf, id, path, fd, &st, err) < 0)
         return -1;
     return flush_dir(shelf, id, err);
+}
+
+int blob_adopt(struct blob_store *bs, const char *id, const char *path, bool synced, struct err *err)
+{
+    hold(bs, id);
+    if (adopt(bs, id, path, synced, err) == 0)
+        return 0;
+    blob_release(bs, id);
+    return -1;
 }
 
 static int open_blob(int *out, struct blob_store *bs, const char *id, struct err *err)
@@ -337,7 +394,7 @@ int blob_link(struct blob_store *bs, const char *id, const char *path, struct er
     return 0;
 }
 
-int blob_clone(struct blob_store *bs, const char *id, const char *new_id, struct err *err)
+static int clone_blob(struct blob_store *bs, const char *id, const char *new_id, struct err *err)
 {
     AUTO(fd_close) int from = -1;
     AUTO(fd_close) int shelf = -1;
@@ -364,16 +421,56 @@ int blob_clone(struct blob_store *bs, const char *id, const char *new_id, struct
     return flush_dir(shelf, new_id, err);
 }
 
+int blob_clone(struct blob_store *bs, const char *id, const char *new_id, struct err *err)
+{
+    hold(bs, new_id);
+    if (clone_blob(bs, id, new_id, err) == 0)
+        return 0;
+    blob_release(bs, new_id);
+    return -1;
+}
+
 int64_t blob_delete(struct blob_store *bs, const char *id, struct err *err)
 {
     struct stat st;
 
     if (begin_call(bs, id, err) < 0)
         return -1;
+    blob_release(bs, id);
     if (fstatat(bs->dir_fd, path_of(id).s, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT ? 0 : err_errno(err, "delete blob '%s'", id);
     if (unlinkat(bs->dir_fd, path_of(id).s, 0) < 0)
         return errno == ENOENT ? 0 : err_errno(err, "delete blob '%s'", id);
     /* A clone or a running job still has the contents. */
     return st.st_nlink > 1 ? 0 : st.st_size;
+}
+
+int blob_each(struct blob_store *bs, int shelf,
+              int (*cb)(void *ctx, const char *id, int64_t size, int64_t changed_us), void *ctx, struct err *err)
+{
+    char name[3];
+    int fd = -1;
+
+    snprintf(name, sizeof name, "%02x", shelf & 0xff);
+    if (faccessat(bs->dir_fd, name, F_OK, 0) < 0 && errno == ENOENT)
+        return 0;
+    if (open_dir(&fd, bs->dir_fd, name, err) < 0)
+        return -1;
+    DIR *d = fdopendir(fd);
+    if (!d) {
+        fd_close(fd);
+        return err_errno(err, "read directory '%s'", name);
+    }
+    for (struct dirent *e; (e = readdir(d));) {
+        struct stat st;
+
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
+            fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) /* deleted meanwhile */
+            continue;
+        if (cb(ctx, e->d_name, st.st_size,
+               (int64_t)st.st_ctim.tv_sec * 1000000 + st.st_ctim.tv_nsec / 1000) < 0)
+            break;
+    }
+    closedir(d);
+    return 0;
 }

@@ -6,6 +6,7 @@
 #pragma once
 #include "assembly/assembly.h"
 #include "base/secret.h"
+#include "base/space.h"
 #include "blob/blob.h"
 #include "conductor/publish.h"
 #include "store/store.h"
@@ -15,12 +16,13 @@ struct conductor;
 /* What ends uploads of an Assembly that is over (the upload room; called on a thread of the pool). */
 struct upload_stopper {
     void (*stop)(void *ctx, const char *assembly_id, const char *code, int *stopped, int64_t *bytes_freed);
-    void (*sweep)(void *ctx); /* once a minute: forget what has expired */
+    void (*sweep)(void *ctx); /* now and then: forget what has expired */
     void *ctx;
 };
 
 struct conductor_conf {
     struct store *store;
+    struct store_reader *reader; /* for the conductor's threads */
     struct blob_store *blobs;
     const struct seal_key *seal;
     const char *program_dir, *scratch;
@@ -30,6 +32,10 @@ struct conductor_conf {
     int64_t job_memory_bytes, job_file_bytes;
     int job_timeout_s, log_level;
     int64_t cancel_wait_us, upload_expiry_us, execution_expiry_us, result_expiry_us, status_expiry_us;
+    int64_t keep_over_us; /* how long an Assembly that is over stays in memory */
+    struct space space;    /* paths[0]: where the database lies, [1]: where workers write */
+    int64_t ballast_bytes;
+    int64_t sweep_interval_us, scrub_interval_us, scrub_grace_us;
     const char *notify_allow; /* guard list for notifications */
     int notify_timeout_s;
     bool notify_sha1;         /* for receivers that know nothing else */

@@ -64,7 +64,7 @@ static void delay_over(uv_timer_t *t)
     queues_pump(c);
 }
 
-void queue_job(struct conductor *c, struct live *l, int job, int64_t delay_us, bool undo)
+struct run *queue_job(struct conductor *c, struct live *l, int job, int64_t delay_us, bool undo)
 {
     struct run *r = mem_zalloc(sizeof *r);
 
@@ -78,13 +78,14 @@ void queue_job(struct conductor *c, struct live *l, int job, int64_t delay_us, b
     l->runs = r;
     if (!delay_us) {
         enqueue(r);
-        return;
+        return r;
     }
     r->delay = mem_zalloc(sizeof *r->delay);
     r->delay->data = r;
     c->loop.data = c;
     uv_timer_init(&c->loop, r->delay);
     uv_timer_start(r->delay, delay_over, (uint64_t)(delay_us / 1000), 0);
+    return r;
 }
 
 /* ---- giving a job to a worker ---- */
@@ -120,7 +121,9 @@ static int inject_credentials(struct conductor *c, const struct assembly *a, con
     if (!name)
         return 0;
     if (store_credential_get(&found, c->conf.store, a->workspace, name, err) < 0)
-        return err_set(err, ERR_CREDENTIALS, "There are no stored credentials named '%.100s'", name);
+        return err->code == ERR_NOT_FOUND
+                   ? err_set(err, ERR_CREDENTIALS, "There are no stored credentials named '%.100s'", name)
+                   : -1;
     AUTO(mem_free) char *context = mem_printf("%s/%s", a->workspace, found->name);
     AUTO(json_unref) json_t *content =
         unseal(&plain, c->conf.seal, context, found->sealed, err) < 0 ? NULL : json_loads(plain, 0, NULL);
@@ -211,7 +214,7 @@ static struct run *take_next(struct conductor *c, int role)
 
 void queues_pump(struct conductor *c)
 {
-    if (c->draining)
+    if (c->draining || c->no_space)
         return;
     for (int role = 0; role < 2; role++)
         for (struct run *r; pool_has_room(c->pool, (enum robot_role)role) && (r = take_next(c, role));)
@@ -230,6 +233,7 @@ static void say(struct run *r, enum event_type type, json_t *data)
 {
     struct err err;
 
+    turn_claim(conductor_of, data);
     json_object_set_new(data, "job", json_integer(r->job));
     if (turn_apply(conductor_of, r->live, type, data, &err) < 0)
         log_debug(&r->live->a->log, "%s: %s", event_name(type), err.msg);
@@ -284,12 +288,21 @@ static void on_done(void *owner, struct pool_run *run, int64_t exec_us)
         stopped_one(conductor_of, l);
 }
 
+#define FULL_MOST 20 /* a job that fills the disk by itself must end, too */
+#define FULL_PAUSE_US SECOND_US
+
+/* No fault of the job's, and no try of its: tools have a hundred ways to say that they could not write. */
+static bool disk_was_full(const struct conductor *c, const struct err *why)
+{
+    return why->code == ERR_NOSPACE || space_above(c->conf.space.paths[1], c->conf.space.reserve) <= 0;
+}
+
 static void on_failed(void *owner, struct pool_run *run, const struct err *err)
 {
     struct run *r = owner;
     struct live *l = r->live;
     bool undo = r->undo;
-    int job = r->job;
+    int job = r->job, full = r->full;
 
     (void)run;
     run_free(conductor_of, r);
@@ -302,6 +315,11 @@ static void on_failed(void *owner, struct pool_run *run, const struct err *err)
     if (l->a->jobs[job]->undo) {
         l->stopping++;
         queue_job(conductor_of, l, job, 0, true);
+    }
+    if (full < FULL_MOST && !assembly_is_over(l->a) && disk_was_full(conductor_of, err)) {
+        log_warn(&l->a->log, "a job found the disk full and waits for room: %s", err->msg);
+        queue_job(conductor_of, l, job, FULL_PAUSE_US, false)->full = full + 1;
+        return;
     }
     fail_job(conductor_of, l, job, err);
 }
@@ -316,8 +334,9 @@ static void on_stopped(void *owner, struct pool_run *run, int killed, int64_t fr
     (void)run;
     l->processes_killed += killed;
     l->bytes_freed += freed;
+    bool forsaken = r->forsaken;
     run_free(conductor_of, r);
-    if (!undo && l->a->jobs[job]->undo) {
+    if (!undo && !forsaken && l->a->jobs[job]->undo) {
         l->stopping++;
         queue_job(conductor_of, l, job, 0, true);
         queues_pump(conductor_of);
@@ -416,7 +435,7 @@ static void stop_jobs(struct conductor *c, struct live *l)
 {
     for (struct run *r = l->runs, *next; r; r = next) {
         next = r->sibling;
-        if (r->undo)
+        if (r->undo || r->forsaken)
             continue;
         if (r->pool) {
             l->stopping++;
@@ -424,6 +443,46 @@ static void stop_jobs(struct conductor *c, struct live *l)
         } else {
             run_free(c, r);
         }
+    }
+}
+
+void runs_forsake(struct conductor *c, struct live *l)
+{
+    for (struct run *r = l->runs, *next; r; r = next) {
+        next = r->sibling;
+        if (r->undo || r->forsaken)
+            continue;
+        if (r->pool) {
+            r->forsaken = true;
+            l->stopping++;
+            pool_stop(r->pool);
+        } else {
+            run_free(c, r);
+        }
+    }
+}
+
+bool undo_is_queued(const struct live *l, int job)
+{
+    for (const struct run *r = l->runs; r; r = r->sibling)
+        if (r->undo && r->job == job)
+            return true;
+    return false;
+}
+
+void waiters_refuse(struct conductor *c, struct live *l, const struct err *why)
+{
+    while (l->waiters) {
+        struct waiter *w = l->waiters;
+
+        l->waiters = w->next;
+        w->reply(w->ctx, why, NULL);
+        free(w);
+    }
+    if (l->settle_timer) {
+        uv_timer_stop(l->settle_timer);
+        uv_close((uv_handle_t *)l->settle_timer, close_timer);
+        l->settle_timer = NULL;
     }
 }
 
@@ -455,7 +514,7 @@ static void settle(struct conductor *c, struct live *l)
         struct err err;
 
         if (turn_apply(c, l, EV_CANCEL_SETTLED, data, &err) < 0)
-            log_error(&l->a->log, "the receipt was not saved: %s", err.msg);
+            log_warn(&l->a->log, "the receipt was not saved: %s", err.msg);
         live_touch_end(c, l);
         log_info(&l->a->log, "canceled: %d processes killed, %d uploads stopped, %lld bytes freed, %.0f ms",
                  l->processes_killed, l->uploads_stopped, (long long)l->bytes_freed, duration * 1000);
@@ -465,7 +524,7 @@ static void settle(struct conductor *c, struct live *l)
 
 void settle_check(struct conductor *c, struct live *l)
 {
-    if (l->settle_due && !l->stopping && !l->settled)
+    if (l->settle_due && !l->stopping && !l->settled && !l->stale)
         settle(c, l);
 }
 

@@ -95,6 +95,28 @@ int outbox_add(struct conductor *c, struct live *l, struct err *err)
     return store_notification_add(c->conf.store, &n, err);
 }
 
+static struct delivery *find(struct conductor *c, const char *id)
+{
+    struct delivery *d = c->deliveries;
+
+    while (d && strcmp(d->id, id))
+        d = d->next;
+    return d;
+}
+
+static int load_missing(void *ctx, const struct store_notification *n)
+{
+    if (!find(ctx, n->id))
+        remember(ctx, n);
+    return 0;
+}
+
+/* One that was forgotten as delivered, and by the store is not. */
+int outbox_reload(struct conductor *c, struct err *err)
+{
+    return store_notifications_open(c->conf.store, load_missing, c, err);
+}
+
 void outbox_send(struct conductor *c, struct live *l)
 {
     struct store_notification n = {.id = l->notification,
@@ -124,7 +146,7 @@ static void note(struct conductor *c, const struct delivery *d, json_t *keys)
         return;
     if (l) {
         if (turn_apply(c, l, EV_NOTIFY, mine, &err) < 0)
-            log_error(&l->a->log, "notify: %s", err.msg);
+            log_warn(&l->a->log, "notify: %s", err.msg);
         if (l->settled) /* before that, settling writes the document */
             live_touch_end(c, l);
         return;
@@ -172,7 +194,7 @@ static void keep_attempt(struct conductor *c, struct delivery *d, int status, co
     if (turn_begin(c, &err) < 0 || store_attempt_add(c->conf.store, &a, &err) < 0 ||
         store_notification_update(c->conf.store, d->id, ok ? "successful" : last ? "failed" : "pending",
                                   d->attempts, d->next_us, &err) < 0) {
-        log_error(&log_ctx, "attempt %d of notification %s was not written down: %s", d->attempts, d->id, err.msg);
+        log_warn(&log_ctx, "attempt %d of notification %s was not written down: %s", d->attempts, d->id, err.msg);
         d->attempts--; /* it is sent again: twice is better than not at all */
         return;
     }
@@ -185,15 +207,6 @@ static void keep_attempt(struct conductor *c, struct delivery *d, int status, co
              error ? error : ok ? "delivered" : "refused");
     if (last)
         finish(c, d, ok, status);
-}
-
-static struct delivery *find(struct conductor *c, const char *id)
-{
-    struct delivery *d = c->deliveries;
-
-    while (d && strcmp(d->id, id))
-        d = d->next;
-    return d;
 }
 
 void outbox_posted(struct conductor *c, const json_t *answer)

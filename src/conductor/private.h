@@ -20,6 +20,8 @@ struct run { /* a job in the queue or in a worker */
     struct live *live;
     int job;
     bool undo; /* takes back what a killed job left */
+    int full; /* how often it began and found the disk full */
+    bool forsaken; /* stopped because its turn was lost: recovery starts the job again */
     struct pool_run *pool; /* NULL: waiting */
     uv_timer_t *delay;
 };
@@ -44,6 +46,8 @@ struct live {
     struct assembly *a;
     struct published *published;
     int64_t seq; /* of the last event */
+    int64_t published_seq; /* of the last one that is committed and told */
+    bool stale;  /* a turn that touched it was lost: what is in memory is wrong until it is read again */
     bool dirty;  /* in the list of this turn */
     struct live *next_dirty;
     struct run *runs;
@@ -117,6 +121,9 @@ struct conductor {
     /* this turn */
     bool in_transaction;
     struct live *dirty, *oversized;
+    struct err failure; /* the store refused something: nothing of this turn is kept. code 0: not so */
+    int64_t retry_us;   /* when to read what is stale; monotonic, 0: nothing is */
+    int64_t retry_pause_us, retried_us;
     struct effect_item *effects;
     int effect_count, effect_cap;
     struct answer *answers;
@@ -130,12 +137,24 @@ struct conductor {
     struct map tenants;             /* workspace -> struct tenant */
     bool draining, ready;
     int64_t ticks;
+
+    char (*claims)[ID_LEN + 1]; /* blobs that news of this turn named: held until it is committed */
+    int claim_count, claim_cap;
+    struct removal *removal; /* housekeep.c: contents whose rows this turn forgets */
+    int64_t sweep_due_us, scrub_due_us;
+    bool no_space, ballast; /* ballast: its file is there */
+    bool scrubbing;
 };
 
 /* turn.c */
-/* Apply one event to a live Assembly inside this turn's transaction. Returns what assembly_apply says. */
+/* Apply one event to a live Assembly inside this turn's transaction. Returns what assembly_apply says, or the
+ * store's refusal: then the whole turn is lost, whoever waits for it hears that, and what it touched is read again. */
 int turn_apply(struct conductor *c, struct live *l, enum event_type type, json_t *data, struct err *err);
 int turn_begin(struct conductor *c, struct err *err);
+/* Nothing of this turn can be kept any more. Returns -1. */
+int turn_lost(struct conductor *c, const struct err *why);
+/* News about this file are in: when the turn is over its blob has a row, or will never have one. */
+void turn_claim(struct conductor *c, const json_t *data);
 void turn_answer(struct conductor *c, conductor_reply reply, void *ctx, const struct err *err, struct live *l);
 void turn_commit(struct conductor *c);
 void live_touch(struct conductor *c, struct live *l);
@@ -149,6 +168,7 @@ int outbox_open(struct conductor *c, struct err *err);
 int outbox_add(struct conductor *c, struct live *l, struct err *err); /* in the turn that ended it */
 void outbox_send(struct conductor *c, struct live *l);                /* after its commit */
 void outbox_committed(struct conductor *c, bool ok);
+int outbox_reload(struct conductor *c, struct err *err); /* after a lost turn */
 void outbox_pump(struct conductor *c);
 bool outbox_busy(const struct conductor *c);
 void outbox_posted(struct conductor *c, const json_t *answer);
@@ -179,15 +199,30 @@ void report_answer(struct conductor *c, struct live *l, const struct news *n);
 
 /* effects.c */
 void effects_perform(struct conductor *c, struct effect_item *items, int count);
-void queue_job(struct conductor *c, struct live *l, int job, int64_t delay_us, bool undo);
+struct run *queue_job(struct conductor *c, struct live *l, int job, int64_t delay_us, bool undo);
 void queues_pump(struct conductor *c);
 void effects_open_pool_events(struct pool_events *ev, struct conductor *c);
 void sweep_uploads(struct conductor *c);
 void settle_check(struct conductor *c, struct live *l);
+/* A turn was lost: stop and forget all runs of l but those that take something back. */
+void runs_forsake(struct conductor *c, struct live *l);
+bool undo_is_queued(const struct live *l, int job);
+/* The cancel that they wait for did not happen. */
+void waiters_refuse(struct conductor *c, struct live *l, const struct err *why);
 void settle_wait(struct conductor *c, struct live *l, conductor_reply reply, void *ctx);
 
 /* recover.c */
 int recover_all(struct conductor *c, struct err *err);
-/* Throw away what memory says and read the Assembly from the store again (after a failed commit). */
-void recover_one(struct conductor *c, struct live *l);
-void purge_expired(struct conductor *c);
+/* A turn that touched it was lost: end what it runs, and read it again soon. */
+void recover_later(struct conductor *c, struct live *l, const struct err *why);
+/* Read what is stale from the store again, and go on from there. */
+void recover_stale(struct conductor *c);
+
+/* housekeep.c */
+void housekeep(struct conductor *c);
+/* Ten times a second: are the disks filling up? */
+void space_watch(struct conductor *c);
+void ballast_drop(struct conductor *c);
+void ballast_make(struct conductor *c);
+void ballast_check(struct conductor *c); /* drop it when it is needed */
+void housekeep_committed(struct conductor *c, bool ok);

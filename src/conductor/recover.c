@@ -38,7 +38,7 @@ static int replay_event(void *ctx, int64_t seq, int64_t at_us, const char *json)
     for (int i = 0; i < fx.count; i++)
         if (fx.v[i].type == FX_FRAGMENT)
             published_fragment(r->l->published, &fx.v[i], r->l->a);
-        else if (fx.v[i].type == FX_TELL)
+        else if (fx.v[i].type == FX_TELL && seq > r->l->published_seq)
             published_tell(r->l->published, fx.v[i].name, fx.v[i].text);
     effects_done(&fx);
     return 0;
@@ -48,34 +48,36 @@ static int replay_event(void *ctx, int64_t seq, int64_t at_us, const char *json)
 static void finish_end(struct conductor *c, struct live *l)
 {
     l->over_mono_us = clock_mono_us();
+    l->settled = false;
     l->settle_due = true;
     if (!l->a->cancel || jbool(l->a->cancel, "settled", false)) {
         l->settled = true;
         live_touch_end(c, l);
     }
     for (int i = 0; i < l->a->job_count; i++)
-        if (l->a->jobs[i]->undo && l->a->jobs[i]->state == JOB_DROPPED) {
+        if (l->a->jobs[i]->undo && l->a->jobs[i]->state == JOB_DROPPED && !undo_is_queued(l, i)) {
             l->stopping++;
             queue_job(c, l, i, 0, true);
         }
     settle_check(c, l);
 }
 
-static void go_on(struct conductor *c, struct live *l)
+/* restarted: the process is a new one, so are its connections. */
+static void go_on(struct conductor *c, struct live *l, bool restarted)
 {
     struct effects fx = {0};
     struct err err;
 
     if (assembly_is_over(l->a)) {
         finish_end(c, l);
-    } else if (!l->a->body_done) {
+    } else if (!l->a->body_done && restarted) {
         /* the create request's connection died with the process */
         AUTO(json_unref) json_t *data = json_pack("{s:I}", "bytes", (json_int_t)l->a->body_bytes);
 
         (void)!turn_apply(c, l, EV_BODY_CUT, data, &err);
     } else {
         for (int i = 0; i < l->a->job_count; i++)
-            if (l->a->jobs[i]->undo && l->a->jobs[i]->state == JOB_RUNNING) {
+            if (l->a->jobs[i]->undo && l->a->jobs[i]->state == JOB_RUNNING && !undo_is_queued(l, i)) {
                 l->stopping++;
                 queue_job(c, l, i, 0, true);
             }
@@ -122,7 +124,7 @@ int recover_all(struct conductor *c, struct err *err)
         if (rc == 0 && r.l->a->state == ASSEMBLY_NEW)
             live_free(c, r.l); /* the row without its first event cannot be: one transaction */
         else if (rc == 0)
-            go_on(c, r.l);
+            go_on(c, r.l, true);
     }
     if (rc == 0 && ids.count)
         log_info(&c->log, "%zu open Assemblies go on, read in %lld ms", ids.count,
@@ -135,56 +137,66 @@ int recover_all(struct conductor *c, struct err *err)
     return rc;
 }
 
-void recover_one(struct conductor *c, struct live *l)
-{
-    struct published *old = l->published;
-    struct replay r = {c, l};
-    struct err err;
+#define RETRY_FIRST_US (SECOND_US / 10)
+#define RETRY_MOST_US (2 * SECOND_US)
 
-    /* what it runs is stopped; the jobs are queued again from what the store says */
-    for (struct run *run = l->runs; run; run = run->sibling)
-        if (run->pool && !run->undo) {
-            l->stopping++;
-            pool_stop(run->pool);
-        }
-    AUTO(mem_free) char *id = mem_strdup(l->a->id);
+void recover_later(struct conductor *c, struct live *l, const struct err *why)
+{
+    l->stale = true;
+    l->touched_end = false;
+    *l->notification = 0;
+    runs_forsake(c, l);
+    if (!l->settle_due)
+        waiters_refuse(c, l, why);
+    if (!c->retry_us) {
+        c->retry_pause_us = c->retry_pause_us ? c->retry_pause_us * 2 : RETRY_FIRST_US;
+        if (c->retry_pause_us > RETRY_MOST_US)
+            c->retry_pause_us = RETRY_MOST_US;
+        c->retry_us = clock_mono_us() + c->retry_pause_us;
+    }
+}
+
+static int recover_one(struct conductor *c, struct live *l, struct err *err)
+{
+    struct replay r = {c, l};
+    char id[ID_LEN + 1];
+
+    memcpy(id, l->a->id, sizeof id);
     assembly_free(l->a);
     l->a = assembly_new(id);
     l->seq = 0;
     l->listed = LISTING_ALL;
     *l->notification = 0;
-    pthread_rwlock_wrlock(&c->live_lock);
-    l->published = published_new(id);
-    pthread_rwlock_unlock(&c->live_lock);
-    published_unref(old);
-    if (store_events(c->conf.store, id, replay_event, &r, &err) < 0)
-        log_error(&l->a->log, "can't be read again: %s", err.msg);
+    if (store_events(c->conf.store, id, replay_event, &r, err) < 0)
+        return -1;
+    l->stale = false;
     tenant_follow(c, l); /* one whose very creation was lost does not count */
+    if (l->a->state == ASSEMBLY_NEW && !l->runs && !l->stopping && !l->in_ends && !l->dirty) {
+        live_free(c, l); /* it was being created, and was not */
+        return 0;
+    }
+    go_on(c, l, false);
+    return 0;
 }
 
-void purge_expired(struct conductor *c)
+void recover_stale(struct conductor *c)
 {
-    struct id_list ids = {0}, blobs = {0};
     struct err err;
 
-    if (store_expired(c->conf.store, clock_now_us(), 100, keep_id, &ids, &err) < 0)
-        log_error(&c->log, "expired Assemblies: %s", err.msg);
-    for (size_t i = 0; i < ids.count; i++) {
-        struct live *l = map_get(&c->live, ids.v[i]);
+    if (!c->retry_us || clock_mono_us() < c->retry_us)
+        return;
+    c->retry_us = 0;
+    if (outbox_reload(c, &err) < 0)
+        c->retry_us = clock_mono_us() + RETRY_MOST_US;
+    for (struct map_iter i = {0}; !c->retry_us && map_next(&c->live, &i);) {
+        struct live *l = i.value;
 
-        if (l)
+        if (!l->stale || recover_one(c, l, &err) == 0)
             continue;
-        blobs.count = 0;
-        if (store_files(c->conf.store, ids.v[i], keep_id, &blobs, &err) < 0)
-            continue;
-        for (size_t b = 0; b < blobs.count; b++)
-            blob_delete(c->conf.blobs, blobs.v[b], &err);
-        bool kept = false;
-        if (turn_begin(c, &err) < 0 ||
-            store_assembly_keep_status(&kept, c->conf.store, ids.v[i], c->conf.status_expiry_us, &err) < 0 ||
-            (!kept && store_assembly_purge(c->conf.store, ids.v[i], &err) < 0))
-            log_error(&c->log, "purge of %s: %s", ids.v[i], err.msg);
+        c->retry_us = clock_mono_us() + RETRY_MOST_US;
     }
-    free(ids.v);
-    free(blobs.v);
+    if (c->retry_us)
+        log_warn(&c->log, "the database can't be read: %s", err.msg);
+    else
+        c->retried_us = clock_mono_us();
 }

@@ -60,6 +60,9 @@ void slots_answer(struct conductor *c, const struct news *n)
 
     for (const struct run *r = t->taken; r; r = r->next_taken) {
         const struct assembly *a = r->live->a;
+
+        if (r->forsaken) /* of a turn that was lost: its job may not exist any more */
+            continue;
         const struct job *j = a->jobs[r->job];
         int occupied = job_robot(a, j)->slots;
         char id[24];

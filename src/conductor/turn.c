@@ -1,17 +1,32 @@
 /* The loop: drain, apply, one transaction, publish, answer. */
+#include "base/fault.h"
 #include "conductor/private.h"
 #include "store/sealed.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#define KEEP_OVER_US (60 * SECOND_US) /* how long an Assembly that is over stays in memory */
+#define EXIT_UNFLUSHED 70
+
+/* The first refusal says why; what comes after it in this turn can't be committed. */
+int turn_lost(struct conductor *c, const struct err *why)
+{
+    if (!c->failure.code)
+        c->failure = *why;
+    return -1;
+}
 
 int turn_begin(struct conductor *c, struct err *err)
 {
+    if (c->failure.code) {
+        *err = c->failure;
+        return -1;
+    }
     if (c->in_transaction)
         return 0;
+    ballast_check(c); /* a disk can fill up faster than the clock ticks */
     if (store_begin(c->conf.store, err) < 0)
-        return -1;
+        return turn_lost(c, err);
     c->in_transaction = true;
     return 0;
 }
@@ -73,6 +88,33 @@ void turn_answer(struct conductor *c, conductor_reply reply, void *ctx, const st
         a->err = *err;
 }
 
+static void claim(struct conductor *c, const char *id)
+{
+    if (!id)
+        return;
+    if (c->claim_count == c->claim_cap) {
+        c->claim_cap = c->claim_cap ? c->claim_cap * 2 : 16;
+        c->claims = mem_realloc(c->claims, (size_t)c->claim_cap * sizeof *c->claims);
+    }
+    snprintf(c->claims[c->claim_count++], ID_LEN + 1, "%s", id);
+}
+
+void turn_claim(struct conductor *c, const json_t *data)
+{
+    json_t *input;
+    size_t i;
+
+    claim(c, jstr(json_object_get(data, "file"), "id"));
+    json_array_foreach (json_object_get(data, "inputs"), i, input)
+        claim(c, jstr(input, "id"));
+}
+
+static void release_claims(struct conductor *c)
+{
+    while (c->claim_count)
+        blob_release(c->conf.blobs, c->claims[--c->claim_count]);
+}
+
 static void keep_effects(struct conductor *c, struct live *l, struct effects *fx)
 {
     for (int i = 0; i < fx->count; i++) {
@@ -125,38 +167,36 @@ int turn_apply(struct conductor *c, struct live *l, enum event_type type, json_t
     int64_t billed = l->a->bytes_usage;
     int rc = event_is_durable(type) ? turn_begin(c, err) : 0;
 
+    if (l->stale || c->failure.code)
+        rc = err_set(err, c->failure.code ? (enum err_code)c->failure.code : ERR_IO,
+                     "The database can't be used at the moment");
+    if (rc < 0 && !l->stale)
+        live_touch(c, l); /* whoever says this will not say it again: look at what is stored, and go on from there */
     if (rc == 0)
         rc = assembly_apply(l->a, &ev, &fx, err);
     if (rc < 0) {
         effects_done(&fx);
         return -1;
     }
+    live_touch(c, l);
     if (event_is_durable(type)) {
         AUTO(json_unref) json_t *kept = type == EV_CREATED ? sealed_created(c->conf.seal, l->a->id, data) : json_incref(data);
         AUTO(json_unref) json_t *record = json_pack("{s:s,s:O?}", "e", event_name(type), "d", kept);
         AUTO(mem_free) char *text = json_text(record);
-        struct err store_err;
+        struct err why;
 
-        if (store_event_add(c->conf.store, l->a->id, ++l->seq, ev.at_us, text, &store_err) < 0 ||
-            save_rows(c, l, type, data, &store_err) < 0 ||
+        if (store_event_add(c->conf.store, l->a->id, ++l->seq, ev.at_us, text, &why) < 0 ||
+            save_rows(c, l, type, data, &why) < 0 ||
             (type == EV_JOB_DONE &&
-             usage_save(c, l, (int)jint(data, "job", 0), l->a->bytes_usage - billed, ev.at_us, &store_err) < 0) ||
-            (has_ended(&fx) && outbox_add(c, l, &store_err) < 0)) {
-            /* the turn is lost; turn_commit() notices and reads the Assembly again */
-            log_error(&l->a->log, "the store refused an event: %s", store_err.msg);
-            c->in_transaction = false;
-            store_rollback(c->conf.store);
+             usage_save(c, l, (int)jint(data, "job", 0), l->a->bytes_usage - billed, ev.at_us, &why) < 0) ||
+            (has_ended(&fx) && outbox_add(c, l, &why) < 0)) {
             effects_done(&fx);
-            live_touch(c, l);
-            l->touched_end = false;
-            recover_one(c, l);
-            *err = store_err;
-            return -1;
+            *err = why;
+            return turn_lost(c, err);
         }
     }
     tenant_follow(c, l);
     keep_effects(c, l, &fx);
-    live_touch(c, l);
     return 0;
 }
 
@@ -173,7 +213,9 @@ static int check_credentials(struct conductor *c, const json_t *data, const char
             continue;
         *step = name;
         if (store_credential_get(&found, c->conf.store, jstr_or(data, "workspace", ""), want, err) < 0)
-            return err_set(err, ERR_CREDENTIALS, "There are no stored credentials named '%.100s'", want);
+            return err->code == ERR_NOT_FOUND
+                       ? err_set(err, ERR_CREDENTIALS, "There are no stored credentials named '%.100s'", want)
+                       : -1;
         free(found);
     }
     return 0;
@@ -183,7 +225,7 @@ static void create(struct conductor *c, struct news *n)
 {
     struct live *l = map_get(&c->live, n->assembly_id);
     const char *step = NULL;
-    struct err err = {0};
+    struct err err = {0}, refused = {0};
 
     struct tenant *t = tenant_of(c, jstr_or(n->data, "workspace", ""));
 
@@ -194,24 +236,33 @@ static void create(struct conductor *c, struct news *n)
         turn_answer(c, n->reply, n->ctx, &err, NULL);
         return;
     }
+    if (!l && !json_object_get(n->data, "error") && check_credentials(c, n->data, &step, &refused) < 0 &&
+        refused.code != ERR_CREDENTIALS) {
+        turn_answer(c, n->reply, n->ctx, &refused, NULL); /* the store can't be read: nobody knows */
+        return;
+    }
     if (l || turn_begin(c, &err) < 0 ||
         store_assembly_add(c->conf.store, n->assembly_id, jstr_or(n->data, "workspace", ""),
                            clock_now_us(), &err) < 0) {
         if (l)
             err_set(&err, ERR_EXISTS, "The Assembly id is in use already");
+        else if (err.code != ERR_EXISTS)
+            turn_lost(c, &err);
         turn_answer(c, n->reply, n->ctx, &err, NULL);
         return;
     }
-    if (!json_object_get(n->data, "error") && check_credentials(c, n->data, &step, &err) < 0)
+    if (refused.code)
         json_object_set_new(n->data, "error",
-                            json_pack("{s:s,s:o,s:s?}", "code", err_name(&err), "msg",
-                                      jstring(err.msg), "step", step));
+                            json_pack("{s:s,s:o,s:s?}", "code", err_name(&refused), "msg",
+                                      jstring(refused.msg), "step", step));
     if (jstr(n->data, "template_id") &&
         store_template_used(c->conf.store, jstr(n->data, "template_id"), clock_now_us(), &err) < 0) {
+        turn_lost(c, &err);
         turn_answer(c, n->reply, n->ctx, &err, NULL);
         return;
     }
     l = live_add(c, n->assembly_id);
+    live_touch(c, l);
     if (turn_apply(c, l, EV_CREATED, n->data, &err) < 0) {
         turn_answer(c, n->reply, n->ctx, &err, NULL);
         return;
@@ -228,9 +279,9 @@ static int save_upload(struct conductor *c, const struct news *n, struct err *er
         return 0;
     if (turn_begin(c, err) < 0)
         return -1;
-    return n->upload_meta
-               ? store_upload_put(c->conf.store, n->upload_id, n->assembly_id, n->upload_meta, err)
-               : store_upload_del(c->conf.store, n->upload_id, err);
+    int rc = n->upload_meta ? store_upload_put(c->conf.store, n->upload_id, n->assembly_id, n->upload_meta, err)
+                            : store_upload_del(c->conf.store, n->upload_id, err);
+    return rc < 0 ? turn_lost(c, err) : 0;
 }
 
 static void handle(struct conductor *c, struct news *n)
@@ -238,9 +289,13 @@ static void handle(struct conductor *c, struct news *n)
     struct live *l = map_get(&c->live, n->assembly_id);
     struct err err = {0};
 
+    if (n->type == EV_FILE_UPLOADED || n->type == EV_CREATED)
+        turn_claim(c, n->data);
     if (n->type == NEWS_WRITE) {
         int rc = turn_begin(c, &err) < 0 ? -1 : n->apply(n->ctx, c->conf.store, &err);
 
+        if (rc < 0 && (err.code == ERR_IO || err.code == ERR_NOSPACE))
+            turn_lost(c, &err); /* it may be half written */
         turn_answer(c, n->reply, n->ctx, rc < 0 ? &err : NULL, NULL);
         return;
     }
@@ -280,14 +335,14 @@ static void handle(struct conductor *c, struct news *n)
     }
     json_object_del(n->data, "nonce");
     if (turn_apply(c, l, (enum event_type)n->type, n->data, &err) < 0) {
-        if (n->type == EV_CANCEL)
+        if (n->type == EV_CANCEL && err.code == ERR_SATURATED)
             settle_wait(c, l, n->reply, n->ctx); /* over already: the answer shows how */
         else
             turn_answer(c, n->reply, n->ctx, &err, l);
         return;
     }
-    if (!err.code && save_upload(c, n, &err) < 0)
-        log_error(&l->a->log, "the store refused an upload row: %s", err.msg);
+    if (!err.code)
+        (void)!save_upload(c, n, &err);
     if (n->type == EV_CANCEL)
         settle_wait(c, l, n->reply, n->ctx);
     else
@@ -304,14 +359,15 @@ static void save_ends(struct conductor *c)
 
         c->ends = l->next_end;
         l->in_ends = false;
-        if (!l->touched_end)
+        if (!l->touched_end || l->stale)
             continue;
         l->touched_end = false;
+        live_touch(c, l); /* should the commit fail, it is read again, and this is done again */
         struct shared_text *text = published_text(l->published, 200);
         if (turn_begin(c, &err) < 0 ||
             store_assembly_end(c->conf.store, l->a->id, assembly_code(l->a), text->s, l->a->ended_us,
                                l->a->ended_us + c->conf.result_expiry_us, &err) < 0)
-            log_error(&l->a->log, "the final document was not saved: %s", err.msg);
+            turn_lost(c, &err);
         shared_text_unref(text);
     }
 }
@@ -323,6 +379,7 @@ static void publish(struct conductor *c)
 
         c->dirty = l->next_dirty;
         l->dirty = false;
+        l->published_seq = l->seq;
         published_set_head(l->published, l->a, status_head(l->a));
         await_answer(c, l, false);
         if (c->conf.max_status_bytes && !l->oversized && !assembly_is_over(l->a) &&
@@ -377,9 +434,48 @@ static void save_listings(struct conductor *c)
         AUTO(mem_free) char *search = listing_search(l->a);
         struct store_listed entry = {l->a->id, l->a->workspace, type, l->a->created_us, item, search};
         l->listed = type;
-        if (turn_begin(c, &err) < 0 || store_listed_put(c->conf.store, &entry, &err) < 0)
-            log_error(&l->a->log, "the store refused its entry in the list: %s", err.msg);
+        if (turn_begin(c, &err) < 0 || store_listed_put(c->conf.store, &entry, &err) < 0) {
+            turn_lost(c, &err);
+            return;
+        }
     }
+}
+
+/* Nothing of this turn happened. Whoever waits for it hears so; what it touched is read again. */
+static void turn_take_back(struct conductor *c, const struct err *why, struct effect_item *effects, int effect_count,
+                           struct answer *answers, int answer_count)
+{
+    log_write(why->code == ERR_NOSPACE ? LOG_WARN : LOG_ERROR, &c->log,
+              "a turn was lost, and is done again from what is stored: %s", why->msg);
+    if (why->code == ERR_NOSPACE)
+        ballast_drop(c);
+    outbox_committed(c, false);
+    c->undo_ack_count = 0;
+    for (int i = 0; i < effect_count; i++)
+        free(effects[i].fx.text);
+    while (c->dirty) {
+        struct live *l = c->dirty;
+
+        c->dirty = l->next_dirty;
+        l->dirty = false;
+        recover_later(c, l, why);
+    }
+    if (!c->retry_us) /* a lost purge or upload row has no Assembly */
+        c->retry_us = clock_mono_us();
+    for (int i = 0; i < answer_count; i++)
+        answers[i].reply(answers[i].ctx, answers[i].err.code ? &answers[i].err : why, NULL);
+    free(effects);
+    free(answers);
+}
+
+/* It is written, and perhaps not on the disk: a second flush would succeed and prove nothing. Nobody has been told
+ * yet, and a new process reads what is really there. */
+static _Noreturn void end_at_once(struct conductor *c, const struct err *why)
+{
+    log_error(&c->log, "ending, to start again from what is on the disk: %s", why->msg);
+    fflush(NULL);
+    fault_report();
+    _exit(EXIT_UNFLUSHED);
 }
 
 void turn_commit(struct conductor *c)
@@ -390,37 +486,35 @@ void turn_commit(struct conductor *c)
     struct err err = {0};
     int rc = 0;
 
-    if (!c->dirty && !answer_count && !c->in_transaction)
+    if (!c->dirty && !answer_count && !c->in_transaction && !c->failure.code) {
+        release_claims(c);
         return;
-    save_listings(c);
-    if (c->in_transaction) {
-        c->in_transaction = false;
-        rc = must_flush(c) ? store_commit(c->conf.store, &err) : store_commit_unflushed(c->conf.store, &err);
     }
+    if (!c->failure.code)
+        save_listings(c);
+    if (c->failure.code) {
+        err = c->failure;
+        c->failure.code = ERR_OK;
+        rc = -1;
+        if (c->in_transaction)
+            store_rollback(c->conf.store);
+        c->in_transaction = false;
+    } else if (c->in_transaction) {
+        c->in_transaction = false;
+        rc = store_commit_unflushed(c->conf.store, &err);
+        if (rc == 0 && must_flush(c) && store_flush(c->conf.store, &err) < 0)
+            end_at_once(c, &err);
+    }
+    release_claims(c);
+    housekeep_committed(c, rc == 0);
     c->effects = NULL;
     c->answers = NULL;
     c->effect_count = c->effect_cap = c->answer_count = c->answer_cap = 0;
     if (rc < 0) {
-        log_error(&c->log, "the store did not commit: %s", err.msg);
-        outbox_committed(c, false);
-        for (int i = 0; i < effect_count; i++)
-            free(effects[i].fx.text);
-        while (c->dirty) {
-            struct live *l = c->dirty;
-
-            c->dirty = l->next_dirty;
-            l->dirty = false;
-            for (int i = 0; i < answer_count; i++)
-                if (answers[i].live == l)
-                    answers[i].live = NULL;
-            recover_one(c, l);
-        }
-        for (int i = 0; i < answer_count; i++)
-            answers[i].reply(answers[i].ctx, &err, NULL);
-        free(effects);
-        free(answers);
+        turn_take_back(c, &err, effects, effect_count, answers, answer_count);
         return;
     }
+    c->retry_pause_us = 0;
     outbox_committed(c, true);
     /* pieces first, then the head: whoever reads between sees a document a moment old, never a torn one */
     for (int i = 0; i < effect_count; i++)
@@ -499,6 +593,8 @@ static void on_tick(uv_timer_t *t)
         uv_stop(&c->loop);
         return;
     }
+    recover_stale(c);
+    space_watch(c);
     outbox_pump(c);
     if (c->ticks == 1)
         sweep_uploads(c);
@@ -509,20 +605,17 @@ static void on_tick(uv_timer_t *t)
         int64_t deadline = assembly_deadline(l->a, c->conf.upload_expiry_us, c->conf.execution_expiry_us);
         struct err err;
 
-        if (deadline && now > deadline)
+        if (deadline && now > deadline && !l->stale)
             (void)!turn_apply(c, l, EV_EXPIRE, NULL, &err);
         if (c->ticks % 20 == 0)
             report_tick(l);
         if (c->ticks % 150 == 0)
             published_keep_alive(l->published);
         if (l->over_mono_us && !l->runs && !l->stopping && !l->waiters && !l->awaiters && !l->dirty && !l->in_ends &&
-            l->settled && mono - l->over_mono_us > KEEP_OVER_US)
+            !l->stale && l->settled && mono - l->over_mono_us > c->conf.keep_over_us)
             live_free(c, l);
     }
-    if (c->ticks % 600 == 0) {
-        purge_expired(c);
-        sweep_uploads(c);
-    }
+    housekeep(c);
 }
 
 static void *run_thread(void *arg)
@@ -578,6 +671,7 @@ int conductor_start(struct conductor **out, const struct conductor_conf *conf, s
         .settings = conf->robot_settings,
         .log_level = conf->log_level,
     };
+    ballast_make(c);
     if (pool_open(&c->pool, &pool, &events, err) < 0 || recover_all(c, err) < 0)
         return -1;
     *out = c;

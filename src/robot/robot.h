@@ -73,6 +73,9 @@ struct robot {
     /* Take back what a killed run left at somebody else's (an open multipart upload). token is what
      * robot_set_undo() got. Runs in a fresh worker; must be idempotent. May be NULL. */
     int (*undo)(struct robot_job *job, const void *opts, const json_t *token, struct err *err);
+    /* Does the other side do what run() needs of it, with these options? For doctor; leaves nothing behind. May be
+     * NULL. */
+    int (*trial)(struct robot_job *job, const void *opts, struct err *err);
 };
 
 /* ---- what run() may call; implemented by worker/host.c and, for tests, tests/robot/host.c ---- */

@@ -183,6 +183,8 @@ static int s3_check(const void *opts, bool partial, struct err *err)
 #include "http/client.h"
 #include "http/sigv4.h"
 
+#include "base/id.h"
+
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <libxml/parser.h>
@@ -1138,6 +1140,36 @@ static int s3_undo(struct robot_job *job, const void *opts, const json_t *token,
     }
     return 0;
 }
+/* Put, get and delete a small object. */
+static int s3_trial(struct robot_job *job, const void *opts, struct err *err)
+{
+    static const char text[] = "workcell doctor was here\n";
+    const struct s3_opts *o = opts;
+    AUTO(bucket_done) struct bucket b = {0};
+    AUTO(http_client_response_done) struct http_client_response put = {0}, got = {0}, gone = {0};
+    const struct sigv4_pair headers[] = {{"content-type", "text/plain"}, {0}};
+    char id[ID_LEN + 1], code[64];
+
+    if (!is_given(o->bucket) || !is_given(o->key) || !is_given(o->secret))
+        return err_set(err, ERR_CONFIG, "the credentials lack bucket, key or secret");
+    bucket_init(&b, job, o, o->bucket);
+    find_region(&b);
+    id_new(id);
+    AUTO(mem_free) char *key = mem_printf("workcell-doctor-%s.txt", id);
+    if (call(&put, &b,
+             &(struct call){.method = "PUT", .key = key, .headers = headers, .body = text, .fd = -1, .length = -1},
+             code, NULL, err) < 0)
+        return -1;
+    int read = call(&got, &b, &(struct call){.method = "GET", .key = key, .fd = -1, .length = -1}, code, NULL, err);
+    struct err why = read < 0 ? *err : (struct err){0};
+    if (read == 0 && (!got.body.s || strcmp(got.body.s, text)))
+        read = err_set(&why, ERR_S3_STORE, "what was read is not what was written");
+    if (call(&gone, &b, &(struct call){.method = "DELETE", .key = key, .fd = -1, .length = -1}, code, NULL, err) < 0)
+        return -1;
+    if (read < 0)
+        *err = why;
+    return read;
+}
 #endif /* WORKCELL_WORKER */
 
 const struct robot robot_s3_store = {
@@ -1153,4 +1185,5 @@ const struct robot robot_s3_store = {
     .check = s3_check,
     .run = IN_WORKER(s3_run),
     .undo = IN_WORKER(s3_undo),
+    .trial = IN_WORKER(s3_trial),
 };

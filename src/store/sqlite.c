@@ -1,4 +1,5 @@
 /* The store over SQLite: one file in WAL mode, one connection per handle. */
+#include "base/fault.h"
 #include "store/private.h"
 #include "store/schema.h"
 
@@ -224,12 +225,34 @@ static int migrate(struct store *s, struct err *err)
     return store_commit(s, err) < 0 || db_exec(&s->db, "pragma secure_delete = off", err) < 0 ? -1 : 0;
 }
 
+#ifdef WORKCELL_FAULTS
+static sqlite3_mem_methods real_memory;
+
+static void *faulty_malloc(int n) { return FAULT(SQLITE) ? NULL : real_memory.xMalloc(n); }
+static void *faulty_realloc(void *p, int n) { return FAULT(SQLITE) ? NULL : real_memory.xRealloc(p, n); }
+
+static void break_memory(void)
+{
+    sqlite3_mem_methods m;
+
+    if (real_memory.xMalloc || sqlite3_config(SQLITE_CONFIG_GETMALLOC, &real_memory) != SQLITE_OK)
+        return;
+    m = real_memory;
+    m.xMalloc = faulty_malloc;
+    m.xRealloc = faulty_realloc;
+    sqlite3_config(SQLITE_CONFIG_MALLOC, &m);
+}
+#else
+static void break_memory(void) {}
+#endif
+
 int store_open(struct store **out, const char *url, struct err *err)
 {
     AUTO(store_close) struct store *s = mem_zalloc(sizeof *s);
     const char *path = url_path(url, err);
     int fd;
 
+    break_memory();
     s->good_calls = -1;
     if (!path)
         return -1;
@@ -270,7 +293,7 @@ void store_break(struct store *s, int good_calls) { s->good_calls = good_calls; 
 
 int store_check(struct store *s, struct err *err)
 {
-    if (s->good_calls == 0)
+    if (s->good_calls == 0 || FAULT(STORE))
         return err_set(err, ERR_IO, "database: broken for a test");
     if (s->good_calls > 0)
         s->good_calls--;
@@ -613,7 +636,7 @@ int store_status_get(struct str *out, struct store_reader *r, const char *assemb
     int rc;
 
     pthread_mutex_lock(&r->lock);
-    rc = status_get(out, &r->db, assembly_id, err);
+    rc = FAULT(STORE) ? err_set(err, ERR_IO, "database: broken for a test") : status_get(out, &r->db, assembly_id, err);
     pthread_mutex_unlock(&r->lock);
     return rc;
 }
@@ -638,7 +661,7 @@ int store_file_get(char **name, char **mime, struct store_reader *r, const char 
     int rc;
 
     pthread_mutex_lock(&r->lock);
-    rc = file_get(name, mime, &r->db, blob_id, err);
+    rc = FAULT(STORE) ? err_set(err, ERR_IO, "database: broken for a test") : file_get(name, mime, &r->db, blob_id, err);
     pthread_mutex_unlock(&r->lock);
     return rc;
 }

@@ -120,6 +120,21 @@ MUST_CHECK int store_file_add(struct store *s, const char *blob_id, const char *
 MUST_CHECK int store_files(struct store *s, const char *assembly_id,
                            int (*cb)(void *ctx, const char *blob_id), void *ctx, struct err *err);
 
+/* ---- everything of a kind, on the writer: for fsck. cb returns 0 to go on, -1 to stop ---- */
+/* What SQLite finds wrong with its own file. */
+MUST_CHECK int store_integrity(struct store *s, int (*cb)(void *ctx, const char *problem), void *ctx,
+                               struct err *err);
+struct store_assembly {
+    const char *id, *code; /* code: "" while it is not over */
+    bool ended, purged;
+    bool has_row; /* false: there are only events of it, which cannot be */
+};
+MUST_CHECK int store_assemblies(struct store *s, int (*cb)(void *ctx, const struct store_assembly *a), void *ctx,
+                                struct err *err);
+MUST_CHECK int store_all_files(struct store *s,
+                               int (*cb)(void *ctx, const char *blob_id, const char *assembly_id, int64_t size),
+                               void *ctx, struct err *err);
+
 /* ---- tus uploads, unfinished or partial; meta is the upload room's own JSON ---- */
 MUST_CHECK int store_upload_put(struct store *s, const char *id, const char *assembly_id,
                                 const char *meta, struct err *err);
@@ -264,3 +279,14 @@ MUST_CHECK int store_templates(struct store_reader *r, const struct store_page *
 /* How many there are, whatever the page. */
 MUST_CHECK int store_template_count(int64_t *out, struct store_reader *r, const struct store_page *page,
                                     struct err *err);
+
+/* Is there a file with this blob, or an upload that will become it? Thread-safe. */
+MUST_CHECK int store_blob_is_named(bool *out, struct store_reader *r, const char *blob_id, struct err *err);
+
+/* For doctor. journal: "wal" as it should be; newest_us: when the last Assembly was made, 0: there is none. */
+struct store_health {
+    char journal[16];
+    int schema, latest_schema;
+    int64_t newest_us;
+};
+MUST_CHECK int store_health_get(struct store_health *out, struct store_reader *r, struct err *err);

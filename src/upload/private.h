@@ -30,6 +30,7 @@ struct upload {
     char *concat_header, *metadata, *url; /* as the client sent them; NULL: absent */
     char *filename, *fieldname;
     json_t *user_meta;
+    bool removal_due; /* deleted, but the store did not take it */
     int64_t length; /* -1: deferred */
     int64_t offset; /* what HEAD says */
     int64_t expires_us;

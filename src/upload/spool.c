@@ -1,4 +1,5 @@
 #include "upload/spool.h"
+#include "base/fault.h"
 #include "base/str.h"
 
 #include <errno.h>
@@ -16,11 +17,11 @@ static void *new_md5(void)
 
 int spool_create(struct spool *s, const char *path, struct err *err)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = FAULT(SPOOL) ? (errno = EIO, -1) : open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
     if (fd < 0)
         return err_errno(err, "create an upload file");
-    *s = (struct spool){mem_strdup(path), fd, new_md5(), 0};
+    *s = (struct spool){mem_strdup(path), fd, new_md5(), 0, false};
     return 0;
 }
 
@@ -36,7 +37,7 @@ int spool_open(struct spool *s, const char *path, struct err *err)
         close(fd);
         return -1;
     }
-    *s = (struct spool){mem_strdup(path), fd, NULL, st.st_size};
+    *s = (struct spool){mem_strdup(path), fd, NULL, st.st_size, false};
     return 0;
 }
 
@@ -48,7 +49,7 @@ static int rehash(struct spool *s, struct err *err)
 
     for (int64_t at = 0; at < s->size;) {
         size_t want = s->size - at < 256 * 1024 ? (size_t)(s->size - at) : 256 * 1024;
-        ssize_t n = pread(s->fd, buf, want, at);
+        ssize_t n = FAULT(SPOOL) ? (errno = EIO, -1) : pread(s->fd, buf, want, at);
 
         if (n <= 0) {
             if (n == 0)
@@ -71,7 +72,7 @@ int spool_write(struct spool *s, const void *data, size_t len, struct err *err)
         return -1;
     EVP_DigestUpdate(s->md5, data, len);
     while (len) {
-        ssize_t n = pwrite(s->fd, p, len, s->size);
+        ssize_t n = FAULT(SPOOL) ? (errno = EIO, -1) : pwrite(s->fd, p, len, s->size);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -105,8 +106,12 @@ int spool_commit(struct spool *s, char md5[33], struct blob_store *bs, const cha
 
     if (!s->md5 && rehash(s, err) < 0)
         return -1;
-    if (sync && fdatasync(s->fd) < 0)
+    if (s->doubtful)
+        return err_set(err, ERR_IO, "the bytes of the upload could not be flushed");
+    if (sync && ((FAULT(SPOOL) ? (errno = EIO, -1) : fdatasync(s->fd)) < 0)) {
+        s->doubtful = true; /* the next flush would succeed, and the bytes be lost all the same */
         return err_errno(err, "flush an upload file");
+    }
     EVP_DigestFinal_ex(s->md5, digest, NULL);
     hex_encode(md5, digest, 16);
     EVP_MD_CTX_free(s->md5);

@@ -9,6 +9,7 @@ struct spool {
     int fd;       /* -1: not open */
     void *md5;    /* EVP_MD_CTX of the first `size` bytes; NULL: not known yet (after a restart) */
     int64_t size; /* bytes */
+    bool doubtful; /* a flush failed: what is in the file may never reach the disk */
 };
 
 /* A new, empty file. Errors: ERR_IO, ERR_NOSPACE. */

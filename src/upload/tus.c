@@ -309,6 +309,8 @@ static enum http_next finish(struct tus *t)
     }
     tus_await(t);
     if (upload_hand_over(p, handed_over, t, &err) < 0) {
+        if (p->spool.doubtful)
+            upload_discard(p); /* the client begins anew */
         http_answer(t->req, json_refusal(t->req, err_http_status(&err), &err));
         tus_awaited(t);
         return HTTP_ANSWERED;
@@ -370,7 +372,8 @@ static int on_body(struct http_request *req, const char *data, size_t len)
     } else if (t->all->conf.max_size && p->spool.size + (int64_t)len > t->all->conf.max_size) {
         err_set(&t->err, ERR_MAX_SIZE, "more bytes than Tus-Max-Size");
         cut = refusal(req, 413, t->err.msg);
-    } else if (spool_write(&p->spool, data, len, &t->err) < 0) {
+    } else if (space_check(&t->all->conf.space, (int64_t)len, &t->err) < 0 ||
+               spool_write(&p->spool, data, len, &t->err) < 0) {
         cut = json_refusal(req, err_http_status(&t->err), &t->err);
     } else if (t->checksum) {
         EVP_DigestUpdate(t->checksum, data, len);
@@ -655,6 +658,10 @@ static enum http_next create_begin(struct http_request *req)
     if (t->has_body && checksum && parse_checksum(t, checksum) < 0)
         return refuse(req, 400, "invalid Upload-Checksum");
 
+    if (space_check(&t->all->conf.space, p->length > 0 ? p->length : 0, &err) < 0) {
+        http_answer(req, json_refusal(req, err_http_status(&err), &err));
+        return HTTP_ANSWERED;
+    }
     AUTO(mem_free) char *base = app_base_url(req);
     AUTO(mem_free) char *path = uploads_path(t->all, p->id);
     p->url = mem_printf("%s/resumable/files/%s", base, p->id);
@@ -730,10 +737,16 @@ static void length_known(void *ctx, const struct err *err, struct published *doc
     struct http_request *req = t->req;
 
     (void)doc;
-    if (err)
+    if (err && err_http_status(err) >= 500 && err->code != ERR_ASSEMBLY_NOT_FOUND) {
+        pthread_mutex_lock(&t->upload->lock);
+        t->upload->length = -1; /* not durable: the client says it again */
+        pthread_mutex_unlock(&t->upload->lock);
+        http_answer(req, json_refusal(req, 503, err));
+    } else if (err) {
         http_answer(req, json_refusal(req, err->code == ERR_MAX_SIZE ? 413 : 410, err));
-    else
+    } else {
         http_go_on(req);
+    }
     tus_awaited(t);
 }
 
@@ -805,6 +818,7 @@ static enum http_next patch_begin(struct http_request *req)
     struct upload *p;
     struct tus *t;
     enum http_next next;
+    struct err err;
 
     if (!version_ok(req))
         return refuse(req, 412, "Tus-Resumable must be 1.0.0");
@@ -816,6 +830,11 @@ static enum http_next patch_begin(struct http_request *req)
         return refuse(req, 404, "no such upload");
     t = tus_new(req);
     t->upload = p;
+    /* as many bytes as are announced, or none: half of them would only make it fuller */
+    if (http_content_length(req) > 0 && space_check(&t->all->conf.space, http_content_length(req), &err) < 0) {
+        http_answer(req, json_refusal(req, err_http_status(&err), &err));
+        return HTTP_ANSWERED;
+    }
     if (checksum && parse_checksum(t, checksum) < 0)
         return refuse(req, 400, "invalid Upload-Checksum");
     pthread_mutex_lock(&p->lock);
@@ -826,14 +845,25 @@ static enum http_next patch_begin(struct http_request *req)
 
 const struct http_handler tus_patch = {patch_begin, on_body, on_end, on_done};
 
+struct removal {
+    struct http_request *req;
+    struct upload *upload; /* a reference */
+};
+
 static void removed(void *ctx, const struct err *err, struct published *doc)
 {
-    struct http_request *req = ctx;
+    struct removal *rm = ctx;
+    bool lost = err && err_http_status(err) >= 500 && err->code != ERR_ASSEMBLY_NOT_FOUND;
 
-    (void)err; /* not open any more: the client wanted it gone, and it is */
     (void)doc;
-    http_answer(req, answer_new(req, 204));
-    http_request_unref(req);
+    pthread_mutex_lock(&rm->upload->lock);
+    rm->upload->removal_due = lost; /* its bytes are gone, but the Assembly still waits for it: say it again */
+    pthread_mutex_unlock(&rm->upload->lock);
+    /* refused because it is not open any more: the client wanted it gone, and it is */
+    http_answer(rm->req, lost ? json_refusal(rm->req, 503, err) : answer_new(rm->req, 204));
+    upload_unref(rm->upload);
+    http_request_unref(rm->req);
+    free(rm);
 }
 
 static enum http_next delete_end(struct http_request *req)
@@ -847,8 +877,8 @@ static enum http_next delete_end(struct http_request *req)
     if (!(p = find(req)))
         return refuse(req, 404, "no such upload");
     pthread_mutex_lock(&p->lock);
-    was_open = p->state == UPLOAD_OPEN;
-    if (was_open || (p->concat == CONCAT_PARTIAL && p->state == UPLOAD_FINISHED))
+    was_open = p->state == UPLOAD_OPEN || p->removal_due;
+    if (p->state == UPLOAD_OPEN || (p->concat == CONCAT_PARTIAL && p->state == UPLOAD_FINISHED))
         upload_discard(p);
     enum upload_state state = p->state;
     pthread_mutex_unlock(&p->lock);
@@ -856,7 +886,8 @@ static enum http_next delete_end(struct http_request *req)
         upload_unref(p);
         return refuse(req, 410, "the upload is gone");
     }
-    http_request_ref(req);
+    struct removal *rm = mem_zalloc(sizeof *rm);
+    *rm = (struct removal){http_request_ref(req), p};
     if (was_open && p->concat != CONCAT_PARTIAL)
         conductor_post(u->conf.conductor, &(struct conductor_news){
                                               .assembly_id = p->assembly_id,
@@ -864,11 +895,10 @@ static enum http_next delete_end(struct http_request *req)
                                               .data = json_pack("{s:s}", "id", p->id),
                                               .upload_id = p->id,
                                               .reply = removed,
-                                              .ctx = req,
+                                              .ctx = rm,
                                           });
     else
-        conductor_post_upload(u->conf.conductor, p->assembly_id, p->id, NULL, removed, req);
-    upload_unref(p);
+        conductor_post_upload(u->conf.conductor, p->assembly_id, p->id, NULL, removed, rm);
     return HTTP_WAIT;
 }
 

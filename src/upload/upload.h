@@ -17,6 +17,7 @@ struct uploads_conf {
     struct conductor *conductor;
     struct blob_store *blobs;
     const char *dir; /* partial files; created */
+    struct space space;
     int64_t max_size; /* bytes of one upload; 0: no limit */
     int64_t expiry_us;
     bool sync; /* flush a finished upload to the disk before it is acknowledged */

@@ -120,6 +120,8 @@ static int read_row(void *ctx, const char *id, const char *assembly_id, const ch
     struct upload *p = upload_new(u);
     const char *concat = jstr_or(j, "concat", "none");
     struct err err;
+    int64_t size;
+    int fd;
 
     snprintf(p->id, sizeof p->id, "%s", id);
     snprintf(p->assembly_id, sizeof p->assembly_id, "%s", assembly_id);
@@ -142,14 +144,30 @@ static int read_row(void *ctx, const char *id, const char *assembly_id, const ch
         p->offset = p->spool.size;
         if (p->state == UPLOAD_OPEN && p->concat == CONCAT_PARTIAL && p->offset == p->length)
             p->state = UPLOAD_FINISHED;
-    } else if (p->length >= 0) {
+    } else if (p->length >= 0 && blob_open(&fd, &size, u->conf.blobs, p->file_id, &err) == 0) {
         /* it became a blob, and the process ended before that was committed: the next request that asks
          * finds all bytes there and hands it over again */
+        close(fd);
         p->offset = p->length;
+    } else {
+        p->state = UPLOAD_GONE; /* its bytes are lost: never say that they are there */
+        p->removal_due = true;
     }
     upload_register(u, p);
     upload_unref(p);
     return 0;
+}
+
+/* Rows whose bytes are gone: removed with their Assembly, and the store could not write it down. */
+static void forget_lost(struct uploads *u)
+{
+    for (struct map_iter i = {0}; map_next(&u->by_id, &i);) {
+        struct upload *p = i.value;
+
+        if (p->removal_due)
+            conductor_post_upload(u->conf.conductor, p->assembly_id, p->id, NULL, NULL, NULL);
+        p->removal_due = false;
+    }
 }
 
 /* Files that no row names: left by requests that were never acknowledged. */
@@ -179,6 +197,7 @@ int uploads_open(struct uploads **out, const struct uploads_conf *conf, struct s
     }
     if (store_uploads(store, read_row, u, err) < 0)
         return -1;
+    forget_lost(u);
     remove_strays(u);
     if (u->by_id.count)
         log_info(&log_ctx, "%zu uploads can be resumed", u->by_id.count);

@@ -264,6 +264,20 @@ static void serve_job(int sock, json_t *body)
         _exit(1);
 }
 
+int worker_trial(const char *name, const json_t *body, struct err *err)
+{
+    AUTO(arena_free) struct arena *arena = arena_new();
+    struct robot_job job = {.sock = -1, .arena = arena, .body = body, .params = json_object_get(body, "params"),
+                            .robot = robot_find(name)};
+    void *opts;
+
+    if (!job.robot || !job.robot->trial)
+        return err_set(err, ERR_CONFIG, "the Robot '%s' has no trial", name);
+    if (robot_options(&opts, arena, job.robot, job.params, false, err) < 0)
+        return -1;
+    return job.robot->trial(&job, opts, err);
+}
+
 _Noreturn void worker_serve(int sock)
 {
     struct err err;

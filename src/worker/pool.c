@@ -36,6 +36,7 @@ struct worker {
     char *workspace; /* NULL: any */
     int jobs;
     bool courier;
+    bool cleaning, clean_again; /* of a dead one: a thread is at its directory; and once more after that */
     struct pool_run *run;
 };
 
@@ -201,6 +202,10 @@ static void on_zygote(uv_poll_t *poll, int status, int events)
             return;
         if (rc <= 0) {
             uv_poll_stop(poll); /* on_zygote_exit deals with it */
+            if (rc < 0 && z->process) { /* alive, but nobody hears it any more */
+                log_warn(&log_ctx, "%s can't be understood and is started again: %s", programs[z->role], err.msg);
+                uv_process_kill(z->process, SIGKILL);
+            }
             return;
         }
         fd_close(fd);
@@ -359,14 +364,28 @@ static void why_it_died(struct err *err, const struct worker *w)
         err_set(err, ERR_WORKER, "the worker process ended with status %d", WEXITSTATUS(w->status));
 }
 
+static bool take_flag(bool *flag)
+{
+    bool was = *flag;
+
+    *flag = false;
+    return was;
+}
+
 static void finish_dead(struct work *k)
 {
     struct worker *w = k->worker;
     struct pool_run *run = w->run;
     struct pool *p = w->pool;
 
-    if (run) {
+    w->cleaning = false;
+    if (run)
         run->freed += k->bytes;
+    if (take_flag(&w->clean_again)) {
+        worker_gone(w);
+        return;
+    }
+    if (run) {
         if (run->working) { /* a thread still adopts an output: it calls worker_gone again */
             w->run = run;
             return;
@@ -388,12 +407,18 @@ static void finish_dead(struct work *k)
     p->events.room(p->events.ctx);
 }
 
+static void scrubbed(struct work *k)
+{
+    if (k->bytes)
+        log_info(&log_ctx, "scrub: removed '%s', %lld bytes", k->dir, (long long)k->bytes);
+}
+
 static void clean_dead(struct work *k) { k->bytes = empty_dir(k->dir, true); }
 
 /* All its processes are reaped. */
 static void worker_gone(struct worker *w)
 {
-    struct work *k = mem_zalloc(sizeof *k);
+    struct work *k;
 
     w->state = WORKER_GONE;
     close_poll(&w->poll, &w->sock);
@@ -401,6 +426,13 @@ static void worker_gone(struct worker *w)
         w->pool->courier = NULL;
         w->pool->events.courier_lost(w->pool->events.ctx);
     }
+    /* asked again while a thread cleans: what another thread put there meanwhile must go, too; and only one may free w */
+    if (w->cleaning) {
+        w->clean_again = true;
+        return;
+    }
+    w->cleaning = true;
+    k = mem_zalloc(sizeof *k);
     k->fn = clean_dead;
     k->after = finish_dead;
     k->worker = w;
@@ -888,6 +920,30 @@ int pool_post(struct pool *p, json_t *what, struct err *err)
         return err_set(err, ERR_BUSY, "there is no courier");
     }
     return wire_send(p->courier->sock, MSG_POST, what, -1, err);
+}
+
+void pool_scrub(struct pool *p)
+{
+    DIR *d = opendir(p->conf.scratch);
+
+    for (struct dirent *e; d && (e = readdir(d));) {
+        AUTO(mem_free) char *path = mem_printf("%s/%s", p->conf.scratch, e->d_name);
+        const struct worker *w = p->workers;
+
+        if (*e->d_name == '.')
+            continue;
+        while (w && strcmp(w->dir, path))
+            w = w->next;
+        if (w)
+            continue;
+        struct work *k = mem_zalloc(sizeof *k);
+        k->fn = clean_dead;
+        k->after = scrubbed;
+        k->dir = take(path);
+        queue_work(p, k);
+    }
+    if (d)
+        closedir(d);
 }
 
 int pool_processes(const struct pool *p)

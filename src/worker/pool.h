@@ -75,5 +75,7 @@ void pool_close(struct pool *p);
 /* Have the courier, a process of its own, POST something: {id, url, body, delivery, timeout_s, guard} (stolen).
  * posted() or courier_lost() follows. ERR_BUSY: not now, try again later. */
 MUST_CHECK int pool_post(struct pool *p, json_t *what, struct err *err);
+/* Remove directories in scratch that no worker has. */
+void pool_scrub(struct pool *p);
 /* For receipts, /metrics and tests. */
 int pool_processes(const struct pool *p);

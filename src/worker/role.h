@@ -25,6 +25,8 @@ struct role_program {
                  struct err *err);
     /* Post notifications, many at a time, until sock closes. NULL: this program has no network. */
     void (*courier)(int sock); /* does not return */
+    /* For doctor: what this program finds on the machine (tools, codecs, fonts), keys added to out. May be NULL. */
+    void (*describe)(json_t *out);
 };
 extern const struct role_program role_program;
 
@@ -32,3 +34,9 @@ _Noreturn void courier_serve(int sock);
 
 /* Serve jobs on sock until it closes. Does not return. */
 _Noreturn void worker_serve(int sock);
+
+/* describe.c: `PROGRAM --describe DIR` and `PROGRAM --trial DIR ROBOT`, for doctor; DIR has in/ and out/. Each prints
+ * one JSON object. -1: argv is something else. */
+int describe_main(int argc, char **argv);
+/* host.c: Robot.trial with body {params, settings}. */
+MUST_CHECK int worker_trial(const char *robot, const json_t *body, struct err *err);

@@ -4,6 +4,8 @@
 
 #include <curl/curl.h>
 #include <libxml/parser.h>
+#include <string.h>
+#include <unistd.h>
 
 static void preload(void)
 {
@@ -13,5 +15,14 @@ static void preload(void)
 
 static void warm(void) {}
 
+static void describe(json_t *out)
+{
+    const char *version = curl_version();
+
+    json_object_set_new(out, "libcurl", json_stringn(version, strcspn(version, " ")));
+    json_object_set_new(out, "ca_certificates", json_boolean(access("/etc/ssl/certs/ca-certificates.crt", R_OK) == 0));
+    json_object_set_new(out, "resolver", json_boolean(access("/etc/resolv.conf", R_OK) == 0));
+}
+
 const struct role_program role_program = {
-    .role = ROLE_TRANSFER, .preload = preload, .warm = warm, .courier = courier_serve};
+    .role = ROLE_TRANSFER, .preload = preload, .warm = warm, .courier = courier_serve, .describe = describe};

@@ -1,3 +1,4 @@
+#include "base/fault.h"
 #include "worker/wire.h"
 
 #include <errno.h>
@@ -50,6 +51,8 @@ int wire_send(int sock, enum message type, json_t *body, int fd, struct err *err
     struct iovec iov;
     struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
+    if (FAULT(WIRE))
+        return err_set(err, ERR_IO, "send a message: broken for a test");
     if (owned)
         str_add_json_value(&text, owned);
     else
@@ -124,6 +127,8 @@ int wire_recv(int sock, enum message *type, json_t **body, int *fd, struct err *
                          .msg_controllen = sizeof control.buf};
     ssize_t n;
 
+    if (FAULT(WIRE))
+        return err_set(err, ERR_IO, "receive a message: broken for a test");
     do
         n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);

@@ -153,7 +153,11 @@ int main(int argc, char **argv)
 {
     sigset_t watched;
     bool complete;
+    json_setup();
+    int described = describe_main(argc, argv);
 
+    if (described >= 0)
+        return described;
     if (argc != 6 || strcmp(argv[1], "--zygote")) {
         fprintf(stderr, "%s is a part of workcell and is started by it.\n", argv[0]);
         return 2;

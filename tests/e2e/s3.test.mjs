@@ -124,3 +124,25 @@ test('a multipart upload is aborted by a cancel: no open part is left', async (t
   const md5 = (d) => createHash('md5').update(d).digest('hex')
   assert.equal(md5(await body(gate.bucket, 'whole.bin')), md5(data))
 })
+
+test('doctor --s3 puts, gets and deletes with stored credentials, and says when they are wrong', async () => {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-e2e-'))
+  const bin = process.env.WORKCELL || path.join(root, 'build/workcell')
+  const doctor = (name, ...more) => {
+    try {
+      return JSON.parse(execFileSync(bin, ['doctor', '--json', '--s3', name, '--data', dir, ...more], { stdio: ['ignore', 'pipe', 'pipe'] }))
+    } catch (e) { return { rc: e.status, ...JSON.parse(e.stdout) } }
+  }
+  const add = (name, secret) => execFileSync(bin, ['credential', 'add', name, 's3', `bucket=${gate.bucket}`, `key=${gate.access}`, `secret=${secret}`, `host=${gate.endpoint}`, 'no_vhost=true', 'bucket_region=us-east-1', '--data', dir])
+  add('good', gate.secret)
+  add('bad', 'not-the-secret')
+  const good = doctor('good', '--import-allow', '127.0.0.1').checks.find((c) => c.check === 's3')
+  assert.equal(good.verdict, 'ok', good.found)
+  const bad = doctor('bad', '--import-allow', '127.0.0.1')
+  assert.equal(bad.rc, 1)
+  assert.match(bad.checks.find((c) => c.check === 's3').found, /SignatureDoesNotMatch|denied/i)
+  assert.match(doctor('good').checks.find((c) => c.check === 's3').found, /private|127\.0\.0\.1|allowed/)
+  const left = await s3.send(new (await import('@aws-sdk/client-s3')).ListObjectsV2Command({ Bucket: gate.bucket, Prefix: 'workcell-doctor-' }))
+  assert.equal(left.KeyCount, 0, 'nothing is left behind')
+  fs.rmSync(dir, { recursive: true })
+})

@@ -43,7 +43,7 @@ export class Server {
         const m = out.match(/workcell listening on (http:\/\/\S+)/)
         if (m) resolve(m[1])
       })
-      this.exited.then(({ code }) => reject(new Error(`the server ended with ${code}: ${this.log}`)))
+      this.exited.then(({ code }) => sleep(100).then(() => reject(new Error(`the server ended with ${code}: ${this.log}`)))) // its last words may come later
     })
     this.port = Number(new URL(this.url).port)
   }

@@ -1,0 +1,479 @@
+/* workcell doctor: what this machine has, and what it lacks. One line a check: how it stands, what was found and,
+ * unless all is well, what to do. What needs a media library or the network is asked of the worker programs. */
+#include "assembly/credentials.h"
+#include "base/clock.h"
+#include "base/secret.h"
+#include "commands.h"
+#include "config.h"
+#include "server.h"
+#include "store/sealed.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/timex.h>
+#include <sys/wait.h>
+
+extern char **environ;
+
+enum verdict { OK, WARN, FAIL };
+static const char *const verdicts[] = {"ok", "warn", "fail"};
+
+struct doctor {
+    const struct config *config;
+    bool json;
+    json_t *checks;
+    int worst;
+    char programs[PATH_MAX];
+    char dir[64]; /* in/ and out/ for the trials */
+};
+
+/* advice NULL or "": nothing to do. */
+static void say(struct doctor *d, enum verdict v, const char *check, const char *advice, const char *fmt, ...)
+    PRINTF_LIKE(5, 6);
+static void say(struct doctor *d, enum verdict v, const char *check, const char *advice, const char *fmt, ...)
+{
+    AUTO(mem_free) char *text = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    if (vasprintf(&text, fmt, ap) < 0)
+        text = mem_strdup("?");
+    va_end(ap);
+    if (v == OK)
+        advice = NULL;
+    if (v > (enum verdict)d->worst)
+        d->worst = v;
+    if (!d->json)
+        printf("%-4s  %-18s %s%s%s\n", verdicts[v], check, text, advice ? ". " : "", advice ? advice : "");
+    json_array_append_new(d->checks, json_pack("{s:s,s:s,s:o,s:s?}", "check", check, "verdict", verdicts[v], "found",
+                                               jstring(text), "advice", advice));
+}
+
+/* ---- asking a worker program ---- */
+
+static int read_all(struct str *out, int fd, pid_t pid, int timeout_s)
+{
+    int64_t end = clock_mono_us() + timeout_s * SECOND_US;
+    char buf[4096];
+
+    for (;;) {
+        struct pollfd p = {fd, POLLIN, 0};
+        int64_t left = end - clock_mono_us();
+        ssize_t n;
+
+        if (left <= 0 || poll(&p, 1, (int)(left / 1000) + 1) < 0) {
+            kill(pid, SIGKILL);
+            return -1;
+        }
+        if (!p.revents)
+            continue;
+        if ((n = read(fd, buf, sizeof buf)) <= 0)
+            return 0;
+        str_add(out, buf, (size_t)n);
+    }
+}
+
+/* Its answer, or NULL with err. input may be NULL. The environment is the one that workers have. */
+static json_t *ask(struct doctor *d, const char *program, const char *flag, const char *robot, const json_t *input,
+                   struct err *err)
+{
+    AUTO(mem_free) char *path = mem_printf("%s/%s", d->programs, program);
+    char *argv[] = {path, (char *)flag, d->dir, (char *)robot, NULL};
+    char *env[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8",  "VIPS_WARNING=0", "MALLOC_ARENA_MAX=2",
+                   "HOME=/nonexistent",  "TMPDIR=out", "ASAN_OPTIONS=detect_leaks=0", NULL};
+    AUTO(mem_free) char *text = input ? json_text(input) : mem_strdup("");
+    AUTO(str_done) struct str out = {0};
+    int in[2], from[2], status = 0;
+    pid_t pid;
+
+    if (pipe2(in, O_CLOEXEC) < 0 || pipe2(from, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
+        err_errno(err, "start %s", program);
+        return NULL;
+    }
+    if (pid == 0) {
+        dup2(in[0], 0);
+        dup2(from[1], 1);
+        execve(path, argv, env);
+        _exit(127);
+    }
+    close(in[0]);
+    close(from[1]);
+    (void)!write(in[1], text, strlen(text)); /* less than a pipe holds */
+    close(in[1]);
+    int rc = read_all(&out, from[0], pid, 60);
+    close(from[0]);
+    waitpid(pid, &status, 0);
+    json_t *answer = out.s ? json_loads(out.s, 0, NULL) : NULL;
+    if (!answer)
+        err_set(err, ERR_WORKER, rc < 0 ? "%s did not answer within a minute (status %d)" : "%s ended with status %d",
+                program, WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
+    return answer;
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+    (void)st;
+    (void)kind;
+    (void)ftw;
+    return remove(path);
+}
+
+static int make_dir(struct doctor *d, struct err *err)
+{
+    snprintf(d->dir, sizeof d->dir, "/tmp/workcell-doctor-XXXXXX");
+    if (!mkdtemp(d->dir))
+        return err_errno(err, "make a directory in /tmp");
+    AUTO(mem_free) char *in = mem_printf("%s/in", d->dir);
+    AUTO(mem_free) char *out = mem_printf("%s/out", d->dir);
+    if (chmod(d->dir, 0755) < 0 || mkdir(in, 0755) < 0 || mkdir(out, 0755) < 0)
+        return err_errno(err, "make '%s'", in);
+    return 0;
+}
+
+/* ---- the checks ---- */
+
+static void check_jail(struct doctor *d, const char *program, const json_t *said, bool may_network)
+{
+    const json_t *jail = json_object_get(said, "jail");
+    AUTO(mem_free) char *name = mem_printf("jail.%s", jstr_or(said, "program", program));
+    AUTO(str_done) struct str notes = {0};
+    const char *broken = NULL;
+    json_t *note;
+    size_t i;
+
+    json_array_foreach (json_object_get(said, "jail_notes"), i, note)
+        str_addf(&notes, "%s%s", i ? ", " : "", json_string_value(note));
+    if (jstr(jail, "error")) {
+        say(d, FAIL, name, "Workers can't start. Another sandbox around the server may forbid theirs.", "%s",
+            jstr(jail, "error"));
+        return;
+    }
+    if (!jbool(jail, "own_files", false))
+        say(d, FAIL, name, "Robots can't write results: look at the mount options of the scratch space.",
+            "a worker can't write its own files");
+    if (!jbool(jail, "foreign_files_refused", false))
+        broken = "a worker can read files that are not its own";
+    else if (jbool(jail, "network", true) && !may_network)
+        broken = "a media worker can open network sockets";
+    else if (!jbool(jail, "signals_refused", false))
+        broken = "a worker can send signals to others";
+    else if (!jbool(jail, "no_new_privs", false) || !jbool(jail, "seccomp", false))
+        broken = "no_new_privs or seccomp is not in force";
+    if (broken)
+        say(d, d->config->require_jail ? FAIL : WARN, name,
+            "The kernel needs CONFIG_SECURITY_LANDLOCK (\"landlock\" in lsm=) and CONFIG_SECCOMP_FILTER.", "%s: %s",
+            broken, notes.s ? notes.s : "");
+    else
+        say(d, OK, name, NULL, "tried and closed: %s, seccomp, no_new_privs, user %d",
+            json_string_value(json_array_get(json_object_get(said, "jail_notes"), 0)), (int)jint(jail, "user", -1));
+    if (jint(jail, "user", 0) == (json_int_t)geteuid())
+        say(d, WARN, name, "Started as root, workers run as nobody; or keep the data directory to a user of its own.",
+            "workers run as the server's own user");
+}
+
+static void check_tool(struct doctor *d, const json_t *said, const char *name, const char *advice)
+{
+    const json_t *t = json_object_get(json_object_get(said, "tools"), name);
+
+    if (jbool(t, "works", false))
+        say(d, OK, name, NULL, "%s", *jstr_or(t, "text", "") ? jstr(t, "text") : "there");
+    else
+        say(d, FAIL, name, advice, "%s", jstr_or(t, "text", "not there"));
+}
+
+static void list_flags(struct str *have, struct str *lack, const json_t *flags)
+{
+    const char *name;
+    json_t *v;
+
+    json_object_foreach ((json_t *)flags, name, v) {
+        struct str *to = json_is_true(v) ? have : lack;
+
+        str_addf(to, "%s%s", to->len ? " " : "", name);
+    }
+}
+
+static void check_media(struct doctor *d)
+{
+    AUTO(str_done) struct str have = {0}, lack = {0}, loads = {0}, lacks = {0};
+    struct err err;
+    AUTO(json_unref) json_t *said = ask(d, "workcell-media", "--describe", NULL, NULL, &err);
+
+    if (!said) {
+        say(d, FAIL, "workcell-media", "Install the program beside workcell or in ../libexec/workcell.", "%s", err.msg);
+        return;
+    }
+    check_jail(d, "media", said, false);
+    check_tool(d, said, "ffprobe", "Install ffmpeg: without it video and audio have no metadata.");
+    check_tool(d, said, "pdfinfo", "Install poppler-utils: without it PDF files have no metadata.");
+    list_flags(&have, &lack, json_object_get(said, "codecs"));
+    list_flags(&loads, &lacks, json_object_get(said, "loaders"));
+    if (jstr(said, "libvips_error"))
+        say(d, FAIL, "libvips", "Install libvips42.", "%s", jstr(said, "libvips_error"));
+    else
+        say(d, lack.len ? WARN : OK, "libvips", "Steps that ask for these formats fail: install libvips with them.",
+            "%s writes and reads %s%s%s", jstr_or(said, "libvips", "?"), have.s ? have.s : "nothing",
+            lack.len ? "; not " : "", lack.len ? lack.s : "");
+    say(d, lacks.len ? WARN : OK, "libvips.reads", "Such uploads are taken, but no step can read them.", "also reads %s%s%s",
+        loads.s ? loads.s : "none", lacks.len ? "; not " : "", lacks.len ? lacks.s : "");
+    say(d, jbool(said, "faces", false) ? OK : FAIL, "faces", "The detector of dlib does not work.", "%s",
+        jbool(said, "faces", false) ? "the detector runs" : "the detector fails");
+    say(d, jint(said, "fonts", 0) ? OK : WARN, "fonts", "Texts in SVG files stay invisible: install fonts-dejavu-core.",
+        "%d font files", (int)jint(said, "fonts", 0));
+}
+
+static void check_transfer(struct doctor *d)
+{
+    struct err err;
+    AUTO(json_unref) json_t *said = ask(d, "workcell-transfer", "--describe", NULL, NULL, &err);
+
+    if (!said) {
+        say(d, FAIL, "workcell-transfer", "Install the program beside workcell or in ../libexec/workcell.", "%s",
+            err.msg);
+        return;
+    }
+    check_jail(d, "transfer", said, true);
+    say(d, jbool(said, "ca_certificates", false) ? OK : WARN, "tls",
+        "Imports and exports over https fail: install ca-certificates.", "%s", jstr_or(said, "libcurl", "?"));
+}
+
+static void check_space(struct doctor *d, const char *name, const char *path)
+{
+    struct statvfs v;
+
+    if (statvfs(path, &v) < 0) {
+        say(d, FAIL, name, "It must be a directory that the server can use.", "'%s': %s", path, strerror(errno));
+        return;
+    }
+    double bytes = (double)v.f_bavail * (double)v.f_frsize;
+    double part = v.f_blocks ? 100.0 * (double)v.f_bavail / (double)v.f_blocks : 100;
+    double inodes = v.f_files ? 100.0 * (double)v.f_favail / (double)v.f_files : 100;
+    enum verdict verdict = part < 1 || inodes < 1 ? FAIL : part < 10 || inodes < 10 ? WARN : OK;
+
+    say(d, verdict, name, "Make room: shorter result_expiry_s, or a larger volume.",
+        "%.1f GB free (%.0f %%), inodes %.0f %% free", bytes / 1e9, part, inodes);
+}
+
+static void check_data(struct doctor *d)
+{
+    const char *data = d->config->data;
+    AUTO(mem_free) char *probe = mem_printf("%s/.doctor", data);
+    struct stat st;
+    int64_t took = INT64_MAX;
+
+    if (stat(data, &st) < 0 && errno == ENOENT) {
+        say(d, WARN, "data", "The first start makes it. Give --data when it lies elsewhere.", "'%s' is not there yet",
+            data);
+        return;
+    }
+    int fd = open(probe, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    for (int i = 0; fd >= 0 && i < 5; i++) {
+        int64_t start = clock_mono_us();
+
+        if (write(fd, "x", 1) != 1 || fdatasync(fd) < 0) {
+            close(fd);
+            fd = -1;
+            break;
+        }
+        took = clock_mono_us() - start < took ? clock_mono_us() - start : took;
+    }
+    if (fd < 0) {
+        say(d, FAIL, "data", "The server's user must be able to write there.", "'%s': %s", data, strerror(errno));
+    } else {
+        close(fd);
+        say(d, took > 50000 ? WARN : OK, "data", "Every acknowledged upload waits for a flush: a faster disk helps.",
+            "'%s' is writable, a flush takes %.1f ms", data, (double)took / 1000);
+    }
+    unlink(probe);
+    check_space(d, "disk", data);
+    static const char *const below[] = {"blobs", "uploads", "scratch"};
+    for (size_t i = 0; i < ARRAY_LEN(below); i++) {
+        AUTO(mem_free) char *path = mem_printf("%s/%s", data, below[i]);
+        AUTO(mem_free) char *name = mem_printf("disk.%s", below[i]);
+        struct stat sub;
+
+        if (stat(path, &sub) == 0 && sub.st_dev != st.st_dev)
+            check_space(d, name, path);
+    }
+}
+
+static void check_database(struct doctor *d, int64_t *newest_us)
+{
+    AUTO(mem_free) char *db = mem_printf("%s/workcell.db", d->config->data);
+    AUTO(store_reader_close) struct store_reader *r = NULL;
+    struct store_health h;
+    struct err err;
+
+    if (access(db, F_OK) < 0) {
+        say(d, OK, "database", NULL, "none yet: the first start makes it");
+        return;
+    }
+    if (store_reader_open(&r, db, &err) < 0 || store_health_get(&h, r, &err) < 0) {
+        say(d, FAIL, "database", "Look at its permissions; `workcell fsck` tells more.", "%s", err.msg);
+        return;
+    }
+    *newest_us = h.newest_us;
+    if (strcmp(h.journal, "wal"))
+        say(d, FAIL, "database", "It must lie on a local file system.", "journal mode is %s", h.journal);
+    else if (h.schema > h.latest_schema)
+        say(d, FAIL, "database", "Use the newer version of workcell that it was made with.",
+            "schema %d, this program knows %d", h.schema, h.latest_schema);
+    else
+        say(d, OK, "database", NULL, "opens, write-ahead log, schema %d", h.schema);
+}
+
+static void check_clock(struct doctor *d, int64_t newest_us)
+{
+    struct timex t = {0};
+    int64_t now = clock_now_us();
+    char date[DATE_LEN + 1];
+
+    date_format(date, now);
+    if (now < INT64_C(1735689600) * SECOND_US) /* 2025: before this program */
+        say(d, FAIL, "clock", "Signatures expire by it: set the clock.", "%s", date);
+    else if (newest_us > now + 5 * SECOND_US)
+        say(d, FAIL, "clock", "It went backwards: expiry times are wrong until it has caught up.",
+            "%s, %.0f s before the newest Assembly", date, (double)(newest_us - now) / 1e6);
+    else if (adjtimex(&t) < 0 || (t.status & STA_UNSYNC))
+        say(d, WARN, "clock", "S3 refuses requests 15 minutes off: run an NTP client.",
+            "%s, the kernel does not know of a time server", date);
+    else
+        say(d, OK, "clock", NULL, "%s, kept by a time server", date);
+}
+
+static void check_limits(struct doctor *d)
+{
+    struct rlimit files, procs;
+    int64_t want = d->config->max_connections + d->config->workers_transfer + 256;
+
+    getrlimit(RLIMIT_NOFILE, &files);
+    getrlimit(RLIMIT_NPROC, &procs);
+    say(d, (int64_t)files.rlim_cur < want ? WARN : OK, "limits.files",
+        "Raise it (LimitNOFILE= of systemd, ulimit -n), or lower max_connections.",
+        "%lld open files, max_connections %lld needs %lld", (long long)files.rlim_cur,
+        (long long)d->config->max_connections, (long long)want);
+    say(d, procs.rlim_cur != RLIM_INFINITY && procs.rlim_cur < 512 ? WARN : OK, "limits.processes",
+        "Raise it (LimitNPROC= of systemd, ulimit -u).", "%lld processes",
+        procs.rlim_cur == RLIM_INFINITY ? -1LL : (long long)procs.rlim_cur);
+}
+
+/* ---- stored credentials ---- */
+
+static const struct {
+    const char *type, *robot;
+} trials[] = {{"s3", "/s3/store"}};
+
+static int credential(json_t **out, const char **robot, const struct config *c, const char *name, struct err *err)
+{
+    AUTO(mem_free) char *db = mem_printf("%s/workcell.db", c->data);
+    AUTO(mem_free) char *key_file = mem_printf("%s/credentials.key", c->data);
+    AUTO(store_close) struct store *store = NULL;
+    AUTO(mem_free) char *plain = NULL;
+    struct store_credential *found = NULL;
+    struct seal_key key;
+
+    if (access(db, F_OK) < 0)
+        return err_errno(err, "'%s'", db);
+    if (store_open(&store, db, err) < 0 || sealed_open(&key, store, key_file, err) < 0)
+        return -1;
+    AUTO(mem_free) char *workspace = store_setting_get(store, "workspace");
+    if (store_credential_get(&found, store, workspace ? workspace : "", name, err) < 0)
+        return -1;
+    AUTO(mem_free) char *row = (char *)found;
+    AUTO(mem_free) char *context = mem_printf("%s/%s", workspace, found->name);
+    if (unseal(&plain, &key, context, found->sealed, err) < 0)
+        return -1;
+    AUTO(json_unref) json_t *content = json_loads(plain, 0, NULL);
+    for (size_t i = 0; i < ARRAY_LEN(trials); i++)
+        if (!strcmp(trials[i].type, found->type)) {
+            *robot = trials[i].robot;
+            *out = json_pack("{s:s}", "credentials", name);
+            return credential_inject(*out, robot_find(*robot), name, found->type, content, err);
+        }
+    return err_set(err, ERR_CONFIG, "credentials of type %s can't be tried", found->type);
+}
+
+static void check_credential(struct doctor *d, const char *name)
+{
+    AUTO(json_unref) json_t *params = NULL;
+    AUTO(json_unref) json_t *said = NULL;
+    const char *robot;
+    struct err err;
+    int64_t start = clock_mono_us();
+
+    if (credential(&params, &robot, d->config, name, &err) < 0) {
+        say(d, FAIL, "s3", "`workcell credential list` shows what there is.", "'%s': %s", name, err.msg);
+        return;
+    }
+    AUTO(json_unref) json_t *input =
+        json_pack("{s:O,s:{s:s}}", "params", params, "settings", "import_allow", d->config->import_allow);
+    said = ask(d, "workcell-transfer", "--trial", robot, input, &err);
+    if (said && !jstr(said, "error"))
+        say(d, OK, "s3", NULL, "'%s': put, get and delete in bucket %s took %.0f ms", name,
+            jstr_or(params, "bucket", "?"), (double)(clock_mono_us() - start) / 1000);
+    else
+        say(d, FAIL, "s3", "Check key, secret, bucket, host and region; a private host needs --import-allow.", "'%s': %s",
+            name, said ? jstr(said, "error") : err.msg);
+}
+
+int command_doctor(int argc, char **argv)
+{
+    AUTO(arena_free) struct arena *a = arena_new();
+    struct doctor d = {.checks = json_array()};
+    struct config c;
+    struct err err;
+    char **flags = mem_zalloc((size_t)(argc + 1) * sizeof *flags);
+    const char *s3 = NULL;
+    int64_t newest_us = 0;
+    int n = 0, rc;
+
+    for (int i = 0; i < argc; i++) {
+        if (!strcmp(argv[i], "--json"))
+            d.json = true;
+        else if (!strcmp(argv[i], "--s3") && i + 1 < argc)
+            s3 = argv[++i];
+        else
+            flags[n++] = argv[i];
+    }
+    rc = config_load(&c, a, n, flags, environ, &err);
+    free(flags);
+    if (rc < 0) {
+        fprintf(stderr, "workcell doctor: %s\n", err.msg);
+        json_decref(d.checks);
+        return 2;
+    }
+    d.config = &c;
+    signal(SIGPIPE, SIG_IGN);
+    if (server_program_dir(d.programs, sizeof d.programs, &err) < 0 || make_dir(&d, &err) < 0) {
+        say(&d, FAIL, "programs", "Install workcell as a whole.", "%s", err.msg);
+    } else {
+        check_media(&d);
+        check_transfer(&d);
+    }
+    check_data(&d);
+    check_database(&d, &newest_us);
+    check_clock(&d, newest_us);
+    check_limits(&d);
+    if (s3)
+        check_credential(&d, s3);
+    if (*d.dir)
+        nftw(d.dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    if (d.json) {
+        AUTO(json_unref) json_t *all =
+            json_pack("{s:s,s:O}", "verdict", verdicts[d.worst], "checks", d.checks);
+        AUTO(mem_free) char *text = json_text(all);
+
+        puts(text);
+    }
+    json_decref(d.checks);
+    return d.worst == FAIL;
+}

@@ -1,0 +1,187 @@
+// One scenario (create, upload, resize, cancel, stop), played again and again with another call failing each time, under
+// sanitizers. Then a start without faults: everything that was acknowledged must be there, and every Assembly must end.
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { picture, Server, sleep } from '../e2e/server.mjs'
+
+const places = process.argv.length > 2 ? process.argv.slice(2) : ['store', 'blob', 'spool', 'wire', 'sqlite', 'alloc']
+const most = Number(process.env.FAULTS_MOST || Infinity)
+const workers = Number(process.env.FAULTS_AT_ONCE || 2)
+const image = fs.readFileSync(picture)
+const md5 = (b) => createHash('md5').update(b).digest('hex')
+const original = { ':original': { robot: '/upload/handle', result: true } }
+const resize = { small: { robot: '/image/resize', use: ':original', width: 40, result: true } }
+const over = (s) => s.error || !['ASSEMBLY_UPLOADING', 'ASSEMBLY_EXECUTING'].includes(s.ok)
+const options = {
+  ASAN_OPTIONS: 'detect_leaks=1:exitcode=99:allocator_may_return_null=1', UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
+  LSAN_OPTIONS: 'exitcode=98:report_objects=0', TRANSLOADIT_KEY: '', TRANSLOADIT_SECRET: '',
+}
+
+const timed = (p, ms = 8000) => Promise.race([p, sleep(ms).then(() => { throw new Error('timed out') })])
+// Whatever fails is as if it had not been said: only answers count.
+const attempt = async (fn) => { try { return await timed(fn()) } catch { return null } }
+
+async function scenario(s) {
+  const said = { created: [], offsets: {}, complete: [], canceled: [], ended: {} }
+  const create = async (steps, more) => {
+    const a = await attempt(() => s.create(steps, more))
+    if (a?.http === 200 && a.assembly_id) said.created.push(a.assembly_id)
+    return a?.http === 200 ? a : null
+  }
+  const upload = async (a, pieces) => {
+    const total = Buffer.concat(pieces)
+    const loc = a && await attempt(() => s.tusCreate(a, total.length, { filename: 'a.png' }))
+    if (!loc) return
+    const name = new URL(loc).pathname
+    let at = 0
+    said.offsets[name] = { at, assembly: a.assembly_id, md5: md5(total), total }
+    for (const piece of pieces) {
+      const res = await attempt(() => s.patch(`${s.url}${name}`, at, piece))
+      if (res?.status !== 204) return
+      at += piece.length
+      said.offsets[name].at = at
+    }
+    said.complete.push(name)
+  }
+  const a = await create(resize, { expected: 1 })
+  await upload(a, [image.subarray(0, 100000), image.subarray(100000)])
+  const b = await create(original, { expected: 2 })
+  if (b) {
+    const loc = await attempt(() => s.tusCreate(b, 10))
+    if (loc) await attempt(() => s.patch(loc, 0, 'half'))
+    const c = await attempt(() => s.cancel(b.assembly_id))
+    if (c?.http === 200 && c.ok === 'ASSEMBLY_CANCELED') said.canceled.push(b.assembly_id)
+    else assert.ok(!c || c.http >= 500 || c.ok !== undefined || c.error, `cancel: ${JSON.stringify(c)}`)
+  }
+  await create(original, { files: { 'c.txt': 'inline' } })
+  for (const id of said.created) {
+    for (const end = Date.now() + 1500; Date.now() < end; await sleep(20)) {
+      const st = await attempt(() => s.get(id))
+      if (!st) break
+      if (st.assembly_id && over(st)) { said.ended[id] = st.ok || st.error; break }
+    }
+  }
+  return said
+}
+
+// A call that failed once leaves a server behind that does its work.
+async function stillWorks(s) {
+  for (const end = Date.now() + 60000; ;) {
+    const a = await attempt(() => s.create(resize, { files: { 'a.png': image } }))
+    let st = a
+    while (st?.assembly_id && !over(st) && Date.now() < end) { await sleep(50); st = await attempt(() => s.get(a.assembly_id)) }
+    if (st?.ok === 'ASSEMBLY_COMPLETED' || s.child.exitCode !== null || s.child.signalCode !== null) return
+    assert.ok(Date.now() < end, `it does not work any more: ${JSON.stringify(st)}\n${s.log}`)
+  }
+}
+
+async function check(s, said) {
+  for (const [name, u] of Object.entries(said.offsets)) {
+    if (said.canceled.includes(u.assembly)) continue
+    const st = await s.get(u.assembly)
+    if (over(st)) continue
+    const head = await s.tus('HEAD', `${s.url}${name}`)
+    if (head.status === 410) continue // its bytes could not be trusted, and that was said
+    assert.equal(head.status, 200, `${name}: ${head.status}`)
+    const at = Number(head.headers.get('upload-offset'))
+    assert.ok(at >= u.at, `${name}: ${at}, acknowledged were ${u.at}`)
+    if (!said.complete.includes(name)) assert.equal((await s.patch(`${s.url}${name}`, at, u.total.subarray(at))).status, 204)
+  }
+  for (const id of said.created) {
+    let st = await s.get(id)
+    assert.equal(st.assembly_id, id, `lost: ${JSON.stringify(st)}`)
+    if (said.canceled.includes(id)) assert.equal(st.ok, 'ASSEMBLY_CANCELED')
+    if (!over(st)) for (const end = Date.now() + 60000; !over(st = await s.get(id)) && Date.now() < end;) await sleep(20)
+    if (!over(st)) { // it waits for an upload that nobody acknowledged
+      const told = Object.values(said.offsets).filter((u) => u.assembly === id)
+      assert.ok(st.ok === 'ASSEMBLY_UPLOADING' && !told.some((u) => u.at === u.total.length), `stuck: ${JSON.stringify(st).slice(0, 300)}`)
+      st = await s.cancel(id)
+      assert.equal(st.ok, 'ASSEMBLY_CANCELED')
+    }
+    if (said.ended[id]) assert.equal(st.ok || st.error, said.ended[id], 'the end was told')
+    for (const list of Object.values(st.results || {})) for (const f of list) if (st.ok === 'ASSEMBLY_COMPLETED') assert.equal(md5(Buffer.from(await (await fetch(f.url.replace(/:\/\/[^/]+/, `://127.0.0.1:${s.port}`))).arrayBuffer())), f.md5hash, 'a result')
+    for (const [name, u] of Object.entries(said.offsets)) if (u.assembly === id && said.complete.includes(name) && st.ok === 'ASSEMBLY_COMPLETED') assert.equal(st.uploads[0].md5hash, u.md5)
+  }
+}
+
+const boot = async (dir, env) => {
+  const s = await Server.start({ after() {} }, { dir, args: ['--drain-timeout-s', '1'], env: { ...options, TRANSLOADIT_KEY: 'test-key', TRANSLOADIT_SECRET: 'test-secret-0001', ...env } }).catch((e) => e)
+  return s
+}
+const end = async (s) => {
+  const died = s.child.exitCode !== null || s.child.signalCode !== null
+  if (!died) s.child.kill('SIGTERM')
+  const how = await Promise.race([s.exited, sleep(40000).then(() => null)])
+  if (!how) { s.child.kill('SIGKILL'); await s.exited; throw new Error(`did not end on SIGTERM\n${s.log}`) }
+  return { ...how, died }
+}
+
+async function play(fault) {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-faults-'))
+  const counts = path.join(os.tmpdir(), `${path.basename(dir)}.counts`)
+  try {
+    const s = await boot(dir, { WORKCELL_FAULT: fault, WORKCELL_FAULT_COUNTS: counts })
+    let said = { created: [], offsets: {}, complete: [], canceled: [], ended: {} }
+    const [place] = fault.split(':')
+    const memory = place === 'alloc'
+    const bad = (log) => /Sanitizer|runtime error|Assertion/.test(log)
+    if (s instanceof Error) {
+      assert.ok(!bad(s.message), s.message)
+      assert.match(s.message, memory ? /out of memory/ : /workcell: /, 'it says why it does not start')
+    } else {
+      said = await scenario(s)
+      if (fault.endsWith(':once') && s.child.exitCode === null && s.child.signalCode === null) await stillWorks(s)
+      const how = await end(s)
+      assert.ok(!bad(s.log), s.log)
+      if (memory && how.code !== 0) assert.match(s.log, /out of memory/)
+      else if (how.code === 70 && place === 'store') assert.match(s.log, / error .*ending, to start again from what is on the disk/)
+      else assert.deepEqual([how.code, how.died], [0, false], `ended with ${how.code} ${how.signal}\n${s.log}`)
+    }
+    const again = await boot(dir, { WORKCELL_FAULT: '' })
+    assert.ok(!(again instanceof Error), again.message)
+    try {
+      await check(again, said)
+    } catch (e) {
+      e.message += `\n${JSON.stringify(said, (k, v) => (k === 'total' ? undefined : v))}\nfirst: ${s.log || s.message}\nagain: ${again.log}`
+      throw e
+    } finally {
+      await end(again)
+    }
+    let found
+    try { found = JSON.parse(execFileSync(process.env.WORKCELL, ['fsck', '--json', '--data', dir], { stdio: 'pipe', env: { ...process.env, ASAN_OPTIONS: 'detect_leaks=0' } })) } catch (e) { found = JSON.parse(e.stdout) }
+    assert.deepEqual(found.findings.filter((f) => !['blob_without_row', 'leftover'].includes(f.kind)), [])
+    return fs.existsSync(counts) ? Object.fromEntries(fs.readFileSync(counts, 'utf8').trim().split('\n').map((l) => l.split(' '))) : {}
+  } finally {
+    fs.rmSync(dir, { recursive: true, force: true })
+    fs.rmSync(counts, { force: true })
+  }
+}
+
+const counts = await play('')
+console.log('calls in a run without faults:', JSON.stringify(counts))
+let failed = 0
+let played = 0
+const start = Date.now()
+for (const place of places) {
+  const n = Math.ceil(Number(counts[place]) * 1.1)
+  const step = Math.max(1, n / most)
+  const todo = []
+  for (let at = 1; at <= n; at += step) for (const mode of place === 'alloc' ? ['once'] : ['once', 'always']) todo.push(`${place}:${Math.floor(at)}:${mode}`)
+  const all = todo.length
+  await Promise.all(Array.from({ length: workers }, async () => {
+    for (let fault; (fault = todo.shift());) {
+      played++
+      try { await play(fault) } catch (e) {
+        failed++
+        console.log(`not ok ${fault}: ${e.message}`)
+      }
+    }
+  }))
+  console.log(`${place}: ${all} runs over ${n} calls, ${failed} failed so far, ${Math.round((Date.now() - start) / 1000)} s`)
+}
+console.log(`${played - failed} passed, ${failed} failed`)
+process.exit(failed ? 1 : 0)
