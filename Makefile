@@ -17,7 +17,7 @@ chaos:
 	@dev/chaos
 
 soak:
-	@dev/chaos soak
+	@SECONDS_=$${SECONDS_:-1800} dev/chaos
 
 bench:
 	@dev/bench

@@ -388,18 +388,21 @@ static int credential(json_t **out, const char **robot, const struct config *c, 
     AUTO(mem_free) char *workspace = store_setting_get(store, "workspace");
     if (store_credential_get(&found, store, workspace ? workspace : "", name, err) < 0)
         return -1;
-    AUTO(mem_free) char *row = (char *)found;
     AUTO(mem_free) char *context = mem_printf("%s/%s", workspace, found->name);
-    if (unseal(&plain, &key, context, found->sealed, err) < 0)
-        return -1;
-    AUTO(json_unref) json_t *content = json_loads(plain, 0, NULL);
-    for (size_t i = 0; i < ARRAY_LEN(trials); i++)
-        if (!strcmp(trials[i].type, found->type)) {
-            *robot = trials[i].robot;
-            *out = json_pack("{s:s}", "credentials", name);
-            return credential_inject(*out, robot_find(*robot), name, found->type, content, err);
-        }
-    return err_set(err, ERR_CONFIG, "credentials of type %s can't be tried", found->type);
+    int rc = unseal(&plain, &key, context, found->sealed, err);
+    if (rc == 0) {
+        AUTO(json_unref) json_t *content = json_loads(plain, 0, NULL);
+
+        rc = err_set(err, ERR_CONFIG, "credentials of type %s can't be tried", found->type);
+        for (size_t i = 0; i < ARRAY_LEN(trials); i++)
+            if (!strcmp(trials[i].type, found->type)) {
+                *robot = trials[i].robot;
+                *out = json_pack("{s:s}", "credentials", name);
+                rc = credential_inject(*out, robot_find(*robot), name, found->type, content, err);
+            }
+    }
+    free(found);
+    return rc;
 }
 
 static void check_credential(struct doctor *d, const char *name)
