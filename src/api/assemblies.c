@@ -140,8 +140,8 @@ static void create_unref(struct create *c)
     if (!c || __atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL))
         return;
     form_free(c->form);
+    body_watch_free(c->watch); /* first: until then a cancel may close the spool */
     spool_close(&c->spool, true);
-    body_watch_free(c->watch);
     wishes_done(&c->wishes);
     free(c->params);
     free(c->signature);
