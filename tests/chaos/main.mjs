@@ -1,6 +1,7 @@
 // make chaos, make soak: all parts, or the ones that are named. Prints the seed first, the figures, and what broke.
 import { Random } from './random.mjs'
 import { cancel } from './cancel.mjs'
+import { cancels } from './cancels.mjs'
 import { storm } from './storm.mjs'
 
 const seed = process.env.SEED || String(Math.floor(Math.random() * 1e9))
@@ -8,6 +9,7 @@ const seconds = Number(process.env.SECONDS_ || 60)
 const parts = {
   storm: (random) => storm({ random, seconds }),
   cancel: (random) => cancel({ random }),
+  cancels: (random) => cancels({ random, count: Number(process.env.CANCELS || 100) }),
 }
 const chosen = process.argv.slice(2).length ? process.argv.slice(2) : Object.keys(parts)
 
