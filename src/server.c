@@ -117,13 +117,17 @@ static int split_listen(struct server *s, int *port, const char *listen, struct 
 int server_lock_dir(int *lock_fd, const char *dir, struct err *err)
 {
     AUTO(mem_free) char *path = mem_printf("%s/lock", dir);
+    int rc;
 
     if (mkdir(dir, 0711) < 0 && errno != EEXIST)
         return err_errno(err, "make the data directory '%s'", dir);
     *lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (*lock_fd < 0)
         return err_errno(err, "open '%s'", path);
-    if (flock(*lock_fd, LOCK_EX | LOCK_NB) < 0)
+    /* One that was killed in the middle of starting a zygote: the child holds the lock until its exec, a moment more */
+    for (int tries = 0; (rc = flock(*lock_fd, LOCK_EX | LOCK_NB)) < 0 && tries < 40; tries++)
+        usleep(50000);
+    if (rc < 0)
         return err_set(err, ERR_CONFIG, "another workcell uses the data directory '%s'", dir);
     return 0;
 }

@@ -521,9 +521,12 @@ static struct worker *worker_spawn(struct pool *p, enum robot_role role, bool co
     int rc = wire_send(z->sock, MSG_SPAWN,
                        json_pack("{s:I,s:s,s:b}", "worker", (json_int_t)w->id, "dir", w->dir, "courier", courier), pair[1],
                        &err);
+    bool dead = rc < 0 && (errno == EPIPE || errno == ECONNRESET);
     close(pair[1]);
     if (rc < 0) {
-        log_error(&log_ctx, "no worker: %s", err.msg);
+        /* the zygote has just died, and its end is about to be told: until then nothing more is asked of it */
+        z->ready = z->ready && !dead;
+        log_write(dead ? LOG_INFO : LOG_ERROR, &log_ctx, "no worker: %s", err.msg);
         close(pair[0]);
         w->state = WORKER_DYING;
         return w;

@@ -57,7 +57,8 @@ async function together(d, r, problems) {
     await sleep(r.int(0, 200))
     const all = await Promise.all(Array.from({ length: 4 }, () => d.cancel(a.assembly_id)))
     for (const s of all) if (s.ok !== 'ASSEMBLY_CANCELED' || JSON.stringify(s.cancel) !== JSON.stringify(all[0].cancel)) problems.push(`cancels at once: ${s.ok}, ${JSON.stringify(s.cancel)} and ${JSON.stringify(all[0].cancel)}`)
-    if (!nothing(census(d))) problems.push(`cancels at once left ${text(census(d))}`)
+    const left = census(d)
+    if (!nothing(left)) problems.push(`cancels at once left ${text(left)}`)
   }
   const won = { ASSEMBLY_CANCELED: 0, ASSEMBLY_COMPLETED: 0 }
   for (let i = 0; i < 40; i++) {

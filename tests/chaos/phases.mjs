@@ -23,7 +23,7 @@ export const phases = {
   async 'jobs are queued'(d) {
     const data = fs.readFileSync(picture)
     const a = await d.create(huge, { files: Object.fromEntries(Array.from({ length: 6 }, (_, i) => [`${i}.png`, data])) })
-    return { id: a.assembly_id, ready: async () => census(d).busy.length >= 2 && (await d.get(a.assembly_id)).running_jobs.some((j) => j.startsWith('r')), queued: true }
+    return { id: a.assembly_id, ready: async () => census(d).busy.length >= 2 && (await d.get(a.assembly_id)).running_jobs.every((j) => j.startsWith('r')), queued: true }
   },
   async 'metadata is read (ffprobe, a grandchild)'(d) {
     // a sound that ffprobe takes its time for: no header says how long it is

@@ -19,7 +19,8 @@ export async function poison({ say = console.log }) {
     if (s.error || s.ok === 'ASSEMBLY_COMPLETED') break
     const blob = s.uploads.find((u) => u.name === 'poison.png')
     const ino = blob && fs.statSync(path.join(d.dir, 'blobs', blob.id.slice(0, 2), blob.id)).ino
-    for (const { pid } of d.processes()) {
+    for (const { pid, pgrp } of d.processes()) {
+      if (pid !== pgrp) continue // helpers of a worker die with it
       try {
         const cwd = fs.readlinkSync(`/proc/${pid}/cwd`)
         if (!cwd.includes('/scratch/') || !fs.readdirSync(path.join(cwd, 'in')).some((n) => fs.statSync(path.join(cwd, 'in', n)).ino === ino)) continue
