@@ -64,6 +64,7 @@ export function editor({ id, label, text, scope, onCheck, wrap = (v) => v }) {
       const answer = await call('POST', '/instructions/check', { ...wrap(got.value), auth: undefined }, { signal: scope.signal })
       if (mine !== round) return last
       const problems = answer.problems.map((p) => ({ line: lineOf(p, got.places), message: `${p.step ? `${p.step}: ` : ''}${p.message}`, hint: explain(p.error) }))
+      problems.sort((a, b) => a.line - b.line)
       last = { value: got.value, problems, steps: answer.steps }
       tell(problems, true)
     } catch (e) {

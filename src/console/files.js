@@ -1,13 +1,13 @@
 // Files with previews. Only files that this server still has are shown here: the page may load nothing else.
 import { link, local } from './api.js'
-import { bytes, h, put } from './dom.js'
+import { bytes, h, plural, put } from './dom.js'
 
 const MAX_PDF = 64 << 20
 
 function facts(f) {
   const m = f.meta ?? {}
   const out = [bytes(f.size)]
-  if (m.width && m.height) out.push(f.mime === 'application/pdf' ? `${m.page_count ?? '?'} pages` : `${m.width} × ${m.height}`)
+  if (m.width && m.height) out.push(f.mime === 'application/pdf' ? plural(m.page_count ?? 0, 'page') : `${m.width} × ${m.height}`)
   if (m.duration) out.push(`${Number(m.duration).toFixed(1)} s`)
   if (f.mime) out.push(f.mime)
   return out.join(' · ')
@@ -48,7 +48,7 @@ function card(f) {
     h('div', { class: 'file-text' },
       address ? h('a', { href: address, target: '_blank', rel: 'noreferrer noopener' }, f.name) : h('span', null, f.name),
       h('span', { class: 'muted small' }, facts(f)),
-      f.meta?.faces?.length > 0 && h('span', { class: 'muted small' }, `${f.meta.faces.length} faces`),
+      f.meta?.faces?.length > 0 && h('span', { class: 'muted small' }, plural(f.meta.faces.length, 'face')),
       f.exec_time !== undefined && h('span', { class: 'muted small' }, `made in ${f.exec_time} s${f.queue_time ? `, waited ${f.queue_time} s` : ''}`)))
 }
 

@@ -50,6 +50,7 @@ function node(step, x, y, w, over) {
   return s('g', { class: `node ${f.kind}`, transform: `translate(${x} ${y})` },
     s('title', null, `${step.name}: ${step.robot}`),
     s('rect', { class: 'box', width: w, height: H, rx: 7 }),
+    s('rect', { class: 'water', width: f.total ? Math.max(0, w * (f.done / f.total)) : 0, height: H, rx: 7 }),
     s('rect', { class: 'level', x: 1, y: H - 5, height: 4, rx: 2, width: Math.max(0, (w - 2) * (f.total ? f.done / f.total : 0)) }),
     s('text', { class: 'name', x: 12, y: 24 }, cut(step.name, room)),
     s('text', { class: 'robot', x: 12, y: 42 }, cut(step.robot, Math.floor((w - 24) / 6.6))),

@@ -19,7 +19,7 @@ export function receipt(c) {
       figure('jobs_stopped', String(c.jobs_stopped), 'Jobs stopped'),
       figure('jobs_dropped', String(c.jobs_dropped), 'Jobs dropped', 'never began'),
       figure('uploads_stopped', String(c.uploads_stopped), 'Uploads stopped'),
-      figure('bytes_freed', bytes(c.bytes_freed), 'Disk freed', `${c.bytes_freed} bytes`)),
+      figure('bytes_freed', bytes(c.bytes_freed), 'Disk freed', c.bytes_freed >= 1000 && `${c.bytes_freed} bytes`)),
     kept.length > 0 && h('div', null, h('h3', null, `${plural(kept.length, 'export')} that had been made already stayed`),
       h('ul', { class: 'plain' }, kept.map((u) => h('li', null, link(u) ? h('a', { href: u, rel: 'noreferrer noopener', target: '_blank' }, u) : u)))),
     c.notification && h('p', { class: 'muted' }, c.notification === 'none' ? 'Nobody is notified: there was no notify_url.' : `Notification: ${c.notification}.`))

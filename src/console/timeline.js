@@ -27,8 +27,8 @@ export function timeline(data, { all = false, more } = {}) {
     const ran = runs.reduce((n, r) => n + r.to - r.from, 0)
     const kind = j.state === 'failed' ? 'bad' : j.state === 'stopped' ? 'cut' : j.kind === 'export' ? 'export' : 'run'
     return h('tr', { 'data-state': j.state },
-      h('th', { scope: 'row' }, h('span', { class: 'job-step' }, j.step), j.file && h('span', { class: 'job-file muted', title: j.file }, j.inputs > 1 ? `${j.file} + ${j.inputs - 1}` : j.file),
-        j.kind !== 'work' && h('span', { class: 'tag' }, j.kind)),
+      h('th', { scope: 'row' }, h('div', { class: 'job' }, h('span', { class: 'job-step' }, j.step), j.file && h('span', { class: 'job-file muted', title: j.file }, j.inputs > 1 ? `${j.file} + ${j.inputs - 1}` : j.file),
+        j.kind !== 'work' && h('span', { class: 'tag' }, j.kind))),
       h('td', { class: 'track', 'aria-hidden': 'true' }, h('div', null,
         bar('wait', j.queued, runs[0]?.from ?? data.ended ?? data.now, 'waited'),
         runs.map((r) => bar(kind, r.from, r.to, span(r.to - r.from))))),

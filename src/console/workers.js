@@ -1,7 +1,7 @@
 // What runs where, and what waits.
 import { call, open } from './api.js'
 import { explain } from './codes.js'
-import { busy, h, memo, problem, put, span } from './dom.js'
+import { busy, h, memo, plural, problem, put, span } from './dom.js'
 
 const roles = { media: ['Media', 'read and make files; no network'], transfer: ['Transfer', 'import, export, notify'] }
 
@@ -9,7 +9,7 @@ function worker(w) {
   return h('li', { class: `cell ${w.state}${w.own ? ' own' : ''}` },
     h('div', { class: 'cell-head' }, h('code', null, `${w.role}-${w.id}`), h('span', { class: `word ${w.state}` }, w.state)),
     w.assembly_id ? h('div', null, h('strong', null, w.step), ' ', h('span', { class: 'muted' }, w.robot), h('div', null, h('a', { href: `#/assembly/${w.assembly_id}` }, h('code', null, w.assembly_id.slice(0, 12))), h('span', { class: 'muted num' }, ` ${w.undo ? 'takes something back, ' : ''}${span(w.seconds)}`)))
-      : h('div', { class: 'muted' }, w.state === 'busy' ? (w.own ? 'tidying up' : 'another workspace') : w.own && w.jobs ? `${w.jobs} jobs so far` : 'fresh'))
+      : h('div', { class: 'muted' }, w.state === 'busy' ? (w.own ? 'tidying up' : 'another workspace') : w.own && w.jobs ? `${plural(w.jobs, 'job')} so far` : 'fresh'))
 }
 
 export function workersView(main, scope) {
@@ -30,7 +30,7 @@ export function workersView(main, scope) {
           h('div', { class: 'figure' }, h('dt', null, 'Waiting, batch'), h('dd', { 'data-figure': `${role}-batch` }, String(q.batch)))),
         list.length ? h('ul', { class: 'plain cells' }, list.map(worker)) : h('p', { class: 'muted' }, 'No process is running.'))
     }),
-    h('p', { class: 'muted' }, `${o.open_assemblies} Assemblies of this workspace are not over. Queues are this workspace's; workers serve all.`)])
+    h('p', { class: 'muted' }, `${plural(o.open_assemblies, 'Assembly of this workspace is', 'Assemblies of this workspace are')} not over. The queues are this workspace's, the workers serve all.`)])
   scope.every(1000, async () => {
     open('/readyz').then(() => { ready.className = 'pill done'; put(ready, 'Ready') }, () => { ready.className = 'pill failed'; put(ready, 'Not ready') })
     try { draw(await call('GET', '/queues/work', {}, { signal: scope.signal })) } catch (e) { if (e.name !== 'AbortError') put(place, problem(e.code, e.message, explain(e.code))) }

@@ -45,6 +45,11 @@ export class Page {
 
   async go(hash) { await this.page.evaluate((h) => { location.hash = h }, hash) }
 
+  // page.waitForFunction() needs eval, which the page's policy forbids
+  async until(fn, arg, ms = 30000) {
+    for (const end = Date.now() + ms; !await this.page.evaluate(fn, arg); await sleep(50)) assert.ok(Date.now() < end, `timed out: ${fn}`)
+  }
+
   async overflow() {
     return this.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
   }
