@@ -27,6 +27,8 @@ export class Page {
     p.page.on('request', (r) => p.requests.push({ method: r.method(), url: r.url(), body: r.postData() ?? '', headers: r.headers() }))
     p.page.on('pageerror', (e) => p.trouble.push(`script error: ${e.stack}`))
     p.page.on('console', (m) => { if (m.type() === 'error') p.trouble.push(`console: ${m.text()} ${m.location().url}`) })
+    const finish = p.server.finish // the page goes before its server does
+    p.server.finish = async () => { await context.close(); await finish.call(p.server) }
     t.after(async () => {
       await context.close()
       assert.deepEqual(p.trouble.filter((x) => !expect.some((e) => e.test(x))), [])
