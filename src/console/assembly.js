@@ -60,7 +60,9 @@ function pretty(a) { // those three are JSON texts inside the JSON
 
 // Puts the Assembly into root. sending(): uploads of this page, [{name, sent, size}].
 export function mount(root, id, scope, { title = 'h1', sending } = {}) {
-  const head = h('div', { class: 'head' })
+  const heading = h(title, { tabindex: '-1' }, 'Assembly ', h('code', null, id.slice(0, 12), h('span', { class: 'rest' }, id.slice(12))))
+  const stateEl = h('span')
+  const head = h('div', { class: 'head' }, heading, stateEl)
   const actions = h('div', { class: 'actions' })
   const note = h('div', { 'aria-live': 'polite' })
   const factsEl = h('div')
@@ -77,7 +79,9 @@ export function mount(root, id, scope, { title = 'h1', sending } = {}) {
   const uploadsPanel = panel('uploads-title', 'Uploads', uploadsEl, uploadFiles)
   const jobsPanel = panel('jobs-title', 'Jobs', jobsEl)
   const resultsPanel = panel('results-title', 'Results', resultsEl)
-  put(root, head, note, busy('Loading…'))
+  const waiting = busy('Loading…')
+  const top = h('div', { class: 'head-row' }, head, actions) // its heading may have the focus: it stays where it is
+  put(root, top, note, waiting)
 
   let a = null
   let jobs = null
@@ -94,7 +98,7 @@ export function mount(root, id, scope, { title = 'h1', sending } = {}) {
   const drawReceipt = memo(receiptEl, (c) => c && receipt(c))
   const drawUploading = memo(uploadsEl, (list) => list.length ? tusList(list) : null)
   const drawFiles = fileList(uploadFiles)
-  const drawState = memo(head, (st) => [h(title, { tabindex: '-1' }, 'Assembly ', h('code', null, id.slice(0, 12), h('span', { class: 'rest' }, id.slice(12)))), pill(st.ok, st.error)])
+  const drawState = memo(stateEl, (st) => pill(st.ok, st.error))
   const drawRaw = () => { if (details.open && a) raw.textContent = pretty(a) }
 
   function drawGraph() {
@@ -131,7 +135,8 @@ export function mount(root, id, scope, { title = 'h1', sending } = {}) {
     drawState({ ok: a.ok, error: a.error })
     if (!laidOut) {
       laidOut = true
-      put(root, h('div', { class: 'head-row' }, head, actions), note, receiptEl, problems, factsEl, graphPanel, uploadsPanel, resultsPanel, jobsPanel, details)
+      waiting.remove()
+      root.append(receiptEl, problems, factsEl, graphPanel, uploadsPanel, resultsPanel, jobsPanel, details)
     }
     const wanted = st.busy ? [stop, copy] : account() ? [again, copy] : [copy]
     if (wanted.length !== actions.children.length || wanted[0] !== actions.children[0]) put(actions, wanted)
@@ -160,7 +165,8 @@ export function mount(root, id, scope, { title = 'h1', sending } = {}) {
     } catch (e) {
       if (e.name === 'AbortError') return 0
       if (a) { put(note, problem(e.code, e.message, explain(e.code))); return 3000 }
-      put(root, h('div', { class: 'head' }, h(title, { tabindex: '-1' }, 'Assembly')), problem(e.code, e.message, explain(e.code)), h('p', null, h('a', { href: '#/assemblies' }, 'All Assemblies')))
+      waiting.remove()
+      put(note, problem(e.code, e.message, explain(e.code)))
       return e.code === 'ASSEMBLY_NOT_FOUND' ? 1e9 : 3000
     }
     if (note.querySelector('.bad')) put(note)
@@ -214,6 +220,7 @@ export function mount(root, id, scope, { title = 'h1', sending } = {}) {
     stop.disabled = true
     try {
       a = await cancel(id)
+      before = state(a.ok, a.error).word // what is said below says it
       draw()
       const c = a.cancel
       say(c ? `Canceled. ${plural(c.processes_killed, 'process', 'processes')} killed, ${plural(c.jobs_dropped, 'job')} dropped, ${bytes(c.bytes_freed)} freed.` : `It was over already: ${state(a.ok, a.error).word}`)
