@@ -86,6 +86,7 @@ static const struct setting settings[] = {
     INT(priority_jobs, "0", "Jobs of a workspace at a time, of each kind, batch aside. 0: any number.", .max = 1000000),
     INT(status_rate, "0", "Reads of one Assembly's status in a second. 0: any number.", .max = 1000000),
     SIZE(max_status_size, "64M", "Largest status document. 0: any size."),
+    INT(start_wait_ms, "500", "At the start read open Assemblies so long before serving; the others while serving.", .max = 600000),
     INT(cancel_wait_ms, "1000", "How long a cancel waits for the end of the jobs.", .max = 60000),
     INT(upload_expiry_s, "28800", "Forget an upload that nobody goes on with.", .min = 1),
     INT(assembly_expiry_s, "28800", "End an Assembly that nothing happens in.", .min = 1),

@@ -27,7 +27,7 @@ struct config {
     int64_t max_upload_size, max_params_bytes, max_pixels, max_frames, import_max_size;
     const char *notify_allow;
     int64_t notify_timeout_s;
-    int64_t create_rate, max_assemblies, priority_jobs, status_rate, max_status_size;
+    int64_t create_rate, max_assemblies, priority_jobs, status_rate, max_status_size, start_wait_ms;
     int64_t cancel_wait_ms, drain_timeout_s;
     int64_t upload_expiry_s, assembly_expiry_s, result_expiry_s, status_expiry_s;
     int64_t min_free_bytes, ballast_bytes, memory_keep_s, sweep_interval_s, scrub_interval_s, scrub_grace_s;

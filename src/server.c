@@ -233,6 +233,7 @@ int server_start(struct server **out, const struct config *c, int log_level, str
         .notify_sha1 = c->notify_signature == NOTIFY_SHA1,
         .job_slots = (int)c->priority_jobs,
         .max_assemblies = c->max_assemblies,
+        .start_wait_us = c->start_wait_ms * 1000,
         .max_status_bytes = c->max_status_size,
         .too_many = c->create_rate_status == 429 ? ERR_RATE_429 : ERR_RATE,
         .robot_settings = s->settings,

@@ -1087,6 +1087,13 @@ static int on_job_failed(struct assembly *a, const struct event *ev, struct effe
     unsigned phase = j->probe ? IGNORE_META : import ? IGNORE_IMPORT | IGNORE_EXECUTE : IGNORE_EXECUTE;
     bool keep = j->probe && json_is_array(json_object_get(s->params, "import_on_errors"));
 
+    if (why.code == ERR_WORKER && j->input_count) {
+        /* a file that ends its worker each time is named: who sent it must be able to find it */
+        size_t len = strlen(why.msg);
+
+        snprintf(why.msg + len, sizeof why.msg - len, "; the file was '%.200s', tried %d times",
+                 j->inputs[0]->name ? j->inputs[0]->name : "", j->failures ? j->failures : 1);
+    }
     close_job(a, j, JOB_FAILED, ev->at_us);
     for (int i = 0; i < j->input_count; i++)
         export_done(a, j, j->inputs[i], fx);

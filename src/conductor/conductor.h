@@ -39,6 +39,7 @@ struct conductor_conf {
     const char *notify_allow; /* guard list for notifications */
     int notify_timeout_s;
     bool notify_sha1;         /* for receivers that know nothing else */
+    int64_t start_wait_us;    /* how long conductor_start() may read open Assemblies; the others are read later */
     int64_t max_assemblies;   /* of a workspace that are not over; 0: any number */
     int job_slots;            /* live jobs of a workspace at a time; 0: as many as there are workers */
     enum err_code too_many;   /* what refuses one more */

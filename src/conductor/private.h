@@ -57,6 +57,7 @@ struct live {
     struct live *next_end;
     char notification[ID_LEN + 1]; /* written in this turn, to be sent after it; "" none */
     bool loading;     /* replay: effects other than fragments are not done */
+    bool waking;      /* read from the store, not yet published: still among the sleeping */
     /* after a terminal state: what is still being stopped */
     int stopping;      /* runs and upload work under way */
     bool settled, settle_due;
@@ -92,7 +93,8 @@ struct news {
     conductor_reply reply;
     void *ctx;
 };
-#define NEWS_WORK -14
+#define NEWS_WORK -15
+#define NEWS_WAKE -14
 #define NEWS_SLOTS -13
 #define NEWS_REPORT -12
 #define NEWS_AWAIT -10
@@ -116,8 +118,12 @@ struct conductor {
     bool stop_asked;
     int64_t stop_wait_us;
 
-    pthread_rwlock_t live_lock; /* guards the map for other threads; written by the conductor only */
+    pthread_rwlock_t live_lock; /* guards the maps for other threads; written by the conductor only */
     struct map live;            /* id -> struct live */
+    struct map sleeping;        /* ids of open Assemblies that are not read yet since the start (recover.c) */
+    char (*to_wake)[ID_LEN + 1];
+    size_t to_wake_count, woken;
+    uv_idle_t waker;
 
     /* this turn */
     bool in_transaction;
@@ -214,7 +220,14 @@ void waiters_refuse(struct conductor *c, struct live *l, const struct err *why);
 void settle_wait(struct conductor *c, struct live *l, conductor_reply reply, void *ctx);
 
 /* recover.c */
-int recover_all(struct conductor *c, struct err *err);
+/* What was open when the process ended goes on. Some are read at once (start_wait_us); the others sleep: they are read in
+ * the gaps between turns, or as soon as anybody asks for one. */
+int recover_open(struct conductor *c, struct err *err);
+/* The Assembly, woken if it sleeps; NULL: it is not open. On the conductor's thread. */
+struct live *live_get(struct conductor *c, const char *id);
+/* Others can find it now: it sleeps no more. */
+void recover_published(struct conductor *c, struct live *l);
+void recover_done(struct conductor *c);
 /* A turn that touched it was lost: end what it runs, and read it again soon. */
 void recover_later(struct conductor *c, struct live *l, const struct err *why);
 /* Read what is stale from the store again, and go on from there. */

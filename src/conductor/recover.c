@@ -104,37 +104,98 @@ static int keep_id(void *ctx, const char *id)
     return 0;
 }
 
-static int keep_open(void *ctx, const char *id, const char *workspace)
+#define WAKE_SLICE_US 5000
+
+/* Reads it and lets it go on; it stays among the sleeping until the turn is published. */
+static struct live *wake(struct conductor *c, const char *id)
 {
-    (void)workspace;
-    return keep_id(ctx, id);
+    struct live *l = live_add(c, id);
+    struct replay r = {c, l};
+    struct err err;
+    int rc = store_events(c->conf.store, id, replay_event, &r, &err);
+
+    l->waking = true;
+    if (l->tenant)
+        l->tenant->open--; /* it was counted asleep */
+    if (rc < 0) {
+        recover_later(c, l, &err);
+        return l;
+    }
+    l->listed = listing_type(l->a); /* the row was written with the event */
+    go_on(c, l, true);
+    return l;
 }
 
-int recover_all(struct conductor *c, struct err *err)
+struct live *live_get(struct conductor *c, const char *id)
 {
-    struct id_list ids = {0};
+    struct live *l = map_get(&c->live, id);
+
+    return l || !map_get(&c->sleeping, id) ? l : wake(c, id);
+}
+
+void recover_published(struct conductor *c, struct live *l)
+{
+    l->waking = false;
+    pthread_rwlock_wrlock(&c->live_lock);
+    map_del(&c->sleeping, l->a->id);
+    pthread_rwlock_unlock(&c->live_lock);
+}
+
+void recover_done(struct conductor *c)
+{
+    free(c->to_wake);
+    map_done(&c->sleeping);
+}
+
+static void wake_for(struct conductor *c, int64_t us)
+{
+    int64_t until = clock_mono_us() + us;
+
+    while (c->woken < c->to_wake_count && clock_mono_us() < until && !c->failure.code)
+        live_get(c, c->to_wake[c->woken++]);
+}
+
+static void on_idle(uv_idle_t *h)
+{
+    struct conductor *c = h->data;
+
+    wake_for(c, WAKE_SLICE_US);
+    if (c->woken < c->to_wake_count)
+        return;
+    log_info(&c->log, "all %zu open Assemblies go on", c->to_wake_count);
+    uv_idle_stop(h);
+}
+
+static int keep_open(void *ctx, const char *id, const char *workspace)
+{
+    struct conductor *c = ctx;
+
+    if ((c->to_wake_count & (c->to_wake_count - 1)) == 0)
+        c->to_wake = mem_realloc(c->to_wake, (c->to_wake_count ? c->to_wake_count * 2 : 1) * sizeof *c->to_wake);
+    snprintf(c->to_wake[c->to_wake_count++], ID_LEN + 1, "%s", id);
+    map_put(&c->sleeping, id, c);
+    tenant_of(c, workspace)->open++;
+    return 0;
+}
+
+int recover_open(struct conductor *c, struct err *err)
+{
     int64_t start = clock_mono_us();
-    int rc = store_open_assemblies(c->conf.store, keep_open, &ids, err);
 
     c->loop.data = c;
-    for (size_t i = 0; rc == 0 && i < ids.count; i++) {
-        struct replay r = {c, live_add(c, ids.v[i])};
-
-        rc = store_events(c->conf.store, ids.v[i], replay_event, &r, err);
-        if (rc == 0 && r.l->a->state == ASSEMBLY_NEW)
-            live_free(c, r.l); /* the row without its first event cannot be: one transaction */
-        else if (rc == 0)
-            go_on(c, r.l, true);
-    }
-    if (rc == 0 && ids.count)
-        log_info(&c->log, "%zu open Assemblies go on, read in %lld ms", ids.count,
-                 (long long)(clock_mono_us() - start) / 1000);
-    free(ids.v);
-    if (rc == 0)
-        rc = outbox_open(c, err);
+    uv_idle_init(&c->loop, &c->waker);
+    c->waker.data = c;
+    if (store_open_assemblies(c->conf.store, keep_open, c, err) < 0 || outbox_open(c, err) < 0)
+        return -1;
+    wake_for(c, c->conf.start_wait_us);
     turn_commit(c);
-    c->ready = rc == 0;
-    return rc;
+    if (c->to_wake_count)
+        log_info(&c->log, "%zu open Assemblies, %zu of them read in %lld ms", c->to_wake_count, c->woken,
+                 (long long)(clock_mono_us() - start) / 1000);
+    if (c->woken < c->to_wake_count)
+        uv_idle_start(&c->waker, on_idle);
+    c->ready = true;
+    return 0;
 }
 
 #define RETRY_FIRST_US (SECOND_US / 10)
@@ -175,7 +236,7 @@ static int recover_one(struct conductor *c, struct live *l, struct err *err)
         live_free(c, l); /* it was being created, and was not */
         return 0;
     }
-    go_on(c, l, false);
+    go_on(c, l, l->waking);
     return 0;
 }
 

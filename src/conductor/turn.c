@@ -223,7 +223,7 @@ static int check_credentials(struct conductor *c, const json_t *data, const char
 
 static void create(struct conductor *c, struct news *n)
 {
-    struct live *l = map_get(&c->live, n->assembly_id);
+    struct live *l = live_get(c, n->assembly_id);
     const char *step = NULL;
     struct err err = {0}, refused = {0};
 
@@ -286,7 +286,7 @@ static int save_upload(struct conductor *c, const struct news *n, struct err *er
 
 static void handle(struct conductor *c, struct news *n)
 {
-    struct live *l = map_get(&c->live, n->assembly_id);
+    struct live *l = live_get(c, n->assembly_id);
     struct err err = {0};
 
     if (n->type == EV_FILE_UPLOADED || n->type == EV_CREATED)
@@ -301,6 +301,10 @@ static void handle(struct conductor *c, struct news *n)
     }
     if (n->type == NEWS_AWAIT || n->type == NEWS_AWAIT_NOTIFIED) {
         await_begin(c, l, n);
+        return;
+    }
+    if (n->type == NEWS_WAKE) {
+        turn_answer(c, n->reply, n->ctx, NULL, l);
         return;
     }
     if (n->type == NEWS_SLOTS) {
@@ -385,6 +389,8 @@ static void publish(struct conductor *c)
         l->dirty = false;
         l->published_seq = l->seq;
         published_set_head(l->published, l->a, status_head(l->a));
+        if (l->waking)
+            recover_published(c, l);
         await_answer(c, l, false);
         if (c->conf.max_status_bytes && !l->oversized && !assembly_is_over(l->a) &&
             published_size(l->published) > c->conf.max_status_bytes) {
@@ -638,6 +644,7 @@ static void *run_thread(void *arg)
     }
     turn_commit(c);
     tenants_done(c);
+    recover_done(c);
     return NULL;
 }
 
@@ -676,7 +683,7 @@ int conductor_start(struct conductor **out, const struct conductor_conf *conf, s
         .log_level = conf->log_level,
     };
     ballast_make(c);
-    if (pool_open(&c->pool, &pool, &events, err) < 0 || recover_all(c, err) < 0)
+    if (pool_open(&c->pool, &pool, &events, err) < 0 || recover_open(c, err) < 0)
         return -1;
     *out = c;
     return 0;
@@ -749,19 +756,77 @@ void conductor_post_write(struct conductor *c, int (*apply)(void *ctx, struct st
     post_news(c, n);
 }
 
+#define WAKE_WAIT_S 10
+
+struct wait_for {
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    int refs; /* whoever waits, and the news: either may be gone first when the server ends */
+    bool done;
+    struct published *doc;
+};
+
+static void wait_unref(struct wait_for *w) /* holding its lock */
+{
+    bool last = --w->refs == 0;
+
+    pthread_mutex_unlock(&w->lock);
+    if (!last)
+        return;
+    published_unref(w->doc);
+    free(w);
+}
+
+static void woken(void *ctx, const struct err *err, struct published *doc)
+{
+    struct wait_for *w = ctx;
+
+    (void)err;
+    pthread_mutex_lock(&w->lock);
+    w->done = true;
+    w->doc = doc ? published_ref(doc) : NULL;
+    pthread_cond_signal(&w->cond);
+    wait_unref(w);
+}
+
+/* It was open when the process ended, and it was not its time yet: now it is. */
+static struct published *find_sleeping(struct conductor *c, const char *assembly_id)
+{
+    struct wait_for *w = mem_zalloc(sizeof *w);
+    struct news *n = mem_zalloc(sizeof *n);
+    struct timespec until;
+
+    *w = (struct wait_for){PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 2, false, NULL};
+    snprintf(n->assembly_id, sizeof n->assembly_id, "%s", assembly_id);
+    n->type = NEWS_WAKE;
+    n->reply = woken;
+    n->ctx = w;
+    post_news(c, n);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += WAKE_WAIT_S;
+    pthread_mutex_lock(&w->lock);
+    while (!w->done && pthread_cond_timedwait(&w->cond, &w->lock, &until) == 0)
+        ;
+    struct published *doc = w->doc;
+    w->doc = NULL;
+    wait_unref(w);
+    return doc;
+}
+
 struct published *conductor_find(struct conductor *c, const char *assembly_id)
 {
     pthread_rwlock_rdlock(&c->live_lock);
     struct live *l = map_get(&c->live, assembly_id);
     struct published *p = l && published_is_ready(l->published) ? published_ref(l->published) : NULL;
+    bool sleeps = !p && map_get(&c->sleeping, assembly_id);
     pthread_rwlock_unlock(&c->live_lock);
-    return p;
+    return sleeps ? find_sleeping(c, assembly_id) : p;
 }
 
 int conductor_live_count(struct conductor *c)
 {
     pthread_rwlock_rdlock(&c->live_lock);
-    int n = (int)c->live.count;
+    int n = (int)(c->live.count + c->sleeping.count);
     pthread_rwlock_unlock(&c->live_lock);
     return n;
 }

@@ -5,10 +5,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #define LISTEN_BACKLOG 4096
@@ -16,6 +18,7 @@
 #define SWEEP_HURRY_US (SECOND_US / 4)
 #define STATE_ESTABLISHED 1 /* TCP_ESTABLISHED of netinet/tcp.h, whose struct tcp_info is too old  \
                              */
+#define STATE_CLOSE_WAIT 8
 #define LINGER_US SECOND_US /* how long a peer may go on sending after a raw answer */
 
 /* ---- connections ---- */
@@ -157,6 +160,31 @@ static bool is_dripping(struct conn *c, int64_t now_us)
     return now_us - c->headers_since_us >= c->server->conf.header_timeout_s * SECOND_US;
 }
 
+/* Half a request, and its client has closed? When the end comes in the same moment as the last bytes, libmicrohttpd
+ * (0.9.75, epoll) reads those and waits for the next edge, which never comes. Looked at twice, so that it has the
+ * time to see it by itself. */
+static bool is_deserted(struct conn *c)
+{
+    struct tcp_info info;
+    bool incomplete = !c->is_serving;
+    int unread = 0;
+
+    if (c->req) {
+        pthread_mutex_lock(&c->req->lock);
+        incomplete = c->req->is_in_body && !c->req->is_suspended;
+        pthread_mutex_unlock(&c->req->lock);
+    }
+    if (!incomplete || !kernel_view(&info, c) || info.tcpi_state != STATE_CLOSE_WAIT ||
+        ioctl(c->fd, SIOCINQ, &unread) < 0 || unread > 0) {
+        c->was_deserted = false;
+        return false;
+    }
+    if (c->was_deserted)
+        return true;
+    c->was_deserted = true;
+    return false;
+}
+
 /* A stream with nothing to send is suspended, and libmicrohttpd does not watch it. */
 static void look_after_stream(struct conn *c)
 {
@@ -172,7 +200,7 @@ static bool is_overdue(struct conn *c, int64_t now_us, bool all)
 
     if (cut_at_us)
         return now_us - cut_at_us >= LINGER_US;
-    return all && !c->is_serving && is_dripping(c, now_us);
+    return all && ((!c->is_serving && is_dripping(c, now_us)) || is_deserted(c));
 }
 
 static void sweep(struct http_server *s, bool all)

@@ -29,6 +29,7 @@ struct conn {
     unsigned seen_requests;
     uint64_t seen_bytes;
     int64_t headers_since_us; /* 0: not a byte yet */
+    bool was_deserted;        /* its client had closed in mid-request */
 };
 
 struct shard {

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
@@ -87,6 +88,14 @@ static void spawn(const json_t *body, int sock, int signals)
                 json_pack("{s:I,s:i}", "worker", (json_int_t)c->worker, "pid", (int)c->pid));
 }
 
+/* A killed process frees its memory by itself, at its own priority: a polite one with a large picture would take
+ * its time, and the cancel waits for it. (Only root may do this; else it takes longer.) */
+static void kill_group(pid_t group)
+{
+    setpriority(PRIO_PGRP, (id_t)group, 0);
+    kill(-group, SIGKILL);
+}
+
 /* Reap what is dead of one worker's group; true when nothing of it is left. */
 static bool reap(struct child *c)
 {
@@ -105,7 +114,7 @@ static bool reap(struct child *c)
         }
     }
     if (c->leader_dead)
-        kill(-c->pid, SIGKILL); /* its helpers must not outlive it */
+        kill_group(c->pid); /* its helpers must not outlive it */
     return false;
 }
 
@@ -145,7 +154,7 @@ static void take_message(int signals)
         return;
     for (struct child *c = children; c; c = c->next)
         if (c->worker == jint(body, "worker", -1))
-            kill(-c->pid, SIGKILL);
+            kill_group(c->pid);
     reap_all();
 }
 

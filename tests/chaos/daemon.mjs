@@ -20,7 +20,10 @@ export class Daemon extends Server {
 
   async boot() {
     const began = performance.now()
+    const args = this.args
+    if (this.late) this.args = [...args, '--start-wait-ms', '0']
     await super.boot()
+    this.args = args
     this.starts?.add(performance.now() - began)
     this.up = true
     const child = this.child

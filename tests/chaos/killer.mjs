@@ -21,6 +21,7 @@ export class Killer {
       const kind = this.random.pick(this.lots)
       if (kind === 'daemon') {
         await this.daemon.crash()
+        this.daemon.late = this.random.chance(0.5) // its Assemblies are read while it serves
         await this.daemon.boot()
       } else this.daemon.kill(kind, this.random)
     }

@@ -1,39 +1,17 @@
 // Clients of every kind, each in a loop of its own until they are told to stop; everything they hear goes into the journal.
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
-import http from 'node:http'
 import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { Transloadit, tus } from '../e2e/official.mjs'
 import { KEY, SECRET, sleep } from './daemon.mjs'
 import { over } from './journal.mjs'
+import { Origin } from './origin.mjs'
 import { png } from './png.mjs'
 
 export const md5 = (data) => createHash('md5').update(data).digest('hex')
 const offset_stream = 'application/offset+octet-stream'
-
-// The local server that imports come from: /N/BYTES is always the same bytes; /never never answers.
-export class Origin {
-  static async start() {
-    const o = new Origin()
-    o.server = http.createServer((req, res) => {
-      if (req.url === '/never') return
-      res.setHeader('Content-Type', 'application/octet-stream')
-      res.end(Origin.bytes(req.url))
-    })
-    await new Promise((r) => o.server.listen(0, '127.0.0.1', r))
-    o.url = `http://127.0.0.1:${o.server.address().port}`
-    return o
-  }
-
-  static bytes(url) {
-    const [, seed, size] = url.split('/').map(Number)
-    return Buffer.alloc(size, createHash('sha512').update(String(seed)).digest('hex'))
-  }
-
-  stop() { this.server.closeAllConnections(); this.server.close() }
-}
 
 export class Load {
   constructor({ daemon, proxy, origin, journal, random }) {

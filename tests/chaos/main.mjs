@@ -1,13 +1,22 @@
 // make chaos, make soak: all parts, or the ones that are named. Prints the seed first, the figures, and what broke.
-import { Random } from './random.mjs'
 import { cancel } from './cancel.mjs'
+import { cancels } from './cancels.mjs'
+import { poison } from './poison.mjs'
+import { Random } from './random.mjs'
+import { restart } from './restart.mjs'
 import { storm } from './storm.mjs'
+import { uploads } from './uploads.mjs'
 
 const seed = process.env.SEED || String(Math.floor(Math.random() * 1e9))
-const seconds = Number(process.env.SECONDS_ || 60)
+const number = (name, otherwise) => Number(process.env[name] || otherwise)
+const seconds = number('SECONDS_', 30)
 const parts = {
   storm: (random) => storm({ random, seconds }),
   cancel: (random) => cancel({ random }),
+  cancels: (random) => cancels({ random, count: number('CANCELS', 100) }),
+  uploads: (random) => uploads({ random, count: number('UPLOADS', 400) }),
+  poison: () => poison({}),
+  restart: () => restart({ open: number('OPEN', 100000) }),
 }
 const chosen = process.argv.slice(2).length ? process.argv.slice(2) : Object.keys(parts)
 

@@ -1,8 +1,8 @@
 // A TCP proxy that treats connections as bad networks do: cut after some bytes, silent for a while, a few bytes at a
-// time, cut in the answer, one direction closed early.
+// time, cut in the answer, one direction closed early, everything sent a second time over a connection of its own.
 import net from 'node:net'
 
-const kinds = ['cut', 'cut', 'cut-answer', 'stall', 'slow', 'half']
+const kinds = ['cut', 'cut', 'cut-answer', 'stall', 'slow', 'half', 'twice']
 
 export class Proxy {
   static async start(random, target, { badness = 0.4 } = {}) {
@@ -42,6 +42,13 @@ export class Proxy {
     up.on('error', end)
     client.on('close', end)
     up.on('close', () => { client.end(); setTimeout(end, 50) })
+    // whoever sent it again does not read the answers to it
+    const again = kind === 'twice' && net.connect(port, '127.0.0.1')
+    if (again) {
+      again.on('error', () => {})
+      again.resume()
+      up.on('close', () => setTimeout(() => again.destroy(), wait))
+    }
     let up_bytes = 0
     let down_bytes = 0
     let stalled = false
@@ -50,6 +57,7 @@ export class Proxy {
     client.on('data', (data) => {
       const before = up_bytes
       up_bytes += data.length
+      if (again) again.write(data)
       if (kind === 'cut' && up_bytes >= limit) {
         up.write(data.subarray(0, limit - before), () => (r.chance(0.5) ? up.resetAndDestroy() : up.destroy()))
         client.resetAndDestroy()

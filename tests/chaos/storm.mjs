@@ -3,7 +3,8 @@ import { again, contents, leftovers, settle, summary } from './checker.mjs'
 import { Daemon, sleep } from './daemon.mjs'
 import { Journal } from './journal.mjs'
 import { Killer } from './killer.mjs'
-import { Load, Origin } from './load.mjs'
+import { Load } from './load.mjs'
+import { Origin } from './origin.mjs'
 import { Proxy } from './proxy.mjs'
 
 export async function storm({ random, seconds, say = console.log, per_kind = 2, deadline_ms = 60000 }) {
