@@ -1,5 +1,5 @@
 // Write instructions, drop files, run, see.
-import { ApiError, call, local } from './api.js'
+import { account, ApiError, call, local, onAccount } from './api.js'
 import { mount } from './assembly.js'
 import { explain } from './codes.js'
 import { bytes, h, plural, problem, put, say, Scope } from './dom.js'
@@ -36,6 +36,7 @@ const AT_A_TIME = 3
 // What was written stays while one looks at other views of this tab.
 let written = pretty(examples['Make a picture smaller'])
 let running = null // {id, sending}
+onAccount(() => { if (!account()) running = null })
 export const write = (text) => { written = text }
 
 async function start(value, files) {

@@ -144,6 +144,19 @@ test('names with markup are only ever text', async (t) => {
   assert.equal(await p.page.locator('img[src="x"], main script').count(), 0)
 })
 
+test('who knows the address of an Assembly needs no key to see and to cancel it; its jobs are not told', async (t) => {
+  const { server, running } = await furnished(t)
+  const p = await Page.open(t, { server, signIn: false, at: `#/assembly/${running.assembly_id}` })
+  await p.page.getByText('Sign in to see the jobs.').waitFor()
+  await p.page.locator('.graph text', { hasText: 'huge' }).waitFor()
+  assert.equal(await p.page.getByRole('button', { name: 'Replay' }).count(), 0)
+  await p.page.getByRole('button', { name: 'Cancel' }).click()
+  await p.page.getByRole('button', { name: 'Cancel it now' }).click()
+  await p.page.getByRole('heading', { name: 'Cancel receipt' }).waitFor()
+  assert.equal((await server.get(running.assembly_id)).ok, 'ASSEMBLY_CANCELED')
+  assert.ok(!p.requests.some((r) => r.url.includes('signature=') || r.body.includes('signature=')))
+})
+
 test('files: compressed, with a tag; only this server\'s scripts may run, and no text may become markup', async (t) => {
   const s = await Server.start(t)
   const hop = await fetch(`${s.url}/console`, { redirect: 'manual' })
