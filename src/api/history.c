@@ -1,4 +1,5 @@
-/* An Assembly as its events make it again, on an HTTP thread: for what its document does not say. */
+/* An Assembly as its events make it again, on an HTTP thread: for what its document does not say.
+ */
 #include "api/call.h"
 #include "store/sealed.h"
 
@@ -50,8 +51,8 @@ static int no_events(struct call *c, const char *id, struct err *err)
     return err_set(err, ERR_NOT_REPLAYABLE, "The files of the Assembly are gone");
 }
 
-int history_load(struct assembly **out, struct call *c, const char *id, history_seen seen, void *ctx,
-                 struct err *err)
+int history_load(struct assembly **out, struct call *c, const char *id, history_seen seen,
+                 void *ctx, struct err *err)
 {
     AUTO(assembly_free) struct assembly *a = assembly_new(id);
     struct history h = {a, c->app->seal, seen, ctx, err, false};

@@ -1,10 +1,14 @@
-/* GET /assemblies/{id}/jobs: what was done when, job by job. Ours: the contract has no such list. */
+/* GET /assemblies/{id}/jobs: what was done when, job by job. Ours: the contract has no such list.
+ */
 #include "api/call.h"
 #include "base/clock.h"
 
 #define DEFAULT_LIMIT 500
 
-static json_t *seconds(int64_t us) { return us ? json_real((double)(us / 1000) / 1000) : json_null(); }
+static json_t *seconds(int64_t us)
+{
+    return us ? json_real((double)(us / 1000) / 1000) : json_null();
+}
 
 /* ---- when jobs ran ---- */
 
@@ -59,11 +63,15 @@ static const char *state_of(const struct assembly *a, const struct job *j, const
 static json_t *describe_job(const struct assembly *a, const struct job *j, json_t *runs)
 {
     const struct step *s = &a->in->steps[j->step];
-    const char *kind = j->fetch ? "download" : j->probe ? "metadata" : s->robot->is_store ? "export" : "work";
-    json_t *o = json_pack("{s:i,s:o,s:s,s:s,s:i,s:i,s:i,s:i,s:o,s:O,s:b}", "id", j->id, "step", jstring(s->name),
-                          "kind", kind, "state", state_of(a, j, runs), "attempts", j->attempts, "failures",
-                          j->failures, "inputs", j->input_count, "outputs", j->outputs, "queued",
-                          seconds(j->queued_us), "runs", runs, "undo", j->undo != NULL);
+    const char *kind = j->fetch             ? "download"
+                       : j->probe           ? "metadata"
+                       : s->robot->is_store ? "export"
+                                            : "work";
+    json_t *o = json_pack("{s:i,s:o,s:s,s:s,s:i,s:i,s:i,s:i,s:o,s:O,s:b}", "id", j->id, "step",
+                          jstring(s->name), "kind", kind, "state", state_of(a, j, runs), "attempts",
+                          j->attempts, "failures", j->failures, "inputs", j->input_count, "outputs",
+                          j->outputs, "queued", seconds(j->queued_us), "runs", runs, "undo",
+                          j->undo != NULL);
 
     if (j->source >= 0)
         json_object_set_new(o, "source", jstring(a->in->steps[j->source].name));
@@ -78,8 +86,9 @@ static json_t *describe_step(const struct step *s, const struct instructions *in
 
     for (int i = 0; i < s->use_count; i++)
         json_array_append_new(uses, jstring(in->steps[s->uses[i].step].name));
-    return json_pack("{s:o,s:s,s:o,s:b,s:b,s:b,s:{}}", "name", jstring(s->name), "robot", s->robot->name, "use", uses,
-                     "export", s->robot->is_store, "declared", s->declared, "bundle", s->bundle, "jobs");
+    return json_pack("{s:o,s:s,s:o,s:b,s:b,s:b,s:{}}", "name", jstring(s->name), "robot",
+                     s->robot->name, "use", uses, "export", s->robot->is_store, "declared",
+                     s->declared, "bundle", s->bundle, "jobs");
 }
 
 json_t *steps_describe(const struct instructions *in)

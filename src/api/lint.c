@@ -1,5 +1,5 @@
-/* POST /instructions/check: would an Assembly with these params be taken? Nothing is made. Ours: the contract's create
- * request stops at the first fault, an editor wants all of them. */
+/* POST /instructions/check: would an Assembly with these params be taken? Nothing is made. Ours:
+ * the contract's create request stops at the first fault, an editor wants all of them. */
 #include "api/call.h"
 #include "api/notifications.h"
 

@@ -2,8 +2,10 @@
 
 static json_t *describe_option(const struct option *o)
 {
-    static const char *const types[] = {"", "integer", "number", "boolean", "choice", "text", "json"};
-    json_t *d = json_pack("{s:s,s:s,s:b}", "name", o->name, "type", types[o->type], "required", o->required);
+    static const char *const types[] = {"",       "integer", "number", "boolean",
+                                        "choice", "text",    "json"};
+    json_t *d = json_pack("{s:s,s:s,s:b}", "name", o->name, "type", types[o->type], "required",
+                          o->required);
 
     if (o->min != 0 || o->max != 0)
         json_object_update_new(d, json_pack("{s:f,s:f}", "min", o->min, "max", o->max));
@@ -31,8 +33,9 @@ json_t *robots_describe(void)
                 json_array_append_new(refused, json_string(o->name));
             else
                 json_array_append_new(options, describe_option(o));
-        json_t *d = json_pack("{s:s,s:s,s:b,s:b,s:o,s:o}", "name", (*r)->name, "summary", (*r)->summary, "no_input",
-                              (*r)->no_input, "export", (*r)->is_store, "options", options, "not_built", refused);
+        json_t *d = json_pack("{s:s,s:s,s:b,s:b,s:o,s:o}", "name", (*r)->name, "summary",
+                              (*r)->summary, "no_input", (*r)->no_input, "export", (*r)->is_store,
+                              "options", options, "not_built", refused);
         jset(d, "accepts", (*r)->accepts);
         json_array_append_new(all, d);
     }
