@@ -4,10 +4,19 @@
 
 #include <string.h>
 
-static void slots_counted(void *ctx, const struct err *err, struct published *p)
+static void told(void *ctx, const struct err *err, struct published *p)
 {
     (void)p;
     call_answer(ctx, err);
+}
+
+/* GET /queues/work: ours. What runs where, and what waits. */
+int queues_work(struct call *c, struct err *err)
+{
+    (void)err;
+    call_say(c, "The workers and queues were found.");
+    conductor_work(c->app->conductor, c->auth.key->workspace, c->body, told, c);
+    return 0;
 }
 
 int job_slots(struct call *c, struct err *err)
@@ -16,7 +25,7 @@ int job_slots(struct call *c, struct err *err)
 
     (void)err;
     json_object_set_new(c->body, "priority_job_slots", slots);
-    conductor_job_slots(c->app->conductor, c->auth.key->workspace, slots, slots_counted, c);
+    conductor_job_slots(c->app->conductor, c->auth.key->workspace, slots, told, c);
     return 0;
 }
 

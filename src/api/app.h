@@ -146,13 +146,21 @@ void auth_key_deleted(struct call *c);
 int assemblies_list(struct call *c, struct err *err);
 int assembly_replay(struct call *c, struct err *err);
 
+/* ---- jobs.c, lint.c ---- */
+int assembly_jobs(struct call *c, struct err *err);
+int instructions_check(struct call *c, struct err *err);
+/* The steps as a graph: an array of {name, robot, use, export, declared, bundle, jobs: {}}. */
+json_t *steps_describe(const struct instructions *in);
+
 /* ---- account.c ---- */
 int job_slots(struct call *c, struct err *err);
+int queues_work(struct call *c, struct err *err);
 int bill_read(struct call *c, struct err *err);
 
 /* ---- handlers ---- */
 extern const struct http_handler assembly_progress_get, assembly_reserve_file, assembly_add_file;
 extern const struct http_handler assembly_create, assembly_get, assembly_delete;
+extern const struct http_handler console_get, console_enter, robots_get;
 extern const struct http_handler files_get, stream_get, token_create;
 /* GET with ?method=delete, and DELETE without a body. */
 void assembly_answer(struct http_request *req, const char *id, struct published *p, int http_code);

@@ -4,6 +4,7 @@
 #pragma once
 #include "api/app.h"
 #include "api/fields.h"
+#include "assembly/assembly.h"
 
 struct call {
     struct http_request *req;
@@ -40,5 +41,13 @@ MUST_CHECK int call_date(int64_t *out, struct call *c, const char *name, int64_t
 void call_say(struct call *c, const char *message); /* the answer's `message` */
 /* A moment as lists have it; 0: null. */
 void call_set_date(json_t *o, const char *name, int64_t at_us);
+
+/* ---- history.c ---- */
+/* After each event, with the Assembly as it is then. */
+typedef void (*history_seen)(void *ctx, const struct assembly *a, const struct event *ev);
+/* The caller's workspace's Assembly, made of its events again; seen may be NULL. The caller frees it. Errors:
+ * ERR_ASSEMBLY_NOT_FOUND, ERR_ACCOUNT_MISMATCH, ERR_NOT_REPLAYABLE (only its document is left). */
+MUST_CHECK int history_load(struct assembly **out, struct call *c, const char *id, history_seen seen, void *ctx,
+                            struct err *err);
 
 extern const struct http_handler call_handler; /* for rows with read or write */

@@ -5,7 +5,6 @@
 #include "api/call.h"
 #include "api/notifications.h"
 #include "base/id.h"
-#include "store/sealed.h"
 
 #include <string.h>
 
@@ -20,59 +19,12 @@ struct replay {
 
 /* ---- the original ---- */
 
-struct history {
-    struct assembly *a;
-    const struct seal_key *seal;
-    struct err *err;
-    bool failed; /* err says how */
-};
-
-static int keep_event(void *ctx, int64_t seq, int64_t at_us, const char *json)
-{
-    struct history *h = ctx;
-    AUTO(json_unref) json_t *record = json_loads(json, 0, NULL);
-    json_t *data = json_object_get(record, "d");
-    int type = event_type_by_name(jstr_or(record, "e", ""));
-    struct effects fx = {0};
-
-    (void)seq;
-    if (type < 0)
-        return 0;
-    if (type == EV_CREATED && sealed_created_open(h->seal, h->a->id, data, h->err) < 0) {
-        h->failed = true;
-        return -1;
-    }
-    (void)!assembly_apply(h->a, &(struct event){(enum event_type)type, data, at_us}, &fx, NULL);
-    effects_done(&fx);
-    return 0;
-}
-
-/* Its events are forgotten together with its files; only its document is left. */
-static int no_events(struct call *c, const char *id, struct err *err)
-{
-    AUTO(str_done) struct str text = {0};
-    struct err none;
-
-    if (store_status_get(&text, c->app->reader, id, &none) < 0)
-        return err_set(err, ERR_ASSEMBLY_NOT_FOUND, "There is no such Assembly");
-    AUTO(json_unref) json_t *status = json_loads(text.s, 0, NULL);
-    if (strcmp(jstr_or(status, "account_id", ""), c->auth.key->workspace))
-        return err_set(err, ERR_ACCOUNT_MISMATCH, "The Assembly belongs to another workspace");
-    return err_set(err, ERR_NOT_REPLAYABLE, "The files of the Assembly are gone");
-}
-
 static int load(struct assembly **out, struct call *c, const char *id, struct err *err)
 {
-    AUTO(assembly_free) struct assembly *a = assembly_new(id);
+    AUTO(assembly_free) struct assembly *a = NULL;
 
-    struct history h = {a, c->app->seal, err, false};
-
-    if (store_history(c->app->list_reader, id, keep_event, &h, err) < 0 || h.failed)
+    if (history_load(&a, c, id, NULL, NULL, err) < 0)
         return -1;
-    if (a->state == ASSEMBLY_NEW)
-        return no_events(c, id, err);
-    if (strcmp(a->workspace, c->auth.key->workspace))
-        return err_set(err, ERR_ACCOUNT_MISMATCH, "The Assembly belongs to another workspace");
     if (!assembly_is_over(a))
         return err_set(err, ERR_NOT_FINISHED, "The Assembly is not over: %s", assembly_code(a));
     if (!a->uploading_finished)

@@ -94,6 +94,9 @@ void conductor_await(struct conductor *c, const char *assembly_id, bool notified
 
 /* Fills out, an object, with count and slots of api-resources.md 4. out is lent until the reply. */
 void conductor_job_slots(struct conductor *c, const char *workspace, json_t *out, conductor_reply reply, void *ctx);
+/* Fills out, an object, with workers (what each does, when it is this workspace's), queues (what of the workspace waits),
+ * open_assemblies, waits_for_space. out is lent until the reply. */
+void conductor_work(struct conductor *c, const char *workspace, json_t *out, conductor_reply reply, void *ctx);
 /* Brings published_report() up to date. */
 void conductor_report(struct conductor *c, const char *assembly_id, conductor_reply reply, void *ctx);
 

@@ -66,6 +66,7 @@ void fair_put(struct fair_lane *l, struct fair_item *i)
     else
         l->first = i;
     l->last = i;
+    l->waiting++;
     settle(l);
 }
 
@@ -78,6 +79,7 @@ void fair_remove(struct fair_item *i)
     *(i->prev ? &i->prev->next : &l->first) = i->next;
     *(i->next ? &i->next->prev : &l->last) = i->prev;
     *i = (struct fair_item){0};
+    l->waiting--;
     settle(l);
 }
 

@@ -27,6 +27,7 @@ struct fair_lane { /* set queue and limit, zero the rest */
     struct fair_queue *queue;
     int limit; /* items taken and not done; 0: any number */
     int running;
+    int waiting;
     struct fair_item *first, *last;
     int64_t clock_us, typical_us;
     int place; /* in the heap, counted from 1; 0: not there */

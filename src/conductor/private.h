@@ -93,6 +93,7 @@ struct news {
     conductor_reply reply;
     void *ctx;
 };
+#define NEWS_WORK -15
 #define NEWS_WAKE -14
 #define NEWS_SLOTS -13
 #define NEWS_REPORT -12
@@ -194,6 +195,7 @@ struct tenant *tenant_of(struct conductor *c, const char *workspace);
 void tenant_follow(struct conductor *c, struct live *l);
 void tenants_done(struct conductor *c);
 void slots_answer(struct conductor *c, const struct news *n);
+void work_answer(struct conductor *c, const struct news *n);
 
 /* usage.c */
 MUST_CHECK int usage_save(struct conductor *c, struct live *l, int job, int64_t billed, int64_t at_us,

@@ -89,21 +89,6 @@ static void go_on(struct conductor *c, struct live *l, bool restarted)
     live_touch(c, l);
 }
 
-struct id_list {
-    char (*v)[ID_LEN + 1];
-    size_t count;
-};
-
-static int keep_id(void *ctx, const char *id)
-{
-    struct id_list *list = ctx;
-
-    if ((list->count & (list->count - 1)) == 0)
-        list->v = mem_realloc(list->v, (list->count ? list->count * 2 : 1) * sizeof *list->v);
-    snprintf(list->v[list->count++], ID_LEN + 1, "%s", id);
-    return 0;
-}
-
 #define WAKE_SLICE_US 5000
 
 /* Reads it and lets it go on; it stays among the sleeping until the turn is published. */

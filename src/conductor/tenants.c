@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+static const char *const role_names[] = {[ROLE_MEDIA] = "media", [ROLE_TRANSFER] = "transfer"};
+
 struct tenant *tenant_of(struct conductor *c, const char *workspace)
 {
     struct tenant *t = map_get(&c->tenants, workspace);
@@ -79,15 +81,73 @@ void slots_answer(struct conductor *c, const struct news *n)
     turn_answer(c, n->reply, n->ctx, NULL, NULL);
 }
 
-void conductor_job_slots(struct conductor *c, const char *workspace, json_t *out,
-                         conductor_reply reply, void *ctx)
+/* ---- what is running where ---- */
+
+struct look {
+    const struct conductor *c;
+    const char *workspace;
+    json_t *workers;
+};
+
+static void see_worker(void *ctx, const struct pool_worker *w)
+{
+    struct look *look = ctx;
+    const struct run *r = w->owner;
+    bool own = w->workspace && !strcmp(w->workspace, look->workspace);
+    json_t *o = json_pack("{s:s,s:I,s:s,s:b}", "role", role_names[w->role], "id", (json_int_t)w->id, "state", w->state,
+                          "own", own);
+
+    json_array_append_new(look->workers, o);
+    if (!own) /* what others do is not told */
+        return;
+    json_object_set_new(o, "jobs", json_integer(w->jobs));
+    if (!r || r->forsaken)
+        return;
+    const struct assembly *a = r->live->a;
+    json_object_update_new(
+        o, json_pack("{s:s,s:i,s:o,s:s,s:b,s:f}", "assembly_id", a->id, "job", r->job, "step",
+                     jstring(a->in->steps[a->jobs[r->job]->step].name), "robot", job_robot(a, a->jobs[r->job])->name,
+                     "undo", r->undo, "seconds", (double)(clock_mono_us() - r->taken_us) / 1e6));
+}
+
+void work_answer(struct conductor *c, const struct news *n)
+{
+    const struct tenant *t = tenant_of(c, n->upload_id);
+    json_t *workers = json_array(), *queues = json_object();
+    struct look look = {c, n->upload_id, workers};
+
+    pool_list(c->pool, see_worker, &look);
+    for (int role = 0; role < 2; role++)
+        json_object_set_new(queues, role_names[role],
+                            json_pack("{s:i,s:i,s:i}", "live", t->lanes[role][0].waiting, "batch",
+                                      t->lanes[role][1].waiting, "workers",
+                                      role == ROLE_MEDIA ? c->conf.workers_media : c->conf.workers_transfer));
+    json_object_set_new(n->data, "workers", workers);
+    json_object_set_new(n->data, "queues", queues);
+    json_object_set_new(n->data, "open_assemblies", json_integer(t->open));
+    json_object_set_new(n->data, "waits_for_space", json_boolean(c->no_space));
+    turn_answer(c, n->reply, n->ctx, NULL, NULL);
+}
+
+static void ask(struct conductor *c, int type, const char *workspace, json_t *out, conductor_reply reply, void *ctx)
 {
     struct news *n = mem_zalloc(sizeof *n);
 
-    n->type = NEWS_SLOTS;
+    n->type = type;
     n->upload_id = mem_strdup(workspace);
     n->data = json_incref(out);
     n->reply = reply;
     n->ctx = ctx;
     post_news(c, n);
+}
+
+void conductor_work(struct conductor *c, const char *workspace, json_t *out, conductor_reply reply, void *ctx)
+{
+    ask(c, NEWS_WORK, workspace, out, reply, ctx);
+}
+
+void conductor_job_slots(struct conductor *c, const char *workspace, json_t *out,
+                         conductor_reply reply, void *ctx)
+{
+    ask(c, NEWS_SLOTS, workspace, out, reply, ctx);
 }

@@ -311,6 +311,10 @@ static void handle(struct conductor *c, struct news *n)
         slots_answer(c, n);
         return;
     }
+    if (n->type == NEWS_WORK) {
+        work_answer(c, n);
+        return;
+    }
     if (n->type == NEWS_REPORT) {
         report_answer(c, l, n);
         return;

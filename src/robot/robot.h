@@ -78,6 +78,9 @@ struct robot {
     int (*trial)(struct robot_job *job, const void *opts, struct err *err);
 };
 
+/* Every Robot of this program with its options, for people and tools: an array. The caller unrefs. */
+json_t *robots_describe(void);
+
 /* ---- what run() may call; implemented by worker/host.c and, for tests, tests/robot/host.c ---- */
 
 int robot_input_count(const struct robot_job *job);

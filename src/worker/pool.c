@@ -993,3 +993,13 @@ void pool_close(struct pool *p)
     for (struct worker *w = p->workers; w; w = w->next)
         close_poll(&w->poll, &w->sock);
 }
+
+void pool_list(const struct pool *p, void (*cb)(void *ctx, const struct pool_worker *w), void *ctx)
+{
+    static const char *const states[] = {"starting", "idle", "busy", "ending"};
+
+    for (const struct worker *w = p->workers; w; w = w->next)
+        if (w->state != WORKER_GONE && !w->courier)
+            cb(ctx, &(struct pool_worker){w->role, w->id, states[w->state], w->workspace, w->jobs,
+                                          w->run && !w->run->ended ? w->run->owner : NULL});
+}

@@ -79,3 +79,14 @@ MUST_CHECK int pool_post(struct pool *p, json_t *what, struct err *err);
 void pool_scrub(struct pool *p);
 /* For receipts, /metrics and tests. */
 int pool_processes(const struct pool *p);
+
+/* The workers as they are, for people to look at. */
+struct pool_worker {
+    enum robot_role role;
+    int64_t id;
+    const char *state;     /* "starting", "idle", "busy", "ending" */
+    const char *workspace; /* NULL: serves any yet */
+    int jobs;              /* that it was given */
+    void *owner;           /* of the run that it has, NULL: none */
+};
+void pool_list(const struct pool *p, void (*cb)(void *ctx, const struct pool_worker *w), void *ctx);

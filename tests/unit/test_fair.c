@@ -180,6 +180,30 @@ static void items_leave_in_their_order_and_from_anywhere(void **state)
     fair_queue_done(&q);
 }
 
+static void a_lane_knows_how_many_wait(void **state)
+{
+    (void)state;
+    struct fair_queue q = {0};
+    struct fair_lane lane = {.queue = &q};
+    struct fair_item items[4] = {{0}};
+    int64_t charged;
+
+    for (int i = 0; i < 4; i++)
+        fair_put(&lane, &items[i]);
+    assert_int_equal(lane.waiting, 4);
+    assert_non_null(fair_take(&charged, &q));
+    assert_int_equal(lane.waiting, 3);
+    fair_remove(&items[3]);
+    fair_remove(&items[3]);
+    assert_int_equal(lane.waiting, 2);
+    fair_done(&lane, charged, 1000);
+    assert_int_equal(lane.waiting, 2);
+    while (fair_take(&charged, &q))
+        ;
+    assert_int_equal(lane.waiting, 0);
+    fair_queue_done(&q);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +211,7 @@ int main(void)
         cmocka_unit_test(a_lane_that_was_idle_gets_its_share_but_no_more),
         cmocka_unit_test(a_limit_holds_and_others_use_what_it_leaves),
         cmocka_unit_test(items_leave_in_their_order_and_from_anywhere),
+        cmocka_unit_test(a_lane_knows_how_many_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
