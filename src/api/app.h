@@ -150,6 +150,12 @@ int assembly_replay(struct call *c, struct err *err);
 int job_slots(struct call *c, struct err *err);
 int bill_read(struct call *c, struct err *err);
 
+/* ---- stream.c ---- */
+/* Has make()'s listener hear the Assembly's events (published_listen()). *live (may be NULL): the document it hangs on
+ * now, NULL when the Assembly is in the store only. make() is not called on failure. Errors: ERR_ASSEMBLY_NOT_FOUND. */
+MUST_CHECK int stream_listen(struct published **live, struct app *app, const char *id, int64_t last_id,
+                             struct listener *(*make)(void *ctx), void *ctx, struct err *err);
+
 /* ---- handlers ---- */
 extern const struct http_handler assembly_progress_get, assembly_reserve_file, assembly_add_file;
 extern const struct http_handler assembly_create, assembly_get, assembly_delete;
