@@ -109,4 +109,18 @@ static enum http_next stream_end(struct http_request *req)
     return HTTP_ANSWERED;
 }
 
-const struct http_handler stream_get = {.end = stream_end};
+static const struct http_handler stream_get = {.end = stream_end};
+
+const struct http_handler *stream_route(struct http_request *req)
+{
+    const char *method = http_method(req), *path = http_path(req);
+    size_t digits = str_starts(path, "/ws") ? strspn(path + 3, "0123456789") : 0;
+
+    if (!digits || (path[3 + digits] && strcmp(path + 3 + digits, "/") != 0) ||
+        (strcmp(method, "GET") != 0 && strcmp(method, "POST") != 0 && strcmp(method, "OPTIONS") != 0))
+        return NULL;
+    if (!strcmp(method, "GET") && !live_is_asked(req))
+        return &stream_get;
+    http_set_data(req, app_of(req)->live);
+    return !strcmp(method, "GET") ? &live_get : !strcmp(method, "POST") ? &live_post : &live_options;
+}
