@@ -166,6 +166,26 @@ static const struct wslay_event_callbacks callbacks = {
 
 /* ---- one connection ---- */
 
+static void begin(struct websocket *w)
+{
+    if (wslay_event_context_server_init(&w->ctx, &callbacks, w) != 0)
+        abort(); /* out of memory (auto.h) */
+    /* Messages are put together here: wslay would allocate what a frame's header announces. */
+    wslay_event_config_set_no_buffering(w->ctx, 1);
+    wslay_event_config_set_max_recv_msg_length(w->ctx, w->room->max_message);
+}
+
+/* Of a frame that is none wslay says good-bye without a code. Unless something is half sent, say it with the right one:
+ * it takes a new context. */
+static void close_broken(struct websocket *w)
+{
+    if (wslay_event_get_queued_msg_count(w->ctx) > 1)
+        return;
+    wslay_event_context_free(w->ctx);
+    begin(w);
+    websocket_close(w, WSLAY_CODE_PROTOCOL_ERROR);
+}
+
 struct websocket *websocket_new(struct http_socket *s, struct websocket_room *room,
                                 const struct websocket_calls *calls, void *arg)
 {
@@ -176,11 +196,7 @@ struct websocket *websocket_new(struct http_socket *s, struct websocket_room *ro
     w->room = room;
     w->calls = calls;
     w->arg = arg;
-    if (wslay_event_context_server_init(&w->ctx, &callbacks, w) != 0)
-        abort(); /* out of memory (auto.h) */
-    /* Messages are put together here: wslay would allocate what a frame's header announces. */
-    wslay_event_config_set_no_buffering(w->ctx, 1);
-    wslay_event_config_set_max_recv_msg_length(w->ctx, room->max_message);
+    begin(w);
     return w;
 }
 
@@ -212,8 +228,8 @@ static void discard(struct websocket *w)
 enum websocket_state websocket_pump(struct websocket *w)
 {
     w->budget = READ_AT_ONCE;
-    if (wslay_event_get_read_enabled(w->ctx) && !w->is_gone && wslay_event_recv(w->ctx) != 0)
-        w->is_gone = true;
+    if (wslay_event_get_read_enabled(w->ctx) && !w->is_gone && wslay_event_recv(w->ctx) != 0 && !w->is_gone)
+        close_broken(w);
     if (!w->is_gone && wslay_event_want_write(w->ctx) && wslay_event_send(w->ctx) != 0)
         w->is_gone = true;
     if (wslay_event_get_queued_msg_count(w->ctx) > MAX_REPLIES)
