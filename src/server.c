@@ -164,6 +164,13 @@ static int processors(void)
 /* They wait for the disk when an upload is complete; with several, the file system flushes for all at once. */
 static int http_threads(void) { return processors() < 2 ? 4 : processors() * 4; }
 
+/* Socket.IO's clients hear what event streams do. */
+static int listen_to(struct published **live, void *app, const char *id, struct listener *(*make)(void *ctx), void *ctx,
+                     struct err *err)
+{
+    return stream_listen(live, app, id, /* last_id */ -1, make, ctx, err);
+}
+
 int server_start(struct server **out, const struct config *c, int log_level, struct err *err)
 {
     struct server *s = mem_zalloc(sizeof *s);
@@ -256,6 +263,9 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     conductor_set_uploads(s->app.conductor,
                           &(struct upload_stopper){uploads_stop_assembly, uploads_sweep, s->app.uploads});
 
+    struct live_conf live = {(int)c->max_connections, listen_to, &s->app};
+    if (live_start(&s->app.live, &live, err) < 0)
+        return -1;
     struct http_config http = {.host = s->host,
                                .port = port,
                                .threads = c->http_threads ? (int)c->http_threads : http_threads(),
@@ -282,7 +292,9 @@ void server_drain(struct server *s)
 void server_stop(struct server *s)
 {
     server_drain(s);
+    live_stop(s->app.live);
     http_server_stop(s->http); /* streams and idle uploads: their clients come back and go on */
+    live_close(s->app.live);
     uploads_close(s->app.uploads);
     store_reader_close(s->app.reader);
     store_reader_close(s->app.list_reader);

@@ -133,8 +133,6 @@ static const struct route routes[] = {
     {"DELETE", "/assemblies/{id}", &assembly_delete},
     {"GET", "/tmpfiles/*", &files_get},
     {"HEAD", "/tmpfiles/*", &files_get},
-    {"GET", "/ws20001", &stream_get},
-    {"GET", "/ws20001/", &stream_get},
     {"POST", "/token", &token_create},
     {"GET", "/templates", .need = AUTH_SIGNED, .scope = "templates:read", .read = templates_list},
     {"POST", "/templates", .need = AUTH_SIGNED, .scope = "templates:write", .ok = "TEMPLATE_CREATED",
@@ -219,9 +217,13 @@ const struct http_handler *app_route(struct http_request *req, void *ctx)
 {
     const char *method = http_method(req), *path = http_path(req);
 
+    const struct http_handler *realtime;
+
     (void)ctx;
     if (http_query_bad(req))
         return &bad_escape;
+    if ((realtime = stream_route(req)))
+        return realtime;
     for (size_t i = 0; i < ARRAY_LEN(routes); i++)
         if ((*routes[i].method == '*' || !strcmp(routes[i].method, method)) &&
             matches(req, routes[i].pattern, path)) {

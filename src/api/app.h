@@ -5,6 +5,7 @@
 #include "api/limits.h"
 #include "config.h"
 #include "http/reply.h"
+#include "live/live.h"
 #include "store/store.h"
 #include "upload/upload.h"
 
@@ -20,6 +21,7 @@ struct app {
     const struct seal_key *seal;
     struct store_reader *list_reader; /* its own: a search may take longer than a status may wait */
     struct limits *limits;
+    struct live *live;
     const char *instance;
     struct space space;
     int port;
@@ -157,11 +159,19 @@ int job_slots(struct call *c, struct err *err);
 int queues_work(struct call *c, struct err *err);
 int bill_read(struct call *c, struct err *err);
 
+/* ---- stream.c ---- */
+/* What serves /ws and digits: the event stream, or Socket.IO on the same path. NULL: this is not such a request. */
+const struct http_handler *stream_route(struct http_request *req);
+/* Has make()'s listener hear the Assembly's events (published_listen()). *live (may be NULL): the document it hangs on
+ * now, NULL when the Assembly is in the store only. make() is not called on failure. Errors: ERR_ASSEMBLY_NOT_FOUND. */
+MUST_CHECK int stream_listen(struct published **live, struct app *app, const char *id, int64_t last_id,
+                             struct listener *(*make)(void *ctx), void *ctx, struct err *err);
+
 /* ---- handlers ---- */
 extern const struct http_handler assembly_progress_get, assembly_reserve_file, assembly_add_file;
 extern const struct http_handler assembly_create, assembly_get, assembly_delete;
 extern const struct http_handler console_get, console_enter, robots_get;
-extern const struct http_handler files_get, stream_get, token_create;
+extern const struct http_handler files_get, token_create;
 /* GET with ?method=delete, and DELETE without a body. */
 void assembly_answer(struct http_request *req, const char *id, struct published *p, int http_code);
 /* The status of a live Assembly with another `ok`. */

@@ -137,7 +137,7 @@ void outbox_send(struct conductor *c, struct live *l)
 /* notify_* in the status: of a live Assembly by an event, of one that has left memory in its stored document. */
 static void note(struct conductor *c, const struct delivery *d, json_t *keys)
 {
-    struct live *l = live_get(c, d->assembly_id);
+    struct live *l = live_awake(c, d->assembly_id);
     AUTO(json_unref) json_t *mine = keys;
     AUTO(str_done) struct str text = {0};
     struct err err;
@@ -233,7 +233,7 @@ void outbox_courier_lost(struct conductor *c)
 
 static int status_text(struct str *out, struct conductor *c, const struct delivery *d, struct err *err)
 {
-    struct live *l = live_get(c, d->assembly_id);
+    struct live *l = live_awake(c, d->assembly_id);
 
     if (!l)
         return store_status_read(out, c->conf.store, d->assembly_id, err);
@@ -306,7 +306,7 @@ void outbox_pump(struct conductor *c)
     if (c->draining)
         return;
     for (struct delivery *d = c->deliveries, *next; d; d = next) {
-        struct live *l = live_get(c, d->assembly_id);
+        struct live *l = live_awake(c, d->assembly_id);
 
         next = d->next;
         /* the message of a canceled Assembly holds its receipt */

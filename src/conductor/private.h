@@ -224,7 +224,7 @@ void settle_wait(struct conductor *c, struct live *l, conductor_reply reply, voi
  * the gaps between turns, or as soon as anybody asks for one. */
 int recover_open(struct conductor *c, struct err *err);
 /* The Assembly, woken if it sleeps; NULL: it is not open. On the conductor's thread. */
-struct live *live_get(struct conductor *c, const char *id);
+struct live *live_awake(struct conductor *c, const char *id);
 /* Others can find it now: it sleeps no more. */
 void recover_published(struct conductor *c, struct live *l);
 void recover_done(struct conductor *c);

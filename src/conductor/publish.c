@@ -6,16 +6,9 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define MAX_STREAM_QUEUE (4 << 20) /* bytes a slow reader may fall behind */
-
 struct texts {
     char **v;
     int count, cap;
-};
-
-struct told {
-    bool plain;
-    char *frame; /* as it goes over the wire */
 };
 
 struct published {
@@ -36,10 +29,10 @@ struct published {
     int text_code;
     int64_t text_us;
 
-    struct told *history; /* [seq - 1] */
+    struct told *history; /* [id - 1] */
     int told;
-    struct http_stream **streams;
-    int stream_count, stream_cap;
+    struct listener **listeners;
+    int listener_count, listener_cap;
     bool ended; /* the last event is out */
 };
 
@@ -72,9 +65,9 @@ void published_unref(struct published *p)
 {
     if (!p || --p->refs > 0)
         return;
-    for (int i = 0; i < p->stream_count; i++)
-        http_stream_end(p->streams[i]);
-    free(p->streams);
+    for (int i = 0; i < p->listener_count; i++)
+        p->listeners[i]->kind->end(p->listeners[i]);
+    free(p->listeners);
     texts_done(&p->uploads);
     texts_done(&p->tus);
     texts_done(&p->started);
@@ -85,8 +78,10 @@ void published_unref(struct published *p)
     }
     free(p->results);
     free(p->step_names);
-    for (int i = 0; i < p->told; i++)
-        free(p->history[i].frame);
+    for (int i = 0; i < p->told; i++) {
+        free((char *)p->history[i].name);
+        free((char *)p->history[i].json);
+    }
     free(p->history);
     free(p->fixed);
     free(p->head);
@@ -178,6 +173,24 @@ int64_t published_size(struct published *p)
 
 /* ---- the document ---- */
 
+struct shared_text *shared_text_new(const char *s, size_t len)
+{
+    struct shared_text *t = mem_alloc(sizeof *t + len + 1);
+
+    t->refs = 1;
+    t->len = len;
+    if (len)
+        memcpy(t->s, s, len);
+    t->s[len] = 0;
+    return t;
+}
+
+struct shared_text *shared_text_ref(struct shared_text *t)
+{
+    __atomic_add_fetch(&t->refs, 1, __ATOMIC_RELAXED);
+    return t;
+}
+
 void shared_text_unref(void *t)
 {
     struct shared_text *text = t;
@@ -246,11 +259,7 @@ static struct shared_text *render(struct published *p, int http_code, int64_t no
     }
     str_puts(&b, "}}");
 
-    struct shared_text *t = mem_alloc(sizeof *t + b.len + 1);
-    t->refs = 1;
-    t->len = b.len;
-    memcpy(t->s, b.s, b.len + 1);
-    return t;
+    return shared_text_new(b.s, b.len);
 }
 
 struct shared_text *published_text(struct published *p, int http_code)
@@ -265,8 +274,7 @@ struct shared_text *published_text(struct published *p, int http_code)
         p->text_code = http_code;
         p->text_us = now;
     }
-    struct shared_text *t = p->text;
-    __atomic_add_fetch(&t->refs, 1, __ATOMIC_RELAXED);
+    struct shared_text *t = shared_text_ref(p->text);
     pthread_mutex_unlock(&p->lock);
     return t;
 }
@@ -319,66 +327,149 @@ double published_progress(struct published *p)
     return progress;
 }
 
-/* ---- streams ---- */
+/* ---- listeners ---- */
 
-static void drop_stream(struct published *p, int i)
+bool told_is_last(const struct told *e)
 {
-    http_stream_end(p->streams[i]);
-    p->streams[i] = p->streams[--p->stream_count];
+    return !strcmp(e->name, "assembly_finished") || !strcmp(e->name, "assembly_error");
+}
+
+static void drop_listener(struct published *p, int i)
+{
+    struct listener *l = p->listeners[i];
+
+    p->listeners[i] = p->listeners[--p->listener_count];
+    l->kind->end(l);
+}
+
+/* An event in the forms it was needed in so far: there are two kinds of listeners, and thousands of each. */
+struct spoken {
+    const struct told *event;
+    struct {
+        const struct listener_kind *kind;
+        struct shared_text *text;
+    } form[2];
+};
+
+static int speak(struct spoken *s, struct listener *l)
+{
+    size_t i = 0;
+
+    while (s->form[i].kind && s->form[i].kind != l->kind)
+        i++;
+    if (!s->form[i].kind) {
+        s->form[i].kind = l->kind;
+        s->form[i].text = l->kind->encode(s->event);
+    }
+    return l->kind->hear(l, s->form[i].text);
+}
+
+static void spoken_done(struct spoken *s)
+{
+    for (size_t i = 0; i < ARRAY_LEN(s->form); i++)
+        shared_text_unref(s->form[i].text);
+}
+
+static void tell_all(struct published *p, const struct told *e)
+{
+    struct spoken s = {.event = e};
+
+    for (int i = p->listener_count - 1; i >= 0; i--)
+        if (speak(&s, p->listeners[i]) < 0 || p->ended)
+            drop_listener(p, i);
+    spoken_done(&s);
 }
 
 void published_tell(struct published *p, const char *name, const char *json)
 {
-    struct str frame = {0};
-    bool last = !strcmp(name, "assembly_finished") || !strcmp(name, "assembly_error");
+    struct told *e;
 
     pthread_mutex_lock(&p->lock);
-    if (json)
-        str_addf(&frame, "id: %d\nevent: %s\ndata: %s\n\n", p->told + 1, name, json);
-    else
-        str_addf(&frame, "id: %d\ndata: %s\n\n", p->told + 1, name);
     if ((p->told & (p->told - 1)) == 0)
-        p->history = mem_realloc(p->history,
-                                 (size_t)(p->told ? p->told * 2 : 1) * sizeof *p->history);
-    p->history[p->told++] = (struct told){!json, frame.s};
-    p->ended |= last;
-    for (int i = p->stream_count - 1; i >= 0; i--)
-        if (http_stream_write(p->streams[i], frame.s, frame.len, MAX_STREAM_QUEUE) < 0 || last)
-            drop_stream(p, i);
+        p->history = mem_realloc(p->history, (size_t)(p->told ? p->told * 2 : 1) * sizeof *p->history);
+    e = &p->history[p->told++];
+    *e = (struct told){p->told, mem_strdup(name), json ? mem_strdup(json) : NULL};
+    p->ended |= told_is_last(e);
+    tell_all(p, e);
     pthread_mutex_unlock(&p->lock);
 }
 
-void published_listen(struct published *p, struct http_stream *s, int64_t last_id)
+void published_tell_passing(struct published *p, const char *name, const char *json)
 {
-    static const char hello[] = ":ok\n\nretry: 2000\n\n";
-    int rc = http_stream_write(s, hello, sizeof hello - 1, MAX_STREAM_QUEUE);
+    pthread_mutex_lock(&p->lock);
+    if (!p->ended)
+        tell_all(p, &(struct told){p->told, name, json});
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* Without an id only what does no harm when it is heard twice (api-realtime.md 2), and how it ended. */
+static bool is_due(const struct told *e, int64_t last_id)
+{
+    return last_id >= 0 ? e->id > last_id : !e->json || told_is_last(e);
+}
+
+static int catch_up(struct listener *l, const struct told *e)
+{
+    struct shared_text *text = l->kind->encode(e);
+    int rc = l->kind->hear(l, text);
+
+    shared_text_unref(text);
+    return rc;
+}
+
+void published_listen(struct published *p, struct listener *l, int64_t last_id)
+{
+    int rc = 0;
 
     pthread_mutex_lock(&p->lock);
-    for (int i = 0; i < p->told && rc == 0; i++) {
-        bool send = last_id >= 0 ? i >= last_id : p->history[i].plain || (p->ended && i == p->told - 1);
-
-        if (send)
-            rc = http_stream_write(s, p->history[i].frame, strlen(p->history[i].frame),
-                                   MAX_STREAM_QUEUE);
-    }
+    for (int i = 0; i < p->told && rc == 0; i++)
+        if (is_due(&p->history[i], last_id))
+            rc = catch_up(l, &p->history[i]);
     if (rc < 0 || p->ended) {
-        http_stream_end(s);
+        l->kind->end(l);
     } else {
-        if (p->stream_count == p->stream_cap) {
-            p->stream_cap = p->stream_cap ? p->stream_cap * 2 : 2;
-            p->streams = mem_realloc(p->streams, (size_t)p->stream_cap * sizeof *p->streams);
+        if (p->listener_count == p->listener_cap) {
+            p->listener_cap = p->listener_cap ? p->listener_cap * 2 : 2;
+            p->listeners = mem_realloc(p->listeners, (size_t)p->listener_cap * sizeof *p->listeners);
         }
-        p->streams[p->stream_count++] = s;
+        p->listeners[p->listener_count++] = l;
     }
     pthread_mutex_unlock(&p->lock);
+}
+
+bool published_unlisten(struct published *p, struct listener *l)
+{
+    bool was_there = false;
+
+    pthread_mutex_lock(&p->lock);
+    for (int i = p->listener_count - 1; i >= 0 && !was_there; i--)
+        if (p->listeners[i] == l) {
+            p->listeners[i] = p->listeners[--p->listener_count];
+            was_there = true;
+        }
+    pthread_mutex_unlock(&p->lock);
+    return was_there;
 }
 
 void published_keep_alive(struct published *p)
 {
     pthread_mutex_lock(&p->lock);
-    for (int i = p->stream_count - 1; i >= 0; i--)
-        if (http_stream_gone(p->streams[i]) ||
-            http_stream_write(p->streams[i], ":\n\n", 3, MAX_STREAM_QUEUE) < 0)
-            drop_stream(p, i);
+    for (int i = p->listener_count - 1; i >= 0; i--)
+        if (p->listeners[i]->kind->keep_alive && p->listeners[i]->kind->keep_alive(p->listeners[i]) < 0)
+            drop_listener(p, i);
     pthread_mutex_unlock(&p->lock);
+}
+
+void listener_tell_end(struct listener *l, const json_t *status)
+{
+    const char *error = jstr(status, "error");
+    AUTO(mem_free) char *json = error ? json_text(status) : NULL;
+    const struct told all[] = {{0, "assembly_uploading_finished", NULL},
+                               {0, "assembly_upload_meta_data_extracted", NULL},
+                               {0, error ? "assembly_error" : "assembly_finished", json}};
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        if (catch_up(l, &all[i]) < 0)
+            break;
+    l->kind->end(l);
 }

@@ -1,13 +1,45 @@
-/* publish.h - what the world sees of one Assembly: its document in pieces, and the streams that listen.
+/* publish.h - what the world sees of one Assembly: its document in pieces, and who listens to its events.
  *
  * The conductor writes, HTTP threads read; a lock guards each Assembly's pieces and is held for as long as
  * copying them takes. Reading a status asks nobody and costs one copy of it; the text is kept until
  * something changes. Contract: api-status.md, api-realtime.md 1-2. */
 #pragma once
 #include "assembly/listing.h"
-#include "http/server.h"
+
+#include <stdbool.h>
+#include <stddef.h>
 
 struct published;
+
+/* Text that several hold; the last one frees it. */
+struct shared_text {
+    int refs;
+    size_t len;
+    char s[]; /* and a NUL */
+};
+struct shared_text *shared_text_new(const char *s, size_t len);
+struct shared_text *shared_text_ref(struct shared_text *t);
+void shared_text_unref(void *t);
+
+struct told {
+    int id;           /* counts up from 1; of an event in passing: the one before it; 0: none */
+    const char *name; /* "assembly_finished"... */
+    const char *json; /* NULL: a plain message, which has only a name */
+};
+bool told_is_last(const struct told *e);
+
+/* Whoever hears an Assembly's events: a server-sent stream, a Socket.IO client. All calls come under the
+ * document's lock, from any thread, and must not block. */
+struct listener {
+    const struct listener_kind *kind;
+};
+struct listener_kind {
+    /* As it goes over the wire: the same text for all of a kind. */
+    struct shared_text *(*encode)(const struct told *e);
+    int (*hear)(struct listener *l, struct shared_text *text); /* -1: gone, or too slow; end() follows */
+    int (*keep_alive)(struct listener *l);                     /* as hear(); NULL: needs none */
+    void (*end)(struct listener *l);                           /* the last call: l may be freed */
+};
 
 struct published *published_new(const char *id);
 struct published *published_ref(struct published *p);
@@ -20,18 +52,14 @@ void published_set_fixed(struct published *p, char *fixed); /* takes it */
 /* head is taken; times for the durations that grow while nothing else changes. */
 void published_set_head(struct published *p, const struct assembly *a, char *head);
 void published_fragment(struct published *p, const struct effect *e, const struct assembly *a);
-/* An event of the streams: kept for Last-Event-ID, and sent to whoever listens. */
+/* An event: kept for those who come back, and told to whoever listens. */
 void published_tell(struct published *p, const char *name, const char *json);
+/* Of the moment only: not kept and not counted, as it would not be there after a restart. */
+void published_tell_passing(struct published *p, const char *name, const char *json);
 
 int64_t published_size(struct published *p); /* about the length of its document */
 
 /* ---- anybody's side ---- */
-struct shared_text {
-    int refs;
-    size_t len;
-    char s[];
-};
-void shared_text_unref(void *t);
 /* The whole document with this http_code. The caller unrefs it. */
 struct shared_text *published_text(struct published *p, int http_code);
 bool published_is_ready(struct published *p); /* its first turn is committed */
@@ -42,8 +70,12 @@ void published_set_report(struct published *p, char *json); /* takes it */
 struct listing_figures published_figures(struct published *p);
 double published_progress(struct published *p); /* 0..1, of the jobs known so far */
 
-/* Listen: first what api-realtime.md section 2 says about late subscribers, then live. The stream belongs to
- * the published document from here on. last_id -1: none given. */
-void published_listen(struct published *p, struct http_stream *s, int64_t last_id);
-/* Comment lines that keep idle streams open; streams whose peer has left are ended. */
+/* Listen: first what api-realtime.md section 2 says about late subscribers, then live. last_id -1: none given; else
+ * everything after that one. l ends with its end(), which may come inside this call. */
+void published_listen(struct published *p, struct listener *l, int64_t last_id);
+/* Listen no more. Returns false when l has ended already; else its end() is not called any more. */
+bool published_unlisten(struct published *p, struct listener *l);
+/* Keeps idle listeners open and ends those whose peer has left. */
 void published_keep_alive(struct published *p);
+/* For an Assembly that is not in memory any more: status is its final document. l ends inside the call. */
+void listener_tell_end(struct listener *l, const json_t *status);

@@ -111,7 +111,7 @@ static struct live *wake(struct conductor *c, const char *id)
     return l;
 }
 
-struct live *live_get(struct conductor *c, const char *id)
+struct live *live_awake(struct conductor *c, const char *id)
 {
     struct live *l = map_get(&c->live, id);
 
@@ -137,7 +137,7 @@ static void wake_for(struct conductor *c, int64_t us)
     int64_t until = clock_mono_us() + us;
 
     while (c->woken < c->to_wake_count && clock_mono_us() < until && !c->failure.code)
-        live_get(c, c->to_wake[c->woken++]);
+        live_awake(c, c->to_wake[c->woken++]);
 }
 
 static void on_idle(uv_idle_t *h)

@@ -17,7 +17,7 @@ void report_tick(struct live *l)
     AUTO(mem_free) char *before = published_report(l->published);
 
     if (!before || strcmp(before, text))
-        published_tell(l->published, "assembly_execution_progress", text);
+        published_tell_passing(l->published, "assembly_execution_progress", text);
     published_set_report(l->published, text);
 }
 

@@ -223,7 +223,7 @@ static int check_credentials(struct conductor *c, const json_t *data, const char
 
 static void create(struct conductor *c, struct news *n)
 {
-    struct live *l = live_get(c, n->assembly_id);
+    struct live *l = live_awake(c, n->assembly_id);
     const char *step = NULL;
     struct err err = {0}, refused = {0};
 
@@ -286,7 +286,7 @@ static int save_upload(struct conductor *c, const struct news *n, struct err *er
 
 static void handle(struct conductor *c, struct news *n)
 {
-    struct live *l = live_get(c, n->assembly_id);
+    struct live *l = live_awake(c, n->assembly_id);
     struct err err = {0};
 
     if (n->type == EV_FILE_UPLOADED || n->type == EV_CREATED)

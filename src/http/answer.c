@@ -26,12 +26,14 @@ static void drop_body(struct http_response *r)
         r->release(r->release_arg);
     if (r->body == BODY_STREAM)
         stream_peer_gone(r->stream);
+    if (r->body == BODY_UPGRADE)
+        upgrade_fail(&r->upgrade);
     fd_close(take_fd(r->fd));
     free(take(r->content_type));
     r->body = BODY_NONE;
 }
 
-void response_free(struct http_response *r)
+void http_response_free(struct http_response *r)
 {
     if (!r)
         return;
@@ -118,6 +120,9 @@ static struct MHD_Response *body_to_mhd(struct http_response *r, struct MHD_Conn
     case BODY_STREAM:
         m = stream_response(r->stream, mhd);
         break;
+    case BODY_UPGRADE: /* the request has what is to be called */
+        m = upgrade_response();
+        break;
     }
     if (m)
         r->body = BODY_NONE;
@@ -134,7 +139,7 @@ enum MHD_Result response_queue(struct http_response *r, struct MHD_Connection *m
         drop_body(r);
     m = body_to_mhd(r, mhd);
     if (!m) {
-        response_free(r);
+        http_response_free(r);
         return MHD_NO;
     }
     if (content_type)
@@ -149,7 +154,7 @@ enum MHD_Result response_queue(struct http_response *r, struct MHD_Connection *m
         MHD_add_response_header(m, MHD_HTTP_HEADER_CONNECTION, "close");
     queued = MHD_queue_response(mhd, (unsigned)r->status, m);
     MHD_destroy_response(m);
-    response_free(r);
+    http_response_free(r);
     return queued;
 }
 
@@ -185,6 +190,6 @@ bool response_send_raw(struct http_response *r, int fd, bool is_head)
     /* We write no more. Closing fully now would answer the bytes still on their way with a reset,
      * and a reset makes the peer's kernel throw away the answer it has not read yet. */
     shutdown(fd, SHUT_WR);
-    response_free(r);
+    http_response_free(r);
     return sent >= 0 && (size_t)sent == all;
 }

@@ -231,13 +231,13 @@ static bool answer(struct http_request *req, struct http_response *r, bool is_cu
 void http_answer(struct http_request *req, struct http_response *r)
 {
     if (!answer(req, r, false))
-        response_free(r);
+        http_response_free(r);
 }
 
 void http_cut(struct http_request *req, struct http_response *r)
 {
     if (!answer(req, r, true))
-        response_free(r);
+        http_response_free(r);
 }
 
 void http_go_on(struct http_request *req)
@@ -288,6 +288,10 @@ static enum MHD_Result queue_answer(struct http_request *req)
         req->stream = r->stream;
         stream_ref(req->stream);
         req->conn->is_streaming = true;
+    }
+    if (r && r->body == BODY_UPGRADE && !req->is_head) {
+        req->upgrade = r->upgrade;
+        r->upgrade.taken = NULL;
     }
     pthread_mutex_unlock(&req->lock);
     if (!r) /* end() returned without an answer: a bug above us, but the client gets to know */
@@ -437,9 +441,10 @@ void request_completed(void *server, struct MHD_Connection *mhd, void **slot,
     is_ok = !req->is_cut && (req->phase == PHASE_QUEUED ? how == MHD_REQUEST_TERMINATED_COMPLETED_OK
                                                         : req->is_raw_sent);
     pthread_mutex_unlock(&req->lock);
-    response_free(unsent);
+    http_response_free(unsent);
     if (stream)
         stream_unref(stream);
+    upgrade_fail(&req->upgrade);
     server_conn_end(conn);
     if (req->handler) {
         if (req->handler->done)

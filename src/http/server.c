@@ -295,7 +295,8 @@ static int start_daemon(struct http_server *s, struct err *err)
     const struct http_config *conf = &s->conf;
     int threads = conf->threads > 0 ? conf->threads : 1;
     int connections = conf->max_connections > threads ? conf->max_connections : threads;
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
+                     MHD_ALLOW_UPGRADE;
     struct MHD_OptionItem options[] = {
         {MHD_OPTION_LISTEN_SOCKET, s->listen_fd, NULL},
         {MHD_OPTION_CONNECTION_LIMIT, connections, NULL},

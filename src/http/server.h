@@ -85,6 +85,7 @@ void http_request_unref(struct http_request *req);
 
 /* ---- answering ---- */
 struct http_response *http_response_new(int status);
+void http_response_free(struct http_response *r); /* one that is not used; NULL is fine */
 void http_response_header(struct http_response *r, const char *name, const char *value);
 /* Body choices; without one it is empty. text is taken over (malloc). */
 void http_response_text(struct http_response *r, const char *content_type, char *text, size_t len);
@@ -104,6 +105,19 @@ void http_go_on(struct http_request *req);
  * discards what still comes in and closes it within about a second. done() follows with CLOSED.
  * Takes r (its body must be text). Any thread; does nothing when the request is already answered. Never blocks. */
 void http_cut(struct http_request *req, struct http_response *r);
+
+/* ---- connections that leave HTTP ---- */
+struct http_socket;
+/* Answer 101 with r's headers (Upgrade among them). Once that is sent, taken(arg, s) hands the connection over, on its
+ * HTTP thread: s is the caller's until http_socket_close(). If it never comes to that, s is NULL. Exactly one call.
+ * Until it is closed the connection counts as one, and the request's done() waits. */
+void http_answer_upgrade(struct http_request *req, struct http_response *r,
+                         void (*taken)(void *arg, struct http_socket *s), void *arg);
+int http_socket_fd(const struct http_socket *s); /* non-blocking, TCP_NODELAY; closed by http_socket_close() */
+/* Bytes that came right behind the request; s keeps them. */
+size_t http_socket_early(const char **data, const struct http_socket *s);
+/* Any thread. All must be closed before http_server_stop() returns. */
+void http_socket_close(struct http_socket *s);
 
 /* ---- event streams ---- */
 /* Answer with status 200 and headers from r, body to come. The stream belongs to the caller until

@@ -68,6 +68,11 @@ struct query_arg {
     char *name, *value; /* into query_text */
 };
 
+struct upgrade {
+    void (*taken)(void *arg, struct http_socket *s); /* NULL: none, or called */
+    void *arg;
+};
+
 struct http_request {
     _Atomic(int) refs;
     struct http_server *server;
@@ -87,6 +92,7 @@ struct http_request {
     struct conn *conn;          /* the same */
     struct http_response *answer;
     struct http_stream *stream; /* once libmicrohttpd has it; a reference */
+    struct upgrade upgrade;     /* the same */
     bool is_answered;           /* there was an answer; later ones are dropped */
     bool can_go_on;             /* http_go_on() was called */
     bool is_suspended;          /* waiting, and libmicrohttpd knows */
@@ -103,7 +109,7 @@ struct http_response {
     int status;
     bool is_close;
     struct str headers; /* name NUL value NUL ... */
-    enum { BODY_NONE, BODY_TEXT, BODY_SHARED, BODY_FD, BODY_STREAM } body;
+    enum { BODY_NONE, BODY_TEXT, BODY_SHARED, BODY_FD, BODY_STREAM, BODY_UPGRADE } body;
     char *content_type;
     char *text; /* BODY_TEXT: ours; BODY_SHARED: lent */
     size_t len;
@@ -112,6 +118,7 @@ struct http_response {
     int fd;
     uint64_t offset, length;
     struct http_stream *stream;
+    struct upgrade upgrade;
 };
 
 /* server.c */
@@ -130,7 +137,6 @@ void request_wake_for_stop(struct http_request *req);
 void request_drop_stream(struct http_request *req); /* if it has one */
 
 /* answer.c */
-void response_free(struct http_response *r); /* NULL is fine */
 /* Hand r to libmicrohttpd. Frees r. */
 enum MHD_Result response_queue(struct http_response *r, struct MHD_Connection *mhd, bool is_head);
 /* Can the body go out in one piece from memory? */
@@ -138,6 +144,11 @@ bool response_is_plain(const struct http_response *r);
 /* Write r on the socket without waiting, then end our direction. Frees r. Returns whether every
  * byte went to the kernel. */
 bool response_send_raw(struct http_response *r, int fd, bool is_head);
+
+/* upgrade.c */
+struct MHD_Response *upgrade_response(void);
+/* It will not come to an upgrade any more. */
+void upgrade_fail(struct upgrade *u);
 
 /* stream.c */
 void stream_ref(struct http_stream *s);
