@@ -114,14 +114,37 @@ static int choose_workspace(struct admin *a, struct err *err)
                : 0;
 }
 
-/* Returns -1 when the command can't go on: exit with 1, err is printed. */
-static int admin_open(struct admin *a, int argc, char **argv)
+static const char credential_usage[] =
+    "credential add NAME TYPE KEY=VALUE... | list | remove NAME | rotate  [--data DIR] "
+    "[--workspace NAME]";
+static const char template_usage[] =
+    "template create NAME FILE | update NAME FILE | list | get NAME | delete NAME  [--data DIR] "
+    "[--workspace NAME] [--require-signature-auth 0|1]";
+static const char workspace_usage[] =
+    "workspace add NAME | list  [--data DIR]";
+static const char key_usage[] =
+    "key add [SCOPE...] | list | delete ID  [--data DIR] [--workspace NAME] [--description TEXT] "
+    "[--require-signature-auth 0|1]";
+
+static int usage(FILE *f, const char *text)
+{
+    fprintf(f, "usage: workcell %s\n", text);
+    return f == stdout ? 0 : 2;
+}
+
+/* Returns -1 when the command can't go on: exit with 1, err is printed; 1 when only its usage was asked for, which
+ * needs no data directory. */
+static int admin_open(struct admin *a, int argc, char **argv, const char *text)
 {
     struct err err;
 
     *a = (struct admin){.lock_fd = -1, .arena = arena_new()};
     if (sort_words(a, argc, argv, &err) < 0)
         return fail(&err), -1;
+    if (a->config.help) {
+        usage(stdout, text);
+        return 1;
+    }
     AUTO(mem_free) char *db = mem_printf("%s/workcell.db", a->config.data);
     a->key_file = mem_printf("%s/credentials.key", a->config.data);
     if (server_lock_dir(&a->lock_fd, a->config.data, &err) < 0) {
@@ -150,11 +173,6 @@ static bool is(const struct admin *a, const char *verb, int min_words, int max_w
     return a->count && !strcmp(a->words[0], verb) && a->count >= min_words && a->count <= max_words;
 }
 
-static int usage(const char *text)
-{
-    fprintf(stderr, "usage: workcell %s\n", text);
-    return 2;
-}
 
 /* ---- credentials ---- */
 
@@ -215,8 +233,8 @@ int command_credential(int argc, char **argv)
     struct err err;
     int rc;
 
-    if (admin_open(&a, argc, argv) < 0)
-        return 1;
+    if ((rc = admin_open(&a, argc, argv, credential_usage)) != 0)
+        return rc < 0;
     if (is(&a, "add", 3, 64)) {
         rc = credential_add(&a, &err);
     } else if (is(&a, "list", 1, 1)) {
@@ -230,8 +248,7 @@ int command_credential(int argc, char **argv)
         if (rc == 0)
             printf("everything is sealed with a new key, in %s\n", a.key_file);
     } else {
-        return usage("credential add NAME TYPE KEY=VALUE... | list | remove NAME | rotate  [--data DIR] "
-                     "[--workspace NAME]");
+        return usage(stderr, credential_usage);
     }
     return rc < 0 ? fail(&err) : 0;
 }
@@ -336,8 +353,8 @@ int command_template(int argc, char **argv)
     struct err err;
     int rc;
 
-    if (admin_open(&a, argc, argv) < 0)
-        return 1;
+    if ((rc = admin_open(&a, argc, argv, template_usage)) != 0)
+        return rc < 0;
     if (is(&a, "create", 3, 3) || is(&a, "update", 3, 3)) {
         rc = template_put(&a, *a.words[0] == 'c', &err);
     } else if (is(&a, "list", 1, 1)) {
@@ -349,8 +366,7 @@ int command_template(int argc, char **argv)
     } else if (is(&a, "delete", 2, 2)) {
         rc = template_remove(&a, &err);
     } else {
-        return usage("template create NAME FILE | update NAME FILE | list | get NAME | delete NAME  [--data DIR] "
-                     "[--workspace NAME] [--require-signature-auth 0|1]");
+        return usage(stderr, template_usage);
     }
     return rc < 0 ? fail(&err) : 0;
 }
@@ -413,14 +429,14 @@ int command_workspace(int argc, char **argv)
     struct err err;
     int rc;
 
-    if (admin_open(&a, argc, argv) < 0)
-        return 1;
+    if ((rc = admin_open(&a, argc, argv, workspace_usage)) != 0)
+        return rc < 0;
     if (is(&a, "add", 2, 2))
         rc = workspace_add(&a, &err);
     else if (is(&a, "list", 1, 1))
         rc = store_workspaces(a.store, print_workspace, NULL, &err);
     else
-        return usage("workspace add NAME | list  [--data DIR]");
+        return usage(stderr, workspace_usage);
     return rc < 0 ? fail(&err) : 0;
 }
 
@@ -482,8 +498,8 @@ int command_key(int argc, char **argv)
     struct err err;
     int rc;
 
-    if (admin_open(&a, argc, argv) < 0)
-        return 1;
+    if ((rc = admin_open(&a, argc, argv, key_usage)) != 0)
+        return rc < 0;
     if (is(&a, "add", 1, 64))
         rc = key_add(&a, &err);
     else if (is(&a, "list", 1, 1))
@@ -491,7 +507,6 @@ int command_key(int argc, char **argv)
     else if (is(&a, "delete", 2, 2))
         rc = key_delete(&a, &err);
     else
-        return usage("key add [SCOPE...] | list | delete ID  [--data DIR] [--workspace NAME] [--description TEXT] "
-                     "[--require-signature-auth 0|1]");
+        return usage(stderr, key_usage);
     return rc < 0 ? fail(&err) : 0;
 }

@@ -314,11 +314,12 @@ int command_run(int argc, char **argv)
 
     flags[0] = argv[0];
     int nw = sort_args(&j, argc, argv, words, flags, &nf);
-    if (nw < 1 || !j.out) {
-        fputs("usage: workcell run INSTRUCTIONS.json [FILE...] -o DIR [settings]\n", stderr);
-        return EXIT_USAGE;
+    bool known = config_load(&c, a, nf, flags, environ, &err) == 0;
+    if ((known && c.help) || nw < 1 || !j.out) {
+        fputs("usage: workcell run INSTRUCTIONS.json [FILE...] -o DIR [settings]\n", known && c.help ? stdout : stderr);
+        return known && c.help ? 0 : EXIT_USAGE;
     }
-    if (config_load(&c, a, nf, flags, environ, &err) < 0)
+    if (!known)
         return fail(&err, EXIT_USAGE);
     AUTO(json_unref) json_t *params = read_instructions(words[0], &err);
     if (!params)

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { createHmac } from 'node:crypto'
 import fs from 'node:fs'
 import http from 'node:http'
+import os from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
 import { ApiError, mergeTemplateContent, Transloadit } from 'transloadit'
@@ -794,4 +795,15 @@ test('the commands work on the data directory of a stopped server, and say so wh
   await s.stop()
   fs.writeFileSync(path.join(s.dir, 'credentials.key'), before)
   refuses(/not the one/, 'key', 'list')
+})
+
+test('--help of a command is answered without a data directory, and makes none', () => {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-e2e-help-'))
+  for (const command of ['credential', 'template', 'workspace', 'key', 'serve', 'doctor', 'fsck', 'run']) {
+    const r = spawnSync(binary, [command, '--help'], { cwd: dir, encoding: 'utf8' })
+    assert.equal(r.status, 0, `${command}: ${r.stderr}`)
+    assert.match(r.stdout, /workcell/, command)
+  }
+  assert.deepEqual(fs.readdirSync(dir), [])
+  fs.rmSync(dir, { recursive: true })
 })
