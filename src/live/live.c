@@ -270,7 +270,8 @@ int live_start(struct live **out, const struct live_conf *conf, struct err *err)
     if (l->epoll < 0 || l->bell < 0 || epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->bell, &e) < 0 ||
         (errno = pthread_create(&l->thread, NULL, run, l)) != 0) {
         err_errno(err, "start the thread for WebSockets");
-        l->has_ended = l->stopping = true;
+        l->stopping = true;
+        l->has_ended = true;
         live_close(l);
         return -1;
     }
