@@ -1,0 +1,154 @@
+// Uppy as it is on people's pages, in a real browser: each version with its Dashboard, against the real server.
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import fs from 'node:fs'
+import { after, before, describe, test } from 'node:test'
+import { picture, Server, sleep } from '../e2e/server.mjs'
+import { bundle, out, versions } from './bundle.mjs'
+import { openBrowser, openSite, Tab } from './site.mjs'
+
+const small = { ':original': { robot: '/upload/handle' }, small: { robot: '/image/resize', use: ':original', width: 60, result: true } }
+const huge = { ':original': { robot: '/upload/handle' }, huge: { robot: '/image/resize', use: ':original', width: 9000, format: 'avif', result: true } }
+const stored = { ':original': { robot: '/upload/handle', result: true } }
+const photo = (name) => ({ name, mimeType: 'image/png', buffer: fs.readFileSync(picture) })
+const bytes = (name, size) => ({ name, mimeType: 'application/octet-stream', buffer: randomBytes(size) })
+
+let browser
+let site
+before(async () => {
+  fs.mkdirSync(out, { recursive: true })
+  await Promise.all([...versions.map(bundle), openBrowser().then((b) => { browser = b }), openSite().then((s) => { site = s })])
+})
+after(async () => {
+  await browser?.close()
+  site?.close()
+})
+
+async function begin(t, version, steps, { server, ...options } = {}) {
+  const s = server || await Server.start(t, { args: ['--require-signature'] })
+  const tab = await Tab.open(t, browser, site, version, { service: s.url, params: { steps }, ...options })
+  return { s, tab }
+}
+const created = (tab) => tab.until('an Assembly', (seen) => seen.assemblies[0])
+const halfway = (s, id, share) => s.until(id, (a) => a.tus_uploads.some((u) => u.offset > u.size * share), 20000)
+
+async function isCanceled(s, id) {
+  const status = await s.until(id, (a) => a.ok === 'ASSEMBLY_CANCELED', 10000)
+  for (const end = Date.now() + 3000; s.busyWorkers().length || s.partialUploads().length; await sleep(50)) {
+    assert.ok(Date.now() < end, `left: ${s.busyWorkers()} ${s.partialUploads()}`)
+  }
+  return status
+}
+
+describe('Uppy', { concurrency: 2 }, () => {
+  for (const version of versions) {
+    test(`Uppy ${version}: two files, signed; metadata, encoding, results`, async (t) => {
+      const { s, tab } = await begin(t, version, small)
+      await tab.add([photo('one.png'), photo('two \u{1F600}.png')])
+      await tab.upload()
+      const complete = await tab.until('completion', (seen) => seen.complete)
+      assert.deepEqual(complete, { successful: 2, failed: 0, transloadit: ['ASSEMBLY_COMPLETED'] })
+      const seen = await tab.seen()
+      assert.equal(seen.results.length, 2)
+      assert.deepEqual([...seen.results], ['small', 'small'])
+      for (const once of ['transloadit:assembly-created', 'transloadit:complete']) assert.equal(seen.events.filter((e) => e === once).length, 1, once)
+      assert.equal(seen.events.filter((e) => e === 'transloadit:upload').length, 2)
+      assert.ok(seen.events.indexOf('transloadit:assembly-executing') > seen.events.lastIndexOf('transloadit:upload'))
+      await tab.page.locator('.uppy-StatusBar.is-complete').waitFor()
+      await tab.picture('done')
+      const status = await s.get(seen.assemblies[0])
+      assert.equal(status.uploads[0].meta.width, 512)
+      assert.deepEqual(tab.console.filter((l) => /uncaught|CORS|socket|deprecat.*transloadit/i.test(l)), [])
+    })
+
+    test(`Uppy ${version}: pause and resume`, async (t) => {
+      const { s, tab } = await begin(t, version, stored)
+      await tab.throttle(1.5e6)
+      await tab.add(bytes('large.bin', 4e6))
+      await tab.upload()
+      const id = await created(tab)
+      await halfway(s, id, 0.2)
+      await tab.pauseOrResume()
+      await sleep(500)
+      const [at] = (await s.get(id)).tus_uploads
+      await sleep(700)
+      const [later] = (await s.get(id)).tus_uploads
+      assert.equal(later.offset, at.offset, 'paused')
+      assert.ok(at.offset < 4e6)
+      await tab.picture('paused')
+      await tab.pauseOrResume()
+      const complete = await tab.until('completion', (seen) => seen.complete)
+      assert.equal(complete.successful, 1)
+      assert.equal((await s.get(id)).uploads[0].size, 4e6)
+    })
+
+    test(`Uppy ${version}: cancel during the upload`, async (t) => {
+      const { s, tab } = await begin(t, version, stored)
+      await tab.throttle(1.5e6)
+      await tab.add(bytes('large.bin', 6e6))
+      await tab.upload()
+      const id = await created(tab)
+      await halfway(s, id, 0.1)
+      await tab.cancel()
+      await isCanceled(s, id)
+      await tab.picture('canceled')
+    })
+
+    test(`Uppy ${version}: cancel during the encoding`, async (t) => {
+      const { s, tab } = await begin(t, version, huge)
+      await tab.add(photo('a.png'))
+      await tab.upload()
+      const id = await created(tab)
+      await s.until(id, (a) => a.ok === 'ASSEMBLY_EXECUTING')
+      for (const end = Date.now() + 10000; !s.busyWorkers().length; await sleep(20)) assert.ok(Date.now() < end, 'no job')
+      await sleep(300)
+      await tab.picture('encoding')
+      await tab.cancel()
+      await isCanceled(s, id)
+    })
+
+    test(`Uppy ${version}: the server dies during the upload and comes back`, async (t) => {
+      const { s, tab } = await begin(t, version, small)
+      await tab.throttle(4e5)
+      await tab.add([photo('one.png'), photo('two.png')])
+      await tab.upload()
+      const id = await created(tab)
+      await halfway(s, id, 0.2)
+      await s.kill9()
+      await sleep(700)
+      await tab.picture('lost')
+      await s.boot()
+      await tab.throttle(0)
+      // Some versions go on by themselves, others offer "Retry", which may be a new Assembly for what was not yet in.
+      await tab.until('completion', async (seen) => {
+        if (await tab.retry().isVisible()) await tab.retry().click()
+        return seen.events.includes('transloadit:complete') && (await tab.files()).every((f) => !f.error)
+      }, 30000)
+      const done = (await Promise.all((await tab.seen()).assemblies.map((a) => s.get(a)))).filter((a) => a.ok === 'ASSEMBLY_COMPLETED')
+      const results = done.flatMap((a) => a.results.small)
+      assert.deepEqual([...new Set(results.map((r) => r.name))].sort(), ['one.png', 'two.png'])
+      assert.equal(new Set(done.flatMap((a) => a.uploads).map((u) => u.md5hash)).size, 1, 'whole files')
+    })
+  }
+
+  const newest = versions.at(-1)
+  test(`Uppy ${newest}: Golden Retriever goes on after the page was closed in mid-upload`, async (t) => {
+    const { s, tab } = await begin(t, newest, small, { golden: true })
+    await tab.throttle(4e5)
+    await tab.add([photo('one.png'), photo('two.png')])
+    await tab.upload()
+    const id = await created(tab)
+    await halfway(s, id, 0.3)
+    await sleep(1000) // it writes down what it has, now and then
+    await tab.load()
+    await tab.throttle(0)
+    await tab.until('its memory', (seen) => seen.events.includes('restored'))
+    await tab.picture('restored')
+    await tab.upload()
+    const complete = await tab.until('completion', (seen) => seen.complete)
+    assert.equal(complete.successful, 2)
+    const status = await s.get(id)
+    assert.equal(status.ok, 'ASSEMBLY_COMPLETED', 'the Assembly of before')
+    assert.equal(status.results.small.length, 2)
+  })
+})
