@@ -261,7 +261,7 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     if (uploads_open(&s->app.uploads, &uploads, s->store, err) < 0)
         return -1;
     conductor_set_uploads(s->app.conductor,
-                          &(struct upload_stopper){uploads_stop_assembly, uploads_sweep, s->app.uploads});
+                          &(struct upload_stopper){uploads_stop_assembly, uploads_tell, uploads_sweep, s->app.uploads});
 
     struct live_conf live = {(int)c->max_connections, listen_to, &s->app};
     if (live_start(&s->app.live, &live, err) < 0)

@@ -16,6 +16,7 @@ struct conductor;
 /* What ends uploads of an Assembly that is over (the upload room; called on a thread of the pool). */
 struct upload_stopper {
     void (*stop)(void *ctx, const char *assembly_id, const char *code, int *stopped, int64_t *bytes_freed);
+    void (*tell)(void *ctx);  /* ten times a second, on the conductor's thread: post what is due; never waits */
     void (*sweep)(void *ctx); /* now and then: forget what has expired */
     void *ctx;
 };

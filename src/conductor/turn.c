@@ -606,6 +606,8 @@ static void on_tick(uv_timer_t *t)
     recover_stale(c);
     space_watch(c);
     outbox_pump(c);
+    if (c->uploads.tell)
+        c->uploads.tell(c->uploads.ctx);
     if (c->ticks == 1)
         sweep_uploads(c);
     if (c->ticks % 10)

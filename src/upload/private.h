@@ -38,6 +38,9 @@ struct upload {
     uint64_t generation;         /* who may write */
     struct http_request *holder; /* the request that writes, a reference; NULL: none */
     int64_t told_us;             /* when the conductor heard of the offset last */
+
+    struct upload *next_untold; /* guarded by uploads.lock */
+    bool untold;                /* in that list, which has a reference */
 };
 
 struct uploads {
@@ -46,6 +49,7 @@ struct uploads {
     struct map by_id;       /* struct upload, one reference */
     struct map by_assembly; /* first struct upload of the list */
     struct body_watch *bodies;
+    struct upload *untold; /* the conductor has not heard of their last bytes */
 };
 
 /* uploads.c */
@@ -63,6 +67,9 @@ void upload_forget(struct upload *p);
 /* All bytes are in: the data becomes a blob and goes to the conductor; reply must call upload_handed_over().
  * Locked by the caller. -1: nothing was posted. */
 MUST_CHECK int upload_hand_over(struct upload *p, conductor_reply reply, void *ctx, struct err *err);
+/* The conductor hears of the offset now, or, when it has just heard, a little later: also when no byte follows. Locked
+ * by the caller. */
+void upload_tell_offset(struct upload *p, bool now);
 /* Locked by the caller. Open again: the store refused, nothing is acknowledged. */
 void upload_handed_over(struct upload *p, const struct err *err);
 

@@ -8,7 +8,6 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-#define TELL_EVERY_US (SECOND_US / 4)
 
 /* One request. */
 struct tus {
@@ -318,21 +317,6 @@ static enum http_next finish(struct tus *t)
     return HTTP_WAIT;
 }
 
-static void tell_offset(struct tus *t, bool now)
-{
-    struct upload *p = t->upload;
-    int64_t mono = clock_mono_us();
-
-    if (!*p->assembly_id || (!now && mono - p->told_us < TELL_EVERY_US))
-        return;
-    p->told_us = mono;
-    conductor_post(t->all->conf.conductor,
-                   &(struct conductor_news){.assembly_id = p->assembly_id,
-                                            .type = EV_UPLOAD_OFFSET,
-                                            .data = json_pack("{s:s,s:I}", "id", p->id, "offset",
-                                                              (json_int_t)p->offset)});
-}
-
 /* ---- bytes ---- */
 
 static int parse_checksum(struct tus *t, const char *header)
@@ -379,7 +363,7 @@ static int on_body(struct http_request *req, const char *data, size_t len)
         EVP_DigestUpdate(t->checksum, data, len);
     } else {
         p->offset = p->spool.size;
-        tell_offset(t, false);
+        upload_tell_offset(p, false);
     }
     pthread_mutex_unlock(&p->lock);
     if (cut)
@@ -433,7 +417,7 @@ static enum http_next on_end(struct http_request *req)
     else if (p->state == UPLOAD_OPEN && p->length >= 0 && p->offset == p->length)
         next = finish(t);
     else {
-        tell_offset(t, true);
+        upload_tell_offset(p, true);
         http_answer(req, progress_answer(t));
     }
     let_go(t);
@@ -456,7 +440,7 @@ static void on_done(struct http_request *req, enum http_outcome outcome)
                     upload_discard(p);
             }
             if (outcome == HTTP_DONE_CLOSED)
-                tell_offset(t, true);
+                upload_tell_offset(p, true);
         }
         let_go(t);
         pthread_mutex_unlock(&p->lock);

@@ -32,6 +32,9 @@ void uploads_close(struct uploads *u);
 void uploads_stop_assembly(void *uploads, const char *assembly_id, const char *code, int *stopped,
                            int64_t *bytes_freed);
 
+/* Offsets that the conductor has not heard of yet. Ten times a second, on any thread; never waits. */
+void uploads_tell(void *uploads);
+
 /* Forgets uploads whose time is over, and their bytes; answers 404 from then on. Hands over and removes what a process
  * that was killed did not come to. At the start, and once a minute. */
 void uploads_sweep(void *uploads);

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define TELL_EVERY_US (SECOND_US / 4)
+
 static const struct log log_ctx = {"room", "upload", NULL};
 
 char *uploads_path(struct uploads *u, const char *id) { return mem_printf("%s/%s", u->conf.dir, id); }
@@ -214,6 +216,63 @@ void uploads_close(struct uploads *u)
         map_done(&u->by_assembly);
     }
     free(u);
+}
+
+static void mark_untold(struct upload *p)
+{
+    struct uploads *u = p->all;
+
+    pthread_mutex_lock(&u->lock);
+    if (!p->untold) {
+        p->untold = true;
+        p->refs++;
+        p->next_untold = u->untold;
+        u->untold = p;
+    }
+    pthread_mutex_unlock(&u->lock);
+}
+
+void upload_tell_offset(struct upload *p, bool now)
+{
+    int64_t mono = clock_mono_us();
+
+    if (!*p->assembly_id)
+        return;
+    if (!now && mono - p->told_us < TELL_EVERY_US) {
+        mark_untold(p);
+        return;
+    }
+    p->told_us = mono;
+    conductor_post(p->all->conf.conductor,
+                   &(struct conductor_news){.assembly_id = p->assembly_id,
+                                            .type = EV_UPLOAD_OFFSET,
+                                            .data = json_pack("{s:s,s:I}", "id", p->id, "offset",
+                                                              (json_int_t)p->offset)});
+}
+
+void uploads_tell(void *uploads)
+{
+    struct uploads *u = uploads;
+    struct upload *p;
+
+    pthread_mutex_lock(&u->lock);
+    p = u->untold;
+    u->untold = NULL;
+    pthread_mutex_unlock(&u->lock);
+    for (struct upload *next; p; p = next) {
+        next = p->next_untold;
+        pthread_mutex_lock(&u->lock);
+        p->untold = false; /* from here on it may be in the new list */
+        pthread_mutex_unlock(&u->lock);
+        if (pthread_mutex_trylock(&p->lock) == 0) {
+            if (p->state == UPLOAD_OPEN)
+                upload_tell_offset(p, false);
+            pthread_mutex_unlock(&p->lock);
+        } else { /* bytes are being written: the next time */
+            mark_untold(p);
+        }
+        upload_unref(p);
+    }
 }
 
 /* A running PATCH is told that its Assembly is over. */

@@ -172,3 +172,19 @@ test('max_size and max_number_of_files fail the Assembly as soon as they are kno
   const c = await s.create(steps, { files: { x: 'more than ten bytes' }, params: { auth: { key: 'test-key', max_size: 10 } } })
   assert.equal(c.error, 'MAX_SIZE_EXCEEDED')
 })
+
+test('the status tells of the last byte of an upload that stalls', async (t) => {
+  const s = await Server.start(t)
+  const a = await s.create(steps, { expected: 1 })
+  const loc = await s.tusCreate(a, 10000)
+  const c = s.raw()
+  c.write(`PATCH ${new URL(loc).pathname} HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: 10000\r\n\r\n`)
+  for (let i = 0; i < 4; i++) {
+    c.write(randomBytes(1000))
+    await sleep(30)
+  }
+  const st = await s.until(a.assembly_id, (st) => st.tus_uploads[0].offset === 4000, 2000)
+  assert.equal(st.bytes_received, a.bytes_received + 4000)
+  c.destroy()
+  await s.cancel(a.assembly_id)
+})
