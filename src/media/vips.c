@@ -10,7 +10,14 @@
 #include <sys/stat.h>
 #include <vips/vips.h>
 
+struct watch {
+    void (*fn)(void *ctx, double done);
+    void *ctx;
+    double from, to;
+};
+
 struct image {
+    struct watch watch;
     VipsImage **frame;
     int count;
     int64_t frames_in_file;
@@ -347,15 +354,52 @@ int image_shrink_on_load(struct image *img, int64_t w, int64_t h, struct err *er
     return 0;
 }
 
-static int render_one(VipsImage *in, VipsImage **out)
+void image_watch(struct image *img, void (*fn)(void *ctx, double done), void *ctx, double from, double to)
 {
-    *out = vips_image_copy_memory(in);
+    img->watch = (struct watch){fn, ctx, from, to};
+}
+
+static void on_eval(VipsImage *v, VipsProgress *p, struct watch *w)
+{
+    (void)v;
+    w->fn(w->ctx, w->from + (w->to - w->from) * p->percent / 100.0);
+}
+
+/* libvips tells of v's evaluation, and of nothing made from it later. */
+static void watch_begin(VipsImage *v, struct watch *w)
+{
+    if (!w->fn)
+        return;
+    vips_image_set_progress(v, TRUE);
+    g_signal_connect(v, "eval", G_CALLBACK(on_eval), w);
+}
+
+static void watch_end(VipsImage *v, struct watch *w)
+{
+    if (!w->fn)
+        return;
+    g_signal_handlers_disconnect_by_data(v, w);
+    vips_image_set_progress(v, FALSE);
+}
+
+static int render_one(struct image *img, int i, VipsImage **out)
+{
+    struct watch part = img->watch;
+    double step = (part.to - part.from) / img->count;
+
+    part.from += step * i;
+    part.to = part.from + step;
+    watch_begin(img->frame[i], &part);
+    *out = vips_image_copy_memory(img->frame[i]);
+    watch_end(img->frame[i], &part);
+    if (*out)
+        vips_image_set_progress(*out, FALSE);
     return *out ? 0 : -1;
 }
 
 int image_render(struct image *img, struct err *err)
 {
-    EACH(img, "cannot decode the image", render_one(in, &now));
+    EACH(img, "cannot decode the image", render_one(img, f_, &now));
     return 0;
 }
 
@@ -897,7 +941,9 @@ int image_save(struct image *img, const char *path, const struct image_save *how
     VipsImage *v = joined(img, how);
     if (!v)
         return vips_fail(err, "cannot write the image");
+    watch_begin(v, &img->watch);
     int rc = save_joined(v, path, how, err);
+    watch_end(v, &img->watch);
     g_object_unref(v);
     return rc;
 }

@@ -38,6 +38,11 @@ MUST_CHECK int image_open(struct image **out, const char *path, const struct ima
 void image_free(struct image *img);
 DEFINE_AUTO(struct image *, image_free)
 
+/* How far the work on pixels is: fn hears libvips' own count while it decodes, changes and writes, as a share of from..to
+ * (0 to 1; several frames share it). Copies of the image are watched as well. fn NULL: nobody listens. Some writers (AVIF, HEIC) take
+ * all pixels first and then say nothing until they are done. */
+void image_watch(struct image *img, void (*fn)(void *ctx, double done), void *ctx, double from, double to);
+
 int64_t image_width(const struct image *img); /* px, as stored; of one frame */
 int64_t image_height(const struct image *img);
 int image_frames(const struct image *img); /* loaded */

@@ -221,6 +221,8 @@ static int emit_crop(struct robot_job *job, const struct image *img, const struc
         err);
 }
 
+static void on_pixels(void *job, double done) { robot_progress(job, done); }
+
 static int facedetect_run(struct robot_job *job, const void *opts, struct err *err)
 {
     const struct facedetect_opts *o = opts;
@@ -236,9 +238,10 @@ static int facedetect_run(struct robot_job *job, const void *opts, struct err *e
         return err_set(err, ERR_INPUT, "the file '%s' is empty", in->name);
     if (read_faces(&wanted, &index, o->faces, err) < 0 || image_open(&img, in->path, &how, err) < 0)
         return -1;
+    image_watch(img, on_pixels, job, 0, 0.3);
     if (image_autorotate(img, err) < 0 || image_render(img, err) < 0)
         return -1;
-    robot_progress(job, 0.3);
+    image_watch(img, NULL, NULL, 0, 0);
     if ((n = find(found, img, o->min_confidence, err)) < 0)
         return -1;
     n = pick(found, n, wanted, index);

@@ -636,6 +636,11 @@ static int finish_colors(struct image *img, const struct resize_opts *o, const c
     return 0;
 }
 
+/* The rest is for writing the file. */
+#define SHARE_OF_PIXELS 0.6
+
+static void on_pixels(void *job, double done) { robot_progress(job, done); }
+
 static int emit(struct robot_job *job, struct image *img, const char *format, bool as_input,
                 const struct resize_opts *o, struct err *err)
 {
@@ -658,7 +663,10 @@ static int emit(struct robot_job *job, struct image *img, const char *format, bo
     };
 
     /* From the pixels in memory, so that nobody has to decode the result again. */
-    if (image_render(img, err) < 0 || image_save(img, path, &save, err) < 0 ||
+    if (image_render(img, err) < 0)
+        return -1;
+    image_watch(img, on_pixels, job, SHARE_OF_PIXELS, 1);
+    if (image_save(img, path, &save, err) < 0 ||
         image_meta(meta, img, o->output_meta, err) < 0 || meta_add_dates(meta, path, true, err) < 0)
         return -1;
     return robot_emit(
@@ -689,6 +697,7 @@ static int resize_run(struct robot_job *job, const void *opts, struct err *err)
     if (image_open(&img, in->path, &how, err) < 0)
         return -1;
 
+    image_watch(img, on_pixels, job, 0, SHARE_OF_PIXELS);
     const char *format = o->format ? formats[o->format] : image_format(img);
     bool as_input = !o->format;
     if (!image_can_write(format))
@@ -700,7 +709,6 @@ static int resize_run(struct robot_job *job, const void *opts, struct err *err)
         return -1;
     if (image_to_srgb(img, err) < 0)
         return -1;
-    robot_progress(job, 0.5);
     if (recolor(img, o, err) < 0 || blur(img, o, err) < 0 ||
         finish_colors(img, o, format, bg, was_gray, err) < 0)
         return -1;

@@ -11,6 +11,8 @@
 #define MAX_FILES 64
 
 struct robot_job {
+    double progress;
+    int progress_steps;
     struct arena *arena;
     char dir[64];
     struct robot_input in[MAX_FILES];
@@ -133,7 +135,13 @@ const json_t *robot_settings(const struct robot_job *j) { return j->settings; }
 void robot_progress(struct robot_job *j, double fraction)
 {
     assert(fraction >= 0 && fraction <= 1);
+    if (fraction > j->progress) {
+        j->progress = fraction;
+        j->progress_steps++;
+    }
 }
+
+int host_progress_steps(const struct robot_job *j) { return j->progress_steps; }
 
 const char *robot_out_path(struct robot_job *j, const char *ext)
 {

@@ -28,5 +28,6 @@ MUST_CHECK int host_run(struct robot_job *job, const char *robot, const char *st
 /* The same with one input and no care for leftovers of earlier runs. */
 MUST_CHECK int host_run_on(struct robot_job *job, const char *robot, const char *step,
                            const char *path, struct err *err);
+int host_progress_steps(const struct robot_job *job); /* how often a Robot told a higher share, all runs */
 int host_output_count(const struct robot_job *job);
 const struct host_output *host_output(const struct robot_job *job, int i);

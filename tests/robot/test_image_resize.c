@@ -492,6 +492,22 @@ static void shrink_on_load_costs_no_visible_quality(void **state)
     }
 }
 
+/* Half way through the pixels is half way: libvips is asked, not guessed. */
+static void progress_comes_from_the_pixels(void **state)
+{
+    static const char *const steps[] = {"{\"width\":1500,\"format\":\"png\"}", "{\"width\":1500,\"format\":\"jpg\"}",
+                                        "{\"format\":\"webp\",\"blur\":\"0x2\"}",
+                                        "{\"rotation\":30,\"format\":\"tiff\"}"};
+
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        AUTO(host_free) struct robot_job *j = host_new();
+
+        run_ok(j, steps[i], picture_make(j, "in.png", 1200, 900, false));
+        if (host_progress_steps(j) < 10)
+            fail_msg("%s: told %d times", steps[i], host_progress_steps(j));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -513,6 +529,7 @@ int main(void)
         cmocka_unit_test(a_truncated_photograph_is_an_error),
         cmocka_unit_test(svg_is_drawn_and_fetches_nothing),
         cmocka_unit_test(shrink_on_load_costs_no_visible_quality),
+        cmocka_unit_test(progress_comes_from_the_pixels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
