@@ -62,7 +62,7 @@ static const struct setting settings[] = {
     ENUM(log_level, log_levels, "info", "Least important lines to log."),
     ENUM(log_format, log_formats, "text", "Form of log lines."),
     INT(http_threads, "0", "Threads serving requests. 0: four times the cores.", .max = 1024),
-    INT(max_connections, "4096", "Connections at a time.", .min = 1, .max = 1000000),
+    INT(max_connections, "8192", "Connections at a time.", .min = 1, .max = 1000000),
     INT(idle_timeout_s, "75", "Close a connection that is silent for so long.", .min = 1, .max = 86400),
     INT(header_timeout_s, "20", "Time a client has to send a request's headers.", .min = 1, .max = 86400),
     INT(workers_media, "0", "Processes for media jobs. 0: as many as cores.", .max = 1024),

@@ -353,13 +353,13 @@ static void check_clock(struct doctor *d, int64_t newest_us)
 static void check_limits(struct doctor *d)
 {
     struct rlimit files, procs;
-    int64_t want = d->config->max_connections + d->config->workers_transfer + 256;
+    int64_t want = server_files_needed(d->config);
 
     getrlimit(RLIMIT_NOFILE, &files);
     getrlimit(RLIMIT_NPROC, &procs);
-    say(d, (int64_t)files.rlim_cur < want ? WARN : OK, "limits.files",
-        "Raise it (LimitNOFILE= of systemd, ulimit -n), or lower max_connections.",
-        "%lld open files, max_connections %lld needs %lld", (long long)files.rlim_cur,
+    say(d, files.rlim_max < (rlim_t)want ? WARN : OK, "limits.files",
+        "Raise it (LimitNOFILE= of systemd, ulimit -Hn), or lower max_connections.",
+        "%lld open files, max_connections %lld needs %lld", (long long)files.rlim_max,
         (long long)d->config->max_connections, (long long)want);
     say(d, procs.rlim_cur != RLIM_INFINITY && procs.rlim_cur < 512 ? WARN : OK, "limits.processes",
         "Raise it (LimitNPROC= of systemd, ulimit -u).", "%lld processes",

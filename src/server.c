@@ -10,10 +10,13 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define BUILD_ID "1"
+
+static const struct log log_ctx = {"room", "server", NULL};
 
 struct server {
     struct app app;
@@ -164,6 +167,26 @@ static int processors(void)
 /* They wait for the disk when an upload is complete; with several, the file system flushes for all at once. */
 static int http_threads(void) { return processors() < 2 ? 4 : processors() * 4; }
 
+int64_t server_files_needed(const struct config *c)
+{
+    return c->max_connections + c->workers_transfer + 256;
+}
+
+/* The soft limit is there for programs that use select(); we may have as many files as the hard one says. */
+static void raise_file_limit(const struct config *c)
+{
+    struct rlimit files;
+    rlim_t want = (rlim_t)server_files_needed(c);
+
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= want)
+        return;
+    files.rlim_cur = files.rlim_max < want ? files.rlim_max : want;
+    setrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_cur < want)
+        log_warn(&log_ctx, "max_connections needs %llu open files, and %llu are allowed",
+                 (unsigned long long)want, (unsigned long long)files.rlim_cur);
+}
+
 /* Socket.IO's clients hear what event streams do. */
 static int listen_to(struct published **live, void *app, const char *id, struct listener *(*make)(void *ctx), void *ctx,
                      struct err *err)
@@ -179,6 +202,7 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     AUTO(mem_free) char *key_file = mem_printf("%s/credentials.key", c->data);
     int port = 0;
 
+    raise_file_limit(c);
     s->app.config = c;
     s->app.seal = &s->seal;
     gethostname(s->instance, sizeof s->instance - 1);
@@ -269,7 +293,7 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     struct http_config http = {.host = s->host,
                                .port = port,
                                .threads = c->http_threads ? (int)c->http_threads : http_threads(),
-                               .connection_memory = 128 * 1024,
+                               .connection_memory = 64 * 1024,
                                .idle_timeout_s = (int)c->idle_timeout_s,
                                .header_timeout_s = (int)c->header_timeout_s,
                                .max_connections = (int)c->max_connections,

@@ -13,6 +13,8 @@ void server_stop(struct server *s);
 /* One process a data directory: a second server would recover the first one's live Assemblies. Makes the directory.
  * The lock ends with the descriptor. Errors: ERR_CONFIG (another has it). */
 MUST_CHECK int server_lock_dir(int *lock_fd, const char *dir, struct err *err);
+/* Open files that the settings may lead to. */
+int64_t server_files_needed(const struct config *config);
 struct app *server_app(struct server *s);
 const char *server_host(const struct server *s);
 int server_port(const struct server *s);
