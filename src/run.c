@@ -346,7 +346,7 @@ int command_run(int argc, char **argv)
     sigprocmask(SIG_BLOCK, &wanted, NULL);
     pthread_mutex_init(&j.lock, NULL);
     pthread_cond_init(&j.news, NULL);
-    id_new(j.id);
+    id_new_ordered(j.id);
     if (server_start(&j.server, &c, LOG_ERROR, &err) < 0) {
         code = fail(&err, EXIT_SERVER);
     } else {

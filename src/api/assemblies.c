@@ -513,7 +513,7 @@ static enum http_next create_begin(struct http_request *req)
     if (id)
         memcpy(c->id, id, sizeof c->id);
     else
-        id_new(c->id);
+        id_new_ordered(c->id);
     id_new(c->nonce);
     http_set_data(req, c);
     c->watch = body_watch_new(app->uploads, req, &c->spool);

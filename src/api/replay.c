@@ -260,7 +260,7 @@ int assembly_replay(struct call *c, struct err *err)
     r->call = c;
     r->inputs = json_array();
     r->base_url = app_base_url(c->req);
-    id_new(r->id);
+    id_new_ordered(r->id);
     if (read_instructions(r, a, err) < 0 || clone_inputs(r->inputs, c, a, err) < 0) {
         drop_inputs(r);
         replay_free(r);

@@ -401,6 +401,8 @@ static void begin_upload_stop(struct conductor *c, struct live *l)
 
     if (!c->uploads.stop)
         return;
+    if (l->a->state == ASSEMBLY_COMPLETED && !l->a->tus_count)
+        return; /* every body has ended, and none of its uploads is in the table */
     w = mem_zalloc(sizeof *w);
     w->c = c;
     w->l = l;

@@ -268,7 +268,7 @@ int store_open(struct store **out, const char *url, struct err *err)
     /* normal: the log is flushed before a checkpoint, and by store_flush() whenever somebody waits for it.
      * A checkpoint each 4 MB of log keeps it short; after a burst it is cut back to 16 MB. */
     if (db_exec(&s->db,
-                "pragma synchronous = normal; pragma wal_autocheckpoint = 1000;"
+                "pragma synchronous = normal; pragma wal_autocheckpoint = 1000; pragma cache_size = -16384;"
                 "pragma journal_size_limit = 16777216",
                 err) < 0)
         return -1;

@@ -596,7 +596,7 @@ static enum http_next create_begin(struct http_request *req)
     t = tus_new(req);
     t->creating = true;
     p = t->upload = upload_new(t->all);
-    id_new(p->id);
+    id_new_ordered(p->id);
     id_new(p->file_id);
     p->expires_us = clock_now_us() + t->all->conf.expiry_us;
     if (concat) {

@@ -2,6 +2,7 @@
  *
  *   load tus PORT PATH CONNECTIONS FILES BYTES METADATA   POST + PATCH per file
  *   load get PORT PATH CONNECTIONS REQUESTS
+ *   load post PORT PATH CONNECTIONS REQUESTS FORM         one POST with an urlencoded body each
  *   load put PORT PATH CONNECTIONS FILES BYTES            one PATCH per file to PATH (the bare loop) */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -15,7 +16,7 @@
 
 static int port, connections, total;
 static long long bytes;
-static const char *mode, *path, *metadata;
+static const char *mode, *path, *metadata, *form;
 static char *payload;
 static int next_job;
 
@@ -109,6 +110,15 @@ static void *work(void *arg)
             send_all(fd, head, (size_t)n);
             if (answer(fd, NULL) != 200)
                 die("GET was refused");
+        } else if (!strcmp(mode, "post")) {
+            int n = snprintf(head, sizeof head,
+                             "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
+                             "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %zu\r\n\r\n%s",
+                             path, port, strlen(form), form);
+
+            send_all(fd, head, (size_t)n);
+            if (answer(fd, NULL) != 200)
+                die("POST was refused");
         } else if (!strcmp(mode, "put")) {
             patch(fd, path);
         } else {
@@ -141,6 +151,7 @@ int main(int argc, char **argv)
     path = argv[3];
     connections = atoi(argv[4]);
     total = atoi(argv[5]);
+    form = argc > 6 ? argv[6] : "";
     bytes = argc > 6 ? atoll(argv[6]) : 0;
     metadata = argc > 7 ? argv[7] : "";
     payload = malloc((size_t)bytes + 1);

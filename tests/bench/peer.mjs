@@ -1,5 +1,6 @@
 // What the figures are compared with: @tus/server with its file store (mode tus), the same with sharp behind it
-// (mode sharp), or Node's http answering a constant (mode constant FILE).
+// (mode sharp), Node's http answering a constant (mode constant FILE), or one that inserts a row into SQLite, flushed, for each
+// request (mode sqlite).
 import http from 'node:http'
 import fs from 'node:fs'
 
@@ -8,6 +9,24 @@ let server
 if (mode === 'constant') {
   const body = fs.readFileSync(dir)
   server = http.createServer((req, res) => res.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': body.length }).end(body))
+} else if (mode === 'sqlite') {
+  const Database = (await import('better-sqlite3')).default
+  const db = new Database(`${dir}/peer.db`)
+  db.pragma('journal_mode = wal')
+  db.pragma('synchronous = full')
+  db.exec('create table assembly(id text primary key, params text)')
+  const insert = db.prepare('insert into assembly values (?, ?)')
+  const { randomUUID } = await import('node:crypto')
+  server = http.createServer((req, res) => {
+    let body = ''
+    req.on('data', (d) => { body += d })
+    req.on('end', () => {
+      const id = randomUUID()
+      insert.run(id, new URLSearchParams(body).get('params'))
+      res.setHeader('Content-Type', 'application/json')
+      res.end(JSON.stringify({ ok: 'ASSEMBLY_EXECUTING', assembly_id: id }))
+    })
+  })
 } else {
   const { Server } = await import('@tus/server')
   const { FileStore } = await import('@tus/file-store')
@@ -15,7 +34,7 @@ if (mode === 'constant') {
   if (mode === 'sharp') {
     const sharp = (await import('sharp')).default
     onUploadFinish = async (req, upload) => {
-      await sharp(`${dir}/${upload.id}`).resize(720).jpeg({ quality: 92 }).toFile(`${dir}/${upload.id}.out.jpg`)
+      await sharp(`${dir}/${upload.id}`).resize(720).jpeg({ quality: 92, chromaSubsampling: '4:4:4' }).toFile(`${dir}/${upload.id}.out.jpg`)
       return {}
     }
   }

@@ -1,3 +1,4 @@
+#include "base/id.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -115,6 +116,22 @@ static void a_map_keeps_what_is_put_and_drops_what_is_deleted(void **state)
     map_done(&m);
 }
 
+static void ordered_ids_sort_by_time_and_never_repeat(void **state)
+{
+    char before[ID_LEN + 1], now[ID_LEN + 1];
+    struct map seen = {0};
+
+    id_new_ordered(before);
+    for (int i = 0; i < 1000; i++) {
+        id_new_ordered(now);
+        assert_true(id_valid(now));
+        assert_null(map_put(&seen, now, &seen));
+        assert_true(strncmp(before, now, 12) <= 0);
+        memcpy(before, now, sizeof before);
+    }
+    map_done(&seen);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,6 +141,7 @@ int main(void)
         cmocka_unit_test(deep_json_is_refused_before_it_is_parsed),
         cmocka_unit_test(percent_decoding_refuses_bad_escapes),
         cmocka_unit_test(base64_tolerates_missing_padding),
+        cmocka_unit_test(ordered_ids_sort_by_time_and_never_repeat),
         cmocka_unit_test(a_map_keeps_what_is_put_and_drops_what_is_deleted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
