@@ -55,6 +55,7 @@ static void conn_opened(struct http_server *s, struct MHD_Connection *mhd, void 
     peer_name(c->peer,
               MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
     shard = shard_of(c);
+    atomic_fetch_add(&s->connections, 1);
     pthread_mutex_lock(&shard->lock);
     c->next = shard->head;
     if (c->next)
@@ -82,6 +83,7 @@ static void conn_closed(struct http_server *s, void **slot)
     pthread_mutex_unlock(&shard->lock);
     if (c->cut_at_us)
         atomic_fetch_sub(&s->cuts, 1);
+    atomic_fetch_sub(&s->connections, 1);
     free(c);
 }
 
@@ -290,29 +292,35 @@ static size_t keep_escapes(void *server, struct MHD_Connection *mhd, char *text)
     return strlen(text);
 }
 
-static int start_daemon(struct http_server *s, struct err *err)
+static struct MHD_Daemon *start_one(struct http_server *s, int threads, size_t memory)
 {
-    const struct http_config *conf = &s->conf;
-    int threads = conf->threads > 0 ? conf->threads : 1;
-    int connections = conf->max_connections > threads ? conf->max_connections : threads;
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
                      MHD_ALLOW_UPGRADE;
+    int connections = s->conf.max_connections > threads ? s->conf.max_connections : threads;
     struct MHD_OptionItem options[] = {
-        {MHD_OPTION_LISTEN_SOCKET, s->listen_fd, NULL},
         {MHD_OPTION_CONNECTION_LIMIT, connections, NULL},
-        {MHD_OPTION_CONNECTION_TIMEOUT, conf->idle_timeout_s, NULL},
-        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)conf->connection_memory, NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT, s->conf.idle_timeout_s, NULL},
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)memory, NULL},
         /* A pool of one thread is refused. */
         {threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, threads, NULL},
         {MHD_OPTION_END, 0, NULL},
     };
 
-    s->daemon = MHD_start_daemon(
+    return MHD_start_daemon(
         flags, 0, NULL, NULL, request_handle, s, MHD_OPTION_NOTIFY_COMPLETED, request_completed, s,
         MHD_OPTION_NOTIFY_CONNECTION, conn_notify, s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, s,
         MHD_OPTION_ARRAY, options, MHD_OPTION_END);
-    if (!s->daemon)
-        return err_errno(err, "start %d HTTP threads for %d connections", threads, connections);
+}
+
+static int start_daemons(struct http_server *s, struct err *err)
+{
+    int threads = s->conf.threads > 0 ? s->conf.threads : 1;
+
+    s->daemon = start_one(s, threads, s->conf.connection_memory);
+    if (s->daemon && s->conf.stream_prefix)
+        s->streams = start_one(s, (threads + 3) / 4, s->conf.stream_memory);
+    if (!s->daemon || (s->conf.stream_prefix && !s->streams))
+        return err_errno(err, "start %d HTTP threads for %d connections", threads, s->conf.max_connections);
     return 0;
 }
 
@@ -342,7 +350,8 @@ int http_server_start(struct http_server **out, const struct http_config *conf, 
     for (int i = 0; i < SHARDS; i++)
         pthread_mutex_init(&s->shards[i].lock, NULL);
     s->listen_fd = listen_on(&s->port, conf->host, err);
-    if (s->listen_fd < 0 || start_sweeper(s, err) < 0 || start_daemon(s, err) < 0) {
+    if (s->listen_fd < 0 || start_sweeper(s, err) < 0 || start_daemons(s, err) < 0 ||
+        acceptor_start(s, err) < 0) {
         http_server_stop(s);
         return -1;
     }
@@ -355,13 +364,13 @@ int http_server_busy(const struct http_server *s) { return s->busy; }
 
 void http_server_quiesce(struct http_server *s)
 {
-    if (s->quiesced || !s->daemon)
+    if (s->quiesced)
         return;
     s->quiesced = true;
-    MHD_quiesce_daemon(s->daemon);
-    /* Who connects now is refused instead of waiting in the backlog. Closed in the end only: an
-     * HTTP thread may be about to look at it. */
-    shutdown(s->listen_fd, SHUT_RDWR);
+    acceptor_stop(s);
+    /* Who connects now is refused instead of waiting in the backlog. */
+    if (s->listen_fd >= 0)
+        shutdown(s->listen_fd, SHUT_RDWR);
 }
 
 /* libmicrohttpd does not stop while a connection is suspended. Once `stopping` is set nobody
@@ -386,6 +395,8 @@ void http_server_stop(struct http_server *s)
     wake_all(s);
     if (s->daemon)
         MHD_stop_daemon(s->daemon);
+    if (s->streams)
+        MHD_stop_daemon(s->streams);
     if (s->has_sweeper) {
         pthread_mutex_lock(&s->sweep_lock);
         s->sweep_stop = true;

@@ -44,6 +44,9 @@ struct http_config {
     int port;          /* 0: any free one */
     int threads;
     size_t connection_memory; /* bytes per connection: the size of body pieces */
+    /* Connections that begin with this text ("GET /events") get less: there may be thousands of them. Lent; NULL: none. */
+    const char *stream_prefix;
+    size_t stream_memory; /* bytes; a request's headers must fit */
     int idle_timeout_s;   /* no byte moved on a connection */
     int header_timeout_s; /* request line and headers must be complete in this time, however they drip */
     int max_connections;

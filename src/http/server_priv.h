@@ -39,13 +39,15 @@ struct shard {
 
 struct http_server {
     struct http_config conf;
-    struct MHD_Daemon *daemon;
+    struct MHD_Daemon *daemon, *streams; /* streams: little memory a connection */
+    struct acceptor *acceptor;
     int listen_fd;
     int port;
+    _Atomic(int) connections;
     _Atomic(int) busy;
     _Atomic(int) cuts;      /* connections with cut_at_us set: the sweeper hurries */
     _Atomic(bool) stopping; /* nothing may suspend any more */
-    bool quiesced;
+    _Atomic(bool) quiesced;
     struct shard shards[SHARDS];
 
     pthread_t sweeper;
@@ -125,6 +127,11 @@ struct http_response {
 void server_conn_begin(struct conn *c, struct http_request *req);
 void server_conn_end(struct conn *c);
 void server_conn_cut(struct conn *c);
+
+/* accept.c: its thread takes connections until s->quiesced, and ends with acceptor_stop() (fine when there is none). Those
+ * that have not said a word are closed then. */
+MUST_CHECK int acceptor_start(struct http_server *s, struct err *err);
+void acceptor_stop(struct http_server *s);
 
 /* request.c: the access handler and the completed callback */
 enum MHD_Result request_handle(void *server, struct MHD_Connection *mhd, const char *url,

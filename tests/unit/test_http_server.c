@@ -151,14 +151,18 @@ static const struct http_handler handler = {on_begin, on_body, on_end, on_done};
 
 static const struct http_handler *route(struct http_request *req, void *ctx) { return &handler; }
 
+static int max_connections = 1000;
+
 static struct http_server *start(int idle_timeout_s, int header_timeout_s)
 {
     struct http_config conf = {.host = "127.0.0.1",
                                .threads = 2,
                                .connection_memory = 64 * 1024,
+                               .stream_prefix = "GET /stream",
+                               .stream_memory = 16 * 1024,
                                .idle_timeout_s = idle_timeout_s,
                                .header_timeout_s = header_timeout_s,
-                               .max_connections = 1000,
+                               .max_connections = max_connections,
                                .route = route};
     struct http_server *s = NULL;
     struct err err;
@@ -671,6 +675,30 @@ static void two_hundred_idle_connections_do_not_hinder_a_stop(void **state)
         close(fds[i]);
 }
 
+static void a_full_server_takes_the_next_one_when_another_leaves(void **state)
+{
+    max_connections = 4;
+    struct http_server *s = start(60, 60);
+    int fds[4], next;
+    AUTO(str_done) struct str got = {0};
+    struct pollfd p;
+
+    max_connections = 1000;
+    for (int i = 0; i < 4; i++)
+        expect(fds[i] = dial(s), i % 2 ? "GET /stream-not HTTP/1.1\r\nHost: x\r\n\r\n" : "GET /p HTTP/1.1\r\nHost: x\r\n\r\n",
+               "got=0");
+    say(next = dial(s), "GET /p HTTP/1.1\r\nHost: x\r\n\r\n");
+    p = (struct pollfd){next, POLLIN, 0};
+    assert_int_equal(poll(&p, 1, 300), 0); /* not refused: it waits */
+    close(fds[2]);
+    assert_true(hear(&got, next, "got=0"));
+    close(next);
+    close(fds[0]);
+    close(fds[1]);
+    close(fds[3]);
+    http_server_stop(s);
+}
+
 static void an_address_in_use_is_an_error(void **state)
 {
     struct http_server *s = start(30, 10), *second = NULL;
@@ -764,6 +792,7 @@ int main(void)
         cmocka_unit_test(stopping_ends_what_waits),
         cmocka_unit_test(a_quiesced_server_finishes_what_it_has),
         cmocka_unit_test(two_hundred_idle_connections_do_not_hinder_a_stop),
+        cmocka_unit_test(a_full_server_takes_the_next_one_when_another_leaves),
         cmocka_unit_test(an_address_in_use_is_an_error),
         cmocka_unit_test(races_lose_nothing),
     };

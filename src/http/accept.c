@@ -1,0 +1,200 @@
+/* accept.c - takes connections from the listening socket and hands each to a libmicrohttpd daemon once it has said
+ * something.
+ *
+ * There are two daemons, because libmicrohttpd gives every connection of one the same memory and half of that is touched
+ * by the first answer: plenty for uploads, and a waste for event streams, of which thousands stay open and say nothing. The
+ * first bytes tell which a connection is. Whatever comes later on it is served all the same, only in smaller pieces. */
+#include "base/clock.h"
+#include "http/server_priv.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define EVENTS 64
+#define FULL_PAUSE_MS 50
+#define SWEEP_MS 1000
+
+struct pending { /* accepted, not a byte yet */
+    struct pending *prev, *next;
+    int fd;
+    int64_t since_us;
+    struct sockaddr_storage addr;
+    socklen_t addr_len;
+};
+
+struct acceptor {
+    struct http_server *server;
+    int epoll_fd, wake_fd;
+    pthread_t thread;
+    struct pending *first; /* newest */
+    int count;
+    bool is_full; /* the listening socket is not watched */
+};
+
+static void forget(struct acceptor *a, struct pending *p)
+{
+    if (p->prev)
+        p->prev->next = p->next;
+    else
+        a->first = p->next;
+    if (p->next)
+        p->next->prev = p->prev;
+    a->count--;
+    free(p);
+}
+
+static void hang_up(struct acceptor *a, struct pending *p)
+{
+    close(p->fd);
+    forget(a, p);
+}
+
+static bool is_small(const struct http_server *s, const char *said, ssize_t n)
+{
+    size_t want = s->conf.stream_prefix ? strlen(s->conf.stream_prefix) : 0;
+
+    return want && n >= (ssize_t)want && !memcmp(said, s->conf.stream_prefix, want);
+}
+
+/* False: it has said nothing yet. Otherwise p is gone. */
+static bool hand_over(struct acceptor *a, struct pending *p, bool watched)
+{
+    struct http_server *s = a->server;
+    char said[32];
+    ssize_t n = recv(p->fd, said, sizeof said, MSG_PEEK | MSG_DONTWAIT);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return false;
+    if (n <= 0) {
+        hang_up(a, p);
+        return true;
+    }
+    if (watched)
+        epoll_ctl(a->epoll_fd, EPOLL_CTL_DEL, p->fd, NULL);
+    /* it closes the descriptor when it refuses */
+    (void)!MHD_add_connection(is_small(s, said, n) ? s->streams : s->daemon, p->fd, (struct sockaddr *)&p->addr,
+                              p->addr_len);
+    forget(a, p);
+    return true;
+}
+
+static void watch_listener(struct acceptor *a, bool on)
+{
+    struct epoll_event ev = {.events = on ? EPOLLIN : 0, .data.ptr = a->server};
+
+    epoll_ctl(a->epoll_fd, EPOLL_CTL_MOD, a->server->listen_fd, &ev);
+    a->is_full = !on;
+}
+
+static bool has_room(const struct acceptor *a)
+{
+    return a->count + a->server->connections < a->server->conf.max_connections;
+}
+
+static void take_connections(struct acceptor *a)
+{
+    for (int i = 0; i < EVENTS; i++) {
+        struct pending *p;
+        struct epoll_event ev = {.events = EPOLLIN | EPOLLRDHUP};
+
+        if (!has_room(a)) { /* the others wait in the kernel's queue */
+            watch_listener(a, false);
+            return;
+        }
+        p = mem_zalloc(sizeof *p);
+        p->addr_len = sizeof p->addr;
+        p->fd = accept4(a->server->listen_fd, (struct sockaddr *)&p->addr, &p->addr_len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (p->fd < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+                watch_listener(a, false);
+            free(p);
+            return;
+        }
+        p->since_us = clock_mono_us();
+        p->next = a->first;
+        if (p->next)
+            p->next->prev = p;
+        a->first = p;
+        a->count++;
+        ev.data.ptr = p;
+        if (!hand_over(a, p, false) && epoll_ctl(a->epoll_fd, EPOLL_CTL_ADD, p->fd, &ev) < 0)
+            hang_up(a, p);
+    }
+}
+
+static void close_silent(struct acceptor *a)
+{
+    int64_t limit_us = clock_mono_us() - a->server->conf.idle_timeout_s * SECOND_US;
+
+    for (struct pending *p = a->first, *next; p; p = next) {
+        next = p->next;
+        if (p->since_us <= limit_us)
+            hang_up(a, p);
+    }
+}
+
+static void *accept_run(void *acceptor)
+{
+    struct acceptor *a = acceptor;
+    int64_t swept_us = clock_mono_us();
+
+    while (!a->server->quiesced) {
+        struct epoll_event ev[EVENTS];
+        int n = epoll_wait(a->epoll_fd, ev, EVENTS, a->is_full ? FULL_PAUSE_MS : a->count ? SWEEP_MS : -1);
+
+        for (int i = 0; i < n; i++) {
+            if (ev[i].data.ptr == a->server)
+                take_connections(a);
+            else if (ev[i].data.ptr != a)
+                hand_over(a, ev[i].data.ptr, true);
+        }
+        if (a->is_full && has_room(a))
+            watch_listener(a, true);
+        if (clock_mono_us() - swept_us >= SWEEP_MS * 1000) {
+            swept_us = clock_mono_us();
+            close_silent(a);
+        }
+    }
+    while (a->first)
+        hang_up(a, a->first);
+    return NULL;
+}
+
+int acceptor_start(struct http_server *s, struct err *err)
+{
+    struct acceptor *a = mem_zalloc(sizeof *a);
+    struct epoll_event listener = {.events = EPOLLIN, .data.ptr = s}, wake = {.events = EPOLLIN, .data.ptr = a};
+
+    a->server = s;
+    a->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    a->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (a->epoll_fd < 0 || a->wake_fd < 0 || epoll_ctl(a->epoll_fd, EPOLL_CTL_ADD, s->listen_fd, &listener) < 0 ||
+        epoll_ctl(a->epoll_fd, EPOLL_CTL_ADD, a->wake_fd, &wake) < 0 ||
+        (errno = pthread_create(&a->thread, NULL, accept_run, a)) != 0) {
+        err_errno(err, "start taking connections");
+        fd_close(a->epoll_fd);
+        fd_close(a->wake_fd);
+        free(a);
+        return -1;
+    }
+    s->acceptor = a;
+    return 0;
+}
+
+void acceptor_stop(struct http_server *s)
+{
+    struct acceptor *a = take(s->acceptor);
+    uint64_t one = 1;
+
+    if (!a)
+        return;
+    (void)!write(a->wake_fd, &one, sizeof one);
+    pthread_join(a->thread, NULL);
+    close(a->epoll_fd);
+    close(a->wake_fd);
+    free(a);
+}
