@@ -399,7 +399,7 @@ static int create_early(struct create *c, struct err *err)
         return -1;
     }
     c->created = true;
-    body_watch_set_assembly(c->watch, c->id);
+    body_watch_set_assembly(c->watch, c->id, c->nonce);
     json_object_clear(c->fields);
     post(c, EV_CREATED, data, noted);
     post_files(c);
@@ -555,6 +555,7 @@ static int create_body(struct http_request *req, const char *data, size_t len)
     if (c->err.code || !c->form)
         return 0;
     c->received += (int64_t)len;
+    body_watch_count(c->watch, c->received);
     if (form_feed(c->form, data, len, &c->err) < 0)
         give_up(c);
     return 0;

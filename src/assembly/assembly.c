@@ -779,6 +779,16 @@ static int on_file_uploaded(struct assembly *a, const struct event *ev, struct e
     return 0;
 }
 
+static int on_body_bytes(struct assembly *a, const struct event *ev, struct err *err)
+{
+    int64_t bytes = jint(ev->data, "bytes", 0);
+
+    if (a->body_done || assembly_is_over(a) || bytes <= a->body_bytes)
+        return err_set(err, ERR_NOT_FOUND, "The request body is complete already");
+    a->body_bytes = bytes;
+    return 0;
+}
+
 static int on_body(struct assembly *a, const struct event *ev, struct effects *fx, struct err *err)
 {
     if (ev->type == EV_FORM_FIELDS) {
@@ -1194,6 +1204,7 @@ int assembly_apply(struct assembly *a, const struct event *ev, struct effects *f
     case EV_FORM_FIELDS:
     case EV_BODY_DONE:
     case EV_BODY_CUT: return on_body(a, ev, fx, err);
+    case EV_BODY_BYTES: return on_body_bytes(a, ev, err);
     case EV_UPLOAD_CREATED: return on_upload_created(a, ev, fx, err);
     case EV_UPLOAD_LENGTH: return on_upload_length(a, ev, fx, err);
     case EV_UPLOAD_OFFSET: return on_upload_offset(a, ev, fx, err);

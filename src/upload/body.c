@@ -9,9 +9,11 @@ struct body_watch {
     struct uploads *all;
     struct http_request *req;
     struct spool *spool; /* of the file part that arrives now */
-    char assembly_id[ID_LEN + 1];
+    char assembly_id[ID_LEN + 1], nonce[ID_LEN + 1];
     pthread_mutex_t lock;
     bool stopped;
+    _Atomic(int64_t) received;
+    int64_t told; /* what the conductor has heard of; uploads_tell()'s own */
 };
 
 struct body_watch *body_watch_new(struct uploads *u, struct http_request *req, struct spool *spool)
@@ -29,11 +31,32 @@ struct body_watch *body_watch_new(struct uploads *u, struct http_request *req, s
     return w;
 }
 
-void body_watch_set_assembly(struct body_watch *w, const char *assembly_id)
+void body_watch_set_assembly(struct body_watch *w, const char *assembly_id, const char *nonce)
 {
     pthread_mutex_lock(&w->all->lock);
     snprintf(w->assembly_id, sizeof w->assembly_id, "%s", assembly_id);
+    snprintf(w->nonce, sizeof w->nonce, "%s", nonce);
     pthread_mutex_unlock(&w->all->lock);
+}
+
+void body_watch_count(struct body_watch *w, int64_t received) { w->received = received; }
+
+void body_watch_tell(struct uploads *u)
+{
+    pthread_mutex_lock(&u->lock);
+    for (struct body_watch *w = u->bodies; w; w = w->next) {
+        int64_t received = w->received;
+
+        if (!*w->assembly_id || received == w->told)
+            continue;
+        w->told = received;
+        conductor_post(u->conf.conductor,
+                       &(struct conductor_news){.assembly_id = w->assembly_id,
+                                                .type = EV_BODY_BYTES,
+                                                .data = json_pack("{s:I,s:s}", "bytes", (json_int_t)received, "nonce",
+                                                                  w->nonce)});
+    }
+    pthread_mutex_unlock(&u->lock);
 }
 
 bool body_lock(struct body_watch *w)

@@ -73,5 +73,7 @@ void upload_tell_offset(struct upload *p, bool now);
 /* Locked by the caller. Open again: the store refused, nothing is acknowledged. */
 void upload_handed_over(struct upload *p, const struct err *err);
 
+/* body.c: says how much of each body has come since the last time. */
+void body_watch_tell(struct uploads *u);
 /* body.c: ends the create request of an Assembly that is over, and counts. */
 void body_watch_stop(struct uploads *u, const char *assembly_id, int *stopped, int64_t *bytes_freed);

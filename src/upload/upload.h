@@ -32,7 +32,7 @@ void uploads_close(struct uploads *u);
 void uploads_stop_assembly(void *uploads, const char *assembly_id, const char *code, int *stopped,
                            int64_t *bytes_freed);
 
-/* Offsets that the conductor has not heard of yet. Ten times a second, on any thread; never waits. */
+/* Bytes that came and that the conductor has not heard of yet. Ten times a second, on any thread; never waits. */
 void uploads_tell(void *uploads);
 
 /* Forgets uploads whose time is over, and their bytes; answers 404 from then on. Hands over and removes what a process
@@ -50,7 +50,9 @@ struct body_watch;
 /* While a create request's body arrives for this Assembly, a cancel cuts req and removes the file that
  * spool points to. Returns an object to lock around every use of the spool. */
 struct body_watch *body_watch_new(struct uploads *u, struct http_request *req, struct spool *spool);
-void body_watch_set_assembly(struct body_watch *w, const char *assembly_id);
+/* nonce: as in the news about it, should the id be another's. */
+void body_watch_set_assembly(struct body_watch *w, const char *assembly_id, const char *nonce);
+void body_watch_count(struct body_watch *w, int64_t received); /* bytes of the body so far; any thread may look */
 /* False: the Assembly is over; leave the body alone. Otherwise call body_unlock(). */
 bool body_lock(struct body_watch *w);
 void body_unlock(struct body_watch *w);

@@ -255,6 +255,7 @@ void uploads_tell(void *uploads)
     struct uploads *u = uploads;
     struct upload *p;
 
+    body_watch_tell(u);
     pthread_mutex_lock(&u->lock);
     p = u->untold;
     u->untold = NULL;

@@ -78,8 +78,7 @@ test('while a multipart body arrives: the create request is answered with the ca
     `--b\r\nContent-Disposition: form-data; name="params"\r\n\r\n${JSON.stringify({ auth: { key: KEY }, steps: huge })}\r\n` +
     `--b\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n`)
   c.write(randomBytes(20000).toString('hex'))
-  await s.until(id, (st) => st.ok === 'ASSEMBLY_UPLOADING')
-  await sleep(100)
+  await s.until(id, (st) => st.ok === 'ASSEMBLY_UPLOADING' && st.bytes_received > 40000) // it is told how far it is
   const got = await s.cancel(id)
   await gone(s, id, got)
   assert.equal(got.cancel.uploads_stopped, 1)
