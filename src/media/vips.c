@@ -382,16 +382,16 @@ static void watch_end(VipsImage *v, struct watch *w)
     vips_image_set_progress(v, FALSE);
 }
 
-static int render_one(struct image *img, int i, VipsImage **out)
+static int render_one(struct image *img, int i, VipsImage *in, VipsImage **out)
 {
     struct watch part = img->watch;
     double step = (part.to - part.from) / img->count;
 
     part.from += step * i;
     part.to = part.from + step;
-    watch_begin(img->frame[i], &part);
-    *out = vips_image_copy_memory(img->frame[i]);
-    watch_end(img->frame[i], &part);
+    watch_begin(in, &part);
+    *out = vips_image_copy_memory(in);
+    watch_end(in, &part);
     if (*out)
         vips_image_set_progress(*out, FALSE);
     return *out ? 0 : -1;
@@ -399,7 +399,7 @@ static int render_one(struct image *img, int i, VipsImage **out)
 
 int image_render(struct image *img, struct err *err)
 {
-    EACH(img, "cannot decode the image", render_one(img, f_, &now));
+    EACH(img, "cannot decode the image", render_one(img, f_, in, &now));
     return 0;
 }
 

@@ -6,6 +6,8 @@
 #include "base/str.h"
 #include "unit.h"
 
+#include <string.h>
+
 static void every_form_of_expires_is_read(void **state)
 {
     static const struct {
