@@ -107,6 +107,13 @@ async function uploads(files, bytes, connections, withBare) {
   }
   row('Assemblies created, no files, 64 connections', `${median(ours).toFixed(0)}/s`, `${median(peer).toFixed(0)}/s Node http + SQLite, a flushed row each`, (median(ours) / median(peer)).toFixed(1), '>= 5', median(ours) / median(peer) >= 5)
 }
+// a page of the list
+{
+  const got = JSON.parse(execFileSync('node', [path.join(here, 'list.mjs'), '--json'], { stdio: ['ignore', 'pipe', 'inherit'] }).toString().trim().split('\n').at(-1))
+  const few = got[1000], many = got[100000], slower = Math.max(many.first / few.first, many.last / few.last)
+  row('a page of 50 of 100,000 Assemblies: first, last', `${many.first.toFixed(1)} ms, ${many.last.toFixed(1)} ms`, '', '', '<= 5 ms', Math.max(many.first, many.last) <= 5)
+  row('same, against a page of 1,000', '', `${few.first.toFixed(1)} ms, ${few.last.toFixed(1)} ms`, slower.toFixed(2), '<= 2', slower <= 2)
+}
 // event streams
 {
   const s = await serve()

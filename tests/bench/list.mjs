@@ -1,9 +1,11 @@
-// What a page of GET /assemblies costs over HTTP, by how many Assemblies there are: `node list.mjs`. Fills the database with
+// What a page of GET /assemblies costs over HTTP, by how many Assemblies there are: `node list.mjs`, with --json for
+// make bench (first and last page only, ms). Fills the database with
 // sqlite3, as the list keeps it.
 import { execFileSync } from 'node:child_process'
 import { KEY, Server, sign } from '../e2e/server.mjs'
 
-const sizes = [1000, 10000, 100000]
+const json = process.argv.includes('--json')
+const sizes = json ? [1000, 100000] : [1000, 10000, 100000]
 const cleanup = []
 const s = await Server.start({ after: (f) => cleanup.push(f) })
 const db = `${s.dir}/workcell.db`
@@ -39,20 +41,25 @@ const median = async (params) => {
     took.push(performance.now() - from)
     if (!got.items?.length) throw new Error(`empty: ${JSON.stringify(got).slice(0, 500)}`)
   }
-  return `${took.sort((a, b) => a - b)[100].toFixed(2)} ms`
+  return took.sort((a, b) => a - b)[100]
 }
+const shown = async (params) => `${(await median(params)).toFixed(2)} ms`
+const figures = {}
 for (const n of sizes) {
   fill(n)
   await s.boot()
   const last = Math.floor(n / 50)
-  console.log(n, {
-    'first page': await median({}),
-    'last page': await median({ page: last }),
-    'type, first page': await median({ type: 'completed' }),
-    'type, last page': await median({ type: 'completed', page: Math.floor(n / 6 * 5 / 50) }),
-    'dates, last page': await median({ fromdate: '2001-09-09 02:00:00', page: Math.max(1, Math.floor((n - 800) / 50)) }),
-    'keyword that all have': await median({ keywords: ['picture'] }),
+  if (n === sizes[0]) await median({}) // the client warms up
+  if (json) figures[n] = { first: await median({}), last: await median({ page: last }) }
+  else console.log(n, {
+    'first page': await shown({}),
+    'last page': await shown({ page: last }),
+    'type, first page': await shown({ type: 'completed' }),
+    'type, last page': await shown({ type: 'completed', page: Math.floor(n / 6 * 5 / 50) }),
+    'dates, last page': await shown({ fromdate: '2001-09-09 02:00:00', page: Math.max(1, Math.floor((n - 800) / 50)) }),
+    'keyword that all have': await shown({ keywords: ['picture'] }),
   })
   await s.stop()
 }
 for (const f of cleanup) await f()
+if (json) console.log(JSON.stringify(figures))

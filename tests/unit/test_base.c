@@ -1,6 +1,6 @@
-#include "base/id.h"
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/json.h"
 #include "base/map.h"
 #include "base/str.h"
