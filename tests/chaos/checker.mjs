@@ -1,4 +1,5 @@
 // In the end: is everything that was acknowledged there, once, and over?
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
@@ -67,6 +68,23 @@ export async function contents(daemon, journal) {
     }
   })
   return files
+}
+
+// Each job was billed once: an Assembly's rows in the ledger are what its status says, and the bill is the sum of all rows.
+export function usage(daemon, journal) {
+  const sql = (text) => execFileSync('sqlite3', [path.join(daemon.dir, 'workcell.db'), text], { encoding: 'utf8', maxBuffer: 1 << 28 }).trim()
+  const rows = sql('select assembly_id, count(*), sum(bytes) from ledger group by 1').split('\n').filter(Boolean)
+  const billed = new Map(rows.map((r) => r.split('|')).map(([id, jobs, bytes]) => [id, { jobs: Number(jobs), bytes: Number(bytes) }]))
+  let jobs = 0
+  for (const e of journal.entries.values()) {
+    if (!e.last || e.last.error === 'ASSEMBLY_NOT_FOUND') continue
+    const have = billed.get(e.id) || { jobs: 0, bytes: 0 }
+    jobs += have.jobs
+    if (have.bytes !== e.last.bytes_usage) journal.problem(e, `billed ${have.bytes} bytes in ${have.jobs} jobs, its status says ${e.last.bytes_usage}`)
+  }
+  const [all, sums] = [sql('select count(*), sum(bytes) from ledger'), sql('select sum(jobs), sum(bytes) from bill')]
+  if (all !== sums) journal.problem(null, `the bill is ${sums}, its rows are ${all}`)
+  return jobs
 }
 
 // Nothing is left of anything: files in the scratch space, partial uploads, blobs that no Assembly names.

@@ -1,5 +1,5 @@
 // Load, a bad network and kill -9 at the same time; then peace, and the books are compared.
-import { again, contents, leftovers, settle, summary } from './checker.mjs'
+import { again, contents, leftovers, settle, summary, usage } from './checker.mjs'
 import { Daemon, sleep } from './daemon.mjs'
 import { Journal } from './journal.mjs'
 import { Killer } from './killer.mjs'
@@ -25,6 +25,7 @@ export async function storm({ random, seconds, say = console.log, per_kind = 2, 
   await settle(daemon, journal, deadline_ms)
   const settled = Date.now() - quiet
   const files = await contents(daemon, journal)
+  const jobs = usage(daemon, journal)
   await leftovers(daemon, journal)
   const problems = daemon.errors().map((l) => `log: ${l}`)
   const { code } = await daemon.stop()
@@ -38,7 +39,7 @@ export async function storm({ random, seconds, say = console.log, per_kind = 2, 
   say(`storm: ${journal.entries.size} Assemblies in ${seconds} s; kill -9: ${Object.entries(daemon.kills).map(([k, n]) => `${k} ${n}`).join(', ')}`)
   say(`  connections through the proxy: ${Object.entries(proxy.counts).map(([k, n]) => `${k} ${n}`).join(', ')}`)
   say(`  acknowledged: ${Object.entries(journal.acks).map(([k, n]) => `${k} ${n}`).join(', ')}`)
-  say(`  outcomes: ${Object.entries(summary(journal)).map(([k, n]) => `${k} ${n}`).join(', ')}; ${files} files compared; all over ${settled} ms after the last harm`)
+  say(`  outcomes: ${Object.entries(summary(journal)).map(([k, n]) => `${k} ${n}`).join(', ')}; ${files} files and ${jobs} billed jobs compared; all over ${settled} ms after the last harm`)
   say(`  restarts to serving: ${daemon.starts}`)
   return { problems, acks: journal.acks, kills: daemon.kills, starts: daemon.starts, assemblies: journal.entries.size }
 }
