@@ -16,7 +16,7 @@ export const phases = {
     c.write(`POST /assemblies/${id} HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 9000000\r\n\r\n` +
       `--b\r\nContent-Disposition: form-data; name="params"\r\n\r\n${params(huge)}\r\n--b\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n`)
     c.write(r.bytes(700000))
-    return { id, ready: () => census(d).partial_bytes >= 600000, uploads: 1, end: () => c.destroy(), after: async () => { await c.ended; return /ASSEMBLY_CANCELED/.test(c.text) || 'the create request was not answered with the canceled status' } }
+    return { id, unanswered: true, ready: () => census(d).partial_bytes >= 600000, uploads: 1, end: () => c.destroy(), after: async () => { await c.ended; return /ASSEMBLY_CANCELED/.test(c.text) || 'the create request was not answered with the canceled status' } }
   },
   async 'a PATCH sends'(d, r) { return patching(d, r, true) },
   async 'a PATCH stalls'(d, r) { return patching(d, r, false) },
