@@ -65,6 +65,8 @@ export async function cancels({ random, count, say = console.log }) {
     const second = !p.early && r.chance(0.2) && d.cancel(p.id)
     const t = performance.now()
     const s = await d.cancel(p.id)
+    // one whose job ended just before it was made to stand still has not been killed, and gets other work
+    for (const pid of hold) try { process.kill(pid, 'SIGCONT') } catch { /* gone, as it should be */ }
     for (;;) {
       const left = workersOf(d, inos)
       if (!left.length || s.ok !== 'ASSEMBLY_CANCELED') break
