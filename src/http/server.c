@@ -82,6 +82,7 @@ static void conn_closed(struct http_server *s, void **slot)
     pthread_mutex_unlock(&shard->lock);
     if (c->cut_at_us)
         atomic_fetch_sub(&s->cuts, 1);
+    free(c->query);
     free(c);
 }
 
@@ -185,12 +186,17 @@ static bool is_deserted(struct conn *c)
     return false;
 }
 
-/* A stream with nothing to send is suspended, and libmicrohttpd does not watch it. */
-static void look_after_stream(struct conn *c)
+bool server_conn_deserted(const struct conn *c)
 {
     struct tcp_info info;
 
-    if (kernel_view(&info, c) && info.tcpi_state != STATE_ESTABLISHED && c->req)
+    return kernel_view(&info, c) && info.tcpi_state != STATE_ESTABLISHED;
+}
+
+/* A stream with nothing to send is suspended, and libmicrohttpd does not watch it. */
+static void look_after_stream(struct conn *c)
+{
+    if (server_conn_deserted(c) && c->req)
         request_drop_stream(c->req);
 }
 
@@ -290,6 +296,17 @@ static size_t keep_escapes(void *server, struct MHD_Connection *mhd, char *text)
     return strlen(text);
 }
 
+/* libmicrohttpd takes the query apart where it lies, so who wants it whole needs a copy. */
+static void *keep_query(void *server, const char *target, struct MHD_Connection *mhd)
+{
+    struct conn *c = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    const char *query = strchr(target, '?');
+
+    free(c->query);
+    c->query = query ? mem_strdup(query + 1) : NULL;
+    return NULL;
+}
+
 static int start_daemon(struct http_server *s, struct err *err)
 {
     const struct http_config *conf = &s->conf;
@@ -310,6 +327,7 @@ static int start_daemon(struct http_server *s, struct err *err)
     s->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, request_handle, s, MHD_OPTION_NOTIFY_COMPLETED, request_completed, s,
         MHD_OPTION_NOTIFY_CONNECTION, conn_notify, s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, s,
+        MHD_OPTION_URI_LOG_CALLBACK, keep_query, s,
         MHD_OPTION_ARRAY, options, MHD_OPTION_END);
     if (!s->daemon)
         return err_errno(err, "start %d HTTP threads for %d connections", threads, connections);
