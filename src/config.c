@@ -78,6 +78,7 @@ static const struct setting settings[] = {
     SIZE(max_params_bytes, "8M", "Longest params field of a request.", .min = 1, .max = 1 << 30),
     SIZE(max_pixels, "100M", "Largest picture, in pixels.", .min = 1),
     INT(max_frames, "2000", "Most frames of an animation.", .min = 1),
+    STRING(companion, "", "Companion beside this server, e.g. http://127.0.0.1:3020. Empty: none."),
     STRING(import_allow, "", "Private networks that imports may reach. Empty: none."),
     SIZE(import_max_size, "10G", "Largest imported file.", .min = 1),
     INT(create_rate, "0", "Assemblies a workspace may create in a minute. 0: any number.", .max = 1000000),

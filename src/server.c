@@ -200,6 +200,7 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     AUTO(mem_free) char *db = mem_printf("%s/workcell.db", c->data);
     AUTO(mem_free) char *blobs = mem_printf("%s/blobs", c->data);
     AUTO(mem_free) char *key_file = mem_printf("%s/credentials.key", c->data);
+    struct err why;
     int port = 0;
 
     raise_file_limit(c);
@@ -213,6 +214,8 @@ int server_start(struct server **out, const struct config *c, int log_level, str
         return err_set(err, ERR_CONFIG, "import_allow: '%s' can't be read", c->import_allow);
     if (guard_check_list(c->notify_allow) < 0)
         return err_set(err, ERR_CONFIG, "notify_allow: '%s' can't be read", c->notify_allow);
+    if (*c->companion && proxy_check_url(c->companion, &why) < 0)
+        return err_set(err, ERR_CONFIG, "companion: %s", why.msg);
     if (split_listen(s, &port, c->listen, err) < 0 ||
         server_program_dir(s->program_dir, sizeof s->program_dir, err) < 0 || server_lock_dir(&s->lock_fd, c->data, err) < 0 || store_open(&s->store, db, err) < 0 ||
         store_reader_open(&s->app.reader, db, err) < 0 ||
@@ -290,6 +293,8 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     struct live_conf live = {(int)c->max_connections, listen_to, &s->app};
     if (live_start(&s->app.live, &live, err) < 0)
         return -1;
+    if (companion_open(&s->app.companion, c, err) < 0)
+        return -1;
     struct http_config http = {.host = s->host,
                                .port = port,
                                .threads = c->http_threads ? (int)c->http_threads : http_threads(),
@@ -313,6 +318,7 @@ void server_drain(struct server *s)
     s->app.draining = true;
     http_server_quiesce(s->http);
     conductor_stop(s->app.conductor, s->app.config->drain_timeout_s * SECOND_US);
+    proxy_stop(s->app.companion);
 }
 
 void server_stop(struct server *s)
@@ -321,6 +327,7 @@ void server_stop(struct server *s)
     live_stop(s->app.live);
     http_server_stop(s->http); /* streams and idle uploads: their clients come back and go on */
     live_close(s->app.live);
+    proxy_close(s->app.companion);
     uploads_close(s->app.uploads);
     store_reader_close(s->app.reader);
     store_reader_close(s->app.list_reader);

@@ -85,15 +85,6 @@ static enum http_next bad_escape_end(struct http_request *req)
     return HTTP_ANSWERED;
 }
 
-static enum http_next companion_end(struct http_request *req)
-{
-    struct err err;
-
-    err_set(&err, ERR_BUSY, "No Companion is configured on this server");
-    reply_error(req, &err, NULL);
-    return HTTP_ANSWERED;
-}
-
 static enum http_next preflight_end(struct http_request *req)
 {
     reply_preflight(req);
@@ -102,8 +93,7 @@ static enum http_next preflight_end(struct http_request *req)
 
 static const struct http_handler root = {.end = root_end}, health = {.end = health_end},
                                  ready = {.end = ready_end}, not_found = {.end = not_found_end},
-                                 bad_escape = {.end = bad_escape_end}, preflight = {.end = preflight_end},
-                                 companion = {.end = companion_end};
+                                 bad_escape = {.end = bad_escape_end}, preflight = {.end = preflight_end};
 
 #define TEMPLATE_ROUTES(path)                                                                                        \
     {"GET", path, .need = AUTH_SIGNED, .scope = "templates:read", .ok = "TEMPLATE_FOUND", .read = template_get},     \
@@ -185,7 +175,6 @@ static const struct route routes[] = {
     {"PATCH", "/resumable/files/{id}", &tus_patch},
     {"DELETE", "/resumable/files/{id}", &tus_delete},
     {"GET", "/resumable/files/{id}", &tus_refuse},
-    {"*", "/companion*", &companion},
     {"OPTIONS", "*", &preflight},
 };
 
@@ -217,13 +206,13 @@ const struct http_handler *app_route(struct http_request *req, void *ctx)
 {
     const char *method = http_method(req), *path = http_path(req);
 
-    const struct http_handler *realtime;
+    const struct http_handler *other;
 
     (void)ctx;
     if (http_query_bad(req))
         return &bad_escape;
-    if ((realtime = stream_route(req)))
-        return realtime;
+    if ((other = stream_route(req)) || (other = companion_route(req)))
+        return other;
     for (size_t i = 0; i < ARRAY_LEN(routes); i++)
         if ((*routes[i].method == '*' || !strcmp(routes[i].method, method)) &&
             matches(req, routes[i].pattern, path)) {

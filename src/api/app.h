@@ -4,6 +4,7 @@
 #include "conductor/conductor.h"
 #include "api/limits.h"
 #include "config.h"
+#include "http/proxy.h"
 #include "http/reply.h"
 #include "live/live.h"
 #include "store/store.h"
@@ -22,6 +23,7 @@ struct app {
     struct store_reader *list_reader; /* its own: a search may take longer than a status may wait */
     struct limits *limits;
     struct live *live;
+    struct proxy *companion; /* NULL: none */
     const char *instance;
     struct space space;
     int port;
@@ -166,6 +168,12 @@ const struct http_handler *stream_route(struct http_request *req);
  * now, NULL when the Assembly is in the store only. make() is not called on failure. Errors: ERR_ASSEMBLY_NOT_FOUND. */
 MUST_CHECK int stream_listen(struct published **live, struct app *app, const char *id, int64_t last_id,
                              struct listener *(*make)(void *ctx), void *ctx, struct err *err);
+
+/* ---- companion.c ---- */
+/* What serves /companion and all below it. NULL: this is not such a request. */
+const struct http_handler *companion_route(struct http_request *req);
+/* *out stays as it is when no Companion is configured. Errors: ERR_CONFIG, ERR_IO. */
+MUST_CHECK int companion_open(struct proxy **out, const struct config *config, struct err *err);
 
 /* ---- handlers ---- */
 extern const struct http_handler assembly_progress_get, assembly_reserve_file, assembly_add_file;

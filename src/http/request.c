@@ -128,6 +128,7 @@ static struct http_request *request_new(struct http_server *s, struct MHD_Connec
     if (strchr(raw, '%') && !decode(text + path_size, false))
         req->query_bad = true;
     read_query(req);
+    req->query_raw = take(req->conn->query);
     req->body_length = body_length(mhd);
     return req;
 }
@@ -146,6 +147,7 @@ void http_request_unref(struct http_request *req)
         free(req->path_arg[i]);
     free(req->query);
     free(req->query_text);
+    free(req->query_raw);
     pthread_mutex_destroy(&req->lock);
     free(req);
 }
@@ -166,6 +168,29 @@ const char *http_header(struct http_request *req, const char *name)
 {
     return req->mhd ? lookup(req->mhd, name) : NULL;
 }
+
+struct header_walk {
+    void (*each)(void *arg, const char *name, const char *value);
+    void *arg;
+};
+
+static enum MHD_Result walk_header(void *walk, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct header_walk *w = walk;
+
+    w->each(w->arg, name, value ? value : "");
+    return MHD_YES;
+}
+
+void http_headers(struct http_request *req, void (*each)(void *arg, const char *name, const char *value), void *arg)
+{
+    struct header_walk w = {each, arg};
+
+    if (req->mhd)
+        MHD_get_connection_values(req->mhd, MHD_HEADER_KIND, walk_header, &w);
+}
+
+const char *http_query_raw(const struct http_request *req) { return req->query_raw; }
 
 const char *http_query(struct http_request *req, const char *name)
 {
@@ -240,6 +265,16 @@ void http_cut(struct http_request *req, struct http_response *r)
         http_response_free(r);
 }
 
+bool http_is_deserted(struct http_request *req)
+{
+    bool is_deserted;
+
+    pthread_mutex_lock(&req->lock);
+    is_deserted = !req->mhd || server_conn_deserted(req->conn);
+    pthread_mutex_unlock(&req->lock);
+    return is_deserted;
+}
+
 void http_go_on(struct http_request *req)
 {
     pthread_mutex_lock(&req->lock);
@@ -250,14 +285,22 @@ void http_go_on(struct http_request *req)
     pthread_mutex_unlock(&req->lock);
 }
 
-struct http_stream *http_answer_stream(struct http_request *req, struct http_response *r)
+struct http_stream *http_answer_body(struct http_request *req, struct http_response *r, int64_t length, size_t low,
+                                     void (*wake)(void *arg), void *arg)
 {
-    struct http_stream *s = stream_new(req->server);
+    struct http_stream *s = stream_new(req->server, length);
 
+    if (wake)
+        stream_set_wake(s, low, wake, arg);
     r->body = BODY_STREAM;
     r->stream = s;
     http_answer(req, r);
     return s;
+}
+
+struct http_stream *http_answer_stream(struct http_request *req, struct http_response *r)
+{
+    return http_answer_body(req, r, /* length */ -1, /* low */ 0, NULL, NULL);
 }
 
 void request_drop_stream(struct http_request *req)

@@ -84,6 +84,7 @@ static void conn_closed(struct http_server *s, void **slot)
     if (c->cut_at_us)
         atomic_fetch_sub(&s->cuts, 1);
     atomic_fetch_sub(&s->connections, 1);
+    free(c->query);
     free(c);
 }
 
@@ -187,12 +188,17 @@ static bool is_deserted(struct conn *c)
     return false;
 }
 
-/* A stream with nothing to send is suspended, and libmicrohttpd does not watch it. */
-static void look_after_stream(struct conn *c)
+bool server_conn_deserted(const struct conn *c)
 {
     struct tcp_info info;
 
-    if (kernel_view(&info, c) && info.tcpi_state != STATE_ESTABLISHED && c->req)
+    return kernel_view(&info, c) && info.tcpi_state != STATE_ESTABLISHED;
+}
+
+/* A stream with nothing to send is suspended, and libmicrohttpd does not watch it. */
+static void look_after_stream(struct conn *c)
+{
+    if (server_conn_deserted(c) && c->req)
         request_drop_stream(c->req);
 }
 
@@ -292,6 +298,17 @@ static size_t keep_escapes(void *server, struct MHD_Connection *mhd, char *text)
     return strlen(text);
 }
 
+/* libmicrohttpd takes the query apart where it lies, so who wants it whole needs a copy. */
+static void *keep_query(void *server, const char *target, struct MHD_Connection *mhd)
+{
+    struct conn *c = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    const char *query = strchr(target, '?');
+
+    free(c->query);
+    c->query = query ? mem_strdup(query + 1) : NULL;
+    return NULL;
+}
+
 static struct MHD_Daemon *start_one(struct http_server *s, int threads, size_t memory)
 {
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
@@ -309,6 +326,7 @@ static struct MHD_Daemon *start_one(struct http_server *s, int threads, size_t m
     return MHD_start_daemon(
         flags, 0, NULL, NULL, request_handle, s, MHD_OPTION_NOTIFY_COMPLETED, request_completed, s,
         MHD_OPTION_NOTIFY_CONNECTION, conn_notify, s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, s,
+        MHD_OPTION_URI_LOG_CALLBACK, keep_query, s,
         MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 }
 

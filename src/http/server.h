@@ -70,10 +70,13 @@ const char *http_method(const struct http_request *req); /* after X-HTTP-Method-
 const char *http_path(const struct http_request *req);   /* percent-decoded, without the query */
 const char *http_path_raw(const struct http_request *req);
 const char *http_header(struct http_request *req, const char *name); /* NULL when absent; not in done() */
+/* Every header in its order; value may be "". Not in done(). */
+void http_headers(struct http_request *req, void (*each)(void *arg, const char *name, const char *value), void *arg);
 /* Decoded query argument, NULL when absent, "" for a key without a value. */
 const char *http_query(struct http_request *req, const char *name);
 bool http_query_bad(const struct http_request *req); /* a bad percent escape or %00, in
                                                       * the path (which stays raw then) or query */
+const char *http_query_raw(const struct http_request *req); /* as sent, without the ?; NULL: there was no ? */
 int64_t http_content_length(struct http_request *req); /* -1: unknown (chunked); 0: no body */
 const char *http_peer(const struct http_request *req);  /* textual address */
 void *http_ctx(const struct http_request *req);         /* http_config.ctx */
@@ -84,6 +87,8 @@ const char *http_path_arg(const struct http_request *req, int i);           /* u
 
 /* A reference keeps the struct (not the connection) alive for other threads. */
 struct http_request *http_request_ref(struct http_request *req);
+/* Has the peer of a request that waits left? libmicrohttpd does not look while it does. Any thread. */
+bool http_is_deserted(struct http_request *req);
 void http_request_unref(struct http_request *req);
 
 /* ---- answering ---- */
@@ -126,9 +131,18 @@ void http_socket_close(struct http_socket *s);
 /* Answer with status 200 and headers from r, body to come. The stream belongs to the caller until
  * http_stream_end(). Call from begin/end (returning HTTP_ANSWERED) or after HTTP_WAIT. */
 struct http_stream *http_answer_stream(struct http_request *req, struct http_response *r);
+/* The same for a body from elsewhere, with r's status, of length bytes (-1: unknown). wake(arg) is called when so much was
+ * sent that at most low bytes wait, and when the peer is gone: on any thread and under the stream's lock, so it
+ * leaves a note and calls nothing of the stream. It is not called any more after http_stream_end() or _abort(). */
+struct http_stream *http_answer_body(struct http_request *req, struct http_response *r, int64_t length, size_t low,
+                                     void (*wake)(void *arg), void *arg);
 /* Queue bytes. Returns -1 when the peer is gone or more than max_queue bytes wait (slow reader): the
  * caller should end the stream. Any thread; never blocks. */
 int http_stream_write(struct http_stream *s, const char *data, size_t len, size_t max_queue);
 /* Send what is queued, then finish. The caller's reference is gone. */
 void http_stream_end(struct http_stream *s);
+/* Drop what is queued and close the connection, so that the peer sees that the body is not whole. The caller's
+ * reference is gone. */
+void http_stream_abort(struct http_stream *s);
+size_t http_stream_queued(struct http_stream *s); /* bytes that wait to be sent */
 bool http_stream_gone(const struct http_stream *s); /* peer has left */

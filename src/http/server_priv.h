@@ -20,6 +20,7 @@ struct conn {
     struct http_request *req; /* being served, or NULL; under the shard's lock */
     int fd;
     char peer[INET6_ADDRSTRLEN];
+    char *query;                /* of the request whose headers are coming in, as sent; the HTTP thread's */
     _Atomic(unsigned) requests; /* begun so far */
     _Atomic(bool) is_serving;   /* between a request's headers and its end */
     _Atomic(bool) is_streaming; /* its answer is an event stream */
@@ -82,7 +83,7 @@ struct http_request {
     void *data;
     char *path_arg[4];
     struct query_arg *query;
-    char *query_text;
+    char *query_text, *query_raw;
     int query_count;
     bool query_bad;
     bool is_head;        /* by override: libmicrohttpd does not know */
@@ -127,6 +128,7 @@ struct http_response {
 void server_conn_begin(struct conn *c, struct http_request *req);
 void server_conn_end(struct conn *c);
 void server_conn_cut(struct conn *c);
+bool server_conn_deserted(const struct conn *c); /* the peer has closed its direction, or all */
 
 /* accept.c: its thread takes connections until s->quiesced, and ends with acceptor_stop() (fine when there is none). Those
  * that have not said a word are closed then. */
@@ -160,7 +162,8 @@ void upgrade_fail(struct upgrade *u);
 /* stream.c */
 void stream_ref(struct http_stream *s);
 void stream_unref(struct http_stream *s);
-struct http_stream *stream_new(struct http_server *s);
+struct http_stream *stream_new(struct http_server *s, int64_t length);
+void stream_set_wake(struct http_stream *s, size_t low, void (*wake)(void *arg), void *arg);
 struct MHD_Response *stream_response(struct http_stream *s, struct MHD_Connection *mhd);
 /* The other side of the stream went away (or never came). Drops its reference. */
 void stream_peer_gone(void *stream);

@@ -1,4 +1,4 @@
-/* stream.c - answers whose body is written little by little: server-sent events. */
+/* stream.c - answers whose body is written little by little: server-sent events, and bodies from elsewhere. */
 #include "http/server_priv.h"
 
 #include <string.h>
@@ -9,19 +9,25 @@ struct http_stream {
     struct http_server *server;
     pthread_mutex_t lock; /* for all below */
     struct MHD_Connection *mhd;
+    int64_t length;            /* of the whole body; -1: unknown */
+    void (*wake)(void *arg);   /* NULL: nobody waits for room */
+    void *wake_arg;
+    size_t low;
     struct str queue;
     size_t sent;       /* bytes of queue that are with libmicrohttpd already */
     bool is_suspended; /* nothing to send */
     bool is_ended;     /* by the writer */
+    bool is_aborted;   /* the same, before the body was whole */
     bool is_gone;      /* the peer has left */
 };
 
-struct http_stream *stream_new(struct http_server *server)
+struct http_stream *stream_new(struct http_server *server, int64_t length)
 {
     struct http_stream *s = mem_zalloc(sizeof *s);
 
     s->refs = 2; /* the writer's and the response's */
     s->server = server;
+    s->length = length;
     pthread_mutex_init(&s->lock, NULL);
     return s;
 }
@@ -37,18 +43,35 @@ void stream_unref(struct http_stream *s)
     free(s);
 }
 
+void stream_set_wake(struct http_stream *s, size_t low, void (*wake)(void *arg), void *arg)
+{
+    s->low = low;
+    s->wake = wake;
+    s->wake_arg = arg;
+}
+
+static void wake_writer(struct http_stream *s) /* under the lock */
+{
+    if (s->wake)
+        s->wake(s->wake_arg);
+}
+
 static ssize_t stream_read(void *stream, uint64_t pos, char *buf, size_t max)
 {
     struct http_stream *s = stream;
     ssize_t n = 0;
 
     pthread_mutex_lock(&s->lock);
-    if (s->queue.len > s->sent) {
+    if (s->is_aborted) {
+        n = MHD_CONTENT_READER_END_WITH_ERROR;
+    } else if (s->queue.len > s->sent) {
         size_t left = s->queue.len - s->sent;
 
         n = (ssize_t)(left < max ? left : max);
         memcpy(buf, s->queue.s + s->sent, (size_t)n);
         s->sent += (size_t)n;
+        if (left > s->low && left - (size_t)n <= s->low)
+            wake_writer(s);
         if (s->sent == s->queue.len) {
             /* An idle stream keeps no buffer: there may be thousands. */
             str_done(s->queue);
@@ -76,15 +99,17 @@ void stream_peer_gone(void *stream)
     s->is_gone = true;
     s->is_suspended = false;
     s->mhd = NULL;
+    wake_writer(s);
     pthread_mutex_unlock(&s->lock);
     stream_unref(s);
 }
 
 struct MHD_Response *stream_response(struct http_stream *s, struct MHD_Connection *mhd)
 {
-    /* Small blocks: libmicrohttpd keeps one for each open stream. */
-    struct MHD_Response *m = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, /* block */ 1024,
-                                                               stream_read, s, stream_peer_gone);
+    /* Small blocks for events: libmicrohttpd keeps one for each open stream. */
+    struct MHD_Response *m = MHD_create_response_from_callback(
+        s->length < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)s->length, /* block */ s->low ? 16 * 1024 : 1024, stream_read, s,
+        stream_peer_gone);
 
     pthread_mutex_lock(&s->lock);
     s->mhd = mhd;
@@ -120,13 +145,28 @@ int http_stream_write(struct http_stream *s, const char *data, size_t len, size_
     return result;
 }
 
-void http_stream_end(struct http_stream *s)
+static void end(struct http_stream *s, bool is_aborted)
 {
     pthread_mutex_lock(&s->lock);
     s->is_ended = true;
+    s->is_aborted = is_aborted;
+    s->wake = NULL;
     wake(s);
     pthread_mutex_unlock(&s->lock);
     stream_unref(s);
+}
+
+void http_stream_end(struct http_stream *s) { end(s, false); }
+void http_stream_abort(struct http_stream *s) { end(s, true); }
+
+size_t http_stream_queued(struct http_stream *s)
+{
+    size_t queued;
+
+    pthread_mutex_lock(&s->lock);
+    queued = s->queue.len - s->sent;
+    pthread_mutex_unlock(&s->lock);
+    return queued;
 }
 
 bool http_stream_gone(const struct http_stream *stream)
@@ -144,6 +184,7 @@ void stream_drop(struct http_stream *s)
 {
     pthread_mutex_lock(&s->lock);
     s->is_gone = true;
+    wake_writer(s);
     wake(s);
     pthread_mutex_unlock(&s->lock);
 }
