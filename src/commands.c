@@ -1,5 +1,6 @@
 /* Commands that need nothing but the program. */
 #include "commands.h"
+#include "api/app.h"
 #include "robot/robot.h"
 
 #include <stdio.h>
@@ -22,4 +23,11 @@ int command_robots(void)
         puts("");
     }
     return 0;
+}
+
+int command_openapi(void)
+{
+    AUTO(mem_free) char *text = openapi_text(NULL);
+
+    return puts(text) < 0;
 }

@@ -7,6 +7,7 @@ int command_template(int argc, char **argv);
 int command_workspace(int argc, char **argv);
 int command_key(int argc, char **argv);
 int command_robots(void);
+int command_openapi(void);
 /* 0 completed, 1 the Assembly failed, 2 wrong use, 3 the server inside could not work, 130 canceled. */
 int command_run(int argc, char **argv);
 /* 0 clean, 1 findings (repaired or not), 2 could not look. */

@@ -26,6 +26,7 @@ static int usage(FILE *to, int rc)
           "  fsck [--repair] [--json] [--data DIR]   compare the database with the files\n"
           "  doctor [--s3 NAME] [--json]             what this machine has, and what it lacks\n"
           "  robots                                  the Robots and their parameters\n"
+          "  openapi                                 the API as an OpenAPI document\n"
           "  version\n\n"
           "`workcell serve --help` lists the settings. credential, template, workspace and key work on --data DIR while\n"
           "no server runs on it, and take --workspace NAME.\n",
@@ -121,6 +122,8 @@ int main(int argc, char **argv)
         return command_doctor(argc - 1, argv + 1);
     if (!strcmp(cmd, "robots"))
         return command_robots();
+    if (!strcmp(cmd, "openapi"))
+        return command_openapi();
     if (!strcmp(cmd, "version") || !strcmp(cmd, "--version")) {
         puts("workcell 0.1.0");
         return 0;

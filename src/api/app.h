@@ -36,6 +36,7 @@ struct app *app_of(struct http_request *req);
 const struct http_handler *app_route(struct http_request *req, void *ctx);
 
 enum auth_need {
+    AUTH_NONE, /* the address is the permission, or the handler asks by itself */
     AUTH_CREATE, /* key needed; signature if demanded or given. Expiry is looked at before the signature */
     AUTH_SIGNED, /* key and signature always; the signature is looked at first */
 };
@@ -43,6 +44,15 @@ enum auth_need {
 /* A row of it. Pattern: {id} is an id of 32 hex digits, {word} any text without a slash (both become
  * http_path_arg()s in their order), * at the end the rest of the path. First match wins. */
 struct call;
+
+/* What openapi.json says of a row. Schemas are names in openapi.json's components. */
+struct route_about {
+    const char *tag, *summary; /* every row has them */
+    const char *answer;        /* schema of the answer; NULL: it is no JSON, or has none of its own */
+    const char *takes;         /* schema of `params`; NULL: any object with auth */
+    const char *also;          /* statuses apart from 200 and those that follow from the other columns: "404 410" */
+};
+
 struct route {
     const char *method, *pattern; /* method "*": any */
     const struct http_handler *handler; /* NULL: the columns below describe it (call.h) */
@@ -57,7 +67,15 @@ struct route {
     /* ...or as read, but not answered before call_answer(). */
     int (*later)(struct call *c, struct err *err);
     void (*after)(struct call *c); /* after a write's commit, on the conductor's thread; may be NULL */
+    struct route_about about;
 };
+
+/* The table itself. */
+const struct route *app_routes(size_t *count);
+
+/* ---- openapi.c ---- */
+/* OpenAPI 3.1 of this server, made of the route table; base_url NULL: no address. The caller frees. */
+char *openapi_text(const char *base_url);
 
 /* ---- auth.c ---- */
 /* What a request shows of who sent it; all but params may be NULL, that one too with a bearer token. */
@@ -178,7 +196,7 @@ MUST_CHECK int companion_open(struct proxy **out, const struct config *config, s
 /* ---- handlers ---- */
 extern const struct http_handler assembly_progress_get, assembly_reserve_file, assembly_add_file;
 extern const struct http_handler assembly_create, assembly_get, assembly_delete;
-extern const struct http_handler console_get, console_enter, robots_get;
+extern const struct http_handler console_get, console_enter, robots_get, openapi_get;
 extern const struct http_handler files_get, token_create;
 /* GET with ?method=delete, and DELETE without a body. */
 void assembly_answer(struct http_request *req, const char *id, struct published *p, int http_code);
