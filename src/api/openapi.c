@@ -112,11 +112,12 @@ static json_t *bad_answer(const struct route *r)
 
 static void add_answer(json_t *answers, const struct route *r, int status)
 {
+    bool is_bad = status >= 400 || (status == 302 && r->about.answer); /* redirect_url: also when it was refused */
     char key[8];
 
     snprintf(key, sizeof key, "%d", status);
     if (!json_object_get(answers, key))
-        json_object_set_new(answers, key, status < 400 ? good_answer(r) : bad_answer(r));
+        json_object_set_new(answers, key, is_bad ? bad_answer(r) : good_answer(r));
 }
 
 static json_t *answers_of(const struct route *r)

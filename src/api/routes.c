@@ -68,7 +68,7 @@ static const struct route routes[] = {
      .about = {"Assemblies", "Create an Assembly", "AssemblyStatus", "AssemblyParams", "302 413 429 507"}},
     {"POST", "/assemblies/{id}/replay", .need = AUTH_SIGNED, .scope = "assemblies:write",
      .ok = "ASSEMBLY_REPLAYING", .later = assembly_replay,
-     .about = {"Assemblies", "Run an Assembly again", "ReplayStarted", "ReplayParams", "507"}},
+     .about = {"Assemblies", "Run an Assembly again", "ReplayStarted", "ReplayParams", "413 429 507"}},
     {"POST", "/assemblies/{id}/reserve_file", &assembly_reserve_file,
      .about = {"Assemblies", "Keep a place for a file that lies elsewhere", "AssemblyStatus"}},
     {"POST", "/assemblies/{id}/add_file", &assembly_add_file,

@@ -7,7 +7,7 @@ const link = (p) => { try { return fs.readlinkSync(p) } catch { return '' } }
 const list = (p) => { try { return fs.readdirSync(p) } catch { return [] } }
 
 // a new worker's first exercise, and the code page of a library, not a job's
-const warm = (file) => file.endsWith('warm.jpg') || file.includes('/orcexec.')
+const warm = (file) => /(^|\/)(warm\.jpg$|orcexec\.)/.test(file)
 
 // Workers whose in/ holds a file, with everything in their process group.
 export function busy(daemon) {

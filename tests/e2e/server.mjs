@@ -46,6 +46,8 @@ export class Server {
       this.exited.then(({ code }) => sleep(100).then(() => reject(new Error(`the server ended with ${code}: ${this.log}`)))) // its last words may come later
     })
     this.port = Number(new URL(this.url).port)
+    this.faults ??= []
+    await globalThis.contract?.watch(this.url, this.faults)
   }
 
   async kill9() {
@@ -65,6 +67,7 @@ export class Server {
     }
     const bad = this.log.split('\n').filter((l) => / error |Sanitizer|runtime error/.test(l) && !this.allow.some((a) => a.test(l)))
     assert.deepEqual(bad, [], `error lines in the log:\n${this.log}`)
+    assert.deepEqual(this.faults, [], 'answers that openapi.json does not describe')
     fs.rmSync(this.dir, { recursive: true, force: true })
   }
 
