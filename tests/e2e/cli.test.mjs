@@ -44,17 +44,17 @@ class Shell {
     return { PATH: process.env.PATH, HOME: this.dir, TRANSLOADIT_KEY: KEY, TRANSLOADIT_SECRET: SECRET, TRANSLOADIT_ENDPOINT: this.s.url, ...more }
   }
 
-  run(args, { input = '', env = {} } = {}) {
-    const child = spawn(process.execPath, [scripts[this.name], ...args], {
-      cwd: this.dir,
-      env: this.env(env),
-    })
-    const r = { out: '', err: '' }
-    child.stdout.on('data', (d) => { r.out += d })
-    child.stderr.on('data', (d) => { r.err += d })
-    child.stdin.on('error', () => {})
-    child.stdin.end(input)
-    return new Promise((resolve) => child.on('close', (code) => resolve({ ...r, code })))
+  // input: text for its standard input; stdin: the file to read there.
+  run(args, { input, stdin = '/dev/null', env = {} } = {}) {
+    const fd = fs.openSync(stdin)
+    const child = spawn(process.execPath, [scripts[this.name], ...args], { cwd: this.dir, env: this.env(env), stdio: [input === undefined ? fd : 'pipe', 'pipe', 'pipe'] })
+    fs.closeSync(fd)
+    const out = []
+    const err = []
+    child.stdout.on('data', (d) => out.push(d))
+    child.stderr.on('data', (d) => err.push(d))
+    if (input !== undefined) child.stdin.end(input)
+    return new Promise((resolve) => child.on('close', (code) => resolve({ code, bytes: Buffer.concat(out), out: Buffer.concat(out).toString(), err: Buffer.concat(err).toString() })))
   }
 
   async ok(args, more) {
@@ -100,29 +100,25 @@ const cases = {
     const id = await c.template({ steps: { resized: { ...resized.resized, width: '${fields.w}' } } })
     await c.ok(['assemblies', 'create', '--template', id, '-f', 'w=30', '-i', 'a.png', '-o', 'small.png'])
     assert.deepEqual(size(c.path('small.png')), [30, 30])
-    // from standard input (a file: of a pipe it can't read), to standard output
-    const stdin = fs.openSync(picture)
-    const piped = spawn(process.execPath, [scripts[c.name], 'assemblies', 'create', '--steps', 'steps.json', '-i', '-', '-o', '-'],
-      { cwd: c.dir, env: c.env(), stdio: [stdin, 'pipe', 'inherit'] })
-    const bytes = []
-    piped.stdout.on('data', (d) => bytes.push(d))
-    assert.equal(await new Promise((r) => piped.on('close', r)), 0)
-    fs.closeSync(stdin)
-    fs.writeFileSync(c.path('piped.png'), Buffer.concat(bytes))
+    // from standard input (a file: of a pipe it can't read) to standard output, which the old one does not write to
+    const piped = await c.run(['assemblies', 'create', '--steps', 'steps.json', '-i', '-', '-o', c.isNew ? '-' : 'piped.png'], { stdin: picture })
+    assert.deepEqual([piped.code, piped.err], [0, ''])
+    if (c.isNew) fs.writeFileSync(c.path('piped.png'), piped.bytes)
     assert.deepEqual(size(c.path('piped.png')), [100, 100])
     // an import, which needs no file
     const web = await there(c.t, () => ({ headers: { 'Content-Type': 'image/png' }, body: fs.readFileSync(picture) }))
     c.write('import.json', { imported: { robot: '/http/import', url: `${web.url}/far.png` }, resized: { ...resized.resized, use: 'imported', width: 20 } })
     await c.ok(['assemblies', 'create', '--steps', 'import.json', '-o', 'far.png'])
     assert.deepEqual(size(c.path('far.png')), [20, 20])
-    // refusals
+    // refusals: no file, or (the old one) an empty one
     c.write('odd.json', { v: { robot: '/video/encode', use: ':original' } })
-    await c.refused(['assemblies', 'create', '--steps', 'odd.json', '-i', 'a.png', '-o', 'no.png'], 'ASSEMBLY_STEP_UNKNOWN_ROBOT')
-    await c.refused(['assemblies', 'create', '--template', nobody, '-i', 'a.png', '-o', 'no.png'], 'TEMPLATE_NOT_FOUND')
     fs.writeFileSync(c.path('broken.png'), Buffer.from('\x89PNG\r\n\x1a\nbroken', 'latin1'))
-    assert.notEqual((await c.run(['assemblies', 'create', '--steps', 'steps.json', '-i', 'broken.png', '-o', 'no.png'])).code, 0)
-    await c.refused(['assemblies', 'create', '--steps', 'steps.json', '-i', 'a.png', '-o', 'no.png'], 'INVALID_SIGNATURE', 1, { env: { TRANSLOADIT_SECRET: 'wrong' } })
-    assert.ok(!fs.existsSync(c.path('no.png')))
+    const create = (n, ...more) => ['assemblies', 'create', '-o', `no-${n}.png`, ...more]
+    await c.refused(create(1, '-i', 'a.png', '--steps', 'odd.json'), 'ASSEMBLY_STEP_UNKNOWN_ROBOT')
+    await c.refused(create(2, '-i', 'a.png', '--template', nobody), 'TEMPLATE_NOT_FOUND')
+    await c.refused(create(3, '-i', 'a.png', '--steps', 'steps.json'), 'INVALID_SIGNATURE', 1, { env: { TRANSLOADIT_SECRET: 'wrong' } })
+    assert.notEqual((await c.run(create(4, '-i', 'broken.png', '--steps', 'steps.json'))).code, 0)
+    for (let n = 1; n <= 4; n++) assert.ok(!fs.existsSync(c.path(`no-${n}.png`)) || (!c.isNew && fs.statSync(c.path(`no-${n}.png`)).size === 0), String(n))
   },
   async 'assemblies delete'(c) {
     const a = await c.s.create(resized, { expected: 1 })
@@ -281,7 +277,10 @@ const cases = {
     assert.deepEqual(JSON.parse(fs.readFileSync(c.path('all/deep/on-server.json'))), { transloadit_template_id: id, steps: resized })
     const [got] = json(await c.ok(['templates', 'get', '--json', made]))
     assert.deepEqual([got.name, got.content.steps.resized.width], ['new-one', 100]) // with every default of its schema
-    // newer here: goes up; newer there: comes down
+    // newer here: goes up; newer there: comes down. It can't find the one whose id comes first in the list, so that
+    // must be another one
+    for (let i = 0; i < 100 && !(await c.ok(['templates', 'list', '--sort', 'id', '--order', 'asc'])).out.split('\n').slice(1).filter((x) => x === made || x === id)[1]; i++)
+      await c.template({}, `first-${i}`)
     c.write('all/new-one.json', { transloadit_template_id: made, steps: { resized: { ...resized.resized, width: 7 } } })
     const later = new Date(Date.now() + 60000)
     fs.utimesSync(c.path('all/new-one.json'), later, later)
@@ -292,7 +291,7 @@ const cases = {
     assert.equal(json(await c.ok(['templates', 'get', '--json', made]))[0].content.steps.resized.width, 7)
     assert.deepEqual(JSON.parse(fs.readFileSync(c.path('all/deep/on-server.json'))).steps, resized)
     c.write('all/lost.json', { transloadit_template_id: nobody, steps: {} })
-    await c.refused(['templates', 'sync', 'all'], 'nonexistent template')
+    await c.refused(['templates', 'sync', 'all'], 'TEMPLATE_NOT_FOUND')
   },
   async upload(c) {
     const a = await c.s.create(resized, { expected: 1 })

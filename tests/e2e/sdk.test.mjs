@@ -480,3 +480,32 @@ test('prepareInputFiles, as the SDK offers it, and what it prepares is imported 
     assert.deepEqual(r.said, [])
   }
 })
+
+test('a step as the schemas of the SDK write it, with every default of its Robot, is taken; what is asked for beyond is not', async (t) => {
+  const s = await Server.start(t)
+  const steps = {
+    '/upload/handle': {}, '/image/resize': { use: ':original' }, '/image/facedetect': { use: ':original' },
+    '/http/import': { url: 'http://a.example/' }, '/s3/store': { use: ':original', bucket: 'b', key: 'k', secret: 's', bucket_region: 'us-east-1' },
+  }
+  const { robots } = await (await fetch(`${s.url}/robots`)).json()
+  assert.deepEqual(robots.map((r) => r.name).sort(), Object.keys(steps).sort())
+  const create = async (robot, step) => (await s.create({ [robot === '/upload/handle' ? ':original' : 'a']: step }, { expected: 1 }))
+  for (const name of packages) {
+    for (const [robot, given] of Object.entries(steps)) {
+      const file = `${robot.slice(1).replace('/', '-')}.js`
+      const schemas = await import(path.join(root, `tests/e2e/node_modules/${name}/dist/alphalib/types/robots/${file}`))
+      const key = Object.keys(schemas).find((k) => /^robot[A-Za-z0-9]+InstructionsSchema$/.test(k) && !/Interpolatable|Hidden/.test(k))
+      const step = schemas[key].parse({ robot, ...given })
+      assert.ok(Object.keys(step).length > 3, JSON.stringify(step))
+      const a = await create(robot, step)
+      assert.equal(a.ok, 'ASSEMBLY_UPLOADING', `${name} ${a.message} ${JSON.stringify(step)}`)
+      await s.cancel(a.assembly_id)
+    }
+  }
+  const resize = { robot: '/image/resize', use: ':original' }
+  for (const [more, said] of [[{ watermark_position: 'top', watermark_url: 'http://a.example/' }, 'watermark_'], [{ clip: true }, 'clip'], [{ alpha: 'Off' }, 'alpha'], [{ text: [{ text: 'x' }] }, 'text']]) {
+    const a = await create('/image/resize', { ...resize, ...more })
+    assert.equal(a.error, 'IMAGE_RESIZE_VALIDATION')
+    assert.match(a.message, new RegExp(`'${said}\\w*' is not supported by this server`))
+  }
+})
