@@ -373,9 +373,10 @@ static void answer_created(void *ctx, const struct err *err, struct published *p
 }
 
 /* The body is refused (c->err), but the Assembly exists: the answer is its status, as a GET would have it. */
-static void answer_failed(void *ctx, const struct err *over_already, struct published *p)
+static void answer_failed(void *ctx, const struct err *err, struct published *p)
 {
     struct create *c = ctx;
+    bool over_already = err && err->code == ERR_SATURATED; /* canceled, for one */
     int status = over_already ? 200 : err_http_status(&c->err);
 
     http_answer(c->req, p ? created_response(c, p, status == 413 ? 200 : status, over_already ? NULL : &c->err)
