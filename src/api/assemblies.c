@@ -551,6 +551,7 @@ static enum http_next create_begin(struct http_request *req)
 static void fail_created(struct create *c)
 {
     c->complete = true;
+    body_watch_set_assembly(c->watch, ""); /* this end of the Assembly is answered by answer_failed(), not cut */
     post(c, EV_FAIL,
          json_pack("{s:i,s:s,s:o}", "code", c->err.code, "name", err_name(&c->err), "msg", jstring(c->err.msg)),
          answer_failed);
