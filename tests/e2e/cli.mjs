@@ -83,7 +83,8 @@ class Shell {
   }
 }
 
-const missing = (args, code = 'ASSEMBLY_STEP_UNKNOWN_ROBOT') => async (c) => { await c.refused(args, code); assert.ok(!fs.existsSync(c.path('out'))) }
+const missing = (args, code = 'ASSEMBLY_STEP_UNKNOWN_ROBOT') =>
+  Object.assign(async (c) => { await c.refused(args, code); assert.ok(!fs.existsSync(c.path('out'))) }, { missing: true })
 
 const cases = {
   async 'assemblies create'(c) {
@@ -368,13 +369,22 @@ export function testCommandLine(name) {
     assert.deepEqual(all.filter((c) => !cases[c]), [])
   })
   for (const command of all) {
-    if (!cases[command]) continue
-    test(`the command line of ${name}: ${command}`, async (t) => cases[command](await Shell.start(t, name)))
+    if (cases[command] && !cases[command].missing)
+      test(`the command line of ${name}: ${command}`, async (t) => cases[command](await Shell.start(t, name)))
   }
 
   test(`without credentials the command line of ${name} says what it misses, with 1`, async (t) => {
     const c = await Shell.start(t, name)
     await c.refused(['assemblies', 'list'], 'Missing ', 1, { env: { TRANSLOADIT_KEY: '', TRANSLOADIT_SECRET: '' } })
       .catch(() => c.refused(['assemblies', 'list'], 'Please provide API authentication', 1, { env: { TRANSLOADIT_KEY: '', TRANSLOADIT_SECRET: '' } }))
+  })
+}
+
+export function testMissingRobots(name) {
+  const all = commands(name).filter((c) => cases[c]?.missing)
+  test(`the command line of ${name}: ${all.length} commands whose Robot is not here say so`, async (t) => {
+    assert.ok(all.length >= 20, all.join('\n'))
+    const c = await Shell.start(t, name)
+    for (const command of all) await cases[command](c)
   })
 }
