@@ -55,12 +55,18 @@ static void add_robot(void *ctx, const struct store_usage *u)
                                   "region", b->region));
 }
 
-static bool is_month(const char *s)
+/* Writes YYYY-MM; the official CLI asks for this month as 2031-5. */
+static bool read_month(char out[8], const char *s)
 {
-    int month = s && strlen(s) == 7 && s[4] == '-' ? atoi(s + 5) : 0;
+    size_t digits = strlen(s) > 5 && s[4] == '-' && strspn(s, "0123456789") == 4
+                        ? strspn(s + 5, "0123456789")
+                        : 0;
+    int month = digits >= 1 && digits <= 2 && !s[5 + digits] ? atoi(s + 5) : 0;
 
-    return month >= 1 && month <= 12 && strspn(s, "0123456789") == 4 &&
-           strspn(s + 5, "0123456789") == 2;
+    if (month < 1 || month > 12)
+        return false;
+    snprintf(out, 8, "%.4s-%02d", s, month);
+    return true;
 }
 
 static json_t *plan_of(const struct config *c)
@@ -102,14 +108,15 @@ int bill_read(struct call *c, struct err *err)
                                         "vat_rate",
                                         "vat",
                                         "total"};
-    const char *month = http_path_arg(c->req, 0), *workspace = c->auth.key->workspace;
+    const char *asked = http_path_arg(c->req, 0), *workspace = c->auth.key->workspace;
+    char month[8];
     struct bill b = {json_object(), c->app->config->region, 0};
     char created[32];
 
     json_object_set_new(c->body, "robots", b.robots);
-    if (!is_month(month))
+    if (!read_month(month, asked))
         return err_set(err, ERR_NOT_FOUND, "A bill is of a month like 2031-05, not of '%.50s'",
-                       month);
+                       asked);
     if (store_bill(c->app->list_reader, workspace, month, add_robot, &b, err) < 0)
         return -1;
     snprintf(created, sizeof created, "%.7s-01T00:00:00.000Z", month);

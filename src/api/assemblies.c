@@ -372,6 +372,18 @@ static void answer_created(void *ctx, const struct err *err, struct published *p
     create_unref(c);
 }
 
+/* The body is refused (c->err), but the Assembly exists: the answer is its status, as a GET would have it. */
+static void answer_failed(void *ctx, const struct err *err, struct published *p)
+{
+    struct create *c = ctx;
+    bool over_already = err && err->code == ERR_SATURATED; /* canceled, for one */
+    int status = over_already ? 200 : err_http_status(&c->err);
+
+    http_answer(c->req, p ? created_response(c, p, status == 413 ? 200 : status, over_already ? NULL : &c->err)
+                          : wishes_refusal(&c->wishes, c->id, &c->err));
+    create_unref(c);
+}
+
 static void noted(void *ctx, const struct err *err, struct published *p)
 {
     struct create *c = ctx;
@@ -535,17 +547,23 @@ static enum http_next create_begin(struct http_request *req)
     return HTTP_GO;
 }
 
+/* The Assembly that was made already fails with what is wrong. */
+static void fail_created(struct create *c)
+{
+    c->complete = true;
+    body_watch_set_assembly(c->watch, "", ""); /* this end of the Assembly is answered by answer_failed(), not cut */
+    post(c, EV_FAIL,
+         json_pack("{s:i,s:s,s:o}", "code", c->err.code, "name", err_name(&c->err), "msg", jstring(c->err.msg)),
+         answer_failed);
+}
+
 /* What is wrong with a body is said at once, not after the rest of it. */
 static void give_up(struct create *c)
 {
-    struct err *err = &c->err;
-
-    if (c->created) {
-        post(c, EV_FAIL,
-             json_pack("{s:i,s:s,s:o}", "code", err->code, "name", err_name(err), "msg", jstring(err->msg)), NULL);
-        c->complete = true;
-    }
-    http_cut(c->req, wishes_refusal(&c->wishes, c->id, err));
+    if (c->created)
+        fail_created(c);
+    else
+        http_cut(c->req, wishes_refusal(&c->wishes, c->id, &c->err));
 }
 
 static int create_body(struct http_request *req, const char *data, size_t len)
@@ -567,18 +585,14 @@ static enum http_next create_end(struct http_request *req)
     json_t *data = NULL;
     struct err err;
 
+    if (c->err.code && c->created)
+        return HTTP_WAIT; /* for answer_failed() */
+    if (!c->err.code && c->form && form_finish(c->form, &c->err) < 0 && c->created) {
+        fail_created(c);
+        return HTTP_WAIT;
+    }
     if (c->err.code) {
         http_answer(req, wishes_refusal(&c->wishes, c->id, &c->err));
-        return HTTP_ANSWERED;
-    }
-    if (c->form && form_finish(c->form, &err) < 0) {
-        c->err = err;
-        if (c->created)
-            post(c, EV_FAIL, json_pack("{s:i,s:s,s:o}", "code", err.code, "name", err_name(&err), "msg",
-                                       jstring(err.msg)),
-                 NULL);
-        c->complete = true;
-        http_answer(req, wishes_refusal(&c->wishes, c->id, &err));
         return HTTP_ANSWERED;
     }
     bool files = json_array_size(c->files) > 0;
@@ -606,11 +620,9 @@ static enum http_next create_end(struct http_request *req)
         auth_done(&auth);
         json_decref(checked);
         if (rc < 0) {
-            post(c, EV_FAIL, json_pack("{s:i,s:s,s:o}", "code", err.code, "name", err_name(&err), "msg",
-                                       jstring(err.msg)),
-                 NULL);
-            http_answer(req, wishes_refusal(&c->wishes, c->id, &err));
-            return HTTP_ANSWERED;
+            c->err = err;
+            fail_created(c);
+            return HTTP_WAIT;
         }
         if (json_object_size(c->fields))
             post(c, EV_FORM_FIELDS, json_pack("{s:O}", "fields", c->fields), NULL);

@@ -135,10 +135,7 @@ char *status_tus(const struct tus_upload *u)
     put_text(&b, "fieldname", u->fieldname);
     if (u->user_meta && json_object_size(u->user_meta))
         put_json(&b, "user_meta", u->user_meta);
-    if (u->size >= 0)
-        put_int(&b, "size", u->size);
-    else
-        put_raw(&b, "size", "null");
+    put_int(&b, "size", u->size >= 0 ? u->size : 0); /* a number, always: the SDK checks that */
     put_int(&b, "offset", u->offset);
     put_bool(&b, "finished", u->finished);
     put_text(&b, "upload_url", u->url);

@@ -37,7 +37,7 @@ static const struct option options[] = {
     OPT_JSON(struct import_opts, range,
              .help = "Bytes to fetch: \"0-99\", \"-100\" (the last 100), or a list; several are "
                      "written at their own offsets into one file."),
-    OPT_UNSUPPORTED("return_file_stubs"),
+    OPT_UNSUPPORTED("return_file_stubs", .def_str = "false"),
     OPT_END,
 };
 

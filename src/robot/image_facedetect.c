@@ -29,7 +29,7 @@ static const struct opt_choice face_formats[] = {
 static const char *const format_names[] = {NULL, "jpg", "png", "tiff"};
 
 static const struct option options[] = {
-    OPT_STR(struct facedetect_opts, provider, .pattern = "^(aws|gcp|replicate|fal|transloadit)$",
+    OPT_STR(struct facedetect_opts, provider, .pattern = "^(auto|aws|gcp|replicate|fal|transloadit)$",
             .help = "Accepted and ignored: faces are found on this server."),
     OPT_BOOL(struct facedetect_opts, crop,
              .help = "One image per chosen face, instead of the input with meta.faces."),

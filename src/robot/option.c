@@ -159,6 +159,18 @@ static void fill_default(void *field, struct arena *a, const struct option *o)
     }
 }
 
+static bool asks_for_nothing(const struct option *o, const json_t *v, const json_t *step)
+{
+    AUTO(json_unref) json_t *idle = o->def_str ? json_loads(o->def_str, JSON_DECODE_ANY, NULL) : NULL;
+
+    if (json_is_null(v) || (idle && json_equal(v, idle)))
+        return true;
+    if (!o->part_of)
+        return false;
+    v = json_object_get(step, o->part_of);
+    return !v || json_is_null(v);
+}
+
 int options_fill(void *opts, struct arena *a, const struct option *table, const json_t *step,
                  bool partial, struct err *err)
 {
@@ -174,7 +186,7 @@ int options_fill(void *opts, struct arena *a, const struct option *table, const 
             o++;
         if (o->type == OPT_TYPE_END)
             return err_set(err, ERR_ROBOT_VALIDATION, "unknown parameter '%.100s'", key);
-        if (o->unsupported)
+        if (o->unsupported && !asks_for_nothing(o, v, step))
             return err_set(err, ERR_ROBOT_VALIDATION,
                            "parameter '%s' is not supported by this server", key);
     }

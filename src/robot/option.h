@@ -24,7 +24,9 @@ struct option {
     bool nullable;   /* an explicit null counts as not given */
     bool px_suffix;  /* INT: "200px" is 200; a text with an x inside is invalid */
     bool secret;     /* its value must not appear in an error text */
-    bool unsupported; /* known parameter of the contract that is not built: any value is refused */
+    bool unsupported; /* known parameter of the contract that is not built: refused, unless it asks for
+                         nothing: null, its default (def_str, JSON) or without the one named by part_of */
+    const char *part_of;
     double min, max; /* INT, NUM: inclusive; both 0 means no limit */
     int64_t def;     /* INT, BOOL, ENUM */
     double def_num;  /* NUM */
@@ -48,8 +50,10 @@ struct option {
     OPT_ROW(T, f, int, OPT_TYPE_ENUM, .choices = (list), __VA_ARGS__)
 #define OPT_STR(T, f, ...) OPT_ROW(T, f, const char *, OPT_TYPE_STR, __VA_ARGS__)
 #define OPT_JSON(T, f, ...) OPT_ROW(T, f, json_t *, OPT_TYPE_JSON, __VA_ARGS__)
-/* A parameter of the contract that we do not have yet: refused by name, never ignored. */
-#define OPT_UNSUPPORTED(n) {.name = (n), .type = OPT_TYPE_JSON, .unsupported = true}
+/* A parameter of the contract that we do not have yet: refused by name, never ignored. Schemas of the
+ * SDK write out every default, though, and a default asks for nothing. */
+#define OPT_UNSUPPORTED(n, ...)                                                                    \
+    {.name = (n), .type = OPT_TYPE_JSON, .unsupported = true, __VA_ARGS__}
 #define OPT_END {0}
 
 /* Fill *opts (already zeroed) from step, the step's JSON object. Keys that every Robot shares (robot,

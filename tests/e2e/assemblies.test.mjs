@@ -556,7 +556,7 @@ test('the bill is the sum of what the statuses say, also after a crash', async (
   assert.equal(bill.robots['/upload/handle'].by_region_and_factor[0].region, 'local')
   const rows = execFileSync('sqlite3', [`${s.dir}/workcell.db`, "select count(*), sum(bytes), (select sum(jobs) from bill) from ledger"]).toString().trim()
   assert.equal(rows, `14|${bytes}|14`)
-  for (const bad of ['2031-13', '2031-1', 'x', '2031-05-01', '2031-00']) refused(await call(s, 'GET', `/bill/${bad}`), 'SERVER_404', 404)
+  for (const bad of ['2031-13', '2031-0', '2031-', '2031-1x', '2031-001', 'x', '2031-05-01', '2031-00']) refused(await call(s, 'GET', `/bill/${bad}`), 'SERVER_404', 404)
   refused(await call(s, 'GET', `/bill/${month}`, {}, { signature: false }), 'NO_SIGNATURE_FIELD', 400)
 })
 

@@ -1,0 +1,3 @@
+import { testMissingRobots } from './cli.mjs'
+
+testMissingRobots('@transloadit/node')

@@ -1,0 +1,390 @@
+// The official command line, old and new package, as a child process: every command that its --help lists, its exit
+// code, what it prints and the files that it writes.
+import assert from 'node:assert/strict'
+import { execFileSync, spawn } from 'node:child_process'
+import { createHmac } from 'node:crypto'
+import fs from 'node:fs'
+import path from 'node:path'
+import { test } from 'node:test'
+import { KEY, picture, root, SECRET, Server } from './server.mjs'
+import { there, workDir } from './there.mjs'
+
+const scripts = {
+  transloadit: path.join(root, 'tests/e2e/node_modules/transloadit/dist/cli.js'),
+  '@transloadit/node': path.join(root, 'tests/e2e/node_modules/@transloadit/node/dist/cli.js'),
+}
+for (const [name, script] of Object.entries(scripts)) { // the file that npm links as the command
+  const { bin } = JSON.parse(fs.readFileSync(path.join(root, `tests/e2e/node_modules/${name}/package.json`)))
+  assert.equal(path.join(root, `tests/e2e/node_modules/${name}`, bin.transloadit ?? bin), script)
+}
+const nobody = '0'.repeat(32)
+const resized = { resized: { robot: '/image/resize', use: ':original', width: 100, result: true } }
+const json = (r) => r.out.trim().split('\n').filter(Boolean).map((l) => JSON.parse(l))
+const plain = (text) => text.replace(/\x1b\[[0-9;]*m/g, '')
+// Of a PNG.
+const size = (file) => { const b = fs.readFileSync(file); assert.equal(b.toString('latin1', 1, 4), 'PNG', file); return [b.readUInt32BE(16), b.readUInt32BE(20)] }
+
+class Shell {
+  static async start(t, name) {
+    const c = new Shell()
+    c.t = t
+    c.name = name
+    c.isNew = name !== 'transloadit'
+    c.s = await Server.start(t, { args: ['--notify-allow', '127.0.0.1', '--import-allow', '127.0.0.1'] })
+    c.dir = workDir(t)
+    fs.copyFileSync(picture, c.path('a.png'))
+    c.write('steps.json', resized)
+    return c
+  }
+
+  path(file) { return path.join(this.dir, file) }
+  write(file, data) { fs.writeFileSync(this.path(file), JSON.stringify(data)); return file }
+
+  env(more) {
+    return { PATH: process.env.PATH, HOME: this.dir, TRANSLOADIT_KEY: KEY, TRANSLOADIT_SECRET: SECRET, TRANSLOADIT_ENDPOINT: this.s.url, ...more }
+  }
+
+  // input: text for its standard input; stdin: the file to read there.
+  run(args, { input, stdin = '/dev/null', env = {} } = {}) {
+    const fd = fs.openSync(stdin)
+    const child = spawn(process.execPath, [scripts[this.name], ...args], { cwd: this.dir, env: this.env(env), stdio: [input === undefined ? fd : 'pipe', 'pipe', 'pipe'] })
+    fs.closeSync(fd)
+    const out = []
+    const err = []
+    child.stdout.on('data', (d) => out.push(d))
+    child.stderr.on('data', (d) => err.push(d))
+    if (input !== undefined) child.stdin.end(input)
+    return new Promise((resolve) => child.on('close', (code) => resolve({ code, bytes: Buffer.concat(out), out: Buffer.concat(out).toString(), err: Buffer.concat(err).toString() })))
+  }
+
+  async ok(args, more) {
+    const r = await this.run(args, more)
+    assert.deepEqual([r.code, r.err], [0, ''], `${args.join(' ')}\n${r.out}`)
+    return r
+  }
+
+  // It says the server's code. Some commands end with 0 all the same: theirs is in `exit`.
+  async refused(args, code, exit = 1, more) {
+    const r = await this.run(args, more)
+    assert.equal(r.code, exit, `${args.join(' ')}\n${r.out}${r.err}`)
+    assert.ok((r.err + r.out).includes(code), r.err + r.out)
+    return r
+  }
+
+  async assembly(params = {}) {
+    return this.s.until((await this.s.create(resized, { files: { 'a.png': fs.readFileSync(picture) }, params })).assembly_id)
+  }
+
+  async template(content = { steps: resized }, name = 'thumbs') {
+    const text = JSON.stringify({ auth: { key: KEY, expires: '2099-01-01T00:00:00Z' }, name, template: content })
+    const signature = `sha384:${createHmac('sha384', SECRET).update(text).digest('hex')}`
+    const res = await fetch(`${this.s.url}/templates`, { method: 'POST', body: new URLSearchParams({ params: text, signature }) })
+    return (await res.json()).id
+  }
+}
+
+const missing = (args, code = 'ASSEMBLY_STEP_UNKNOWN_ROBOT') =>
+  Object.assign(async (c) => { await c.refused(args, code); assert.ok(!fs.existsSync(c.path('out'))) }, { missing: true })
+
+const cases = {
+  async 'assemblies create'(c) {
+    await c.ok(['assemblies', 'create', '--steps', 'steps.json', '-i', 'a.png', '-o', 'out.png'])
+    assert.deepEqual(size(c.path('out.png')), [100, 100])
+    // a directory, one Assembly a file
+    fs.mkdirSync(c.path('in'))
+    fs.mkdirSync(c.path('results'))
+    for (const n of ['x.png', 'y.png']) fs.copyFileSync(picture, c.path(`in/${n}`))
+    await c.ok(['assemblies', 'create', '--steps', 'steps.json', '-i', 'in', '-o', 'results'])
+    assert.deepEqual(fs.readdirSync(c.path('results')).sort(), ['x.png', 'y.png'])
+    assert.deepEqual(size(c.path('results/y.png')), [100, 100])
+    // a Template, with a field
+    const id = await c.template({ steps: { resized: { ...resized.resized, width: '${fields.w}' } } })
+    await c.ok(['assemblies', 'create', '--template', id, '-f', 'w=30', '-i', 'a.png', '-o', 'small.png'])
+    assert.deepEqual(size(c.path('small.png')), [30, 30])
+    // from standard input (a file: of a pipe it can't read) to standard output, which the old one does not write to
+    const piped = await c.run(['assemblies', 'create', '--steps', 'steps.json', '-i', '-', '-o', c.isNew ? '-' : 'piped.png'], { stdin: picture })
+    assert.deepEqual([piped.code, piped.err], [0, ''])
+    if (c.isNew) fs.writeFileSync(c.path('piped.png'), piped.bytes)
+    assert.deepEqual(size(c.path('piped.png')), [100, 100])
+    // an import, which needs no file
+    const web = await there(c.t, () => ({ headers: { 'Content-Type': 'image/png' }, body: fs.readFileSync(picture) }))
+    c.write('import.json', { imported: { robot: '/http/import', url: `${web.url}/far.png` }, resized: { ...resized.resized, use: 'imported', width: 20 } })
+    await c.ok(['assemblies', 'create', '--steps', 'import.json', '-o', 'far.png'])
+    assert.deepEqual(size(c.path('far.png')), [20, 20])
+    // refusals: no file, or (the old one) an empty one
+    c.write('odd.json', { v: { robot: '/video/encode', use: ':original' } })
+    fs.writeFileSync(c.path('broken.png'), Buffer.from('\x89PNG\r\n\x1a\nbroken', 'latin1'))
+    const create = (n, ...more) => ['assemblies', 'create', '-o', `no-${n}.png`, ...more]
+    await c.refused(create(1, '-i', 'a.png', '--steps', 'odd.json'), 'ASSEMBLY_STEP_UNKNOWN_ROBOT')
+    await c.refused(create(2, '-i', 'a.png', '--template', nobody), 'TEMPLATE_NOT_FOUND')
+    await c.refused(create(3, '-i', 'a.png', '--steps', 'steps.json'), 'INVALID_SIGNATURE', 1, { env: { TRANSLOADIT_SECRET: 'wrong' } })
+    assert.notEqual((await c.run(create(4, '-i', 'broken.png', '--steps', 'steps.json'))).code, 0)
+    for (let n = 1; n <= 4; n++) assert.ok(!fs.existsSync(c.path(`no-${n}.png`)) || (!c.isNew && fs.statSync(c.path(`no-${n}.png`)).size === 0), String(n))
+  },
+  async 'assemblies delete'(c) {
+    const a = await c.s.create(resized, { expected: 1 })
+    const done = await c.assembly()
+    await c.ok(['assemblies', 'delete', a.assembly_id, done.assembly_id])
+    assert.equal((await c.s.get(a.assembly_id)).ok, 'ASSEMBLY_CANCELED')
+    assert.equal((await c.s.get(done.assembly_id)).ok, 'ASSEMBLY_COMPLETED')
+    await c.refused(['assemblies', 'delete', nobody], 'ASSEMBLY_NOT_FOUND', 0)
+  },
+  async 'assemblies get'(c) {
+    const a = await c.assembly()
+    const [got] = json(await c.ok(['assemblies', 'get', '--json', a.assembly_id]))
+    assert.deepEqual([got.assembly_id, got.ok, got.results.resized[0].meta.width], [a.assembly_id, 'ASSEMBLY_COMPLETED', 100])
+    assert.match((await c.ok(['assemblies', 'get', a.assembly_id])).out, /ok: 'ASSEMBLY_COMPLETED'/)
+    await c.refused(['assemblies', 'get', nobody], 'ASSEMBLY_NOT_FOUND')
+    await c.refused(['assemblies', 'get', 'odd'], 'SERVER_404')
+  },
+  async 'assemblies lint'(c) {
+    assert.doesNotMatch((await c.ok(['assemblies', 'lint', '--steps', 'steps.json'])).out, /\[error\]/)
+    const bad = await c.run(['assemblies', 'lint'], { input: '{"a":{"robot":"/no/such","use":":original"}}' })
+    assert.deepEqual([bad.code, /\[error\] undefined-robot/.test(bad.out)], [1, true], bad.out)
+    const id = await c.template({ steps: resized })
+    assert.doesNotMatch((await c.ok(['assemblies', 'lint', '--steps', 'steps.json', '--template', id])).out, /\[error\]/)
+    await c.refused(['assemblies', 'lint', '--steps', 'steps.json', '--template', nobody], 'TEMPLATE_NOT_FOUND')
+  },
+  async 'assemblies list'(c) {
+    assert.equal((await c.ok(['assemblies', 'list'])).out, '')
+    const a = await c.assembly()
+    const b = await c.s.create(resized, { expected: 1 })
+    assert.deepEqual((await c.ok(['assemblies', 'list'])).out, `${b.assembly_id}\n${a.assembly_id}\n`)
+    assert.deepEqual((await c.ok(['assemblies', 'list', '--fields', 'id,ok', '--keywords', 'a.png'])).out, `${a.assembly_id} ASSEMBLY_COMPLETED\n`)
+    assert.deepEqual(json(await c.ok(['assemblies', 'list', '--json', '--after', '2001-01-01'])).map((i) => i.num_input_files), [0, 1])
+    assert.equal((await c.ok(['assemblies', 'list', '--before', '2001-01-01 00:00:00'])).out, '')
+    await c.refused(['assemblies', 'list', '--after', 'soon'], 'ASSEMBLY_LIST_ERROR', 0)
+  },
+  async 'assemblies replay'(c) {
+    const hook = await there(c.t)
+    const a = await c.assembly({ fields: { n: '1' } })
+    await c.ok(['assemblies', 'replay', '-f', 'n=2', '--notify-url', hook.url, a.assembly_id])
+    const [{ id }] = json(await c.ok(['assemblies', 'list', '--json']))
+    const done = await c.s.until(id, (s) => s.notify_status === 'successful')
+    assert.deepEqual([done.ok, done.parent_id, done.fields], ['ASSEMBLY_COMPLETED', a.assembly_id, { n: '2' }])
+    assert.equal(hook.got.length, 1)
+    if (c.isNew) {
+      c.write('other.json', { resized: { ...resized.resized, width: 40 } })
+      await c.ok(['assemblies', 'replay', '--steps', 'other.json', a.assembly_id])
+      const again = await c.s.until(json(await c.ok(['assemblies', 'list', '--json']))[0].id)
+      assert.equal(again.results.resized[0].meta.width, 40)
+    } else { // this one writes out every default of its schema, and true for false: clip among them
+      const r = await c.refused(['assemblies', 'replay', '--steps', 'steps.json', a.assembly_id], 'IMAGE_RESIZE_VALIDATION', 0)
+      assert.match(r.err, /parameter 'clip' is not supported by this server/)
+    }
+    await c.refused(['assemblies', 'replay', nobody], 'ASSEMBLY_NOT_FOUND', 0)
+  },
+  async 'auth signature'(c) {
+    const made = json(await c.ok(['auth', 'signature'], { input: JSON.stringify({ auth: { expires: '2099-01-01T00:00:00Z' }, template_id: await c.template() }) }))[0]
+    assert.equal(made.signature, `sha384:${createHmac('sha384', SECRET).update(made.params).digest('hex')}`)
+    const res = await fetch(`${c.s.url}/assemblies`, { method: 'POST', body: new URLSearchParams(made) })
+    assert.deepEqual([res.status, (await res.json()).ok], [200, 'ASSEMBLY_COMPLETED'])
+    assert.match(json(await c.ok(['auth', 'signature', '-a', 'sha1'], { input: '{}' }))[0].signature, /^sha1:[0-9a-f]{40}$/)
+  },
+  async 'auth smart-cdn'(c) {
+    const r = await c.ok(['auth', 'smart-cdn'], {
+      input: JSON.stringify({ workspace: 'acme', template: 'thumbs', input: 'cats/tom 1.jpg', url_params: { w: 120, h: 90 }, expire_at_ms: 1935817689000 }),
+      env: { TRANSLOADIT_KEY: 'demo-key-0001', TRANSLOADIT_SECRET: 'demo-secret-0001' },
+    })
+    assert.match(r.out, /sig=sha256%3A8c6ee419c3cd6d464ea58e2653a281652a0576d60011fbd89f49e798b7c4f337\n$/)
+  },
+  async 'auth token'(c) {
+    const [token] = json(await c.ok(['auth', 'token', '--aud', 'mcp', '--scope', 'assemblies:read']))
+    assert.deepEqual([token.token_type, token.scope], ['Bearer', 'assemblies:read'])
+    const env = { TRANSLOADIT_AUTH_TOKEN: token.access_token, TRANSLOADIT_KEY: '', TRANSLOADIT_SECRET: '' }
+    if (c.isNew) { // the old one knows keys only
+      assert.equal((await c.ok(['assemblies', 'list'], { env })).out, '')
+      await c.refused(['templates', 'get', 'x'], 'INSUFFICIENT_AUTH_SCOPE', 1, { env })
+    }
+    const all = json(await c.ok(['auth', 'token']))[0]
+    assert.ok(all.scope.includes('templates:write'))
+    await c.refused(['auth', 'token', '--scope', 'no:such'], 'INSUFFICIENT_AUTH_SCOPE')
+    await c.refused(['auth', 'token'], 'TOKEN_INVALID_CREDENTIALS', 1, { env: { TRANSLOADIT_SECRET: 'wrong' } })
+  },
+  async 'bills get'(c) {
+    assert.equal((await c.ok(['bills', 'get'])).out, '$0\n')
+    await c.assembly()
+    const now = new Date()
+    for (const month of [now.toISOString().slice(0, 7), `${now.getUTCFullYear()}-${now.getUTCMonth() + 1}`]) // as it asks by itself: 2031-5
+      assert.ok(json(await c.ok(['bills', 'get', '--json', month]))[0].robots['/image/resize'].rawGb > 0, month)
+    const both = json(await c.ok(['bills', 'get', '--json', '2031-05', '2031-5']))
+    assert.deepEqual(both.map((b) => [b.ok, b.month]), [['BILL_FOUND', '2031-05'], ['BILL_FOUND', '2031-05']])
+    await c.refused(['bills', 'get', '2031-13'], 'SERVER_404', 0)
+    await c.refused(['bills', 'get', 'never'], 'invalid date format')
+  },
+  async 'assembly-notifications replay'(c) {
+    const hook = await there(c.t)
+    const a = await c.assembly({ notify_url: `${hook.url}/first` })
+    await c.s.until(a.assembly_id, (s) => s.notify_status === 'successful')
+    await c.ok(['assembly-notifications', 'replay', a.assembly_id])
+    await c.ok(['notifications', 'replay', '--notify-url', `${hook.url}/other`, a.assembly_id])
+    assert.deepEqual(hook.got.map((g) => g.path), ['/first', '/first', '/other'])
+    await c.refused(['assembly-notifications', 'replay', nobody], 'ASSEMBLY_NOT_FOUND', 0)
+    const quiet = await c.assembly()
+    await c.refused(['assembly-notifications', 'replay', quiet.assembly_id], 'ASSEMBLY_NO_NOTIFY_URL', 0)
+  },
+  async 'templates create'(c) {
+    const id = (await c.ok(['templates', 'create', 'from-file', 'steps.json'])).out.trim()
+    assert.match(id, /^[0-9a-f]{32}$/)
+    if (c.isNew) {
+      await c.ok(['assemblies', 'create', '--template', id, '-i', 'a.png', '-o', 'out.png'])
+      assert.deepEqual(size(c.path('out.png')), [100, 100])
+    }
+    const [made] = json(await c.ok(['templates', 'create', '--json', 'from-stdin'], { input: '{"up":{"robot":"/http/import","url":"http://a.example/"}}' }))
+    assert.deepEqual([made.ok, made.name, made.content.steps.up.url], ['TEMPLATE_CREATED', 'from-stdin', 'http://a.example/'])
+    await c.refused(['templates', 'create', 'from-file', 'steps.json'], 'TEMPLATE_VALIDATION_ERROR')
+  },
+  async 'templates delete'(c) {
+    const [a, b] = [await c.template({}, 'first'), await c.template({}, 'second')]
+    await c.ok(['templates', 'delete', a, b])
+    assert.equal((await c.ok(['templates', 'list'])).out, '')
+    await c.refused(['templates', 'delete', a], 'TEMPLATE_NOT_FOUND')
+  },
+  async 'templates get'(c) {
+    const id = await c.template()
+    const [got] = json(await c.ok(['templates', 'get', '--json', id]))
+    assert.deepEqual([got.ok, got.id, got.content], ['TEMPLATE_FOUND', id, { steps: resized }])
+    await c.refused(['templates', 'get', nobody], 'TEMPLATE_NOT_FOUND')
+  },
+  async 'templates list'(c) {
+    assert.equal((await c.ok(['templates', 'list'])).out, '')
+    const ids = [await c.template(undefined, 'aaaa'), await c.template(undefined, 'bbbb')]
+    assert.equal((await c.ok(['templates', 'list', '--sort', 'name', '--order', 'asc'])).out, `${ids.join('\n')}\n`)
+    assert.equal((await c.ok(['templates', 'list', '--sort', 'created', '--order', 'desc', '--fields', 'name,id'])).out, `bbbb ${ids[1]}\naaaa ${ids[0]}\n`)
+    const full = json(await c.ok(['templates', 'list', '--json', '--include-content', '--include-builtin', 'latest']))
+    assert.deepEqual(full.map((i) => i.content), [{ steps: resized }, { steps: resized }])
+    assert.equal((await c.ok(['templates', 'list', '--include-builtin', 'exclusively-latest'])).out, '')
+    assert.equal((await c.ok(['templates', 'list', '--after', '2099-01-01'])).out, '')
+  },
+  async 'templates modify'(c) {
+    const id = await c.template()
+    c.write('other.json', { other: { robot: '/http/import', url: 'http://a.example/' } })
+    await c.ok(['templates', 'modify', '--name', 'renamed', id, 'other.json'])
+    const [got] = json(await c.ok(['templates', 'get', '--json', id]))
+    assert.deepEqual([got.name, Object.keys(got.content.steps)], ['renamed', ['other']])
+    await c.ok(['templates', 'modify', '--name', 'again', id]) // the name only: nothing on standard input
+    const [later] = json(await c.ok(['templates', 'get', '--json', id]))
+    assert.deepEqual([later.name, later.content], ['again', got.content])
+    await c.refused(['templates', 'modify', nobody, 'other.json'], 'TEMPLATE_NOT_FOUND')
+  },
+  async 'templates sync'(c) {
+    fs.mkdirSync(c.path('all/deep'), { recursive: true })
+    const id = await c.template({ steps: resized }, 'on-server')
+    c.write('all/new-one.json', { transloadit_template_id: '', steps: resized })
+    c.write('all/deep/local.json', { transloadit_template_id: id })
+    await c.ok(['templates', 'sync', '--recursive', 'all'])
+    const made = JSON.parse(fs.readFileSync(c.path('all/new-one.json'))).transloadit_template_id
+    assert.match(made, /^[0-9a-f]{32}$/)
+    assert.deepEqual(JSON.parse(fs.readFileSync(c.path('all/deep/on-server.json'))), { transloadit_template_id: id, steps: resized })
+    const [got] = json(await c.ok(['templates', 'get', '--json', made]))
+    assert.deepEqual([got.name, got.content.steps.resized.width], ['new-one', 100]) // with every default of its schema
+    // newer here: goes up; newer there: comes down. It can't find the one whose id comes first in the list, so that
+    // must be another one
+    for (let i = 0; i < 100 && !(await c.ok(['templates', 'list', '--sort', 'id', '--order', 'asc'])).out.split('\n').slice(1).filter((x) => x === made || x === id)[1]; i++)
+      await c.template({}, `first-${i}`)
+    c.write('all/new-one.json', { transloadit_template_id: made, steps: { resized: { ...resized.resized, width: 7 } } })
+    const later = new Date(Date.now() + 60000)
+    fs.utimesSync(c.path('all/new-one.json'), later, later)
+    const old = new Date('2001-01-01')
+    c.write('all/deep/on-server.json', { transloadit_template_id: id, steps: {} })
+    fs.utimesSync(c.path('all/deep/on-server.json'), old, old)
+    await c.ok(['templates', 'sync', '-r', 'all'])
+    assert.equal(json(await c.ok(['templates', 'get', '--json', made]))[0].content.steps.resized.width, 7)
+    assert.deepEqual(JSON.parse(fs.readFileSync(c.path('all/deep/on-server.json'))).steps, resized)
+    c.write('all/lost.json', { transloadit_template_id: nobody, steps: {} })
+    await c.refused(['templates', 'sync', 'all'], 'TEMPLATE_NOT_FOUND')
+  },
+  async upload(c) {
+    const a = await c.s.create(resized, { expected: 1 })
+    const [up] = json(await c.ok(['upload', '--json', 'a.png', '--create-upload-endpoint', a.tus_url, '--assembly', a.assembly_ssl_url, '--field', 'photo']))
+    const done = await c.s.until(a.assembly_id)
+    assert.deepEqual([done.ok, done.uploads[0].field, done.uploads[0].tus_upload_url, done.results.resized[0].meta.width], ['ASSEMBLY_COMPLETED', 'photo', up.upload_url, 100])
+    // go on with what an earlier upload has left
+    const b = await c.s.create(resized, { expected: 1 })
+    const data = fs.readFileSync(picture)
+    const location = await c.s.tusCreate(b, data.length, { filename: 'a.png', fieldname: 'photo' })
+    await c.s.patch(location, 0, data.subarray(0, 100000))
+    await c.ok(['upload', 'a.png', '--resume-upload-endpoint', location, '--assembly', b.assembly_ssl_url, '--field', 'photo'])
+    const resumed = await c.s.until(b.assembly_id)
+    assert.deepEqual([resumed.ok, resumed.uploads[0].md5hash], ['ASSEMBLY_COMPLETED', done.uploads[0].md5hash])
+    await c.s.cancel(b.assembly_id)
+    const r = await c.run(['upload', 'a.png', '--create-upload-endpoint', a.tus_url, '--assembly', `${c.s.url}/assemblies/${nobody}`])
+    assert.equal(r.code, 1, r.out + r.err)
+  },
+
+  // The newer command line's words for one step.
+  async 'image resize'(c) {
+    await c.ok(['image', 'resize', '-i', 'a.png', '-o', 'out.png', '--width', '60', '--height', '30', '--resize-strategy', 'fillcrop', '--zoom'])
+    assert.deepEqual(size(c.path('out.png')), [60, 30])
+    await c.ok(['image', 'resize', '-i', 'a.png', '-o', 'out.jpg', '--format', 'jpg', '--width', '50', '--strip', '--progressive', '--quality', '80', '--background', '#ff0000',
+      '--rotation', '90', '--brightness', '1.2', '--hue', '100', '--sepia', '20', '--blur', '0x1', '--crop', '{"x1":0,"y1":0,"x2":50,"y2":50}'])
+    assert.deepEqual([...fs.readFileSync(c.path('out.jpg')).subarray(0, 3)], [0xff, 0xd8, 0xff])
+    fs.mkdirSync(c.path('all'))
+    fs.copyFileSync(picture, c.path('b.png'))
+    await c.ok(['image', 'resize', '-i', 'a.png', '-i', 'b.png', '-o', 'all', '--width', '20'])
+    assert.deepEqual(fs.readdirSync(c.path('all')).sort(), ['a.png', 'b.png'])
+    const [{ urls }] = json(await c.ok(['image', 'resize', '-i', 'a.png', '--print-urls', '--json', '--width', '40']))
+    assert.equal((await fetch(urls[0].url)).headers.get('content-type'), 'image/png')
+    // what it may say and means nothing by itself, and what there is not here
+    await c.ok(['image', 'resize', '-i', 'a.png', '-o', 'plain.png', '--width', '20', '--watermark-position', 'top-left', '--watermark-opacity', '0.5'])
+    assert.deepEqual(size(c.path('plain.png')), [20, 20])
+    const r = await c.refused(['image', 'resize', '-i', 'a.png', '-o', 'no.png', '--watermark-url', 'https://a.example/w.png'], 'IMAGE_RESIZE_VALIDATION')
+    assert.match(r.err, /parameter 'watermark_url' is not supported by this server/)
+    assert.ok(!fs.existsSync(c.path('no.png')))
+  },
+  run: missing(['run', 'make it small', '-i', 'a.png', '-o', 'out']),
+  'assembly-instructions compile': missing(['assembly-instructions', 'compile', 'make it small']),
+  'audio waveform': missing(['audio', 'waveform', '-i', 'a.png', '-o', 'out']),
+  'document auto-rotate': missing(['document', 'auto-rotate', '-i', 'a.png', '-o', 'out']),
+  'document convert': missing(['document', 'convert', '-i', 'a.png', '-o', 'out', '--format', 'pdf']),
+  'document optimize': missing(['document', 'optimize', '-i', 'a.png', '-o', 'out']),
+  'document thumbs': missing(['document', 'thumbs', '-i', 'a.png', '-o', 'out']),
+  'file compress': missing(['file', 'compress', '-i', 'a.png', '-o', 'out']),
+  'file decompress': missing(['file', 'decompress', '-i', 'a.png', '-o', 'out']),
+  'image describe': missing(['image', 'describe', '-i', 'a.png', '-o', 'out']),
+  'image generate': missing(['image', 'generate', '--prompt', 'a cat', '-o', 'out']),
+  'image merge': missing(['image', 'merge', '-i', 'a.png', '-o', 'out']),
+  'image optimize': missing(['image', 'optimize', '-i', 'a.png', '-o', 'out']),
+  'image remove-background': missing(['image', 'remove-background', '-i', 'a.png', '-o', 'out']),
+  'image upscale': missing(['image', 'upscale', '-i', 'a.png', '-o', 'out']),
+  'markdown docx': missing(['markdown', 'docx', '-i', 'a.png', '-o', 'out']),
+  'markdown pdf': missing(['markdown', 'pdf', '-i', 'a.png', '-o', 'out']),
+  'preview generate': missing(['preview', 'generate', '-i', 'a.png', '-o', 'out']),
+  'speech transcribe': missing(['speech', 'transcribe', '-i', 'a.png', '-o', 'out']),
+  'text speak': missing(['text', 'speak', '-i', 'a.png', '-o', 'out']),
+  'video encode-hls': missing(['video', 'encode-hls', '-i', 'a.png', '-o', 'out'], 'TEMPLATE_NOT_FOUND'), // a builtin Template
+  'video thumbs': missing(['video', 'thumbs', '-i', 'a.png', '-o', 'out']),
+}
+
+// Every command that the program itself lists.
+const commands = (name) => {
+  const text = plain(execFileSync(process.execPath, [scripts[name], '--help'], { encoding: 'utf8' }))
+  return [...text.matchAll(/^ {2}transloadit ((?:[a-z][a-z-]* ?)+)/gm)].map((m) => m[1].trim())
+}
+
+export function testCommandLine(name) {
+  const all = commands(name)
+  test(`the command line of ${name}: every command is tested here`, () => {
+    assert.ok(all.length >= 18, all.join('\n'))
+    assert.deepEqual(all.filter((c) => !cases[c]), [])
+  })
+  for (const command of all) {
+    if (cases[command] && !cases[command].missing)
+      test(`the command line of ${name}: ${command}`, async (t) => cases[command](await Shell.start(t, name)))
+  }
+
+  test(`without credentials the command line of ${name} says what it misses, with 1`, async (t) => {
+    const c = await Shell.start(t, name)
+    await c.refused(['assemblies', 'list'], 'Missing ', 1, { env: { TRANSLOADIT_KEY: '', TRANSLOADIT_SECRET: '' } })
+      .catch(() => c.refused(['assemblies', 'list'], 'Please provide API authentication', 1, { env: { TRANSLOADIT_KEY: '', TRANSLOADIT_SECRET: '' } }))
+  })
+}
+
+export function testMissingRobots(name) {
+  const all = commands(name).filter((c) => cases[c]?.missing)
+  test(`the command line of ${name}: ${all.length} commands whose Robot is not here say so`, async (t) => {
+    assert.ok(all.length >= 20, all.join('\n'))
+    const c = await Shell.start(t, name)
+    for (const command of all) await cases[command](c)
+  })
+}

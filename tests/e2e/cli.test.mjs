@@ -1,0 +1,3 @@
+import { testCommandLine } from './cli.mjs'
+
+testCommandLine('@transloadit/node')

@@ -1,0 +1,3 @@
+import { testMethods } from './sdk.mjs'
+
+testMethods('transloadit')

@@ -1,0 +1,4 @@
+import { testMethods, testTheRest } from './sdk.mjs'
+
+testMethods('@transloadit/node')
+testTheRest()
