@@ -59,7 +59,8 @@ export async function restart({ open, say = console.log }) {
   if (!(empty.at(0.5) <= 300)) problems.push(`empty: ${empty.at(0.5).toFixed(0)} ms, not 300`)
   if (!(full.at(0.5) <= 3000)) problems.push(`${open} open: ${full.at(0.5).toFixed(0)} ms, not 3000`)
   say(`restart, from exec to the first answer: empty ${empty}; with ${open} open Assemblies ${full}; ${(rss / 1e6).toFixed(0)} MB then; a new one is answered after ${first.toFixed(0)} ms, the last of the old ones after ${found.toFixed(0)} ms`)
-  problems.push(...d.errors().slice(0, 5).map((l) => `log: ${l}`))
-  await d.crash() // the copies have no files: their jobs are not what this is about
+  // the copies share one file: that a job of one of them can't name it is not what this is about
+  problems.push(...d.errors().filter((l) => !/belongs to another Assembly/.test(l)).slice(0, 5).map((l) => `log: ${l}`))
+  await d.crash()
   return { problems }
 }

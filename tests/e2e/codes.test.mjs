@@ -363,7 +363,7 @@ if (process.argv.includes('--print')) {
     const table = fs.readFileSync(path.join(root, 'src/base/err.def'), 'utf8')
     const def = [...table.matchAll(/^X\((\w+), "(\w+)", (\d+), \w+\)/gm)].map(([, id, name, http]) => ({ id, name, http: Number(http) }))
     assert.equal(def.length, (table.match(/^X\(ERR/gm) ?? []).length)
-    const routes = [...fs.readFileSync(path.join(root, 'src/api/app.c'), 'utf8').matchAll(/\.ok = "(\w+)"/g)].map((m) => m[1])
+    const routes = [...fs.readFileSync(path.join(root, 'src/api/routes.c'), 'utf8').matchAll(/\.ok = "(\w+)"/g)].map((m) => m[1])
     assert.ok(def.length > 80 && routes.length > 20)
     assert.deepEqual([...def.map((d) => d.name), ...routes].filter((c) => !names.has(c)), [])
     const said = [...new Set(['src/api', 'src/robot', 'src/conductor', 'src/assembly'].flatMap((d) => fs.readdirSync(path.join(root, d)).filter((f) => /\.c$/.test(f)).flatMap((f) =>
