@@ -17,22 +17,31 @@ export async function freePort() {
 export async function withCompanion(t, { args = [], env = {} } = {}) {
   const port = await freePort()
   const s = await Server.start(t, { args: ['--companion', `http://127.0.0.1:${port}`, ...args] })
-  const child = spawn(process.execPath, [path.join(root, 'examples/companion/companion.mjs')], {
-    env: { ...process.env, WORKCELL_URL: s.url, COMPANION_PORT: String(port), COMPANION_SECRET: 'secret-of-a-test', COMPANION_ALLOW_LOCAL_URLS: 'true', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const exited = new Promise((r) => child.on('exit', r))
-  const companion = { child, log: '', async stop() { child.kill(); await exited } }
-  t.after(() => companion.stop())
-  await new Promise((resolve, reject) => {
-    for (const out of [child.stdout, child.stderr]) {
-      out.on('data', (d) => {
-        companion.log += d
-        if (/companion listening on/.test(companion.log)) resolve()
+  const companion = {
+    async start() {
+      this.child = spawn(process.execPath, [path.join(root, 'examples/companion/companion.mjs')], {
+        env: { ...process.env, WORKCELL_URL: s.url, COMPANION_PORT: String(port), COMPANION_SECRET: 'secret-of-a-test', COMPANION_ALLOW_LOCAL_URLS: 'true', ...env },
+        stdio: ['ignore', 'pipe', 'pipe'],
       })
-    }
-    exited.then((code) => reject(new Error(`Companion ended with ${code}: ${companion.log}`)))
-  })
+      this.exited = new Promise((r) => this.child.on('exit', r))
+      let log = ''
+      await new Promise((resolve, reject) => {
+        for (const out of [this.child.stdout, this.child.stderr]) {
+          out.on('data', (d) => {
+            log += d
+            if (/companion listening on/.test(log)) resolve()
+          })
+        }
+        this.exited.then((code) => reject(new Error(`Companion ended with ${code}: ${log}`)))
+      })
+    },
+    async stop(signal) {
+      this.child.kill(signal)
+      await this.exited
+    },
+  }
+  await companion.start()
+  t.after(() => companion.stop())
   return { s, companion }
 }
 

@@ -129,13 +129,16 @@ describe('the real Companion', () => {
     const a = await s.create(kept, { expected: 1 })
     const { socket, heard } = await importFile(s, a, `${files}/slow/100`)
     await heard('progress')
-    companion.child.kill('SIGKILL')
+    await companion.stop('SIGKILL')
     assert.equal(await socket.closed, 1006)
     const res = await post(s, '/url/meta', { url: `${files}/x` })
     assert.equal(res.status, 503)
     assert.equal((await res.json()).error, 'COMPANION_UNAVAILABLE')
     await eventually('the warning', () => / warn /.test(s.log))
     assert.match(s.log, /warn .*Companion at http:\/\/127\.0\.0\.1:\d+: POST \/companion\/url\/meta/)
+    await companion.start()
+    await (await importFile(s, a, `${files}/x`)).heard('success')
+    assert.equal((await s.until(a.assembly_id, (st) => st.finished_tus_uploads === 1)).uploads[0].size, 20 * MB)
   })
 
   test('SIGTERM closes its WebSockets and ends with 0', async (t) => {
