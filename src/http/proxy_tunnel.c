@@ -246,8 +246,7 @@ void tunnel_connected(struct errand *e)
         fail(e, "it closed the connection");
         return;
     }
-    /* The connection goes on as our own: libcurl would take it for an idle one that it may close.
-     */
+    /* The connection goes on as our own: libcurl looks after the idle ones among its own. */
     t->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     curl_multi_remove_handle(e->proxy->multi, e->easy);
     curl_easy_cleanup(take(e->easy));

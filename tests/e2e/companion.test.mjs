@@ -125,7 +125,8 @@ describe('the real Companion', () => {
 
   test('it dies in the middle and comes back: the client hears of it, and the next request works', async (t) => {
     const { s, companion } = await withCompanion(t, { env: { COMPANION_CHUNK_SIZE: String(MB) } })
-    const files = await fileServer(t, randomBytes(20 * MB))
+    const size = 20 * MB + 7 // tus-js-client never ends a stream of whole chunks
+    const files = await fileServer(t, randomBytes(size))
     const a = await s.create(kept, { expected: 1 })
     const { socket, heard } = await importFile(s, a, `${files}/slow/100`)
     await heard('progress')
@@ -138,7 +139,7 @@ describe('the real Companion', () => {
     assert.match(s.log, /warn .*Companion at http:\/\/127\.0\.0\.1:\d+: POST \/companion\/url\/meta/)
     await companion.start()
     await (await importFile(s, a, `${files}/x`)).heard('success')
-    assert.equal((await s.until(a.assembly_id, (st) => st.finished_tus_uploads === 1)).uploads[0].size, 20 * MB)
+    assert.equal((await s.until(a.assembly_id, (st) => st.finished_tus_uploads === 1)).uploads[0].size, size)
   })
 
   test('SIGTERM closes its WebSockets and ends with 0', async (t) => {
