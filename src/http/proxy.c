@@ -15,31 +15,39 @@
 
 /* ---- notes to the thread ---- */
 
-static void ring_bell(struct proxy *p)
+bool proxy_ring_locked(struct errand *e)
+{
+    struct proxy *p = e->proxy;
+    bool was_empty = !p->rung;
+
+    if (e->is_rung)
+        return false;
+    e->is_rung = true;
+    e->next_rung = p->rung;
+    p->rung = e;
+    return was_empty;
+}
+
+void proxy_ring_bell(struct proxy *p)
 {
     const uint64_t one = 1;
 
     (void)!write(p->bell, &one, sizeof one); /* full means that it rings already */
 }
 
-void proxy_ring(struct errand *e)
+/* e may be gone as soon as the lock is. */
+static void wake_errand(void *errand)
 {
+    struct errand *e = errand;
     struct proxy *p = e->proxy;
-    bool was_empty = false;
+    bool is_first;
 
     pthread_mutex_lock(&p->lock);
-    if (!e->is_rung) {
-        was_empty = !p->rung;
-        e->is_rung = true;
-        e->next_rung = p->rung;
-        p->rung = e;
-    }
+    is_first = proxy_ring_locked(e);
     pthread_mutex_unlock(&p->lock);
-    if (was_empty)
-        ring_bell(p);
+    if (is_first)
+        proxy_ring_bell(p);
 }
-
-static void wake_errand(void *errand) { proxy_ring(errand); }
 
 static void unring(struct errand *e)
 {
@@ -69,7 +77,7 @@ static bool leave(struct proxy *p, struct errand *e)
     }
     pthread_mutex_unlock(&p->lock);
     if (was_empty && !has_ended)
-        ring_bell(p);
+        proxy_ring_bell(p);
     return !has_ended;
 }
 
@@ -122,14 +130,14 @@ void errand_end(struct errand *e, const struct err *why)
         p->errands = e->next;
     if (e->next)
         e->next->prev = e->prev;
-    unring(e);
     if (e->tunnel && e->tunnel->phase == TUNNEL_WAITS) {
         pthread_mutex_lock(&p->lock);
         is_orphan = e->tunnel->is_orphan = !e->tunnel->is_taken;
         pthread_mutex_unlock(&p->lock);
     }
-    if (is_orphan)
+    if (is_orphan) /* it is not ours any more */
         return;
+    unring(e);
     /* events of this round may name it */
     e->next = p->dead_errands;
     p->dead_errands = e;
@@ -707,7 +715,7 @@ void proxy_stop(struct proxy *p)
     if (!p || atomic_exchange(&p->stopping, true))
         return;
     if (p->has_thread) {
-        ring_bell(p);
+        proxy_ring_bell(p);
         pthread_join(p->thread, NULL);
     }
 }

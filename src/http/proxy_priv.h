@@ -110,7 +110,9 @@ struct http_response *proxy_answer(int64_t *length, const struct str *head);
 bool proxy_is_websocket(const struct str *head);
 
 /* proxy.c */
-void proxy_ring(struct errand *e); /* any thread: look at it */
+/* Have the thread look at e: under the lock; true: ring the bell when it is given up. */
+bool proxy_ring_locked(struct errand *e);
+void proxy_ring_bell(struct proxy *p);
 /* It is over. why: what the client hears that has no answer yet; may be NULL when it has. */
 void errand_end(struct errand *e, const struct err *why);
 /* The same, when the other server is to blame; what goes into the log. */

@@ -125,17 +125,19 @@ static void taken(void *errand, struct http_socket *s)
 {
     struct errand *e = errand;
     struct proxy *p = e->proxy;
-    bool is_orphan;
+    bool is_orphan, is_first = false;
 
     pthread_mutex_lock(&p->lock);
     e->tunnel->socket = s;
     e->tunnel->is_taken = true;
     is_orphan = e->tunnel->is_orphan;
+    if (!is_orphan)
+        is_first = proxy_ring_locked(e);
     pthread_mutex_unlock(&p->lock);
     if (is_orphan)
         errand_free(e);
-    else
-        proxy_ring(e);
+    else if (is_first)
+        proxy_ring_bell(p);
 }
 
 static void open_tunnel(struct errand *e)
