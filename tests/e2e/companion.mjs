@@ -16,7 +16,7 @@ export async function freePort() {
 // {s, companion}: the server, and Companion behind it.
 export async function withCompanion(t, { args = [], env = {} } = {}) {
   const port = await freePort()
-  const s = await Server.start(t, { args: ['--companion', `http://127.0.0.1:${port}`, ...args] })
+  let s
   const companion = {
     async start() {
       this.child = spawn(process.execPath, [path.join(root, 'examples/companion/companion.mjs')], {
@@ -36,12 +36,13 @@ export async function withCompanion(t, { args = [], env = {} } = {}) {
       })
     },
     async stop(signal) {
-      this.child.kill(signal)
+      this.child?.kill(signal)
       await this.exited
     },
   }
+  t.after(() => companion.stop()) // before the server's own: that one may fail
+  s = await Server.start(t, { args: ['--companion', `http://127.0.0.1:${port}`, ...args] })
   await companion.start()
-  t.after(() => companion.stop())
   return { s, companion }
 }
 
