@@ -10,6 +10,10 @@ const env = process.env
 const workcell = new URL(env.WORKCELL_URL ?? 'http://127.0.0.1:8080') // as browsers reach it
 const tus = `${workcell.origin}/resumable/files/`
 
+const temporary = env.COMPANION_DATADIR ? null : fs.mkdtempSync(path.join(os.tmpdir(), 'companion-'))
+process.on('exit', () => { if (temporary) fs.rmSync(temporary, { recursive: true, force: true }) })
+for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => process.exit(0))
+
 env.COMPANION_HIDE_WELCOME ??= 'true' // it is for who runs this, and here everybody would see it
 
 const { app } = standalone({
@@ -17,7 +21,7 @@ const { app } = standalone({
   uploadUrls: [`^${tus.replace(/[.[\]]/g, '\\$&')}`], // files go to that server and nowhere else
   enableUrlEndpoint: env.COMPANION_ENABLE_URL_ENDPOINT !== 'false',
   metrics: env.COMPANION_HIDE_METRICS === 'false', // would be public as well
-  filePath: env.COMPANION_DATADIR ?? fs.mkdtempSync(path.join(os.tmpdir(), 'companion-')),
+  filePath: temporary ?? env.COMPANION_DATADIR,
   corsOrigins: env.COMPANION_CLIENT_ORIGINS || env.COMPANION_CLIENT_ORIGINS_REGEX ? undefined : true,
 })
 
@@ -28,5 +32,3 @@ const server = app.listen(Number(env.COMPANION_PORT ?? 3020), env.COMPANION_HOST
   console.log(`companion listening on http://${server.address().address}:${server.address().port} for ${workcell.origin}`)
 })
 socket(server)
-
-process.on('SIGTERM', () => process.exit(0))

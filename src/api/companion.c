@@ -1,4 +1,5 @@
-/* companion_url: a Companion that runs beside this server, reached through it (api-companion.md). */
+/* companion_url: a Companion that runs beside this server, reached through it (api-companion.md).
+ */
 #include "api/app.h"
 
 #include <string.h>
@@ -17,11 +18,13 @@ static void allow(struct http_response *r, const char *origin)
     http_response_header(r, "Vary", "Origin");
     http_response_header(r, "Access-Control-Allow-Methods", "GET,POST,OPTIONS,DELETE");
     http_response_header(r, "Access-Control-Allow-Headers",
-                         "uppy-auth-token,uppy-credentials-params,uppy-versions,authorization,origin,content-type,accept");
+                         "uppy-auth-token,uppy-credentials-params,uppy-versions,authorization,"
+                         "origin,content-type,accept");
     http_response_header(r, "Cache-Control", "no-store");
 }
 
-/* A browser shows an error to its page only when the preflight went well, so that one always does. */
+/* A browser shows an error to its page only when the preflight went well, so that one always does.
+ */
 static struct http_response *refuse(const struct err *err, const char *method, const char *origin)
 {
     bool is_preflight = !strcmp(method, "OPTIONS");
@@ -46,8 +49,9 @@ static enum http_next none_end(struct http_request *req)
 {
     struct err err;
 
-    err_set(&err, ERR_UPSTREAM_DOWN, "This server has no Companion. Run one beside it (examples/companion) and start the "
-                                     "server with --companion http://127.0.0.1:3020");
+    err_set(&err, ERR_UPSTREAM_DOWN,
+            "This server has no Companion. Run one beside it (examples/companion) and start the "
+            "server with --companion http://127.0.0.1:3020");
     http_answer(req, refuse(&err, http_method(req), http_header(req, "Origin")));
     return HTTP_ANSWERED;
 }

@@ -1,6 +1,6 @@
 /* proxy.c - requests as they come in on HTTP threads, and the thread that hands them on. */
-#include "http/proxy_priv.h"
 #include "base/log.h"
+#include "http/proxy_priv.h"
 #include "http/websocket.h"
 
 #include <errno.h>
@@ -15,31 +15,39 @@
 
 /* ---- notes to the thread ---- */
 
-static void ring_bell(struct proxy *p)
+bool proxy_ring_locked(struct errand *e)
+{
+    struct proxy *p = e->proxy;
+    bool was_empty = !p->rung;
+
+    if (e->is_rung)
+        return false;
+    e->is_rung = true;
+    e->next_rung = p->rung;
+    p->rung = e;
+    return was_empty;
+}
+
+void proxy_ring_bell(struct proxy *p)
 {
     const uint64_t one = 1;
 
     (void)!write(p->bell, &one, sizeof one); /* full means that it rings already */
 }
 
-void proxy_ring(struct errand *e)
+/* e may be gone as soon as the lock is. */
+static void wake_errand(void *errand)
 {
+    struct errand *e = errand;
     struct proxy *p = e->proxy;
-    bool was_empty = false;
+    bool is_first;
 
     pthread_mutex_lock(&p->lock);
-    if (!e->is_rung) {
-        was_empty = !p->rung;
-        e->is_rung = true;
-        e->next_rung = p->rung;
-        p->rung = e;
-    }
+    is_first = proxy_ring_locked(e);
     pthread_mutex_unlock(&p->lock);
-    if (was_empty)
-        ring_bell(p);
+    if (is_first)
+        proxy_ring_bell(p);
 }
-
-static void wake_errand(void *errand) { proxy_ring(errand); }
 
 static void unring(struct errand *e)
 {
@@ -69,7 +77,7 @@ static bool leave(struct proxy *p, struct errand *e)
     }
     pthread_mutex_unlock(&p->lock);
     if (was_empty && !has_ended)
-        ring_bell(p);
+        proxy_ring_bell(p);
     return !has_ended;
 }
 
@@ -122,14 +130,14 @@ void errand_end(struct errand *e, const struct err *why)
         p->errands = e->next;
     if (e->next)
         e->next->prev = e->prev;
-    unring(e);
     if (e->tunnel && e->tunnel->phase == TUNNEL_WAITS) {
         pthread_mutex_lock(&p->lock);
         is_orphan = e->tunnel->is_orphan = !e->tunnel->is_taken;
         pthread_mutex_unlock(&p->lock);
     }
-    if (is_orphan)
+    if (is_orphan) /* it is not ours any more */
         return;
+    unring(e);
     /* events of this round may name it */
     e->next = p->dead_errands;
     p->dead_errands = e;
@@ -143,10 +151,11 @@ void errand_fail(struct errand *e, enum err_code code, const char *what)
     if (e->is_dead)
         return;
     /* without the query: it may hold a secret */
-    log_warn(NULL, "%s at %s: %s %.*s: %s", p->conf.name, p->upstream, e->tunnel ? "WebSocket" : e->method,
-             (int)strcspn(e->target, "?"), e->target, what);
-    err_set(&err, code, code == ERR_UPSTREAM_DOWN ? "%s can't be reached now; the server's log says why"
-                                                  : "%s gave no proper answer; the server's log says why",
+    log_warn(NULL, "%s at %s: %s %.*s: %s", p->conf.name, p->upstream,
+             e->tunnel ? "WebSocket" : e->method, (int)strcspn(e->target, "?"), e->target, what);
+    err_set(&err, code,
+            code == ERR_UPSTREAM_DOWN ? "%s can't be reached now; the server's log says why"
+                                      : "%s gave no proper answer; the server's log says why",
             p->conf.name);
     errand_end(e, &err);
 }
@@ -204,7 +213,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *proxy, void *
         w->fd = -1;
         curl_multi_assign(p->multi, fd, w);
     }
-    proxy_watch(p, w, fd, (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u));
+    proxy_watch(p, w, fd,
+                (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u));
     return 0;
 }
 
@@ -274,15 +284,18 @@ static size_t on_data(char *data, size_t size, size_t count, void *errand)
         e->is_paused = true;
         return CURL_WRITEFUNC_PAUSE;
     }
-    return http_stream_write(e->stream, data, len, 2 * QUEUE_HIGH + CURL_MAX_WRITE_SIZE) < 0 ? 0 : len;
+    return http_stream_write(e->stream, data, len, 2 * QUEUE_HIGH + CURL_MAX_WRITE_SIZE) < 0 ? 0
+                                                                                             : len;
 }
 
-static bool was_connected(struct errand *e)
+static enum err_code code_of(struct errand *e, CURLcode rc)
 {
-    curl_off_t after_us = 0;
+    curl_off_t connected_us = 0;
 
-    curl_easy_getinfo(e->easy, CURLINFO_PRETRANSFER_TIME_T, &after_us);
-    return after_us > 0;
+    /* a time that the first try may have left: on a kept connection that turned out to be dead */
+    curl_easy_getinfo(e->easy, CURLINFO_PRETRANSFER_TIME_T, &connected_us);
+    return rc == CURLE_COULDNT_CONNECT || connected_us == 0 ? ERR_UPSTREAM_DOWN
+                                                            : ERR_UPSTREAM_ANSWER;
 }
 
 static void errand_over(struct errand *e, CURLcode rc)
@@ -298,7 +311,7 @@ static void errand_over(struct errand *e, CURLcode rc)
     } else if (e->is_answered && (!e->stream || http_stream_gone(e->stream))) {
         errand_end(e, NULL);
     } else {
-        errand_fail(e, was_connected(e) ? ERR_UPSTREAM_ANSWER : ERR_UPSTREAM_DOWN,
+        errand_fail(e, code_of(e, rc),
                     e->flaw    ? e->flaw
                     : *e->text ? e->text
                                : curl_easy_strerror(rc));
@@ -328,7 +341,8 @@ static void set_body(struct errand *e)
         curl_easy_setopt(e->easy, CURLOPT_NOBODY, 1L);
         return;
     }
-    if (e->body.len || !strcmp(e->method, "POST") || !strcmp(e->method, "PUT") || !strcmp(e->method, "PATCH")) {
+    if (e->body.len || !strcmp(e->method, "POST") || !strcmp(e->method, "PUT") ||
+        !strcmp(e->method, "PATCH")) {
         curl_easy_setopt(e->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)e->body.len);
         curl_easy_setopt(e->easy, CURLOPT_POSTFIELDS, e->body.s ? e->body.s : "");
     }
@@ -371,7 +385,8 @@ static void errand_begin(struct proxy *p, struct errand *e)
         abort();
 }
 
-/* Somebody has a note for it: there is room, the client has left, or its connection has left HTTP. */
+/* Somebody has a note for it: there is room, the client has left, or its connection has left HTTP.
+ */
 static void look_at(struct errand *e)
 {
     if (e->is_dead)
@@ -449,14 +464,16 @@ static void handle(struct proxy *p, const struct epoll_event *event)
         tunnel_ready(w->errand, w, events);
     else
         curl_multi_socket_action(p->multi, w->fd,
-                                 (events & EPOLLIN ? CURL_CSELECT_IN : 0) | (events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+                                 (events & EPOLLIN ? CURL_CSELECT_IN : 0) |
+                                     (events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
                                      (events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0),
                                  &running);
 }
 
 static int wait_ms(const struct proxy *p, int64_t next_tick_us)
 {
-    int64_t until_us = p->curl_us && p->curl_us < next_tick_us ? p->curl_us : next_tick_us, now_us = clock_mono_us();
+    int64_t until_us = p->curl_us && p->curl_us < next_tick_us ? p->curl_us : next_tick_us,
+            now_us = clock_mono_us();
 
     return until_us <= now_us ? 0 : (int)((until_us - now_us + 999) / 1000);
 }
@@ -512,7 +529,8 @@ struct door {
     size_t counted;
 };
 
-static struct http_response *refusal(struct proxy *p, struct http_request *req, const struct err *err)
+static struct http_response *refusal(struct proxy *p, struct http_request *req,
+                                     const struct err *err)
 {
     return p->conf.refuse(err, http_method(req), http_header(req, "Origin"));
 }
@@ -525,7 +543,8 @@ static enum http_next refuse(struct proxy *p, struct http_request *req, const st
 
 static int too_large(const struct proxy *p, struct err *err)
 {
-    return err_set(err, ERR_MAX_SIZE, "The body of a request may have at most %zu bytes here", p->conf.max_body);
+    return err_set(err, ERR_MAX_SIZE, "The body of a request may have at most %zu bytes here",
+                   p->conf.max_body);
 }
 
 static enum http_next door_begin(struct http_request *req)
@@ -628,8 +647,7 @@ static int take_apart(char **upstream, char **authority, const char *url, struct
         abort();
     is_right = curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
                curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-               !strcmp(scheme, "http") &&
-               curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+               !strcmp(scheme, "http") && curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
                curl_url_get(u, CURLUPART_PATH, &path, 0) == CURLUE_OK && !strcmp(path, "/");
     for (CURLUPart part = 0; is_right && part <= CURLUPART_FRAGMENT; part++)
         if ((part == CURLUPART_USER || part == CURLUPART_PASSWORD || part == CURLUPART_QUERY ||
@@ -697,7 +715,7 @@ void proxy_stop(struct proxy *p)
     if (!p || atomic_exchange(&p->stopping, true))
         return;
     if (p->has_thread) {
-        ring_bell(p);
+        proxy_ring_bell(p);
         pthread_join(p->thread, NULL);
     }
 }

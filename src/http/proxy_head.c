@@ -6,7 +6,10 @@
 #include <string.h>
 #include <strings.h>
 
-#define TOKEN "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" /* RFC 9110 5.6.2 */
+#define TOKEN                                                                                      \
+    "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" /* RFC         \
+                                                                                       9110 5.6.2  \
+                                                                                     */
 
 /* Is name (len bytes) one of the comma-separated words of list? */
 static bool has_word(const char *list, const char *name, size_t len)
@@ -31,12 +34,14 @@ static bool is_in(const char *const *names, size_t count, const char *name, size
     return false;
 }
 
-/* Headers of one connection, and those that say where a message ends. connection: the value of that header. */
+/* Headers of one connection, and those that say where a message ends. connection: the value of that
+ * header. */
 static bool stays(const char *name, size_t len, const char *connection)
 {
-    static const char *const names[] = {"Connection", "Content-Length", "Keep-Alive", "Proxy-Authenticate",
-                                        "Proxy-Authorization", "Proxy-Connection", "TE", "Trailer",
-                                        "Transfer-Encoding", "Upgrade"};
+    static const char *const names[] = {
+        "Connection",          "Content-Length",   "Keep-Alive", "Proxy-Authenticate",
+        "Proxy-Authorization", "Proxy-Connection", "TE",         "Trailer",
+        "Transfer-Encoding",   "Upgrade"};
 
     return is_in(names, ARRAY_LEN(names), name, len) || has_word(connection, name, len);
 }
@@ -46,8 +51,13 @@ static bool stays(const char *name, size_t len, const char *connection)
 /* What we say ourselves, or what has done its work already. */
 static bool is_ours(const char *name)
 {
-    static const char *const names[] = {"Host", "Expect", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host",
-                                        "X-Forwarded-Proto", "X-HTTP-Method-Override"};
+    static const char *const names[] = {"Host",
+                                        "Expect",
+                                        "Forwarded",
+                                        "X-Forwarded-For",
+                                        "X-Forwarded-Host",
+                                        "X-Forwarded-Proto",
+                                        "X-HTTP-Method-Override"};
 
     return is_in(names, ARRAY_LEN(names), name, strlen(name));
 }
@@ -62,7 +72,8 @@ struct gathering {
 static void add_line(struct gathering *g, const char *name, const char *value)
 {
     /* libcurl's way to say a header without a value */
-    AUTO(mem_free) char *line = *value ? mem_printf("%s: %s", name, value) : mem_printf("%s;", name);
+    AUTO(mem_free)
+    char *line = *value ? mem_printf("%s: %s", name, value) : mem_printf("%s;", name);
     struct curl_slist *more = curl_slist_append(g->list, line);
 
     if (!more)
@@ -90,13 +101,16 @@ static void hear_header(void *arg, const char *name, const char *value)
         add_line(g, name, value);
 }
 
-static void add_forwarded(struct gathering *g, struct http_request *req, const struct proxy_conf *conf)
+static void add_forwarded(struct gathering *g, struct http_request *req,
+                          const struct proxy_conf *conf)
 {
     AUTO(mem_free) char *base = conf->base_url(req);
     const char *host = strstr(base, "://");
     AUTO(mem_free) char *scheme = mem_strndup(base, host ? (size_t)(host - base) : 0);
-    AUTO(mem_free) char *name = host ? mem_strndup(host + 3, strcspn(host + 3, "/")) : mem_strdup("");
-    AUTO(mem_free) char *chain =
+    AUTO(mem_free)
+    char *name = host ? mem_strndup(host + 3, strcspn(host + 3, "/")) : mem_strdup("");
+    AUTO(mem_free)
+    char *chain =
         mem_printf("%s%s", conf->trust_forwarded && g->chain.s ? g->chain.s : "", http_peer(req));
 
     add_line(g, "X-Forwarded-For", chain);
@@ -106,8 +120,8 @@ static void add_forwarded(struct gathering *g, struct http_request *req, const s
         add_line(g, "X-Forwarded-Host", name);
 }
 
-int proxy_request_headers(struct curl_slist **out, struct http_request *req, const struct proxy_conf *conf,
-                          struct err *err)
+int proxy_request_headers(struct curl_slist **out, struct http_request *req,
+                          const struct proxy_conf *conf, struct err *err)
 {
     /* libcurl would say these by itself; a line without a value keeps it from that */
     static const char *const quiet[] = {"Accept", "Content-Type", "User-Agent", "Expect"};
@@ -137,7 +151,8 @@ int proxy_request_headers(struct curl_slist **out, struct http_request *req, con
 
 const char *proxy_method(const char *method)
 {
-    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+    static const char *const methods[] = {"GET",   "HEAD",   "POST",   "PUT",
+                                          "PATCH", "DELETE", "OPTIONS"};
 
     for (size_t i = 0; i < ARRAY_LEN(methods); i++)
         if (!strcmp(methods[i], method))
@@ -164,7 +179,8 @@ static bool is_visible(const char *s)
 
 char *proxy_target(struct http_request *req, const char *prefix, struct err *err)
 {
-    const char *raw = http_path_raw(req), *query = http_query_raw(req), *rest = raw + strlen(prefix);
+    const char *raw = http_path_raw(req), *query = http_query_raw(req),
+               *rest = raw + strlen(prefix);
 
     if (!is_visible(raw) || !is_visible(query) || climbs(http_path(req))) {
         err_set(err, ERR_URL_ENCODING, "The address holds what may not stand in one");

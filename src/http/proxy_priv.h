@@ -7,12 +7,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define MAX_HEAD (32 * 1024)       /* of an answer's headers */
-#define MAX_BODIES (64 << 20)      /* bytes of all requests' bodies */
-#define QUEUE_HIGH (256 * 1024)    /* of an answer's body: above this the other server waits */
-#define QUEUE_LOW (64 * 1024)      /* and goes on at this */
-#define FLOW_SIZE (16 * 1024)      /* of a WebSocket, each way */
-#define ASK_US (30 * SECOND_US)    /* the other server has to agree to a WebSocket */
+#define MAX_HEAD (32 * 1024)         /* of an answer's headers */
+#define MAX_BODIES (64 << 20)        /* bytes of all requests' bodies */
+#define QUEUE_HIGH (256 * 1024)      /* of an answer's body: above this the other server waits */
+#define QUEUE_LOW (64 * 1024)        /* and goes on at this */
+#define FLOW_SIZE (16 * 1024)        /* of a WebSocket, each way */
+#define ASK_US (30 * SECOND_US)      /* the other server has to agree to a WebSocket */
 #define SILENT_US (3600 * SECOND_US) /* on a WebSocket */
 
 /* A descriptor in the thread's epoll. */
@@ -34,7 +34,7 @@ struct flow {
 enum tunnel_phase {
     TUNNEL_CONNECTS, /* libcurl connects */
     TUNNEL_ASKS,     /* the handshake is on its way, or its answer */
-    TUNNEL_WAITS,    /* the other server has agreed: the client's connection is about to leave HTTP */
+    TUNNEL_WAITS, /* the other server has agreed: the client's connection is about to leave HTTP */
     TUNNEL_OPEN,
 };
 
@@ -95,20 +95,24 @@ struct proxy {
 
 /* proxy_head.c: no I/O */
 /* The request's headers as they go on. Errors: ERR_FORM. */
-MUST_CHECK int proxy_request_headers(struct curl_slist **out, struct http_request *req, const struct proxy_conf *conf,
-                                     struct err *err);
-/* Path and query as they go on; the caller frees. NULL with err: ERR_URL_ENCODING, ERR_NOT_FOUND. */
+MUST_CHECK int proxy_request_headers(struct curl_slist **out, struct http_request *req,
+                                     const struct proxy_conf *conf, struct err *err);
+/* Path and query as they go on; the caller frees. NULL with err: ERR_URL_ENCODING, ERR_NOT_FOUND.
+ */
 char *proxy_target(struct http_request *req, const char *prefix, struct err *err);
 /* The same word as a constant; NULL: none that is handed on. */
 const char *proxy_method(const char *method);
 int proxy_status(const struct str *head);
-/* The answer with the headers that go on. *length: of the body, -1 unknown. NULL: it is malformed. */
+/* The answer with the headers that go on. *length: of the body, -1 unknown. NULL: it is malformed.
+ */
 struct http_response *proxy_answer(int64_t *length, const struct str *head);
 /* Is it 101 with a WebSocket? */
 bool proxy_is_websocket(const struct str *head);
 
 /* proxy.c */
-void proxy_ring(struct errand *e); /* any thread: look at it */
+/* Have the thread look at e: under the lock; true: ring the bell when it is given up. */
+bool proxy_ring_locked(struct errand *e);
+void proxy_ring_bell(struct proxy *p);
 /* It is over. why: what the client hears that has no answer yet; may be NULL when it has. */
 void errand_end(struct errand *e, const struct err *why);
 /* The same, when the other server is to blame; what goes into the log. */

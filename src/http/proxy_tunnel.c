@@ -1,5 +1,5 @@
-/* proxy_tunnel.c - a WebSocket through the proxy: the client's handshake goes on as it is, and once the other server
- * has agreed, bytes pass both ways unread. */
+/* proxy_tunnel.c - a WebSocket through the proxy: the client's handshake goes on as it is, and once
+ * the other server has agreed, bytes pass both ways unread. */
 #include "http/proxy_priv.h"
 
 #include <errno.h>
@@ -19,8 +19,9 @@ struct tunnel *tunnel_new(struct errand *e)
     t->fd = -1;
     t->client = t->server = (struct watch){.fd = -1, .errand = e};
     t->moved_us = clock_mono_us();
-    str_addf(&t->ask, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n", e->target,
-             e->proxy->authority);
+    str_addf(&t->ask,
+             "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n",
+             e->target, e->proxy->authority);
     for (struct curl_slist *l = e->headers; l; l = l->next) {
         size_t len = strlen(l->data);
 
@@ -65,7 +66,8 @@ static ssize_t receive(int fd, char *data, size_t len)
     return n > 0 ? n : n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
 }
 
-/* Returns -1 when nothing can go this way any more. One buffer is read at a time: the others want their turn. */
+/* Returns -1 when nothing can go this way any more. One buffer is read at a time: the others want
+ * their turn. */
 static int move_bytes(struct errand *e, struct flow *f, int from, int to)
 {
     ssize_t n;
@@ -123,17 +125,19 @@ static void taken(void *errand, struct http_socket *s)
 {
     struct errand *e = errand;
     struct proxy *p = e->proxy;
-    bool is_orphan;
+    bool is_orphan, is_first = false;
 
     pthread_mutex_lock(&p->lock);
     e->tunnel->socket = s;
     e->tunnel->is_taken = true;
     is_orphan = e->tunnel->is_orphan;
+    if (!is_orphan)
+        is_first = proxy_ring_locked(e);
     pthread_mutex_unlock(&p->lock);
     if (is_orphan)
         errand_free(e);
-    else
-        proxy_ring(e);
+    else if (is_first)
+        proxy_ring_bell(p);
 }
 
 static void open_tunnel(struct errand *e)
@@ -239,11 +243,12 @@ void tunnel_connected(struct errand *e)
     curl_socket_t fd = CURL_SOCKET_BAD;
     int one = 1;
 
-    if (curl_easy_getinfo(e->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK || fd == CURL_SOCKET_BAD) {
+    if (curl_easy_getinfo(e->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK ||
+        fd == CURL_SOCKET_BAD) {
         fail(e, "it closed the connection");
         return;
     }
-    /* The connection goes on as our own: libcurl would take it for an idle one that it may close. */
+    /* The connection goes on as our own: libcurl looks after the idle ones among its own. */
     t->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     curl_multi_remove_handle(e->proxy->multi, e->easy);
     curl_easy_cleanup(take(e->easy));
@@ -279,7 +284,8 @@ void tunnel_ready(struct errand *e, struct watch *w, uint32_t events)
 
     if (t->phase == TUNNEL_OPEN) {
         relay(e);
-        /* closed both ways: what waits for it has nowhere to go, and epoll would not stop telling */
+        /* closed both ways: what waits for it has nowhere to go, and epoll would not stop telling
+         */
         if (!e->is_dead && events & (EPOLLERR | EPOLLHUP))
             errand_end(e, NULL);
         return;

@@ -387,16 +387,44 @@ static enum MHD_Result settle(struct http_request *req, enum http_next next)
     return MHD_YES;
 }
 
+struct framing {
+    const char *length;
+    int encodings;
+    bool is_ambiguous;
+};
+
+static enum MHD_Result see_framing(void *framing, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct framing *f = framing;
+
+    if (!strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING)) {
+        f->encodings++;
+        f->is_ambiguous |= f->encodings > 1 || !value || strcasecmp(value, "chunked") != 0;
+    } else if (!strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH)) {
+        f->is_ambiguous |= !value || (f->length && strcmp(f->length, value) != 0);
+        f->length = value;
+    }
+    f->is_ambiguous |= f->encodings && f->length;
+    return MHD_YES;
+}
+
+/* Could two readers disagree where such a request ends (RFC 9112 6.1 and 6.3)? libmicrohttpd takes the first header of
+ * a name and looks at no other. */
+static bool is_ambiguous(struct MHD_Connection *mhd)
+{
+    struct framing f = {0};
+
+    MHD_get_connection_values(mhd, MHD_HEADER_KIND, see_framing, &f);
+    return f.is_ambiguous;
+}
+
 static enum MHD_Result begin(struct http_server *s, struct MHD_Connection *mhd, const char *url,
                              const char *method, void **out)
 {
     struct http_request *req = *out = request_new(s, mhd, url, method);
-    const char *encoding = lookup(mhd, MHD_HTTP_HEADER_TRANSFER_ENCODING);
 
     server_conn_begin(req->conn, req);
-    if (encoding && (strcasecmp(encoding, "chunked") != 0 ||
-                     lookup(mhd, MHD_HTTP_HEADER_CONTENT_LENGTH) != NULL)) {
-        /* Two readers could disagree where such a request ends (RFC 9112 6.1). */
+    if (is_ambiguous(mhd)) {
         req->phase = PHASE_QUEUED;
         req->is_answered = true;
         struct http_response *r = http_response_new(400);

@@ -173,7 +173,8 @@ static bool is_deserted(struct conn *c)
     int unread = 0;
 
     if (c->req) {
-        pthread_mutex_lock(&c->req->lock);
+        if (pthread_mutex_trylock(&c->req->lock) != 0) /* somebody is at it: it is not forgotten */
+            return false;
         incomplete = c->req->is_in_body && !c->req->is_suspended;
         pthread_mutex_unlock(&c->req->lock);
     }
@@ -196,10 +197,29 @@ bool server_conn_deserted(const struct conn *c)
 }
 
 /* A stream with nothing to send is suspended, and libmicrohttpd does not watch it. */
-static void look_after_stream(struct conn *c)
+static bool is_stream_deserted(const struct conn *c) { return c->is_streaming && server_conn_deserted(c); }
+static bool is_any(const struct conn *c) { return true; }
+
+/* Call act for the requests of the connections that are so, without the shard's lock. */
+static void for_requests(struct shard *shard, bool (*is_so)(const struct conn *c), void (*act)(struct http_request *req))
 {
-    if (server_conn_deserted(c) && c->req)
-        request_drop_stream(c->req);
+    struct http_request **found = NULL;
+    size_t count = 0, room = 0;
+
+    pthread_mutex_lock(&shard->lock);
+    for (struct conn *c = shard->head; c; c = c->next) {
+        if (!c->req || !is_so(c))
+            continue;
+        if (count == room)
+            found = mem_realloc(found, (room = room ? 2 * room : 16) * sizeof(struct http_request *));
+        found[count++] = http_request_ref(c->req);
+    }
+    pthread_mutex_unlock(&shard->lock);
+    for (size_t i = 0; i < count; i++) {
+        act(found[i]);
+        http_request_unref(found[i]);
+    }
+    free(found);
 }
 
 static bool is_overdue(struct conn *c, int64_t now_us, bool all)
@@ -219,14 +239,13 @@ static void sweep(struct http_server *s, bool all)
         struct shard *shard = &s->shards[i];
 
         pthread_mutex_lock(&shard->lock);
-        for (struct conn *c = shard->head; c; c = c->next) {
+        for (struct conn *c = shard->head; c; c = c->next)
             /* libmicrohttpd sees the end of the stream and closes: the descriptor is its own. */
             if (is_overdue(c, now_us, all))
                 shutdown(c->fd, SHUT_RDWR);
-            else if (all && c->is_streaming)
-                look_after_stream(c);
-        }
         pthread_mutex_unlock(&shard->lock);
+        if (all)
+            for_requests(shard, is_stream_deserted, request_drop_stream);
     }
 }
 
@@ -395,13 +414,8 @@ void http_server_quiesce(struct http_server *s)
  * suspends again, so one walk is enough. */
 static void wake_all(struct http_server *s)
 {
-    for (int i = 0; i < SHARDS; i++) {
-        pthread_mutex_lock(&s->shards[i].lock);
-        for (struct conn *c = s->shards[i].head; c; c = c->next)
-            if (c->req)
-                request_wake_for_stop(c->req);
-        pthread_mutex_unlock(&s->shards[i].lock);
-    }
+    for (int i = 0; i < SHARDS; i++)
+        for_requests(&s->shards[i], is_any, request_wake_for_stop);
 }
 
 void http_server_stop(struct http_server *s)

@@ -1,7 +1,9 @@
 /* server_priv.h - what the files behind server.h share. Nobody else includes it.
  *
- * Locks, in the order they may be taken: shard, request, stream, then libmicrohttpd's own;
- * sweep_lock is taken last and briefly. No lock is held while a handler's callback runs. */
+ * Locks, in the order they may be taken: request, stream, libmicrohttpd's own, shard. The last, because
+ * libmicrohttpd tells the end of a connection that has left HTTP while it holds its own; under a shard's lock
+ * a request's may only be tried. sweep_lock is taken last and briefly. No lock is held while a handler's
+ * callback runs. */
 #pragma once
 #include "http/server.h"
 

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
+import http from 'node:http'
 import { after, before, describe, test } from 'node:test'
+import { withCompanion } from '../e2e/companion.mjs'
 import { picture, Server, sleep } from '../e2e/server.mjs'
 import { bundle, out, versions } from './bundle.mjs'
 import { openBrowser, openSite, Tab } from './site.mjs'
@@ -156,5 +158,35 @@ describe('Uppy', { concurrency: 2 }, () => {
     const status = await s.get(id)
     assert.equal(status.ok, 'ASSEMBLY_COMPLETED', 'the Assembly of before')
     assert.equal(status.results.small.length, 2)
+  })
+
+  test(`Uppy ${newest}: a file is imported by its address, through the Companion behind the server`, async (t) => {
+    const files = http.createServer((req, res) => {
+      res.writeHead(200, { 'Content-Type': 'image/png', 'Content-Length': fs.statSync(picture).size })
+      if (req.method === 'HEAD') res.end()
+      else fs.createReadStream(picture).pipe(res)
+    }).listen(0, '127.0.0.1')
+    t.after(() => { files.closeAllConnections(); files.close() })
+    const { s } = await withCompanion(t, { args: ['--require-signature'], env: { COMPANION_CLIENT_ORIGINS: site.url } })
+    const { tab } = await begin(t, newest, small, { server: s, url: true, companionUrl: `${s.url}/companion` })
+    const elsewhere = []
+    for (const what of ['request', 'websocket']) tab.page.on(what, (r) => { if (!r.url().replace('ws:', 'http:').startsWith(s.url)) elsewhere.push(r.url()) })
+    await tab.page.getByRole('tab', { name: 'Link' }).click()
+    await tab.page.locator('.uppy-Url-input').fill(`http://127.0.0.1:${files.address().port}/astronaut.png`)
+    await tab.picture('import')
+    await tab.page.locator('.uppy-Url-importButton').click()
+    await tab.until('the file', async () => (await tab.files()).length === 1)
+    await tab.upload()
+    const complete = await tab.until('completion', (seen) => seen.complete)
+    assert.deepEqual(complete, { successful: 1, failed: 0, transloadit: ['ASSEMBLY_COMPLETED'] })
+    await tab.page.locator('.uppy-StatusBar.is-complete').waitFor()
+    await tab.picture('imported')
+    const status = await s.get((await tab.seen()).assemblies[0])
+    assert.equal(status.ok, 'ASSEMBLY_COMPLETED')
+    assert.equal(status.uploads[0].name, 'astronaut.png')
+    assert.equal(status.uploads[0].is_tus_file, true)
+    assert.equal(status.results.small[0].meta.width, 60)
+    assert.deepEqual(elsewhere.filter((u) => !u.startsWith(`${site.url}/sign`)), [], 'one origin is enough')
+    assert.deepEqual(tab.console.filter((l) => /uncaught|CORS|socket/i.test(l)), [])
   })
 })
