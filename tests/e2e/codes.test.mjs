@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { createHmac, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import fs from 'node:fs'
+import net from 'node:net'
 import path from 'node:path'
 import { test } from 'node:test'
 import { binary, KEY, picture, root, SECRET, Server, sign, sleep } from './server.mjs'
@@ -155,7 +157,36 @@ const make = {
   },
   INVALID_FORM_DATA: async (s) => answer(await fetch(`${s.url}/assemblies`, { method: 'POST', body: 'x', headers: { 'Content-Type': 'multipart/form-data' } })),
   INVALID_URL_ENCODING: async (s) => answer(await fetch(`${s.url}/assemblies?params=%zz`)),
-  CANNOT_ACCEPT_NEW_ASSEMBLIES: async (s) => answer(await fetch(`${s.url}/companion/drive`)), // 507 needs a disk that fills up: diskfull.test.mjs
+  // 507 needs a disk that fills up: diskfull.test.mjs. 503: a server that ends is asked on a connection that it has already
+  async CANNOT_ACCEPT_NEW_ASSEMBLIES(_, t) {
+    const s = await start(t, [])
+    const c = s.raw()
+    const ask = async (line) => {
+      c.text = ''
+      c.write(`${line} HTTP/1.1\r\nHost: x\r\n\r\n`)
+      for (const end = Date.now() + 10000; !/\r\n\r\n[^]*\}$/.test(c.text); await sleep(10)) assert.ok(Date.now() < end, c.text)
+      const [head, body] = c.text.split('\r\n\r\n')
+      return { status: Number(head.split(' ')[1]), body: JSON.parse(body) }
+    }
+    assert.equal((await ask('GET /readyz')).status, 200)
+    const a = await s.create({ big: { ...resize, width: 9000, format: 'avif' } }, { files: { 'a.png': png } })
+    await s.until(a.assembly_id, (st) => st.running_jobs.length > 0)
+    s.child.kill('SIGTERM') // it waits for the job
+    let got
+    for (const end = Date.now() + 10000; (got = await ask('GET /readyz')).status === 200; await sleep(10)) assert.ok(Date.now() < end)
+    await ask(`DELETE /assemblies/${a.assembly_id}`)
+    c.destroy()
+    await s.exited
+    return got
+  },
+  COMPANION_UNAVAILABLE: async (s) => answer(await fetch(`${s.url}/companion/drive`)),
+  async COMPANION_BAD_ANSWER(_, t) {
+    const babbler = net.createServer((c) => c.on('error', () => {}).once('data', () => c.end('what?\r\n\r\n'))).listen(0, '127.0.0.1')
+    await once(babbler, 'listening')
+    t.after(() => babbler.close())
+    const s = await start(t, ['--companion', `http://127.0.0.1:${babbler.address().port}`])
+    return answer(await fetch(`${s.url}/companion/drive`))
+  },
   async SERVER_401(_, t) {
     const s = await start(t, ['--cancel-requires-auth'])
     return answer(await fetch((await s.create(original, { expected: 1 })).assembly_ssl_url, { method: 'DELETE' }))
