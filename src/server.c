@@ -318,13 +318,13 @@ void server_drain(struct server *s)
     s->app.draining = true;
     http_server_quiesce(s->http);
     conductor_stop(s->app.conductor, s->app.config->drain_timeout_s * SECOND_US);
+    live_stop(s->app.live); /* "going away", after the last event */
     proxy_stop(s->app.companion);
 }
 
 void server_stop(struct server *s)
 {
     server_drain(s);
-    live_stop(s->app.live);
     http_server_stop(s->http); /* streams and idle uploads: their clients come back and go on */
     live_close(s->app.live);
     proxy_close(s->app.companion);

@@ -120,8 +120,11 @@ test('a stop says good-bye to clients at once, whatever their transport', async 
   const sockets = []
   for (const io of Object.values(clients)) for (const transports of Object.values(ways)) sockets.push(await listen(t, io, s, a.assembly_id, { transports, reconnection: false }))
   const gone = sockets.map((k) => new Promise((r) => k.on('disconnect', r)))
+  const bare = await wire(s)
   const start = performance.now()
   await s.stop()
+  await bare.ended
+  assert.equal(bare.code, 1001, 'going away')
   await Promise.all(gone)
   assert.ok(performance.now() - start < 5000, `${performance.now() - start} ms`)
 })
