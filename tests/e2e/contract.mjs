@@ -21,13 +21,13 @@ class Contract {
 
   // What an answer does that the document does not say; undefined: nothing.
   fault(method, path, status, type, body) {
+    if (path.startsWith('/companion')) return undefined // what Companion says
     const verb = method.toLowerCase(), there = this.paths.filter((p) => p.match.test(path))
     const found = there.find((p) => p.item[verb]), known = found?.item[verb]
     // no such address, or not with this method: the answer is that of every such address
     const response = known ? known.responses[status] : status === 404 || status === 400 || status === 503 ? this.doc.components.responses.Error : undefined
     const at = `${method} ${path}: ${status}`
     if (!response) return known ? `${at} is not in the document` : `${at}, of an address that is not in the document`
-    if (path.startsWith('/companion')) return undefined // what Companion says
     const content = (response.$ref ? this.doc.components.responses[response.$ref.split('/').at(-1)] : response).content
     const kind = (type || '').split(';')[0]
     if (kind !== 'application/json') return undefined

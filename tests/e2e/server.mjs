@@ -24,6 +24,7 @@ export class Server {
     s.allow = allow
     s.dir = dir || fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-e2e-'))
     s.log = ''
+    s.sockets = []
     await s.boot()
     t.after(() => s.finish())
     return s
@@ -61,6 +62,14 @@ export class Server {
   }
 
   async finish() {
+    try {
+      await this.checkOut()
+    } finally {
+      for (const c of this.sockets) c.destroy() // one that nobody reads would keep the tests' process for ever
+    }
+  }
+
+  async checkOut() {
     if (this.child.exitCode === null && this.child.signalCode === null) {
       const { code } = await this.stop()
       assert.equal(code, 0, `exit code after SIGTERM: ${code}\n${this.log}`)
@@ -170,6 +179,7 @@ export class Server {
   // A raw connection: what fetch would never send.
   raw() {
     const socket = net.connect(this.port, '127.0.0.1')
+    this.sockets.push(socket)
     socket.text = ''
     socket.ended = new Promise((r) => socket.on('close', r))
     socket.on('data', (d) => { socket.text += d })
