@@ -104,7 +104,8 @@ export async function cancels({ random, count, say = console.log }) {
   const served = await new Promise((r) => load.on('message', r))
   problems.push(...served.problems)
   // create requests that were deserted before anybody knew of their Assembly are let go within two seconds
-  for (let i = 0; i < 100 && (d.partialUploads().length || descriptors(d).length); i++) await sleep(50)
+  // (and a new worker's first exercise takes a moment)
+  for (let i = 0; i < 100 && (d.scratchFiles().length || d.partialUploads().length || descriptors(d).length); i++) await sleep(50)
   if (d.scratchFiles().length) problems.push(`left in the scratch space: ${d.scratchFiles()}`)
   if (d.partialUploads().length) problems.push(`left of uploads: ${d.partialUploads()}`)
   if (descriptors(d).length) problems.push(`descriptors left: ${descriptors(d)}`)
