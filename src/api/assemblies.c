@@ -16,7 +16,7 @@
 
 static struct http_response *status_response(struct published *p, int http_code)
 {
-    struct shared_text *t = published_text(p, http_code);
+    struct shared_text *t = published_show(p, http_code);
     struct http_response *r = http_response_new(http_code);
 
     reply_headers(r);
@@ -85,7 +85,7 @@ void assembly_answer(struct http_request *req, const char *id, struct published 
         return;
     }
     if (p) {
-        struct shared_text *t = published_text(p, http_code);
+        struct shared_text *t = published_show(p, http_code);
 
         answer_jsonp(req, callback, t->s);
         shared_text_unref(t);
@@ -104,7 +104,7 @@ void assembly_answer(struct http_request *req, const char *id, struct published 
 
 void assembly_answer_as(struct http_request *req, struct published *p, const char *ok)
 {
-    struct shared_text *t = published_text(p, 200);
+    struct shared_text *t = published_show(p, 200);
     AUTO(json_unref) json_t *status = json_loads(t->s, 0, NULL);
 
     shared_text_unref(t);
@@ -334,7 +334,7 @@ static struct http_response *created_response(const struct create *c, struct pub
 {
     if (!c->wishes.quiet && !c->wishes.redirect)
         return status_response(p, http_code);
-    struct shared_text *t = published_text(p, http_code);
+    struct shared_text *t = published_show(p, http_code);
     struct http_response *r = wishes_response(&c->wishes, c->id, t->s, http_code, err ? err_name(err) : NULL);
     shared_text_unref(t);
     return r;

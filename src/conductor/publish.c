@@ -6,6 +6,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#define MAX_UNHEARD (1 << 20) /* bytes of events that the first listener is told */
+
 struct texts {
     char **v;
     int count, cap;
@@ -31,6 +33,8 @@ struct published {
 
     struct told *history; /* [id - 1] */
     int told;
+    int coming; /* events whose fragments are in the document already */
+    int known;  /* up to this id somebody heard them, or saw the document that holds what they say */
     struct listener **listeners;
     int listener_count, listener_cap;
     bool ended; /* the last event is out */
@@ -262,11 +266,10 @@ static struct shared_text *render(struct published *p, int http_code, int64_t no
     return shared_text_new(b.s, b.len);
 }
 
-struct shared_text *published_text(struct published *p, int http_code)
+static struct shared_text *text_of(struct published *p, int http_code)
 {
     int64_t now = clock_now_us();
 
-    pthread_mutex_lock(&p->lock);
     /* durations of a running Assembly grow, so its text is good for a moment only */
     if (!p->text || p->text_code != http_code || (!p->over && now - p->text_us > SECOND_US / 20)) {
         outdate(p);
@@ -274,7 +277,22 @@ struct shared_text *published_text(struct published *p, int http_code)
         p->text_code = http_code;
         p->text_us = now;
     }
-    struct shared_text *t = shared_text_ref(p->text);
+    return shared_text_ref(p->text);
+}
+
+struct shared_text *published_text(struct published *p, int http_code)
+{
+    pthread_mutex_lock(&p->lock);
+    struct shared_text *t = text_of(p, http_code);
+    pthread_mutex_unlock(&p->lock);
+    return t;
+}
+
+struct shared_text *published_show(struct published *p, int http_code)
+{
+    pthread_mutex_lock(&p->lock);
+    struct shared_text *t = text_of(p, http_code);
+    p->known = p->told + p->coming;
     pthread_mutex_unlock(&p->lock);
     return t;
 }
@@ -380,17 +398,35 @@ static void tell_all(struct published *p, const struct told *e)
     spoken_done(&s);
 }
 
+void published_announce(struct published *p)
+{
+    pthread_mutex_lock(&p->lock);
+    p->coming++;
+    pthread_mutex_unlock(&p->lock);
+}
+
 void published_tell(struct published *p, const char *name, const char *json)
 {
     struct told *e;
 
     pthread_mutex_lock(&p->lock);
+    if (p->coming > 0)
+        p->coming--;
     if ((p->told & (p->told - 1)) == 0)
         p->history = mem_realloc(p->history, (size_t)(p->told ? p->told * 2 : 1) * sizeof *p->history);
     e = &p->history[p->told++];
     *e = (struct told){p->told, mem_strdup(name), json ? mem_strdup(json) : NULL};
     p->ended |= told_is_last(e);
+    if (p->listener_count)
+        p->known = p->told;
     tell_all(p, e);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void published_forget(struct published *p)
+{
+    pthread_mutex_lock(&p->lock);
+    p->known = p->told;
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -402,10 +438,21 @@ void published_tell_passing(struct published *p, const char *name, const char *j
     pthread_mutex_unlock(&p->lock);
 }
 
-/* Without an id only what does no harm when it is heard twice (api-realtime.md 2), and how it ended. */
-static bool is_due(const struct told *e, int64_t last_id)
+/* Without an id: what nobody can know yet (clients upload while their connection is still being made), what does no harm
+ * when it is heard twice (api-realtime.md 2), and how it ended. */
+static bool is_due(const struct told *e, int64_t last_id, int known)
 {
-    return last_id >= 0 ? e->id > last_id : !e->json || told_is_last(e);
+    return last_id >= 0 ? e->id > last_id : e->id > known || !e->json || told_is_last(e);
+}
+
+/* More of it than a listener's queue is for is left to the status document. */
+static int known_enough(const struct published *p)
+{
+    size_t bytes = 0;
+
+    for (int i = p->known; i < p->told && bytes <= MAX_UNHEARD; i++)
+        bytes += p->history[i].json ? strlen(p->history[i].json) : 0;
+    return bytes > MAX_UNHEARD ? p->told : p->known;
 }
 
 static int catch_up(struct listener *l, const struct told *e)
@@ -422,9 +469,11 @@ void published_listen(struct published *p, struct listener *l, int64_t last_id)
     int rc = 0;
 
     pthread_mutex_lock(&p->lock);
+    int known = known_enough(p);
     for (int i = 0; i < p->told && rc == 0; i++)
-        if (is_due(&p->history[i], last_id))
+        if (is_due(&p->history[i], last_id, known))
             rc = catch_up(l, &p->history[i]);
+    p->known = p->told;
     if (rc < 0 || p->ended) {
         l->kind->end(l);
     } else {

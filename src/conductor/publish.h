@@ -52,8 +52,12 @@ void published_set_fixed(struct published *p, char *fixed); /* takes it */
 /* head is taken; times for the durations that grow while nothing else changes. */
 void published_set_head(struct published *p, const struct assembly *a, char *head);
 void published_fragment(struct published *p, const struct effect *e, const struct assembly *a);
+/* An event is coming whose fragment has just been published: whoever sees the document now knows of it. */
+void published_announce(struct published *p);
 /* An event: kept for those who come back, and told to whoever listens. */
 void published_tell(struct published *p, const char *name, const char *json);
+/* Who knows of the events so far is not known: all of them count as heard. */
+void published_forget(struct published *p);
 /* Of the moment only: not kept and not counted, as it would not be there after a restart. */
 void published_tell_passing(struct published *p, const char *name, const char *json);
 
@@ -62,6 +66,8 @@ int64_t published_size(struct published *p); /* about the length of its document
 /* ---- anybody's side ---- */
 /* The whole document with this http_code. The caller unrefs it. */
 struct shared_text *published_text(struct published *p, int http_code);
+/* As published_text(), for a client: what it says need not be told to the first listener any more. */
+struct shared_text *published_show(struct published *p, int http_code);
 bool published_is_ready(struct published *p); /* its first turn is committed */
 bool published_is_over(struct published *p);
 /* The execution progress as it was when somebody asked, or was told: a copy, or NULL. */
@@ -70,8 +76,8 @@ void published_set_report(struct published *p, char *json); /* takes it */
 struct listing_figures published_figures(struct published *p);
 double published_progress(struct published *p); /* 0..1, of the jobs known so far */
 
-/* Listen: first what api-realtime.md section 2 says about late subscribers, then live. last_id -1: none given; else
- * everything after that one. l ends with its end(), which may come inside this call. */
+/* Listen: first what nobody has heard or seen yet and what api-realtime.md section 2 says about late subscribers, then
+ * live. last_id -1: none given; else everything after that one. l ends with its end(), which may come inside this call. */
 void published_listen(struct published *p, struct listener *l, int64_t last_id);
 /* Listen no more. Returns false when l has ended already; else its end() is not called any more. */
 bool published_unlisten(struct published *p, struct listener *l);

@@ -106,6 +106,7 @@ static struct live *wake(struct conductor *c, const char *id)
         recover_later(c, l, &err);
         return l;
     }
+    published_forget(l->published);
     l->listed = listing_type(l->a); /* the row was written with the event */
     go_on(c, l, true);
     return l;

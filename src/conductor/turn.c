@@ -530,6 +530,8 @@ void turn_commit(struct conductor *c)
     for (int i = 0; i < effect_count; i++)
         if (effects[i].fx.type == FX_FRAGMENT)
             published_fragment(effects[i].live->published, &effects[i].fx, effects[i].live->a);
+        else if (effects[i].fx.type == FX_TELL)
+            published_announce(effects[i].live->published);
     publish(c);
     effects_perform(c, effects, effect_count);
     for (int i = 0; i < c->undo_ack_count; i++)

@@ -101,7 +101,7 @@ void body_watch_stop(struct uploads *u, const char *assembly_id, int *stopped, i
             *bytes_freed += spool_close(w->spool, true);
         ++*stopped;
         pthread_mutex_unlock(&w->lock);
-        struct shared_text *text = doc ? published_text(doc, 200) : NULL;
+        struct shared_text *text = doc ? published_show(doc, 200) : NULL;
         struct http_response *r = http_response_new(200);
         http_response_header(r, "Access-Control-Allow-Origin", "*");
         http_response_text(r, "application/json; charset=utf-8", mem_strdup(text ? text->s : "{}"),

@@ -645,7 +645,8 @@ static void inputs_linked(struct work *k)
         uv_timer_start(run->timer, on_timeout, (uint64_t)run->timeout_s * 1000, 0);
         return;
     }
-    run->failure = err;
+    if (k->rc < 0)
+        run->failure = err; /* else the worker has just died, and how it died is the reason */
     worker_kill(w);
 }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import http from 'node:http'
+import net from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { withCompanion } from '../e2e/companion.mjs'
 import { picture, Server, sleep } from '../e2e/server.mjs'
@@ -34,6 +35,33 @@ async function begin(t, version, steps, { server, ...options } = {}) {
 const created = (tab) => tab.until('an Assembly', (seen) => seen.assemblies[0])
 const halfway = (s, id, share) => s.until(id, (a) => a.tus_uploads.some((u) => u.offset > u.size * share), 20000)
 
+// The server behind a proxy that takes its time with connections for events only.
+async function slowEvents(t, s, ms) {
+  const { hostname, port } = new URL(s.url)
+  const wait = (req) => sleep(/^\/ws/.test(req.url) ? ms : 0)
+  const proxy = http.createServer(async (req, res) => {
+    await wait(req)
+    const up = http.request({ hostname, port, path: req.url, method: req.method, headers: req.headers }, (r) => {
+      res.writeHead(r.statusCode, r.headers)
+      r.pipe(res)
+    })
+    up.on('error', () => res.destroy())
+    res.on('close', () => up.destroy())
+    req.pipe(up)
+  })
+  proxy.on('upgrade', async (req, socket, head) => {
+    await wait(req)
+    const up = net.connect(port, hostname)
+    for (const [a, b] of [[up, socket], [socket, up]]) a.on('error', () => b.destroy())
+    up.write(`GET ${req.url} HTTP/1.1\r\n${Object.entries(req.headers).map(([k, v]) => `${k}: ${v}\r\n`).join('')}\r\n`)
+    up.write(head)
+    up.pipe(socket).pipe(up)
+  })
+  await new Promise((r) => proxy.listen(0, '127.0.0.1', r))
+  t.after(() => { proxy.closeAllConnections(); proxy.close() })
+  return `http://127.0.0.1:${proxy.address().port}`
+}
+
 async function isCanceled(s, id) {
   const status = await s.until(id, (a) => a.ok === 'ASSEMBLY_CANCELED', 10000)
   for (const end = Date.now() + 3000; s.busyWorkers().length || s.partialUploads().length; await sleep(50)) {
@@ -61,6 +89,18 @@ describe('Uppy', { concurrency: 2 }, () => {
       const status = await s.get(seen.assemblies[0])
       assert.equal(status.uploads[0].meta.width, 512)
       assert.deepEqual(tab.console.filter((l) => /uncaught|CORS|socket|deprecat.*transloadit/i.test(l)), [])
+    })
+
+    test(`Uppy ${version}: what happens before it is connected is told as well`, async (t) => {
+      const s = await Server.start(t, { args: ['--require-signature'] })
+      const { tab } = await begin(t, version, small, { server: { url: await slowEvents(t, s, 1500) } })
+      await tab.add([photo('one.png'), photo('two.png')])
+      await tab.upload()
+      const complete = await tab.until('completion', (seen) => seen.complete)
+      assert.equal(complete.successful, 2)
+      const seen = await tab.seen()
+      assert.equal(seen.results.length, 2)
+      assert.equal(seen.events.filter((e) => e === 'transloadit:upload').length, 2)
     })
 
     test(`Uppy ${version}: pause and resume`, async (t) => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { test } from 'node:test'
 import { EventSource } from 'eventsource'
-import { picture, Server } from './server.mjs'
+import { picture, Server, sleep } from './server.mjs'
 
 // All frames until the server ends the stream.
 async function listen(url, headers = {}) {
@@ -41,6 +41,57 @@ test('events come in order, numbered, and the status already holds what they ann
   assert.deepEqual(after2, all.slice(2), 'resumption: every event after n, once, in order')
   const late = (await listen(a.update_stream_url)).map(name)
   assert.deepEqual(late, ['assembly_uploading_finished', 'assembly_upload_meta_data_extracted', 'assembly_finished'])
+})
+
+test('who comes first hears what nobody could know yet, and nobody hears it twice', async (t) => {
+  const s = await Server.start(t)
+  const data = fs.readFileSync(picture)
+  const stored = { ':original': { robot: '/upload/handle', result: true } }
+  const upload = async (a, filename) => s.patch(await s.tusCreate(a, data.length, { filename }), 0, data)
+  const uploads = (frames) => frames.filter((f) => f.event === 'assembly_upload_finished').map((f) => JSON.parse(f.data).name)
+
+  // Uppy 1.x and 3.x upload while their connection is still being made
+  const a = await s.create(stored, { expected: 3 })
+  for (const file of ['a.png', 'b.png']) await upload(a, file)
+  const first = listen(a.update_stream_url)
+  await sleep(200)
+  const second = listen(a.update_stream_url)
+  await sleep(200)
+  await upload(a, 'c.png')
+  const heard = await first
+  assert.deepEqual(uploads(heard), ['a.png', 'b.png', 'c.png'])
+  assert.equal(heard.filter((f) => f.event === 'assembly_result_finished').length, 3)
+  assert.deepEqual(heard.map((f) => Number(f.id)), heard.map((_, i) => i + 1))
+  assert.deepEqual(uploads(await second), ['c.png'], 'the others have been heard')
+
+  // what a status has shown is not told, what came after it is
+  const b = await s.create(stored, { expected: 3 })
+  await upload(b, 'a.png')
+  assert.equal((await s.get(b.assembly_id)).uploads.length, 1)
+  await upload(b, 'b.png')
+  const late = listen(b.update_stream_url)
+  await sleep(200)
+  await upload(b, 'c.png')
+  assert.deepEqual(uploads(await late), ['b.png', 'c.png'])
+
+  // over before anybody came
+  const c = await s.create(stored, { expected: 1 })
+  await upload(c, 'a.png')
+  for (const end = Date.now() + 10000; !new RegExp(`${c.assembly_id}.*over: ASSEMBLY_COMPLETED`).test(s.log); await sleep(20)) assert.ok(Date.now() < end, s.log)
+  const all = await listen(c.update_stream_url)
+  assert.deepEqual(uploads(all), ['a.png'])
+  assert.equal(name(all.at(-1)), 'assembly_finished')
+  assert.deepEqual(uploads(await listen(c.update_stream_url)), [])
+
+  // another process can't tell who heard what
+  const d = await s.create(stored, { expected: 2 })
+  await upload(d, 'a.png')
+  await s.kill9()
+  await s.boot()
+  const after = listen(d.update_stream_url)
+  await sleep(200)
+  await upload(d, 'b.png')
+  assert.deepEqual(uploads(await after), ['b.png'])
 })
 
 test('a real EventSource hears of a failure, and an unknown Assembly ends it', async (t) => {
