@@ -10,10 +10,12 @@
 #include "worker/role.h"
 #include "worker/wire.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -88,11 +90,25 @@ static void spawn(const json_t *body, int sock, int signals)
                 json_pack("{s:I,s:i}", "worker", (json_int_t)c->worker, "pid", (int)c->pid));
 }
 
-/* A killed process frees its memory by itself, at its own priority: a polite one with a large picture would take
- * its time, and the cancel waits for it. (Only root may do this; else it takes longer.) */
+/* A killed process frees its memory by itself, in whichever of its threads ends last and at that one's priority: a polite
+ * one with a large picture would take its time, and the cancel waits for it. Priorities belong to threads, and the
+ * group's call reaches only the first of each process. (Only root may raise them; else it takes longer.) */
+static void hurry(pid_t group)
+{
+    AUTO(mem_free) char *path = mem_printf("/proc/%d/task", (int)group);
+    DIR *tasks;
+
+    if (setpriority(PRIO_PGRP, (id_t)group, PRIO_MIN) < 0 || !(tasks = opendir(path)))
+        return;
+    for (struct dirent *e; (e = readdir(tasks));)
+        if (atoi(e->d_name) > 0)
+            setpriority(PRIO_PROCESS, (id_t)atoi(e->d_name), PRIO_MIN);
+    closedir(tasks);
+}
+
 static void kill_group(pid_t group)
 {
-    setpriority(PRIO_PGRP, (id_t)group, 0);
+    hurry(group);
     kill(-group, SIGKILL);
 }
 

@@ -1,4 +1,4 @@
-// One scenario (create, upload, resize, cancel, stop), played again and again with another call failing each time, under
+// One scenario (create, upload, resize, cancel, stop), played again and again with another call site failing each time, under
 // sanitizers. Then a start without faults: everything that was acknowledged must be there, and every Assembly must end.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
@@ -10,6 +10,7 @@ import { picture, Server, sleep } from '../e2e/server.mjs'
 
 const places = process.argv.length > 2 ? process.argv.slice(2) : ['store', 'blob', 'spool', 'wire', 'sqlite', 'alloc']
 const most = Number(process.env.FAULTS_MOST || Infinity)
+const byCalls = Number(process.env.FAULTS_CALLS || 0)
 const workers = Number(process.env.FAULTS_AT_ONCE || 2)
 const image = fs.readFileSync(picture)
 const md5 = (b) => createHash('md5').update(b).digest('hex')
@@ -124,7 +125,7 @@ async function play(fault) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-faults-'))
   const counts = path.join(os.tmpdir(), `${path.basename(dir)}.counts`)
   try {
-    const s = await boot(dir, { WORKCELL_FAULT: fault, WORKCELL_FAULT_COUNTS: counts })
+    const s = await boot(dir, { WORKCELL_FAULT: fault, WORKCELL_FAULT_COUNTS: counts, ...(fault ? {} : { WORKCELL_FAULT_SITES: '1' }) })
     let said = { created: [], offsets: {}, complete: [], canceled: [], ended: {} }
     const [place] = fault.split(':')
     const memory = place === 'alloc'
@@ -154,34 +155,57 @@ async function play(fault) {
     let found
     try { found = JSON.parse(execFileSync(process.env.WORKCELL, ['fsck', '--json', '--data', dir], { stdio: 'pipe', env: { ...process.env, ASAN_OPTIONS: 'detect_leaks=0' } })) } catch (e) { found = JSON.parse(e.stdout) }
     assert.deepEqual(found.findings.filter((f) => !['blob_without_row', 'leftover'].includes(f.kind)), [])
-    return fs.existsSync(counts) ? Object.fromEntries(fs.readFileSync(counts, 'utf8').trim().split('\n').map((l) => l.split(' '))) : {}
+    return fs.existsSync(counts) ? fs.readFileSync(counts, 'utf8').trim().split('\n').map((l) => l.split(' ')) : []
   } finally {
     fs.rmSync(dir, { recursive: true, force: true })
     fs.rmSync(counts, { force: true })
   }
 }
 
-const counts = await play('')
-console.log('calls in a run without faults:', JSON.stringify(counts))
+// What is passed differs a little from run to run: all of what three runs passed.
+const passed = {}
+const sites = {}
+for (let i = 0; i < 3; i++) {
+  for (const [name, n, ...frames] of await play('')) {
+    if (name.includes('@')) sites[name] = frames
+    else passed[name] = Math.max(passed[name] || 0, Number(n))
+  }
+}
+const sitesOf = (place) => Object.keys(sites).filter((k) => k.startsWith(`${place}@`)).sort()
+console.log(`in a run without faults: ${places.map((p) => `${p} ${passed[p]} calls from ${sitesOf(p).length} sites`).join(', ')}`)
+
+// The functions of this program that lead to a site.
+function way(fault) {
+  const frames = sites[fault.replace(/:(@.*):.*/, '$1')]
+  if (!frames) return ''
+  const lines = execFileSync('addr2line', ['-sf', '-e', process.env.WORKCELL, ...frames.map((f) => `0x${f}`)], { encoding: 'utf8' }).trim().split('\n')
+  return lines.filter((_, i) => i % 2).map((at, i) => `${lines[2 * i]} ${at}`).filter((l) => !l.includes('?')).join(' < ')
+}
+
+function plan(place) {
+  const spread = (n, count) => Array.from({ length: Math.min(n, count) }, (_, i) => Math.floor(i * Math.max(1, n / count)))
+  const all = sitesOf(place)
+  const at = byCalls ? spread(Math.ceil(passed[place] * 1.1), byCalls).map((i) => i + 1) : spread(all.length, most).map((i) => all[i].replace(`${place}@`, '@'))
+  // memory that can't be had ends the process: once and always are the same
+  return at.flatMap((x) => (place === 'alloc' ? ['once'] : ['once', 'always']).map((mode) => `${place}:${x}:${mode}`))
+}
+
 let failed = 0
 let played = 0
 const start = Date.now()
 for (const place of places) {
-  const n = Math.ceil(Number(counts[place]) * 1.1)
-  const step = Math.max(1, n / most)
-  const todo = []
-  for (let at = 1; at <= n; at += step) for (const mode of place === 'alloc' ? ['once'] : ['once', 'always']) todo.push(`${place}:${Math.floor(at)}:${mode}`)
+  const todo = plan(place)
   const all = todo.length
   await Promise.all(Array.from({ length: workers }, async () => {
     for (let fault; (fault = todo.shift());) {
       played++
       try { await play(fault) } catch (e) {
         failed++
-        console.log(`not ok ${fault}: ${e.message}`)
+        console.log(`not ok ${fault} ${way(fault)}: ${e.message}`)
       }
     }
   }))
-  console.log(`${place}: ${all} runs over ${n} calls, ${failed} failed so far, ${Math.round((Date.now() - start) / 1000)} s`)
+  console.log(`${place}: ${all} runs, ${failed} failed so far, ${Math.round((Date.now() - start) / 1000)} s`)
 }
 console.log(`${played - failed} passed, ${failed} failed`)
 process.exit(failed ? 1 : 0)
