@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define EXIT_UNFLUSHED 70
+#define KEEP_ALIVE_S 15
 
 /* The first refusal says why; what comes after it in this turn can't be committed. */
 int turn_lost(struct conductor *c, const struct err *why)
@@ -623,8 +624,8 @@ static void on_tick(uv_timer_t *t)
             (void)!turn_apply(c, l, EV_EXPIRE, NULL, &err);
         if (c->ticks % 20 == 0)
             report_tick(l);
-        if (c->ticks % 150 == 0)
-            published_keep_alive(l->published);
+        if (c->ticks / 10 % KEEP_ALIVE_S == (l->a->id[ID_LEN - 2] + l->a->id[ID_LEN - 1]) % KEEP_ALIVE_S)
+            published_keep_alive(l->published); /* not thousands of streams in the same moment */
         if (l->over_mono_us && !l->runs && !l->stopping && !l->waiters && !l->awaiters && !l->dirty && !l->in_ends &&
             !l->stale && l->settled && mono - l->over_mono_us > c->conf.keep_over_us)
             live_free(c, l);
