@@ -473,7 +473,8 @@ void published_listen(struct published *p, struct listener *l, int64_t last_id)
     for (int i = 0; i < p->told && rc == 0; i++)
         if (is_due(&p->history[i], last_id, known))
             rc = catch_up(l, &p->history[i]);
-    p->known = p->told;
+    if (rc == 0)
+        p->known = p->told;
     if (rc < 0 || p->ended) {
         l->kind->end(l);
     } else {
