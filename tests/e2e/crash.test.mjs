@@ -7,6 +7,24 @@ import { alive, picture, Server, sleep } from './server.mjs'
 
 const original = { ':original': { robot: '/upload/handle', result: true } }
 
+test('a worker that is killed while it is handed a job is a dead worker, not a broken server', async (t) => {
+  const s = await Server.start(t, { args: ['--job-attempts', '1', '--workers-media', '1'] })
+  const data = fs.readFileSync(picture)
+  for (let i = 0; i < 30; i++) {
+    const a = await s.create(original, { expected: 1 })
+    const loc = await s.tusCreate(a, data.length, { filename: 'a.png' })
+    let on = true
+    const killer = (async () => {
+      for (; on; await new Promise(setImmediate)) for (const pid of s.busyWorkers()) try { process.kill(pid, 'SIGKILL'); on = false } catch { /* it ended */ }
+    })()
+    await s.patch(loc, 0, data)
+    const end = await s.until(a.assembly_id)
+    on = false
+    await killer
+    assert.ok(end.error === 'WORKER_JOB_ERROR' || end.ok === 'ASSEMBLY_COMPLETED', `${end.error} ${end.message}`)
+  }
+})
+
 test('a running Assembly goes on after the server was killed', async (t) => {
   const s = await Server.start(t)
   const a = await s.create({ big: { robot: '/image/resize', use: ':original', width: 3000, format: 'webp', result: true } }, { files: { 'a.png': fs.readFileSync(picture) } })
