@@ -226,10 +226,13 @@ static int write_results(struct local_run *j, const char *status, struct err *er
 
 static int finish(struct local_run *j, bool canceled)
 {
-    AUTO(published_unref) struct published *p = conductor_find(j->app->conductor, j->id);
+    AUTO(published_unref) struct published *p = NULL;
+    struct err err;
+
+    if (conductor_find(&p, j->app->conductor, j->id, &err) < 0)
+        return fail(&err, EXIT_SERVER);
     struct shared_text *t = published_text(p, 200);
     AUTO(json_unref) json_t *doc = json_loads(t->s, 0, NULL);
-    struct err err;
     int code = jstr(doc, "error") ? EXIT_FAILED : canceled ? EXIT_CANCELED : EXIT_DONE;
 
     if (j->tty)
@@ -250,11 +253,14 @@ static int finish(struct local_run *j, bool canceled)
 
 static int watch(struct local_run *j)
 {
-    AUTO(published_unref) struct published *p = conductor_find(j->app->conductor, j->id);
+    AUTO(published_unref) struct published *p = NULL;
     sigset_t wanted;
     struct timespec step = {0, 50 * 1000000};
     int last = 0;
+    struct err err;
 
+    if (conductor_find(&p, j->app->conductor, j->id, &err) < 0)
+        return fail(&err, EXIT_SERVER);
     if (!p)
         return EXIT_SERVER;
     sigemptyset(&wanted);

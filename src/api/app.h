@@ -183,7 +183,7 @@ int bill_read(struct call *c, struct err *err);
 /* What serves /ws and digits: the event stream, or Socket.IO on the same path. NULL: this is not such a request. */
 const struct http_handler *stream_route(struct http_request *req);
 /* Has make()'s listener hear the Assembly's events (published_listen()). *live (may be NULL): the document it hangs on
- * now, NULL when the Assembly is in the store only. make() is not called on failure. Errors: ERR_ASSEMBLY_NOT_FOUND. */
+ * now, NULL when the Assembly is in the store only. make() is not called on failure. Errors: ERR_ASSEMBLY_NOT_FOUND, ERR_BUSY. */
 MUST_CHECK int stream_listen(struct published **live, struct app *app, const char *id, int64_t last_id,
                              struct listener *(*make)(void *ctx), void *ctx, struct err *err);
 

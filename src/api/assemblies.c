@@ -737,8 +737,11 @@ static enum http_next get_end(struct http_request *req)
         answer_error(req, &err, extra);
         return HTTP_ANSWERED;
     }
-    AUTO(published_unref) struct published *p = conductor_find(app_of(req)->conductor, id);
-    assembly_answer(req, id, p, 200);
+    AUTO(published_unref) struct published *p = NULL;
+    if (conductor_find(&p, app_of(req)->conductor, id, &err) < 0)
+        answer_error(req, &err, NULL);
+    else
+        assembly_answer(req, id, p, 200);
     return HTTP_ANSWERED;
 }
 

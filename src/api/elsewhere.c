@@ -10,17 +10,10 @@ static void answered(void *ctx, const struct err *err, struct published *p)
     struct http_request *req = ctx;
     AUTO(json_unref) json_t *extra = NULL;
 
-    if (!err || !p) {
-        if (!err)
-            assembly_answer_as(req, p,
-                               str_ends(http_path(req), "/reserve_file")
-                                   ? "ASSEMBLY_FILE_RESERVED"
-                                   : "ASSEMBLY_FILE_ACCEPTED");
-        else
-            assembly_answer(req, http_path_arg(req, 0), NULL,
-                            200); /* over for a while, or unknown */
-    } else if (published_is_over(p)) {
-        assembly_answer(req, http_path_arg(req, 0), p, 200);
+    if (!err) {
+        assembly_answer_as(req, p, str_ends(http_path(req), "/reserve_file") ? "ASSEMBLY_FILE_RESERVED" : "ASSEMBLY_FILE_ACCEPTED");
+    } else if (p ? published_is_over(p) : err->code == ERR_ASSEMBLY_NOT_FOUND) {
+        assembly_answer(req, http_path_arg(req, 0), p, 200); /* without p: over for a while, or unknown */
     } else {
         struct err shown = *err;
 

@@ -15,12 +15,10 @@ struct listing {
 static json_t *refreshed(struct app *app, const struct store_listed *l)
 {
     json_t *item = json_loads(l->item, 0, NULL);
-    AUTO(published_unref)
-    struct published *p = listing_is_over((enum listing_type)l->type)
-                              ? NULL
-                              : conductor_find(app->conductor, l->assembly_id);
+    AUTO(published_unref) struct published *p = NULL;
 
-    if (p && item) {
+    if (item && !listing_is_over((enum listing_type)l->type) &&
+        conductor_find(&p, app->conductor, l->assembly_id, NULL) == 0 && p) {
         struct listing_figures f = published_figures(p);
 
         listing_set_figures(item, &f, clock_now_us());

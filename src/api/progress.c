@@ -56,7 +56,9 @@ static void reported(void *ctx, const struct err *err, struct published *p)
     AUTO(mem_free) char *text = p && !err ? published_report(p) : NULL;
     AUTO(json_unref) json_t *progress = text ? json_loads(text, 0, NULL) : NULL;
 
-    if (!p)
+    if (err && err->code != ERR_ASSEMBLY_NOT_FOUND)
+        reply_error(req, err, NULL);
+    else if (!p)
         answer_stored(req, http_path_arg(req, 0));
     else if (!progress)
         refuse(req, ERR_NO_PROGRESS, "The Assembly was created without emit_execution_progress");

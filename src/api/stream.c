@@ -65,9 +65,11 @@ static struct listener *sse_listener(struct http_stream *s)
 int stream_listen(struct published **live, struct app *app, const char *id, int64_t last_id,
                   struct listener *(*make)(void *ctx), void *ctx, struct err *err)
 {
-    AUTO(published_unref) struct published *p = conductor_find(app->conductor, id);
+    AUTO(published_unref) struct published *p = NULL;
     AUTO(str_done) struct str text = {0};
 
+    if (conductor_find(&p, app->conductor, id, err) < 0)
+        return -1;
     if (p) {
         published_listen(p, make(ctx), last_id);
         if (live)

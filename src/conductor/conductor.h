@@ -101,7 +101,9 @@ void conductor_work(struct conductor *c, const char *workspace, json_t *out, con
 /* Brings published_report() up to date. */
 void conductor_report(struct conductor *c, const char *assembly_id, conductor_reply reply, void *ctx);
 
-/* From any thread. NULL when it is not live. The caller unrefs. */
-struct published *conductor_find(struct conductor *c, const char *assembly_id);
+/* From any thread but the conductor's; may wait for one that was open when the last process ended. *out: the caller
+ * unrefs; NULL when it is not live (unknown, or over for a while: ask the store). Errors: ERR_BUSY, it is open but could
+ * not be read again so far: nothing can be said of it yet. */
+MUST_CHECK int conductor_find(struct published **out, struct conductor *c, const char *assembly_id, struct err *err);
 int conductor_live_count(struct conductor *c);
 bool conductor_is_ready(struct conductor *c); /* recovered, and workers can start */

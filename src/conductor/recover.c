@@ -203,6 +203,17 @@ void recover_later(struct conductor *c, struct live *l, const struct err *why)
     }
 }
 
+/* What it did once it would do again. */
+static void give_up(struct conductor *c, struct live *l)
+{
+    AUTO(mem_free) char *why = take(l->refused);
+    AUTO(json_unref) json_t *data = json_pack("{s:i,s:s,s:s}", "code", ERR_INTERNAL, "name", "SERVER_500", "msg", why);
+    struct err err;
+
+    log_error(&l->a->log, "it fails, as the database refuses what it did: %s", why);
+    (void)!turn_apply(c, l, EV_FAIL, data, &err); /* or its turn is lost, and it is read again */
+}
+
 static int recover_one(struct conductor *c, struct live *l, struct err *err)
 {
     struct replay r = {c, l};
@@ -222,7 +233,10 @@ static int recover_one(struct conductor *c, struct live *l, struct err *err)
         live_free(c, l); /* it was being created, and was not */
         return 0;
     }
-    go_on(c, l, l->waking);
+    if (l->refused && !assembly_is_over(l->a))
+        give_up(c, l);
+    else
+        go_on(c, l, l->waking);
     return 0;
 }
 

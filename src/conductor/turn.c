@@ -51,6 +51,7 @@ void live_free(struct conductor *c, struct live *l)
     pthread_rwlock_unlock(&c->live_lock);
     published_unref(l->published);
     assembly_free(l->a);
+    free(l->refused);
     free(l);
 }
 
@@ -192,6 +193,8 @@ int turn_apply(struct conductor *c, struct live *l, enum event_type type, json_t
              usage_save(c, l, (int)jint(data, "job", 0), l->a->bytes_usage - billed, ev.at_us, &why) < 0) ||
             (has_ended(&fx) && outbox_add(c, l, &why) < 0)) {
             effects_done(&fx);
+            if (why.code == ERR_INTERNAL && !l->refused)
+                l->refused = mem_strdup(why.msg);
             *err = why;
             return turn_lost(c, err);
         }
@@ -761,14 +764,14 @@ void conductor_post_write(struct conductor *c, int (*apply)(void *ctx, struct st
     post_news(c, n);
 }
 
-#define WAKE_WAIT_S 10
+#define WAKE_WAIT_US (3 * SECOND_US) /* a thread of the HTTP server waits */
+#define WAKE_AGAIN_MS 50
 
 struct wait_for {
     pthread_mutex_t lock;
     pthread_cond_t cond;
     int refs; /* whoever waits, and the news: either may be gone first when the server ends */
     bool done;
-    struct published *doc;
 };
 
 static void wait_unref(struct wait_for *w) /* holding its lock */
@@ -776,56 +779,63 @@ static void wait_unref(struct wait_for *w) /* holding its lock */
     bool last = --w->refs == 0;
 
     pthread_mutex_unlock(&w->lock);
-    if (!last)
-        return;
-    published_unref(w->doc);
-    free(w);
+    if (last)
+        free(w);
 }
 
 static void woken(void *ctx, const struct err *err, struct published *doc)
 {
     struct wait_for *w = ctx;
 
-    (void)err;
+    (void)err, (void)doc; /* whoever waits looks again */
     pthread_mutex_lock(&w->lock);
     w->done = true;
-    w->doc = doc ? published_ref(doc) : NULL;
     pthread_cond_signal(&w->cond);
     wait_unref(w);
 }
 
 /* It was open when the process ended, and it was not its time yet: now it is. */
-static struct published *find_sleeping(struct conductor *c, const char *assembly_id)
+static void wake_up(struct conductor *c, const char *assembly_id, int64_t until_us)
 {
     struct wait_for *w = mem_zalloc(sizeof *w);
     struct news *n = mem_zalloc(sizeof *n);
-    struct timespec until;
+    struct timespec until = {until_us / SECOND_US, until_us % SECOND_US * 1000};
 
-    *w = (struct wait_for){PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 2, false, NULL};
+    *w = (struct wait_for){PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 2, false};
     snprintf(n->assembly_id, sizeof n->assembly_id, "%s", assembly_id);
     n->type = NEWS_WAKE;
     n->reply = woken;
     n->ctx = w;
     post_news(c, n);
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += WAKE_WAIT_S;
     pthread_mutex_lock(&w->lock);
     while (!w->done && pthread_cond_timedwait(&w->cond, &w->lock, &until) == 0)
         ;
-    struct published *doc = w->doc;
-    w->doc = NULL;
     wait_unref(w);
-    return doc;
 }
 
-struct published *conductor_find(struct conductor *c, const char *assembly_id)
+/* Is it among those that are to be read yet? */
+static bool look_for(struct published **out, struct conductor *c, const char *assembly_id)
 {
     pthread_rwlock_rdlock(&c->live_lock);
     struct live *l = map_get(&c->live, assembly_id);
-    struct published *p = l && published_is_ready(l->published) ? published_ref(l->published) : NULL;
-    bool sleeps = !p && map_get(&c->sleeping, assembly_id);
+    *out = l && published_is_ready(l->published) ? published_ref(l->published) : NULL;
+    bool sleeps = !*out && map_get(&c->sleeping, assembly_id);
     pthread_rwlock_unlock(&c->live_lock);
-    return sleeps ? find_sleeping(c, assembly_id) : p;
+    return sleeps;
+}
+
+int conductor_find(struct published **out, struct conductor *c, const char *assembly_id, struct err *err)
+{
+    if (!look_for(out, c, assembly_id))
+        return 0;
+    for (int64_t until = clock_now_us() + WAKE_WAIT_US;;) {
+        wake_up(c, assembly_id, until);
+        if (!look_for(out, c, assembly_id))
+            return 0;
+        if (clock_now_us() >= until)
+            return err_set(err, ERR_BUSY, "The Assembly is open, but could not be read from the database so far");
+        uv_sleep(WAKE_AGAIN_MS); /* the turn in which it was read is lost: it is read again soon */
+    }
 }
 
 int conductor_live_count(struct conductor *c)

@@ -89,8 +89,9 @@ void body_watch_free(struct body_watch *w)
  * along, so that body_watch_free() waits; nothing in here blocks. */
 void body_watch_stop(struct uploads *u, const char *assembly_id, int *stopped, int64_t *bytes_freed)
 {
-    AUTO(published_unref) struct published *doc = conductor_find(u->conf.conductor, assembly_id);
+    AUTO(published_unref) struct published *doc = NULL;
 
+    (void)!conductor_find(&doc, u->conf.conductor, assembly_id, NULL);
     pthread_mutex_lock(&u->lock);
     for (struct body_watch *w = u->bodies; w; w = w->next) {
         if (strcmp(w->assembly_id, assembly_id) || w->stopped)

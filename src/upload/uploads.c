@@ -374,10 +374,14 @@ static void tidied(void *ctx, const struct err *err, struct published *doc)
 static void tidy(struct upload *p)
 {
     struct uploads *u = p->all;
-    AUTO(published_unref) struct published *doc = conductor_find(u->conf.conductor, p->assembly_id);
-    bool over = !doc || published_is_over(doc), removed = false;
+    AUTO(published_unref) struct published *doc = NULL;
     struct err err;
 
+    if (conductor_find(&doc, u->conf.conductor, p->assembly_id, &err) < 0) {
+        log_warn(&log_ctx, "upload %s is left as it is: %s", p->id, err.msg);
+        return;
+    }
+    bool over = !doc || published_is_over(doc), removed = false;
     pthread_mutex_lock(&p->lock);
     if (p->state == UPLOAD_OPEN && over) {
         upload_discard(p);

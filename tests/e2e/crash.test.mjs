@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { test } from 'node:test'
+import { multiply } from './copies.mjs'
 import { alive, picture, Server, sleep } from './server.mjs'
 
 const original = { ':original': { robot: '/upload/handle', result: true } }
@@ -147,4 +148,47 @@ test('a job that takes too long fails with the contract\'s code, and its worker 
   assert.equal(done.step, 'huge')
   await sleep(100)
   assert.deepEqual(s.scratchFiles(), [])
+})
+
+test('an Assembly that was open is never "not found" while it is read again', async (t) => {
+  const steps = { ':original': { robot: '/upload/handle' } }
+  const s = await Server.start(t, { args: ['--workers-media', '1', '--max-assemblies', '0', '--start-wait-ms', '0'], allow: [/belongs to another Assembly/] })
+  const a = await s.create(steps, { files: { 'a.bin': 'some bytes' } })
+  const partial = await s.create(steps, { expected: 1 })
+  const loc = await s.tusCreate(partial, 10)
+  await s.patch(loc, 0, 'half')
+  await s.until(a.assembly_id)
+  await s.kill9()
+  // that all have the same file is a damaged database: it refuses what each of their jobs makes, and takes turns with it
+  const ids = multiply(s, a.assembly_id, steps, 20000, { sameFile: true })
+  await s.boot()
+  const seen = {}
+  const left = ids.slice()
+  await Promise.all(Array.from({ length: 16 }, async () => {
+    for (let id; (id = left.pop());) {
+      const { ok, error } = await s.get(id)
+      seen[ok || error] = (seen[ok || error] || 0) + 1
+    }
+  }))
+  assert.deepEqual(Object.keys(seen).filter((k) => !/^(ASSEMBLY_EXECUTING|ASSEMBLY_COMPLETED|SERVER_500)$/.test(k)), [], JSON.stringify(seen))
+  assert.match(s.log, /a turn was lost/, 'turns were lost meanwhile')
+  assert.equal((await s.tus('HEAD', loc)).headers.get('upload-offset'), '4', 'and no upload was thrown away')
+})
+
+test('an Assembly whose work the database will never take fails, says why, and disturbs nobody', async (t) => {
+  const steps = { ':original': { robot: '/upload/handle' } }
+  const s = await Server.start(t, { allow: [/belongs to another Assembly/] })
+  const a = await s.create(steps, { files: { 'a.bin': 'some bytes' } })
+  await s.until(a.assembly_id)
+  await s.kill9()
+  const ids = multiply(s, a.assembly_id, steps, 5, { sameFile: true }).concat(multiply(s, a.assembly_id, steps, 5))
+  await s.boot()
+  const ends = []
+  for (const id of ids) ends.push(await s.until(id))
+  assert.deepEqual(ends.map((e) => e.ok || e.error), [...Array(5).fill('SERVER_500'), ...Array(5).fill('ASSEMBLY_COMPLETED')])
+  for (const e of ends.slice(0, 5)) assert.match(e.message, /belongs to another Assembly/)
+  const log = s.log.length
+  assert.equal((await s.until((await s.create(steps, { files: { 'b.bin': 'other' } })).assembly_id)).ok, 'ASSEMBLY_COMPLETED')
+  await sleep(2500)
+  assert.doesNotMatch(s.log.slice(log), /a turn was lost/)
 })
