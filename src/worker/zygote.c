@@ -92,17 +92,21 @@ static void spawn(const json_t *body, int sock, int signals)
 
 /* A killed process frees its memory by itself, in whichever of its threads ends last and at that one's priority: a polite
  * one with a large picture would take its time, and the cancel waits for it. Priorities belong to threads, and the
- * group's call reaches only the first of each process. (Only root may raise them; else it takes longer.) */
+ * group's call reaches only the first of each process. (Above the usual one only root may raise them, up to it who has
+ * RLIMIT_NICE; else it takes longer.) */
 static void hurry(pid_t group)
 {
     AUTO(mem_free) char *path = mem_printf("/proc/%d/task", (int)group);
+    int best = PRIO_MIN;
     DIR *tasks;
 
-    if (setpriority(PRIO_PGRP, (id_t)group, PRIO_MIN) < 0 || !(tasks = opendir(path)))
+    if (setpriority(PRIO_PGRP, (id_t)group, best) < 0 && setpriority(PRIO_PGRP, (id_t)group, best = 0) < 0)
+        return;
+    if (!(tasks = opendir(path)))
         return;
     for (struct dirent *e; (e = readdir(tasks));)
         if (atoi(e->d_name) > 0)
-            setpriority(PRIO_PROCESS, (id_t)atoi(e->d_name), PRIO_MIN);
+            setpriority(PRIO_PROCESS, (id_t)atoi(e->d_name), best);
     closedir(tasks);
 }
 
