@@ -255,30 +255,6 @@ int command_credential(int argc, char **argv)
 
 /* ---- Templates ---- */
 
-static json_t *read_content(const char *path, struct err *err)
-{
-    AUTO(str_done) struct str text = {0};
-    char buf[16384];
-    size_t n;
-    FILE *f = strcmp(path, "-") ? fopen(path, "r") : stdin;
-
-    if (!f) {
-        err_errno(err, "open '%s'", path);
-        return NULL;
-    }
-    while ((n = fread(buf, 1, sizeof buf, f)) > 0 && text.len < (8u << 20))
-        str_add(&text, buf, n);
-    if (f != stdin)
-        fclose(f);
-    json_t *j = json_parse(text.s ? text.s : "", text.len, 200, err);
-    if (j && !json_is_object(j)) {
-        json_decref(j);
-        err_set(err, ERR_CONFIG, "'%s' holds no JSON object", path);
-        return NULL;
-    }
-    return j;
-}
-
 static int template_put(struct admin *a, bool create, struct err *err)
 {
     const char *name = a->words[1];
@@ -290,7 +266,7 @@ static int template_put(struct admin *a, bool create, struct err *err)
         return -1;
     if (!create && store_template_get(&old, a->store, a->workspace, name, err) < 0)
         return -1;
-    AUTO(json_unref) json_t *content = read_content(a->words[2], err);
+    AUTO(json_unref) json_t *content = json_read_object(a->words[2], err);
     if (!content || store_begin(a->store, err) < 0) {
         free(old);
         return -1;

@@ -71,3 +71,29 @@ void fields_done(struct fields *f)
     free(f->signature);
     json_decref(f->others);
 }
+
+enum http_next fields_request_begin(struct http_request *req)
+{
+    struct fields *f = mem_zalloc(sizeof *f);
+
+    fields_begin(f, req);
+    http_set_data(req, f);
+    return HTTP_GO;
+}
+
+int fields_request_body(struct http_request *req, const char *data, size_t len)
+{
+    fields_feed(http_data(req), data, len);
+    return 0;
+}
+
+void fields_request_done(struct http_request *req, enum http_outcome outcome)
+{
+    struct fields *f = http_data(req);
+
+    (void)outcome;
+    if (!f)
+        return;
+    fields_done(f);
+    free(f);
+}

@@ -21,3 +21,8 @@ void fields_feed(struct fields *f, const char *data, size_t len);
 /* The body is over. Errors: ERR_FORM, ERR_URL_ENCODING (also those of an earlier fields_feed()). */
 MUST_CHECK int fields_end(struct fields *f, struct err *err);
 void fields_done(struct fields *f);
+
+/* begin, body and done of a http_handler whose request is nothing but fields: http_data() is them in its end. */
+enum http_next fields_request_begin(struct http_request *req);
+int fields_request_body(struct http_request *req, const char *data, size_t len);
+void fields_request_done(struct http_request *req, enum http_outcome outcome);

@@ -91,21 +91,6 @@ int token_check(struct auth *out, struct app *app, const char *token, struct err
 
 /* ---- POST /token ---- */
 
-static enum http_next token_begin(struct http_request *req)
-{
-    struct fields *f = mem_zalloc(sizeof *f);
-
-    fields_begin(f, req);
-    http_set_data(req, f);
-    return HTTP_GO;
-}
-
-static int token_body(struct http_request *req, const char *data, size_t len)
-{
-    fields_feed(http_data(req), data, len);
-    return 0;
-}
-
 /* Authorization: Basic base64(key ":" secret). NULL: none that can be read. */
 static char *basic_of(const char *authorization)
 {
@@ -207,15 +192,4 @@ static enum http_next token_end(struct http_request *req)
     return HTTP_ANSWERED;
 }
 
-static void token_done(struct http_request *req, enum http_outcome outcome)
-{
-    struct fields *f = http_data(req);
-
-    (void)outcome;
-    if (!f)
-        return;
-    fields_done(f);
-    free(f);
-}
-
-const struct http_handler token_create = {token_begin, token_body, token_end, token_done};
+const struct http_handler token_create = {fields_request_begin, fields_request_body, token_end, fields_request_done};

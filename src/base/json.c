@@ -1,5 +1,6 @@
 #include "base/json.h"
 
+#include <stdio.h>
 #include <string.h>
 
 json_t *json_parse(const char *text, size_t len, int max_depth, struct err *err)
@@ -30,6 +31,30 @@ json_t *json_parse(const char *text, size_t len, int max_depth, struct err *err)
     if (!j)
         err_set(err, ERR_INVALID_PARAMS, "not JSON: %s (line %d, column %d)", je.text, je.line,
                 je.column);
+    return j;
+}
+
+json_t *json_read_object(const char *path, struct err *err)
+{
+    AUTO(str_done) struct str text = {0};
+    char buf[16384];
+    size_t n;
+    FILE *f = strcmp(path, "-") ? fopen(path, "r") : stdin;
+
+    if (!f) {
+        err_errno(err, "open '%s'", path);
+        return NULL;
+    }
+    while ((n = fread(buf, 1, sizeof buf, f)) > 0 && text.len < (8u << 20))
+        str_add(&text, buf, n);
+    if (f != stdin)
+        fclose(f);
+    json_t *j = json_parse(text.s ? text.s : "", text.len, 200, err);
+    if (j && !json_is_object(j)) {
+        json_decref(j);
+        err_set(err, ERR_CONFIG, "'%s' holds no JSON object", path);
+        return NULL;
+    }
     return j;
 }
 

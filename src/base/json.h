@@ -15,6 +15,10 @@ void json_setup(void);
  * Duplicate keys: the last one wins. Returns NULL with err->msg set; the caller picks the code. */
 json_t *json_parse(const char *text, size_t len, int max_depth, struct err *err) MUST_CHECK;
 
+/* The object in a file that somebody names on the command line, at most 8 MiB; "-": what comes on stdin. NULL: err.
+ * Errors: ERR_IO (can't be opened), ERR_INVALID_PARAMS (no JSON), ERR_CONFIG (no object). */
+json_t *json_read_object(const char *path, struct err *err) MUST_CHECK;
+
 const char *jstr(const json_t *obj, const char *key);                    /* NULL unless a string */
 const char *jstr_or(const json_t *obj, const char *key, const char *def);
 int64_t jint(const json_t *obj, const char *key, int64_t def);
