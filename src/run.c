@@ -35,29 +35,6 @@ static int fail(const struct err *err, int code)
     return code;
 }
 
-static json_t *read_instructions(const char *path, struct err *err)
-{
-    AUTO(str_done) struct str text = {0};
-    char buf[16384];
-    size_t n;
-    FILE *f = fopen(path, "r");
-
-    if (!f) {
-        err_errno(err, "open '%s'", path);
-        return NULL;
-    }
-    while ((n = fread(buf, 1, sizeof buf, f)) > 0 && text.len < (8u << 20))
-        str_add(&text, buf, n);
-    fclose(f);
-    json_t *j = json_parse(text.s ? text.s : "", text.len, 200, err);
-    if (j && !json_is_object(j)) {
-        json_decref(j);
-        err_set(err, ERR_CONFIG, "'%s' holds no JSON object", path);
-        return NULL;
-    }
-    return j;
-}
-
 static void post(struct local_run *j, enum event_type type, json_t *data, conductor_reply reply)
 {
     conductor_post(j->app->conductor, &(struct conductor_news){.assembly_id = j->id,
@@ -145,7 +122,7 @@ static int begin(struct local_run *j, json_t *params, char **files, int count, s
             wait_answer(j);
             return -1;
         }
-    post(j, EV_BODY_DONE, json_pack("{s:I}", "bytes", (json_int_t)bytes), answered);
+    post(j, EV_BODY_DONE, json_pack("{s:I,s:i}", "bytes", (json_int_t)bytes, "files", count), answered);
     wait_answer(j);
     return 0;
 }
@@ -327,7 +304,7 @@ int command_run(int argc, char **argv)
     }
     if (!known)
         return fail(&err, EXIT_USAGE);
-    AUTO(json_unref) json_t *params = read_instructions(words[0], &err);
+    AUTO(json_unref) json_t *params = json_read_object(words[0], &err);
     if (!params)
         return fail(&err, EXIT_USAGE);
     if (mkdir(j.out, 0755) < 0 && errno != EEXIST) {

@@ -198,7 +198,10 @@ extern const struct http_handler assembly_progress_get, assembly_reserve_file, a
 extern const struct http_handler assembly_create, assembly_get, assembly_delete;
 extern const struct http_handler console_get, console_enter, robots_get, openapi_get;
 extern const struct http_handler files_get, token_create;
-/* GET with ?method=delete, and DELETE without a body. */
+/* The final document of an Assembly that is over, as the store has it. Errors: ERR_ASSEMBLY_NOT_FOUND, and what keeps the
+ * store from being read, which must not be told as "not found". */
+MUST_CHECK int assembly_stored(struct str *out, struct app *app, const char *id, struct err *err);
+/* The status of a live Assembly, without p the stored one. */
 void assembly_answer(struct http_request *req, const char *id, struct published *p, int http_code);
 /* The status of a live Assembly with another `ok`. */
 void assembly_answer_as(struct http_request *req, struct published *p, const char *ok);

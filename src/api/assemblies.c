@@ -64,15 +64,13 @@ static void answer_error(struct http_request *req, const struct err *err, const 
     answer_jsonp(req, callback, text);
 }
 
-static void answer_not_found(struct http_request *req)
+int assembly_stored(struct str *out, struct app *app, const char *id, struct err *err)
 {
-    struct err err;
-
-    err_set(&err, ERR_ASSEMBLY_NOT_FOUND, "There is no such Assembly");
-    answer_error(req, &err, NULL);
+    if (store_status_get(out, app->reader, id, err) == 0)
+        return 0;
+    return err->code == ERR_NOT_FOUND ? err_set(err, ERR_ASSEMBLY_NOT_FOUND, "There is no such Assembly") : -1;
 }
 
-/* The status of a live Assembly, or what the store kept of one that is over. */
 void assembly_answer(struct http_request *req, const char *id, struct published *p, int http_code)
 {
     struct app *app = app_of(req);
@@ -91,9 +89,9 @@ void assembly_answer(struct http_request *req, const char *id, struct published 
         shared_text_unref(t);
         return;
     }
-    if (store_status_get(&text, app->reader, id, &err) < 0) {
+    if (assembly_stored(&text, app, id, &err) < 0) {
         str_done(text);
-        answer_not_found(req);
+        answer_error(req, &err, NULL);
     } else if (callback) {
         answer_jsonp(req, callback, text.s);
         str_done(text);
@@ -129,6 +127,7 @@ struct create {
     char file_id[ID_LEN + 1];
     struct wishes wishes;
     json_t *files;              /* complete ones that the Assembly does not know yet */
+    int file_count;             /* those that it was told of */
     int64_t received, max_size;
     bool created; /* posted to the conductor */
     bool complete; /* body_done is posted: nothing to abort any more */
@@ -293,7 +292,7 @@ static int describe(json_t **out, struct create *c, bool body_done, struct err *
 }
 
 struct handed_over {
-    struct blob_store *blobs;
+    struct create *create;
     char id[ID_LEN + 1];
 };
 
@@ -302,10 +301,14 @@ struct handed_over {
 static void handed_over(void *ctx, const struct err *err, struct published *p)
 {
     struct handed_over *h = ctx;
+    struct create *c = h->create;
 
     (void)p;
     if (err && err->code != ERR_IO && err->code != ERR_NOSPACE)
-        (void)!blob_delete(h->blobs, h->id, NULL);
+        (void)!blob_delete(c->app->blobs, h->id, NULL);
+    if (err && err_http_status(err) >= 500) /* the Assembly will not have it: no need to read the rest of the body */
+        http_cut(c->req, wishes_refusal(&c->wishes, c->id, err));
+    create_unref(c);
     free(h);
 }
 
@@ -317,7 +320,8 @@ static void post_files(struct create *c)
     json_array_foreach (c->files, i, f) {
         struct handed_over *h = mem_zalloc(sizeof *h);
 
-        h->blobs = c->app->blobs;
+        h->create = c;
+        __atomic_add_fetch(&c->refs, 1, __ATOMIC_RELAXED);
         snprintf(h->id, sizeof h->id, "%s", jstr_or(f, "id", ""));
         conductor_post(c->app->conductor,
                        &(struct conductor_news){.assembly_id = c->id,
@@ -325,6 +329,7 @@ static void post_files(struct create *c)
                                                 .data = json_pack("{s:O,s:s}", "file", f, "nonce", c->nonce),
                                                 .reply = handed_over,
                                                 .ctx = h});
+        c->file_count++;
     }
     json_array_clear(c->files);
 }
@@ -603,6 +608,7 @@ static enum http_next create_end(struct http_request *req)
         }
         c->created = true;
         c->complete = true;
+        json_object_clear(c->fields);
         if (!files) {
             post(c, EV_CREATED, data, answer_created);
             return HTTP_WAIT;
@@ -624,10 +630,10 @@ static enum http_next create_end(struct http_request *req)
             fail_created(c);
             return HTTP_WAIT;
         }
-        if (json_object_size(c->fields))
-            post(c, EV_FORM_FIELDS, json_pack("{s:O}", "fields", c->fields), NULL);
     }
-    data = json_pack("{s:I}", "bytes", (json_int_t)c->received);
+    data = json_pack("{s:I,s:i}", "bytes", (json_int_t)c->received, "files", c->file_count);
+    if (json_object_size(c->fields)) /* those that came after the Assembly was made */
+        json_object_set(data, "fields", c->fields);
     int64_t expected;
     if (parse_count(&expected, c->expected ? c->expected : c->tus_expected, &err) == 0)
         json_object_set_new(data, "expected", json_integer(expected));
@@ -677,21 +683,6 @@ static enum http_next post_cancel(struct http_request *req)
     return HTTP_WAIT;
 }
 
-static enum http_next cancel_begin(struct http_request *req)
-{
-    struct fields *f = mem_zalloc(sizeof *f);
-
-    fields_begin(f, req);
-    http_set_data(req, f);
-    return HTTP_GO;
-}
-
-static int cancel_body(struct http_request *req, const char *data, size_t len)
-{
-    fields_feed(http_data(req), data, len);
-    return 0;
-}
-
 static enum http_next cancel_end(struct http_request *req)
 {
     struct fields *f = http_data(req);
@@ -706,18 +697,7 @@ static enum http_next cancel_end(struct http_request *req)
     return post_cancel(req);
 }
 
-static void cancel_done(struct http_request *req, enum http_outcome outcome)
-{
-    struct fields *f = http_data(req);
-
-    (void)outcome;
-    if (!f)
-        return;
-    fields_done(f);
-    free(f);
-}
-
-const struct http_handler assembly_delete = {cancel_begin, cancel_body, cancel_end, cancel_done};
+const struct http_handler assembly_delete = {fields_request_begin, fields_request_body, cancel_end, fields_request_done};
 
 /* ---- status ---- */
 

@@ -69,7 +69,8 @@ static enum http_next files_end(struct http_request *req)
         snprintf(id, sizeof id, "%.2s%.30s", path, path + 3);
     if (!id_valid(id) || store_file_get(&name, &mime, app->reader, id, &err) < 0 ||
         blob_open(&fd, &size, app->blobs, id, &err) < 0) {
-        err_set(&err, ERR_NOT_FOUND, "There is no such file, or its time is over");
+        if (!id_valid(id) || err.code == ERR_NOT_FOUND) /* anything else is no reason to forget the address */
+            err_set(&err, ERR_NOT_FOUND, "There is no such file, or its time is over");
         reply_error(req, &err, NULL);
         return HTTP_ANSWERED;
     }

@@ -41,10 +41,9 @@ static int keep_event(void *ctx, int64_t seq, int64_t at_us, const char *json)
 static int no_events(struct call *c, const char *id, struct err *err)
 {
     AUTO(str_done) struct str text = {0};
-    struct err none;
 
-    if (store_status_get(&text, c->app->reader, id, &none) < 0)
-        return err_set(err, ERR_ASSEMBLY_NOT_FOUND, "There is no such Assembly");
+    if (assembly_stored(&text, c->app, id, err) < 0)
+        return -1;
     AUTO(json_unref) json_t *status = json_loads(text.s, 0, NULL);
     if (strcmp(jstr_or(status, "account_id", ""), c->auth.key->workspace))
         return err_set(err, ERR_ACCOUNT_MISMATCH, "The Assembly belongs to another workspace");

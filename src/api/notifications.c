@@ -26,6 +26,14 @@ static void replayed(void *ctx, const struct err *err, struct published *p)
     call_answer(ctx, err);
 }
 
+/* One that is not read yet since the start has no status to send. */
+int notification_wake(struct call *c, struct err *err)
+{
+    AUTO(published_unref) struct published *p = NULL;
+
+    return conductor_find(&p, c->app->conductor, http_path_arg(c->req, 0), err);
+}
+
 int notification_replay(struct call *c, struct store *store, struct err *err)
 {
     const char *assembly = http_path_arg(c->req, 0);

@@ -25,8 +25,8 @@ static void answer_stored(struct http_request *req, const char *id)
     AUTO(str_done) struct str text = {0};
     struct err err;
 
-    if (store_status_get(&text, app_of(req)->reader, id, &err) < 0) {
-        refuse(req, ERR_ASSEMBLY_NOT_FOUND, "There is no such Assembly");
+    if (assembly_stored(&text, app_of(req), id, &err) < 0) {
+        reply_error(req, &err, NULL);
         return;
     }
     AUTO(json_unref) json_t *status = json_loads(text.s, 0, NULL);

@@ -154,7 +154,7 @@ static const struct route routes[] = {
      .write = auth_key_delete, .after = auth_key_deleted,
      .about = {"Auth Keys", "Delete an Auth Key", "Done"}},
     {"POST", "/assembly_notifications/{id}/replay", .need = AUTH_SIGNED, .scope = "assemblies:write",
-     .ok = "ASSEMBLY_NOTIFICATION_REPLAYED", .write = notification_replay,
+     .ok = "ASSEMBLY_NOTIFICATION_REPLAYED", .read = notification_wake, .write = notification_replay,
      .about = {"Notifications", "Send a notification again", "NotificationReplayed", "NotificationReplayParams"}},
     {"GET", "/assembly_notifications/{id}", .need = AUTH_SIGNED, .scope = "assemblies:read", .read = notifications_list,
      .about = {"Notifications", "Attempts of an Assembly's notifications", "NotificationList", "NotificationListParams"}},

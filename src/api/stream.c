@@ -76,8 +76,8 @@ int stream_listen(struct published **live, struct app *app, const char *id, int6
             *live = take(p);
         return 0;
     }
-    if (store_status_get(&text, app->reader, id, err) < 0)
-        return err_set(err, ERR_ASSEMBLY_NOT_FOUND, "There is no such Assembly");
+    if (assembly_stored(&text, app, id, err) < 0)
+        return -1;
     AUTO(json_unref) json_t *status = json_loads(text.s, 0, NULL);
     listener_tell_end(make(ctx), status);
     if (live)

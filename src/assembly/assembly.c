@@ -774,6 +774,7 @@ static int on_file_uploaded(struct assembly *a, const struct event *ev, struct e
         a->open_uploads--;
         a->finished_uploads++;
     }
+    a->body_files += !u;
     add_upload(a, d, u, ev->at_us, fx);
     advance(a, ev->at_us, fx);
     return 0;
@@ -791,11 +792,14 @@ static int on_body_bytes(struct assembly *a, const struct event *ev, struct err 
 
 static int on_body(struct assembly *a, const struct event *ev, struct effects *fx, struct err *err)
 {
-    if (ev->type == EV_FORM_FIELDS) {
-        if (json_is_object(json_object_get(ev->data, "fields")))
-            json_object_update(a->fields, json_object_get(ev->data, "fields"));
+    int64_t files = jint(ev->data, "files", -1);
+    json_t *fields = json_object_get(ev->data, "fields");
+    struct err why;
+
+    if (json_is_object(fields) && (ev->type == EV_FORM_FIELDS || !a->body_done))
+        json_object_update(a->fields, fields);
+    if (ev->type == EV_FORM_FIELDS)
         return 0;
-    }
     if (a->body_done)
         return err_set(err, ERR_NOT_FOUND, "The request body is complete already");
     a->body_bytes = jint(ev->data, "bytes", a->body_bytes);
@@ -803,10 +807,15 @@ static int on_body(struct assembly *a, const struct event *ev, struct effects *f
     a->body_done = true;
     if (json_object_get(ev->data, "expected"))
         a->expected_uploads = (int)jint(ev->data, "expected", 0);
-    if (ev->type == EV_BODY_CUT)
+    if (ev->type == EV_BODY_CUT) {
         assembly_set_state(a, ASSEMBLY_ABORTED, ev->at_us, fx);
-    else
+    } else if (files >= 0 && files != a->body_files && !assembly_is_over(a)) {
+        /* the turn that took one of them in was lost, while the request went on */
+        err_set(&why, ERR_IO, "Of the %lld files of the request %d could be stored", (long long)files, a->body_files);
+        fail(a, &why, NULL, NULL, ev->at_us, fx);
+    } else {
         advance(a, ev->at_us, fx);
+    }
     return 0;
 }
 

@@ -110,6 +110,7 @@ struct assembly {
     int64_t max_size, max_files;   /* 0: no limit */
     int max_attempts;
     int64_t body_bytes;            /* of the create request */
+    int body_files;                /* that came with it and are uploads now */
     int64_t body_expected;         /* Content-Length of the create request */
     int expected_uploads, started_uploads, finished_uploads;
     int open_uploads;              /* counted, neither finished nor removed */

@@ -151,8 +151,11 @@ static void note(struct conductor *c, const struct delivery *d, json_t *keys)
             live_touch_end(c, l);
         return;
     }
-    if (store_status_read(&text, c->conf.store, d->assembly_id, &err) < 0)
-        return; /* purged meanwhile */
+    if (store_status_read(&text, c->conf.store, d->assembly_id, &err) < 0) {
+        if (err.code != ERR_NOT_FOUND) /* else purged meanwhile */
+            log_error(&log_ctx, "notify_* of Assembly %s: %s", d->assembly_id, err.msg);
+        return;
+    }
     AUTO(json_unref) json_t *status = json_loads(text.s, 0, NULL);
     json_object_update(status, mine);
     AUTO(mem_free) char *changed = json_text(status);
@@ -237,6 +240,8 @@ static int status_text(struct str *out, struct conductor *c, const struct delive
 
     if (!l)
         return store_status_read(out, c->conf.store, d->assembly_id, err);
+    if (l->waking)
+        return err_set(err, ERR_BUSY, "The Assembly is being read from the database");
     struct shared_text *t = published_text(l->published, 200);
     str_add(out, t->s, t->len);
     shared_text_unref(t);
@@ -310,7 +315,7 @@ void outbox_pump(struct conductor *c)
 
         next = d->next;
         /* the message of a canceled Assembly holds its receipt */
-        if (d->fresh || d->in_flight || d->next_us > now || (l && !d->replay && !l->settled))
+        if (d->fresh || d->in_flight || d->next_us > now || (l && (l->waking || (!d->replay && !l->settled))))
             continue;
         if (in_flight(c, NULL) >= IN_FLIGHT_MAX)
             break;
@@ -330,8 +335,13 @@ int conductor_replay_notification(struct conductor *c, const char *assembly_id, 
     struct delivery probe = {0};
 
     snprintf(probe.assembly_id, sizeof probe.assembly_id, "%s", assembly_id);
-    if (store_assembly_workspace(&owner, c->conf.store, assembly_id, err) < 0 || strcmp(owner, workspace) != 0 ||
-        status_text(&text, c, &probe, err) < 0)
+    if (store_assembly_workspace(&owner, c->conf.store, assembly_id, err) < 0 ||
+        (strcmp(owner, workspace) == 0 && status_text(&text, c, &probe, err) < 0)) {
+        if (err->code != ERR_NOT_FOUND)
+            return -1;
+        text.len = 0;
+    }
+    if (!text.len)
         return err_set(err, ERR_ASSEMBLY_NOT_FOUND, "There is no such Assembly");
     AUTO(json_unref) json_t *status = json_loads(text.s, 0, NULL);
     if (!url && !(url = jstr(status, "notify_url")))

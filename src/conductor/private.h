@@ -57,6 +57,7 @@ struct live {
     struct live *next_end;
     char notification[ID_LEN + 1]; /* written in this turn, to be sent after it; "" none */
     bool loading;     /* replay: effects other than fragments are not done */
+    bool body_gone;   /* its create request has nothing more to say, be it stored or not */
     char *refused;    /* the store will never take what it did, and why: it fails, instead of being read again for ever */
     bool waking;      /* read from the store, not yet published: still among the sleeping */
     /* after a terminal state: what is still being stopped */

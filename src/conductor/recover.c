@@ -70,8 +70,8 @@ static void go_on(struct conductor *c, struct live *l, bool restarted)
 
     if (assembly_is_over(l->a)) {
         finish_end(c, l);
-    } else if (!l->a->body_done && restarted) {
-        /* the create request's connection died with the process */
+    } else if (!l->a->body_done && (restarted || l->body_gone)) {
+        /* the create request's connection died with the process, or what it said last is lost */
         AUTO(json_unref) json_t *data = json_pack("{s:I}", "bytes", (json_int_t)l->a->body_bytes);
 
         (void)!turn_apply(c, l, EV_BODY_CUT, data, &err);
@@ -227,7 +227,7 @@ static int recover_one(struct conductor *c, struct live *l, struct err *err)
     *l->notification = 0;
     if (store_events(c->conf.store, id, replay_event, &r, err) < 0)
         return -1;
-    l->stale = false;
+    l->stale = l->oversized = false;
     tenant_follow(c, l); /* one whose very creation was lost does not count */
     if (l->a->state == ASSEMBLY_NEW && !l->runs && !l->stopping && !l->in_ends && !l->dirty) {
         live_free(c, l); /* it was being created, and was not */

@@ -169,6 +169,8 @@ int turn_apply(struct conductor *c, struct live *l, enum event_type type, json_t
     int64_t billed = l->a->bytes_usage;
     int rc = event_is_durable(type) ? turn_begin(c, err) : 0;
 
+    if (type == EV_BODY_DONE || type == EV_BODY_CUT || type == EV_FAIL)
+        l->body_gone = true;
     if (l->stale || c->failure.code)
         rc = err_set(err, c->failure.code ? (enum err_code)c->failure.code : ERR_IO,
                      "The database can't be used at the moment");
@@ -542,9 +544,12 @@ void turn_commit(struct conductor *c)
         if (c->undo_acks[i]->pool)
             pool_undo_ok(c->undo_acks[i]->pool);
     c->undo_ack_count = 0;
-    for (int i = 0; i < answer_count; i++)
-        answers[i].reply(answers[i].ctx, answers[i].err.code ? &answers[i].err : NULL,
-                         answers[i].live ? answers[i].live->published : NULL);
+    for (int i = 0; i < answer_count; i++) {
+        struct published *p = answers[i].live ? answers[i].live->published : NULL;
+
+        /* one that could not be read after a restart has nothing to show */
+        answers[i].reply(answers[i].ctx, answers[i].err.code ? &answers[i].err : NULL, p && published_is_ready(p) ? p : NULL);
+    }
     for (int i = 0; i < effect_count; i++)
         free(effects[i].fx.text);
     free(effects);

@@ -4,6 +4,7 @@ import { createHmac } from 'node:crypto'
 import fs from 'node:fs'
 import http from 'node:http'
 import test from 'node:test'
+import { multiply } from './copies.mjs'
 import { KEY, SECRET, Server, picture, sign, sleep } from './server.mjs'
 
 const allow = ['--notify-allow', '127.0.0.1']
@@ -191,4 +192,20 @@ test('nothing is lost when the server is killed again and again during delivery'
     assert.equal(new Set(mine.map((g) => g.headers['workcell-delivery'])).size, 1, `one delivery id for ${id}`)
     await s.until(id, (x) => x.notify_status === 'successful', 40000)
   }
+})
+
+test('replay of one that is not read yet since the start: its status goes out, whole', async (t) => {
+  const r = await receiver(t)
+  const s = await Server.start(t, { args: [...allow, '--workers-media', '1', '--max-assemblies', '0', '--start-wait-ms', '0'] })
+  const steps = { ':original': { robot: '/upload/handle' } }
+  const a = await s.create(steps, { files: { 'a.bin': 'some bytes' }, params: { notify_url: r.url } })
+  await until(() => r.got.length === 1)
+  await s.kill9()
+  const last = multiply(s, a.assembly_id, steps, 5000).sort().at(-1)
+  await s.boot()
+  const replayed = await call(s, 'POST', `/assembly_notifications/${last}/replay`)
+  assert.deepEqual([replayed.http, replayed.ok], [200, 'ASSEMBLY_NOTIFICATION_REPLAYED'], JSON.stringify(replayed))
+  const told = r.got.find((g) => g.status.assembly_id === last)
+  assert.match(told.status.ok, /^ASSEMBLY_(EXECUTING|COMPLETED)$/)
+  assert.equal(told.status.uploads[0].name, 'a.bin')
 })

@@ -2,7 +2,7 @@
 // sanitizers. Then a start without faults: everything that was acknowledged must be there, and every Assembly must end.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
@@ -20,6 +20,22 @@ const over = (s) => s.error || !['ASSEMBLY_UPLOADING', 'ASSEMBLY_EXECUTING'].inc
 const options = {
   ASAN_OPTIONS: 'detect_leaks=1:exitcode=99:allocator_may_return_null=1', UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
   LSAN_OPTIONS: 'exitcode=98:report_objects=0', TRANSLOADIT_KEY: '', TRANSLOADIT_SECRET: '',
+}
+
+// A body that takes its time: two files, and a field after them. What came first was taken in long before the end.
+async function slowBody(s, id) {
+  const part = (head, text) => `--b\r\nContent-Disposition: form-data; ${head}\r\n\r\n${text}\r\n`
+  const pieces = [
+    part('name="params"', JSON.stringify({ auth: { key: 'test-key' }, steps: original })) + part('name="f"; filename="one.txt"', 'one'),
+    part('name="f"; filename="two.txt"', 'two'),
+    part('name="late"', 'yes') + '--b--\r\n',
+  ]
+  const c = s.raw()
+  c.write(`POST /assemblies/${id} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: ${Buffer.byteLength(pieces.join(''))}\r\n\r\n`)
+  for (const p of pieces) { c.write(p); await sleep(150) }
+  await c.ended
+  const st = JSON.parse(c.text.slice(c.text.indexOf('\r\n\r\n') + 4))
+  return /^HTTP\/1.1 200/.test(c.text) && !st.error
 }
 
 const timed = (p, ms = 8000) => Promise.race([p, sleep(ms).then(() => { throw new Error('timed out') })])
@@ -59,6 +75,8 @@ async function scenario(s) {
     else assert.ok(!c || c.http >= 500 || c.ok !== undefined || c.error, `cancel: ${JSON.stringify(c)}`)
   }
   await create(original, { files: { 'c.txt': 'inline' } })
+  const id = randomBytes(16).toString('hex')
+  if (await attempt(() => slowBody(s, id))) { said.created.push(id); said.whole = id } else said.refused = id
   for (const id of said.created) {
     for (const end = Date.now() + 1500; Date.now() < end; await sleep(20)) {
       const st = await attempt(() => s.get(id))
@@ -78,6 +96,16 @@ async function stillWorks(s) {
     if (st?.ok === 'ASSEMBLY_COMPLETED' || s.child.exitCode !== null || s.child.signalCode !== null) return
     assert.ok(Date.now() < end, `it does not work any more: ${JSON.stringify(st)}\n${s.log}`)
   }
+}
+
+// No request is open that could go on with it.
+async function noOrphan(s, id) {
+  let st
+  for (const end = Date.now() + 10000; id && Date.now() < end; await sleep(50)) {
+    st = await attempt(() => s.get(id))
+    if (s.child.exitCode !== null || s.child.signalCode !== null || (st && over(st))) return
+  }
+  assert.ok(!id, `it was refused, and is open: ${JSON.stringify(st)}\n${s.log}`)
 }
 
 async function check(s, said) {
@@ -105,6 +133,7 @@ async function check(s, said) {
       st = await s.cancel(id)
       assert.equal(st.ok, 'ASSEMBLY_CANCELED')
     }
+    if (id === said.whole && st.ok === 'ASSEMBLY_COMPLETED') assert.deepEqual([st.uploads.map((u) => u.name).sort(), st.fields.late], [['one.txt', 'two.txt'], 'yes'], 'all of the body')
     if (said.ended[id]) assert.equal(st.ok || st.error, said.ended[id], 'the end was told')
     for (const list of Object.values(st.results || {})) for (const f of list) if (st.ok === 'ASSEMBLY_COMPLETED') assert.equal(md5(Buffer.from(await (await fetch(f.url.replace(/:\/\/[^/]+/, `://127.0.0.1:${s.port}`))).arrayBuffer())), f.md5hash, 'a result')
     for (const [name, u] of Object.entries(said.offsets)) if (u.assembly === id && said.complete.includes(name) && st.ok === 'ASSEMBLY_COMPLETED') assert.equal(st.uploads[0].md5hash, u.md5)
@@ -139,7 +168,10 @@ async function play(fault) {
       assert.match(s.message, memory ? /out of memory/ : /workcell: /, 'it says why it does not start')
     } else {
       said = await scenario(s)
-      if (fault.endsWith(':once') && s.child.exitCode === null && s.child.signalCode === null) await stillWorks(s)
+      if (fault.endsWith(':once') && s.child.exitCode === null && s.child.signalCode === null) {
+        await stillWorks(s)
+        await noOrphan(s, said.refused)
+      }
       const how = await end(s)
       met()
       assert.ok(!bad(s.log), s.log)

@@ -82,6 +82,26 @@ static void a_file_goes_through_a_step_and_the_assembly_completes(void **state)
     assembly_free(a);
 }
 
+static void a_request_that_lost_a_file_on_its_way_fails(void **state)
+{
+    struct effects fx = {0};
+    (void)state;
+
+    for (int told = 0; told <= 2; told++) {
+        struct assembly *a = begin(&fx, resize, 0, false);
+        AUTO(mem_free) char *done = mem_printf("{\"bytes\":20,\"files\":%d,\"fields\":{\"late\":\"yes\"}}", told);
+
+        assert_int_equal(apply(a, &fx, EV_FILE_UPLOADED, upload), 0);
+        assert_int_equal(apply(a, &fx, EV_BODY_DONE, done), 0);
+        assert_string_equal(jstr(a->fields, "late"), "yes");
+        assert_int_equal(a->state, told == 1 ? ASSEMBLY_EXECUTING : ASSEMBLY_FAILED);
+        assert_string_equal(assembly_code(a), told == 1 ? "ASSEMBLY_EXECUTING" : "SERVER_500");
+        assert_int_equal(apply(a, &fx, EV_BODY_DONE, done), -1);
+        assembly_free(a);
+    }
+    effects_done(&fx);
+}
+
 static void after_a_cancel_nothing_changes_the_outcome(void **state)
 {
     struct effects fx = {0};
@@ -462,6 +482,7 @@ int main(void)
         cmocka_unit_test(a_replay_begins_with_its_inputs),
         cmocka_unit_test(progress_rises_to_100_and_never_falls),
         cmocka_unit_test(a_file_goes_through_a_step_and_the_assembly_completes),
+        cmocka_unit_test(a_request_that_lost_a_file_on_its_way_fails),
         cmocka_unit_test(after_a_cancel_nothing_changes_the_outcome),
         cmocka_unit_test(a_completed_assembly_cannot_be_canceled),
         cmocka_unit_test(a_dead_worker_is_retried_a_bounded_number_of_times),
