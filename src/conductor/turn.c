@@ -547,8 +547,12 @@ void turn_commit(struct conductor *c)
     for (int i = 0; i < answer_count; i++) {
         struct published *p = answers[i].live ? answers[i].live->published : NULL;
 
-        /* one that could not be read after a restart has nothing to show */
-        answers[i].reply(answers[i].ctx, answers[i].err.code ? &answers[i].err : NULL, p && published_is_ready(p) ? p : NULL);
+        if (p && !published_is_ready(p)) { /* it could not be read after a restart, and has nothing to show */
+            p = NULL;
+            if (!answers[i].err.code)
+                err_set(&answers[i].err, ERR_BUSY, "The Assembly could not be read from the database so far");
+        }
+        answers[i].reply(answers[i].ctx, answers[i].err.code ? &answers[i].err : NULL, p);
     }
     for (int i = 0; i < effect_count; i++)
         free(effects[i].fx.text);
