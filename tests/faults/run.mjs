@@ -81,7 +81,12 @@ async function scenario(s) {
     for (const end = Date.now() + 1500; Date.now() < end; await sleep(20)) {
       const st = await attempt(() => s.get(id))
       if (!st) break
+      assert.notEqual(st.error, 'ASSEMBLY_NOT_FOUND', `${id} was acknowledged`)
       if (st.assembly_id && over(st)) { said.ended[id] = st.ok || st.error; break }
+    }
+    for (const list of Object.values((await attempt(() => s.get(id)))?.results || {})) {
+      const res = await attempt(() => fetch(list[0].url.replace(/:\/\/[^/]+/, `://127.0.0.1:${s.port}`)))
+      assert.notEqual(res?.status, 404, `${list[0].url} was told`)
     }
   }
   return said
@@ -167,7 +172,7 @@ async function play(fault) {
       met()
       assert.match(s.message, memory ? /out of memory/ : /workcell: /, 'it says why it does not start')
     } else {
-      said = await scenario(s)
+      try { said = await scenario(s) } catch (e) { s.child.kill('SIGKILL'); throw e }
       if (fault.endsWith(':once') && s.child.exitCode === null && s.child.signalCode === null) {
         await stillWorks(s)
         await noOrphan(s, said.refused)
