@@ -1,0 +1,97 @@
+/* What a job's Robot gets: the step's parameters, with what its files and the Assembly fill in. */
+#include "assembly/assembly.h"
+#include "assembly/variables.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* "a30bd077..." -> "a3/0bd077..." (api-instructions.md 4.1) */
+static char *prefix_of(const char *id) { return mem_printf("%.2s/%s", id, id + 2); }
+
+static json_t *file_object(const struct file *f)
+{
+    AUTO(mem_free) char *url_name = variables_slug(f->basename, f->ext);
+    AUTO(mem_free) char *url_base = variables_slug(f->basename, "");
+    json_t *o = json_object();
+
+    jset(o, "id", f->id);
+    json_object_set_new(o, "original_id", json_array_size(f->original_ids) == 1
+                                              ? json_incref(json_array_get(f->original_ids, 0))
+                                              : json_incref(f->original_ids));
+    jset(o, "name", f->name);
+    jset(o, "basename", f->basename);
+    jset(o, "ext", f->ext);
+    jset(o, "url_name", url_name);
+    jset(o, "url_basename", url_base);
+    jset(o, "original_name", f->original_name);
+    jset(o, "original_basename", f->original_basename);
+    jset(o, "original_path", f->original_path);
+    json_object_set_new(o, "size", json_integer(f->size));
+    jset(o, "mime", f->mime);
+    jset(o, "type", f->type);
+    jset(o, "md5hash", f->md5);
+    jset(o, "field", f->field);
+    json_object_set(o, "user_meta", f->user_meta);
+    json_object_set(o, "meta", f->meta);
+    return o;
+}
+
+const struct robot *job_robot(const struct assembly *a, const struct job *j)
+{
+    return j->fetch ? robot_find("/http/import")
+                    : a->in->steps[j->probe ? STEP_ORIGINAL : j->step].robot;
+}
+
+int assembly_job_params(json_t **out, const struct assembly *a, const struct job *j,
+                        const char *region, struct err *err)
+{
+    const struct step *s = &a->in->steps[j->step];
+    const struct file *f = j->input_count ? j->inputs[0] : NULL;
+    AUTO(json_unref) json_t *file = f ? file_object(f) : NULL;
+    AUTO(mem_free) char *prefix = f ? prefix_of(f->id) : NULL;
+    AUTO(mem_free) char *original =
+        f ? prefix_of(json_string_value(json_array_get(f->original_ids, 0))) : NULL;
+    const struct variables v = {
+        .assembly_id = a->id,
+        .parent_id = jstr(a->created, "parent_id"),
+        .region = region,
+        .unique_prefix = prefix,
+        .unique_original_prefix = original,
+        .previous_step = f ? a->in->steps[j->source >= 0 ? j->source : f->step].name : NULL,
+        .file = file,
+        .fields = a->fields,
+    };
+    AUTO(arena_free) struct arena *arena = arena_new();
+    AUTO(json_unref) json_t *params = NULL;
+    AUTO(json_unref) json_t *with_defaults = NULL;
+    void *opts;
+
+    if (j->fetch) {
+        *out = json_pack("{s:s,s:[s],s:s,s:s*}", "robot", "/http/import", "url",
+                         jstr_or(j->fetch, "url", ""), "url_delimiter", "", "force_name",
+                         jstr(j->fetch, "filename"));
+        return 0;
+    }
+    if (j->probe) {
+        const json_t *p = s->params;
+
+        *out = json_pack("{s:s,s:O?}", "robot", "/upload/handle", "output_meta",
+                         json_object_get(p, "output_meta"));
+        return 0;
+    }
+    with_defaults = json_copy(s->params);
+    /* texts with variables that are defaults in the Robot's table are substituted like given ones */
+    for (const struct option *o = s->robot->options; o && o->type != OPT_TYPE_END; o++)
+        if (o->def_str && strstr(o->def_str, "${") && !json_object_get(with_defaults, o->name))
+            json_object_set_new(with_defaults, o->name,
+                                o->type == OPT_TYPE_STR ? json_string(o->def_str)
+                                                        : json_loads(o->def_str, 0, NULL));
+    if (variables_apply(&params, with_defaults, &v, err) < 0 ||
+        robot_options(&opts, arena, s->robot, params, /* partial= */ false, err) < 0) {
+        if (err->code == ERR_ROBOT_VALIDATION && !err->name[0])
+            snprintf(err->name, sizeof err->name, "%s", s->robot->validation_code);
+        return -1;
+    }
+    *out = take(params);
+    return 0;
+}

@@ -1,0 +1,337 @@
+/* What jobs say: begun, found out, made, stored, done, failed. */
+#include "assembly/private.h"
+#include "base/clock.h"
+
+#include <string.h>
+
+#define MAX_IGNORED_ERRORS 100
+#define RETRY_DELAY_US SECOND_US
+
+static struct job *open_job(const struct assembly *a, const struct event *ev, struct err *err)
+{
+    int64_t id = jint(ev->data, "job", -1);
+    struct job *j = id >= 0 && id < a->job_count ? a->jobs[id] : NULL;
+
+    if (!j || (j->state != JOB_RUNNING && j->state != JOB_QUEUED)) {
+        err_set(err, ERR_NOT_FOUND, "The job is over: a late message is dropped");
+        return NULL;
+    }
+    return j;
+}
+
+static void stop_running(struct assembly *a, struct job *j)
+{
+    for (int i = 0; i < a->running_count; i++)
+        if (a->running[i] == j->id) {
+            a->running[i] = a->running[--a->running_count];
+            return;
+        }
+}
+
+static int on_job_started(struct assembly *a, const struct event *ev, struct effects *fx,
+                          struct err *err)
+{
+    struct job *j = open_job(a, ev, err);
+
+    if (!j)
+        return -1;
+    stop_running(a, j); /* it was running when the process ended: no event says that it stopped */
+    j->state = JOB_RUNNING;
+    j->started_us = ev->at_us;
+    j->queue_us = ev->at_us > j->queued_us ? ev->at_us - j->queued_us : 0;
+    j->progress = 0;
+    a->jobs_queue_us += j->queue_us;
+    if (!a->first_job_us)
+        a->first_job_us = ev->at_us;
+    a->running = mem_realloc(a->running, (size_t)(a->running_count + 1) * sizeof *a->running);
+    a->running[a->running_count++] = j->id;
+    if (!j->attempts++ && !job_is_hidden(j)) {
+        AUTO(mem_free) char *name = status_job(a, j);
+        struct str json = {0};
+
+        str_add_json(&json, name);
+        effects_fragment(fx, LIST_STARTED, 0, a->started_count++, str_take(&json));
+    }
+    return 0;
+}
+
+static int on_job_progress(struct assembly *a, const struct event *ev, struct err *err)
+{
+    struct job *j = open_job(a, ev, err);
+
+    if (!j)
+        return -1;
+    if (jnum(ev->data, "fraction", 0) > j->progress)
+        j->progress = jnum(ev->data, "fraction", 0);
+    return 0;
+}
+
+static int on_job_undo(struct assembly *a, const struct event *ev, struct err *err)
+{
+    struct job *j = open_job(a, ev, err);
+    json_t *token = json_object_get(ev->data, "token");
+
+    if (!j)
+        return -1;
+    json_decref(j->undo);
+    j->undo = json_is_object(token) ? json_incref(token) : NULL;
+    return 0;
+}
+
+static void merge_meta(struct file *f, const json_t *meta)
+{
+    if (json_is_object(meta) && json_object_size(meta)) {
+        json_t *merged = json_copy(f->meta); /* a rendered fragment never shares it, but inputs may */
+
+        json_object_update(merged, (json_t *)meta);
+        json_decref(f->meta);
+        f->meta = merged;
+    }
+}
+
+/* What a probe found out about a file. */
+static void learn(struct assembly *a, struct job *j, const json_t *d, int64_t at_us,
+                  struct effects *fx)
+{
+    struct file *f = j->inputs[0];
+    const char *mime = jstr(d, "mime"), *ext = jstr(d, "ext");
+
+    if (mime && *mime) {
+        file_set_text(&f->mime, mime);
+        file_set_text(&f->type, file_type_of(mime));
+    }
+    if (ext && *ext && !*f->ext)
+        file_set_text(&f->ext, ext);
+    merge_meta(f, json_object_get(d, "meta"));
+    f->queue_us = j->queue_us;
+    f->exec_us = at_us > j->started_us ? at_us - j->started_us : 0;
+    f->cost = robot_cost(a->in->steps[STEP_ORIGINAL].robot, 2 * f->size);
+    file_refresh(a, f, fx);
+    if (jbool(d, "early", false) && !a->in->needs_meta)
+        file_start_consumers(a, f, at_us, fx);
+}
+
+static void export_done(struct assembly *a, struct job *j, struct file *f, struct effects *fx)
+{
+    if (f->exports_open > 0 && a->is_export[j->step] && !--f->exports_open)
+        file_list_if_due(a, f, fx);
+}
+
+static void stored(struct assembly *a, struct job *j, const json_t *d, int64_t at_us,
+                   struct effects *fx)
+{
+    int64_t i = jint(d, "input", 0);
+
+    if (i < 0 || i >= j->input_count)
+        return;
+    struct file *f = j->inputs[i];
+    file_set_text(&f->url, jstr(d, "url"));
+    file_set_text(&f->ssl_url, jstr(d, "ssl_url"));
+    if (json_is_object(json_object_get(d, "extra"))) {
+        if (!f->extra)
+            f->extra = json_object();
+        json_object_update(f->extra, json_object_get(d, "extra"));
+    }
+    merge_meta(f, json_object_get(d, "meta"));
+    f->exported = true;
+    file_refresh(a, f, fx);
+    if (f->exports_open > 0)
+        f->exports_open--;
+    file_list_if_due(a, f, fx);
+    if (a->in->steps[j->step].result && !file_is_listed(f, j->step))
+        file_list(a, f, j->step, fx);
+    graph_file_ready(a, f, j->step, at_us, fx); /* it goes on under the store step's name */
+}
+
+/* The file of a fetch job is an upload. Its length was what somebody said. */
+static void fetched(struct assembly *a, struct job *j, const json_t *d, int64_t at_us,
+                    struct effects *fx, struct err *err)
+{
+    int64_t size = jint(d, "size", 0), said = jint(j->fetch, "size", 0);
+
+    if (a->fetched >= a->reserved || assembly_too_big(a, size, jstr_or(d, "name", ""), at_us, fx, err))
+        return;
+    AUTO(json_unref) json_t *record = json_copy((json_t *)d);
+    jset(record, "field", jstr(j->fetch, "fieldname"));
+    if (jstr(j->fetch, "filename"))
+        jset(record, "name", jstr(j->fetch, "filename"));
+    a->tus_expected += size - (said > 0 ? said : 0);
+    a->tus_received += size;
+    a->fetched++;
+    a->finished_uploads++;
+    assembly_add_upload(a, record, NULL, at_us, fx);
+}
+
+static void made(struct assembly *a, struct job *j, const json_t *d, int64_t at_us,
+                 struct effects *fx, struct err *err)
+{
+    int64_t i = jint(d, "input", -1);
+    const struct robot *r = a->in->steps[j->step].robot;
+    const struct file *from = i >= 0 && i < j->input_count ? j->inputs[i] : NULL;
+    struct file *f;
+
+    if (!from && assembly_too_many(a, 1, at_us, fx, err))
+        return;
+    f = file_add(a, jstr_or(d, "id", ""), jstr_or(d, "name", "unnamed"), j->step);
+    f->size = jint(d, "size", 0);
+    f->md5 = text_or_null(jstr(d, "md5"));
+    f->mime = text_or_null(jstr(d, "mime"));
+    f->type = text_or_null(file_type_of(f->mime));
+    f->batch = a->in->steps[j->step].batch;
+    f->queue_us = j->queue_us;
+    f->exec_us = at_us > j->started_us ? at_us - j->started_us : 0;
+    if (json_is_object(json_object_get(d, "meta")))
+        merge_meta(f, json_object_get(d, "meta"));
+    if (from) {
+        file_inherit(f, j, from);
+    } else {
+        file_be_original(f, jstr_or(json_object_get(d, "extra"), "original_path", "/"));
+        a->import_count++;
+    }
+    json_t *extra = json_object_get(d, "extra");
+    if (json_is_object(extra)) {
+        if (!f->extra)
+            f->extra = json_object();
+        json_object_update(f->extra, extra);
+        f->from_batch_import |= jbool(extra, "from_batch_import", false);
+        json_object_del(f->extra, "from_batch_import");
+        json_object_del(f->extra, "original_path");
+    }
+    f->cost = robot_cost(r, f->size + (from ? from->size : 0));
+    j->out_bytes += f->size;
+    if (f->mime)
+        file_is_ready(a, f, at_us, fx);
+    else
+        graph_add_probe(a, f, j->step, at_us, fx); /* imports have no media library to look with */
+}
+
+static int on_job_output(struct assembly *a, const struct event *ev, struct effects *fx,
+                         struct err *err)
+{
+    struct job *j = open_job(a, ev, err);
+    const json_t *d;
+
+    if (!j)
+        return -1;
+    if (jint(ev->data, "index", j->outputs) < j->outputs)
+        return 0; /* an earlier attempt gave this one already */
+    j->outputs++;
+    if ((d = json_object_get(ev->data, "same")))
+        learn(a, j, d, ev->at_us, fx);
+    else if ((d = json_object_get(ev->data, "stored")))
+        stored(a, j, d, ev->at_us, fx);
+    else if ((d = json_object_get(ev->data, "file")) && j->fetch)
+        fetched(a, j, d, ev->at_us, fx, err);
+    else if (d)
+        made(a, j, d, ev->at_us, fx, err);
+    return 0;
+}
+
+static void close_job(struct assembly *a, struct job *j, enum job_state to, int64_t at_us)
+{
+    stop_running(a, j);
+    j->state = to;
+    a->jobs_open--;
+    a->step_open[j->step]--;
+    a->last_job_us = at_us;
+}
+
+static int on_job_done(struct assembly *a, const struct event *ev, struct effects *fx,
+                       struct err *err)
+{
+    struct job *j = open_job(a, ev, err);
+    int64_t bytes = 0;
+
+    if (!j)
+        return -1;
+    for (int i = 0; i < j->input_count; i++)
+        bytes += j->inputs[i]->size;
+    if (!j->probe && !j->fetch)
+        a->bytes_usage += robot_cost(a->in->steps[j->step].robot, bytes + j->out_bytes);
+    else if (j->probe && j->step == STEP_ORIGINAL)
+        a->bytes_usage += robot_cost(a->in->steps[STEP_ORIGINAL].robot, bytes);
+    close_job(a, j, JOB_DONE, ev->at_us);
+    if (j->probe)
+        file_is_ready(a, j->inputs[0], ev->at_us, fx);
+    assembly_advance(a, ev->at_us, fx);
+    return 0;
+}
+
+static void ignore_error(struct assembly *a, const struct job *j, const struct err *why,
+                         const char *phase, struct effects *fx)
+{
+    struct str json = {0};
+
+    if (a->ignored_count++ >= MAX_IGNORED_ERRORS)
+        return;
+    str_puts(&json, "{\"step\":");
+    str_add_json(&json, a->in->steps[j->step].name);
+    str_addf(&json, ",\"phase\":\"%s\",\"error\":", phase);
+    str_add_json(&json, err_name(why));
+    str_puts(&json, ",\"message\":");
+    str_add_json(&json, why->msg);
+    str_putc(&json, '}');
+    effects_fragment(fx, LIST_IGNORED, 0, a->ignored_count - 1, str_take(&json));
+}
+
+static int on_job_failed(struct assembly *a, const struct event *ev, struct effects *fx,
+                         struct err *err)
+{
+    const json_t *d = ev->data;
+    struct job *j = open_job(a, ev, err);
+    const char *retry = jstr_or(d, "retry", "never");
+    struct err why = {0};
+
+    if (!j)
+        return -1;
+    assembly_stored_error(&why, d, ERR_WORKER);
+    snprintf(why.detail, sizeof why.detail, "%s", jstr_or(d, "detail", ""));
+    why.is_private_address = jbool(d, "private", false);
+
+    if (strcmp(retry, "never") && ++j->failures < a->max_attempts) {
+        stop_running(a, j);
+        j->state = JOB_QUEUED;
+        j->queued_us = ev->at_us;
+        struct effect *e = effects_add(fx, FX_START_JOB);
+        e->job = j->id;
+        e->delay_us = strcmp(retry, "later") ? 0 : RETRY_DELAY_US << (j->failures - 1);
+        return 0;
+    }
+    const struct step *s = &a->in->steps[j->step];
+    bool import = s->robot->no_input && !j->probe;
+    unsigned phase = j->probe ? IGNORE_META : import ? IGNORE_IMPORT | IGNORE_EXECUTE : IGNORE_EXECUTE;
+    bool keep = j->probe && json_is_array(json_object_get(s->params, "import_on_errors"));
+
+    if (why.code == ERR_WORKER && j->input_count) {
+        /* a file that ends its worker each time is named: who sent it must be able to find it */
+        size_t len = strlen(why.msg);
+
+        snprintf(why.msg + len, sizeof why.msg - len, "; the file was '%.200s', tried %d times",
+                 j->inputs[0]->name ? j->inputs[0]->name : "", j->failures ? j->failures : 1);
+    }
+    close_job(a, j, JOB_FAILED, ev->at_us);
+    for (int i = 0; i < j->input_count; i++)
+        export_done(a, j, j->inputs[i], fx);
+    if ((s->ignore & phase) || keep ||
+        (j->probe && jbool(a->created, "ignore_upload_meta_data_errors", false))) {
+        ignore_error(a, j, &why, j->probe ? "meta" : import ? "import" : "execute", fx);
+        if (j->probe) /* the file itself is fine, only its metadata is not known */
+            file_is_ready(a, j->inputs[0], ev->at_us, fx);
+        assembly_advance(a, ev->at_us, fx);
+        return 0;
+    }
+    assembly_fail(a, &why, s->name, j->source >= 0 ? a->in->steps[j->source].name : NULL, ev->at_us, fx);
+    return 0;
+}
+
+int outcomes_apply(struct assembly *a, const struct event *ev, struct effects *fx, struct err *err)
+{
+    switch (ev->type) {
+    case EV_JOB_STARTED: return on_job_started(a, ev, fx, err);
+    case EV_JOB_PROGRESS: return on_job_progress(a, ev, err);
+    case EV_JOB_UNDO: return on_job_undo(a, ev, err);
+    case EV_JOB_OUTPUT: return on_job_output(a, ev, fx, err);
+    case EV_JOB_DONE: return on_job_done(a, ev, fx, err);
+    default: return on_job_failed(a, ev, fx, err);
+    }
+}

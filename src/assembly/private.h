@@ -1,0 +1,51 @@
+/* private.h - what the files of this room share. assembly.c decides about states and hands events on to arrivals.c (what
+ * clients bring) and outcomes.c (what jobs say); files.c keeps the records of files; graph.c says what follows from them. */
+#pragma once
+#include "assembly/assembly.h"
+#include "assembly/graph.h"
+
+static inline char *text_or_null(const char *s) { return s ? mem_strdup(s) : NULL; }
+
+/* ---- assembly.c ---- */
+/* The only place where an Assembly changes state. False: from here it does not become that. */
+bool assembly_set_state(struct assembly *a, enum assembly_state to, int64_t at_us, struct effects *fx);
+/* Nothing when it is over. step, previous: where it happened, may be NULL. */
+void assembly_fail(struct assembly *a, const struct err *err, const char *step, const char *previous, int64_t at_us,
+                   struct effects *fx);
+/* Whatever may have become possible: bundles, the end of uploading, of metadata, of everything. */
+void assembly_advance(struct assembly *a, int64_t at_us, struct effects *fx);
+int assembly_refuse_over(const struct assembly *a, struct err *err); /* -1 */
+void assembly_warn(struct assembly *a, const char *text);
+/* The error that an event carries: {code, name, msg}. The public name counts: numbers of codes are not the same in every
+ * version. */
+void assembly_stored_error(struct err *why, const json_t *d, enum err_code otherwise);
+void effects_tell(struct effects *fx, const char *name, char *text);                                   /* steals text */
+void effects_fragment(struct effects *fx, enum doc_list list, int step, int index, char *text); /* steals text */
+
+/* ---- arrivals.c ---- */
+int arrivals_apply(struct assembly *a, const struct event *ev, struct effects *fx, struct err *err);
+/* A limit of the request is passed: it fails, err says why, and 1 comes back. Else 0. */
+int assembly_too_big(struct assembly *a, int64_t size, const char *name, int64_t at_us, struct effects *fx, struct err *err);
+int assembly_too_many(struct assembly *a, int more, int64_t at_us, struct effects *fx, struct err *err);
+
+/* ---- outcomes.c ---- */
+int outcomes_apply(struct assembly *a, const struct event *ev, struct effects *fx, struct err *err);
+
+/* ---- files.c ---- */
+struct file *file_add(struct assembly *a, const char *id, const char *name, int step);
+void file_free(struct file *f);
+void file_set_text(char **field, const char *value);
+void file_be_original(struct file *f, const char *path);
+void file_inherit(struct file *f, const struct job *j, const struct file *from);
+const char *file_type_of(const char *mime); /* NULL: neither picture, video nor sound */
+int64_t robot_cost(const struct robot *r, int64_t bytes);
+bool file_is_listed(const struct file *f, int step);
+void file_list(struct assembly *a, struct file *f, int step, struct effects *fx);
+/* api-instructions.md 7: exported files, `result: true`, and files of steps that nobody uses. */
+void file_list_if_due(struct assembly *a, struct file *f, struct effects *fx);
+/* Its record changed: every place that shows it. */
+void file_refresh(struct assembly *a, struct file *f, struct effects *fx);
+void file_start_consumers(struct assembly *a, struct file *f, int64_t at_us, struct effects *fx); /* once */
+void file_is_ready(struct assembly *a, struct file *f, int64_t at_us, struct effects *fx);
+/* d: the file's record; u: the tus upload that brought it, or NULL. */
+void assembly_add_upload(struct assembly *a, const json_t *d, const struct tus_upload *u, int64_t at_us, struct effects *fx);
