@@ -1,7 +1,6 @@
 /* Create requests that want to be answered at the end. */
 #include "conductor/private.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static bool is_awaited(const struct live *l, bool notified)
@@ -44,11 +43,5 @@ void await_begin(struct conductor *c, struct live *l, const struct news *n)
 void conductor_await(struct conductor *c, const char *assembly_id, bool notified,
                      conductor_reply reply, void *ctx)
 {
-    struct news *n = mem_zalloc(sizeof *n);
-
-    snprintf(n->assembly_id, sizeof n->assembly_id, "%s", assembly_id);
-    n->type = notified ? NEWS_AWAIT_NOTIFIED : NEWS_AWAIT;
-    n->reply = reply;
-    n->ctx = ctx;
-    post_news(c, n);
+    news_ask(c, notified ? NEWS_AWAIT_NOTIFIED : NEWS_AWAIT, assembly_id, reply, ctx);
 }

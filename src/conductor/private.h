@@ -184,8 +184,6 @@ void outbox_posted(struct conductor *c, const json_t *answer);
 void outbox_courier_lost(struct conductor *c);
 void outbox_close(struct conductor *c);
 
-void post_news(struct conductor *c, struct news *n); /* from any thread */
-
 /* await.c */
 void await_begin(struct conductor *c, struct live *l, const struct news *n);
 /* Answer those whose time has come, or all of them. */
@@ -220,6 +218,13 @@ bool undo_is_queued(const struct live *l, int job);
 /* The cancel that they wait for did not happen. */
 void waiters_refuse(struct conductor *c, struct live *l, const struct err *why);
 void settle_wait(struct conductor *c, struct live *l, conductor_reply reply, void *ctx);
+
+/* news.c */
+/* All that has come. True: the conductor is asked to stop. */
+bool news_handle(struct conductor *c);
+void news_post(struct conductor *c, struct news *n); /* steals n; from any thread, as news_ask() */
+/* One of NEWS_* that needs no more than this. */
+void news_ask(struct conductor *c, int type, const char *assembly_id, conductor_reply reply, void *ctx);
 
 /* recover.c */
 /* What was open when the process ended goes on. Some are read at once (start_wait_us); the others sleep: they are read in

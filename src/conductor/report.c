@@ -1,7 +1,6 @@
 /* Execution progress: told to streams every two seconds, and to whoever asks. */
 #include "conductor/private.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static bool is_enabled(const struct live *l)
@@ -34,11 +33,5 @@ void report_answer(struct conductor *c, struct live *l, const struct news *n)
 void conductor_report(struct conductor *c, const char *assembly_id, conductor_reply reply,
                       void *ctx)
 {
-    struct news *n = mem_zalloc(sizeof *n);
-
-    snprintf(n->assembly_id, sizeof n->assembly_id, "%s", assembly_id);
-    n->type = NEWS_REPORT;
-    n->reply = reply;
-    n->ctx = ctx;
-    post_news(c, n);
+    news_ask(c, NEWS_REPORT, assembly_id, reply, ctx);
 }

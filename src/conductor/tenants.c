@@ -138,7 +138,7 @@ static void ask(struct conductor *c, int type, const char *workspace, json_t *ou
     n->data = json_incref(out);
     n->reply = reply;
     n->ctx = ctx;
-    post_news(c, n);
+    news_post(c, n);
 }
 
 void conductor_work(struct conductor *c, const char *workspace, json_t *out, conductor_reply reply, void *ctx)
