@@ -1,0 +1,44 @@
+/* image.h - what the files over libvips share (vips.c, image_ops.c, image_save.c, image_meta.c). Private to them: nobody else
+ * names a libvips type. */
+#pragma once
+#include "media/vips.h"
+
+#include <vips/vips.h>
+
+struct watch {
+    void (*fn)(void *ctx, double done);
+    void *ctx;
+    double from, to;
+};
+
+struct image {
+    struct watch watch;
+    VipsImage **frame;
+    int count;
+    int64_t frames_in_file;
+    char *path; /* NULL once the pixels are not simply the file's */
+    char format[8];
+    struct image_load load;
+    int orientation;
+    bool animated; /* as a file format; not TIFF or PDF pages */
+};
+
+int vips_fail(struct err *err, const char *what); /* -1, ERR_COMMAND with libvips' words, which are forgotten */
+
+/* Read a header, or (shrink > 1) begin a decode at a fraction of the size. */
+VipsImage *image_decode(const struct image *img, const char *loader, int page, int n, int shrink, bool sequential);
+/* The new image replaces the frame; failed: the operation did. */
+int image_put(struct image *img, int i, int failed, VipsImage *now, const char *what, struct err *err);
+
+/* Run a libvips call on every frame: `in` is the frame, `&now` takes the result. */
+#define IMAGE_EACH(img, what, call)                                                                      \
+    for (int f_ = 0; f_ < (img)->count; f_++) {                                                    \
+        VipsImage *in = (img)->frame[f_], *now = NULL;                                             \
+        int failed_ = (call);                                                                      \
+        if (image_put((img), f_, failed_, now, (what), err) < 0)                                         \
+            return -1;                                                                             \
+    }
+
+/* libvips tells of v's evaluation, and of nothing made from it later. */
+void image_watch_begin(VipsImage *v, struct watch *w);
+void image_watch_end(VipsImage *v, struct watch *w);

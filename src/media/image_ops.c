@@ -1,0 +1,432 @@
+/* What Robots do to images: turn, crop, scale, pad, blur, colours. */
+#include "media/image.h"
+
+#include <math.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- geometry ---- */
+
+void image_forget_orientation(struct image *img)
+{
+    VipsImage *now;
+
+    if (vips_copy(img->frame[0], &now, NULL))
+        return;
+    vips_autorot_remove_angle(now);
+    g_object_unref(img->frame[0]);
+    img->frame[0] = now;
+    img->orientation = 1;
+}
+
+int image_autorotate(struct image *img, struct err *err)
+{
+    if (img->orientation <= 1)
+        return 0;
+    if (image_render(img, err) < 0)
+        return -1;
+    IMAGE_EACH(img, "cannot turn the image", vips_autorot(in, &now, NULL));
+    img->orientation = 1;
+    return 0;
+}
+
+/* Unsigned 8 bit sRGB. */
+static int to_srgb(VipsImage *in, VipsImage **out)
+{
+    VipsImage *a = NULL, *b = NULL;
+    int rc;
+
+    if (vips_image_get_typeof(in, VIPS_META_ICC_NAME) &&
+        !vips_icc_transform(in, &a, "srgb", "embedded", TRUE, "intent", VIPS_INTENT_PERCEPTUAL,
+                            NULL)) {
+        /* done: vips keeps alpha beside it */
+    } else {
+        vips_error_clear(); /* a broken profile: go by the numbers */
+        if (vips_colourspace(in, &a, VIPS_INTERPRETATION_sRGB, NULL))
+            return -1;
+    }
+    if (a->BandFmt != VIPS_FORMAT_UCHAR) {
+        rc = vips_cast(a, &b, VIPS_FORMAT_UCHAR, NULL);
+        g_object_unref(a);
+        if (rc)
+            return -1;
+        a = b;
+    }
+    if (a->Bands > 4) { /* extra channels of TIFF and PSD */
+        rc = vips_extract_band(a, &b, 0, "n", 4, NULL);
+        g_object_unref(a);
+        if (rc)
+            return -1;
+        a = b;
+    }
+    rc = vips_copy(a, out, NULL);
+    g_object_unref(a);
+    if (!rc)
+        vips_image_remove(*out, VIPS_META_ICC_NAME);
+    return rc;
+}
+
+static bool is_srgb(const VipsImage *v)
+{
+    return v->Type == VIPS_INTERPRETATION_sRGB && v->BandFmt == VIPS_FORMAT_UCHAR &&
+           (v->Bands == 3 || v->Bands == 4) && !vips_image_get_typeof(v, VIPS_META_ICC_NAME);
+}
+
+int image_to_srgb(struct image *img, struct err *err)
+{
+    if (is_srgb(img->frame[0]))
+        return 0;
+    IMAGE_EACH(img, "cannot convert to sRGB", to_srgb(in, &now));
+    return 0;
+}
+
+int image_crop(struct image *img, const struct rect *r, struct err *err)
+{
+    if (r->x == 0 && r->y == 0 && r->w == image_width(img) && r->h == image_height(img))
+        return 0;
+    IMAGE_EACH(img, "cannot crop",
+         vips_extract_area(in, &now, (int)r->x, (int)r->y, (int)r->w, (int)r->h, NULL));
+    return 0;
+}
+
+static int scale_one(VipsImage *in, VipsImage **out, int w, int h, bool linear)
+{
+    VipsObject *ctx = VIPS_OBJECT(vips_image_new());
+    VipsImage **t = (VipsImage **)vips_object_local_array(ctx, 8), *v = in;
+    bool alpha = vips_image_hasalpha(in);
+    VipsBandFormat format = in->BandFmt;
+    VipsInterpretation space = in->Type;
+    int rc = -1;
+
+    if (linear) {
+        if (vips_colourspace(v, &t[0], VIPS_INTERPRETATION_scRGB, NULL))
+            goto done;
+        v = t[0];
+    }
+    if (alpha) {
+        if (vips_premultiply(v, &t[1], NULL))
+            goto done;
+        v = t[1];
+    }
+    if (vips_resize(v, &t[2], (double)w / v->Xsize, "vscale", (double)h / v->Ysize, NULL))
+        goto done;
+    v = t[2];
+    if (v->Xsize != w || v->Ysize != h) { /* a rounding off by one inside libvips */
+        if (vips_embed(v, &t[3], 0, 0, w, h, "extend", VIPS_EXTEND_COPY, NULL))
+            goto done;
+        v = t[3];
+    }
+    if (alpha) {
+        if (vips_unpremultiply(v, &t[4], NULL))
+            goto done;
+        v = t[4];
+    }
+    if (linear) {
+        if (vips_colourspace(v, &t[5], space, NULL))
+            goto done;
+        v = t[5];
+    }
+    if (v->BandFmt != format) {
+        if (vips_cast(v, &t[6], format, NULL))
+            goto done;
+        v = t[6];
+    }
+    rc = vips_copy(v, out, "interpretation", space, NULL);
+done:
+    g_object_unref(ctx);
+    return rc;
+}
+
+int image_scale(struct image *img, int64_t w, int64_t h, bool linear, struct err *err)
+{
+    if (w == image_width(img) && h == image_height(img))
+        return 0;
+    IMAGE_EACH(img, "cannot resize", scale_one(in, &now, (int)w, (int)h, linear));
+    return 0;
+}
+
+/* fill as libvips wants it for this image: as many numbers as bands. */
+static VipsArrayDouble *ink(const VipsImage *v, struct color c)
+{
+    double rgba[4] = {c.r, c.g, c.b, c.a};
+
+    if (v->Bands <= 2) {
+        rgba[0] = 0.2126 * c.r + 0.7152 * c.g + 0.0722 * c.b;
+        rgba[1] = c.a;
+    }
+    return vips_array_double_new(rgba, v->Bands);
+}
+
+static int embed_one(VipsImage *in, VipsImage **out, int x, int y, int w, int h, struct color c)
+{
+    VipsArrayDouble *bg = ink(in, c);
+    int rc =
+        vips_embed(in, out, x, y, w, h, "extend", VIPS_EXTEND_BACKGROUND, "background", bg, NULL);
+
+    vips_area_unref(VIPS_AREA(bg));
+    return rc;
+}
+
+int image_pad(struct image *img, int64_t x, int64_t y, int64_t w, int64_t h, struct color fill,
+              struct err *err)
+{
+    if (w == image_width(img) && h == image_height(img))
+        return 0;
+    if (fill.a == 0 && image_add_alpha(img, err) < 0)
+        return -1;
+    IMAGE_EACH(img, "cannot pad", embed_one(in, &now, (int)x, (int)y, (int)w, (int)h, fill));
+    return 0;
+}
+
+static int rotate_one(VipsImage *in, VipsImage **out, double degrees, struct color c)
+{
+    VipsArrayDouble *bg = ink(in, c);
+    VipsImage *t = NULL;
+    int rc = vips_similarity(in, &t, "angle", degrees, "background", bg, NULL);
+
+    vips_area_unref(VIPS_AREA(bg));
+    if (!rc)
+        rc = vips_cast(t, out, in->BandFmt, NULL);
+    if (t)
+        g_object_unref(t);
+    return rc;
+}
+
+int image_rotate(struct image *img, double degrees, struct color fill, struct err *err)
+{
+    double turn = fmod(fmod(degrees, 360) + 360, 360);
+
+    if (turn == 0)
+        return 0;
+    if (image_render(img, err) < 0)
+        return -1;
+    if (turn == 90 || turn == 180 || turn == 270) {
+        IMAGE_EACH(img, "cannot turn", vips_rot(in, &now, (VipsAngle)(turn / 90), NULL));
+        return 0;
+    }
+    if (fill.a == 0 && image_add_alpha(img, err) < 0)
+        return -1;
+    IMAGE_EACH(img, "cannot turn", rotate_one(in, &now, turn, fill));
+    return 0;
+}
+
+int image_find_trim(struct rect *out, struct image *img, struct err *err)
+{
+    if (image_render(img, err) < 0)
+        return -1;
+    const VipsImage *v = img->frame[0];
+    const size_t px = VIPS_IMAGE_SIZEOF_PEL(v);
+    const VipsPel *corner = VIPS_IMAGE_ADDR(v, 0, 0);
+    int x1 = v->Xsize, y1 = v->Ysize, x2 = -1, y2 = -1;
+
+    for (int y = 0; y < v->Ysize; y++) {
+        const VipsPel *p = VIPS_IMAGE_ADDR(v, 0, y);
+
+        for (int x = 0; x < v->Xsize; x++, p += px) {
+            if (!memcmp(p, corner, px))
+                continue;
+            x1 = x < x1 ? x : x1;
+            x2 = x > x2 ? x : x2;
+            y1 = y < y1 ? y : y1;
+            y2 = y;
+        }
+    }
+    *out = x2 < 0 ? (struct rect){0, 0, v->Xsize, v->Ysize} /* one colour all over: leave it */
+                  : (struct rect){x1, y1, x2 - x1 + 1, y2 - y1 + 1};
+    return 0;
+}
+
+/* ---- alpha and colour ---- */
+
+static int flatten_one(VipsImage *in, VipsImage **out, struct color c)
+{
+    double rgb[3] = {c.r, c.g, c.b};
+    VipsArrayDouble *bg = vips_array_double_new(rgb, in->Bands > 2 ? 3 : 1);
+    int rc = vips_flatten(in, out, "background", bg, NULL);
+
+    vips_area_unref(VIPS_AREA(bg));
+    return rc;
+}
+
+int image_flatten(struct image *img, struct color on, struct err *err)
+{
+    if (!image_has_alpha(img))
+        return 0;
+    IMAGE_EACH(img, "cannot flatten", flatten_one(in, &now, on));
+    return 0;
+}
+
+int image_add_alpha(struct image *img, struct err *err)
+{
+    if (image_has_alpha(img))
+        return 0;
+    IMAGE_EACH(img, "cannot add alpha", vips_addalpha(in, &now, NULL));
+    return 0;
+}
+
+int image_drop_alpha(struct image *img, struct err *err)
+{
+    if (!image_has_alpha(img))
+        return 0;
+    IMAGE_EACH(img, "cannot drop alpha", vips_extract_band(in, &now, 0, "n", in->Bands - 1, NULL));
+    return 0;
+}
+
+static int blur_one(VipsImage *in, VipsImage **out, double sigma)
+{
+    VipsObject *ctx = VIPS_OBJECT(vips_image_new());
+    VipsImage **t = (VipsImage **)vips_object_local_array(ctx, 4);
+    int rc;
+
+    if (!vips_image_hasalpha(in))
+        rc = vips_gaussblur(in, out, sigma, NULL);
+    else
+        rc = vips_premultiply(in, &t[0], NULL) || vips_gaussblur(t[0], &t[1], sigma, NULL) ||
+             vips_unpremultiply(t[1], &t[2], NULL) || vips_cast(t[2], &t[3], in->BandFmt, NULL) ||
+             vips_copy(t[3], out, "interpretation", in->Type, NULL);
+    g_object_unref(ctx);
+    return rc ? -1 : 0;
+}
+
+int image_blur(struct image *img, double sigma, struct err *err)
+{
+    if (sigma < 0.2) /* libvips' own limit: less changes nothing */
+        return 0;
+    if (image_render(img, err) < 0)
+        return -1;
+    IMAGE_EACH(img, "cannot blur", blur_one(in, &now, sigma));
+    return 0;
+}
+
+static void paste_ellipse(VipsImage *on, const VipsImage *from, const struct rect *b)
+{
+    const size_t px = VIPS_IMAGE_SIZEOF_PEL(on);
+    double rx = (double)b->w / 2, ry = (double)b->h / 2;
+    double cx = (double)b->x + rx, cy = (double)b->y + ry;
+
+    for (int64_t y = b->y; y < b->y + b->h && y < on->Ysize; y++) {
+        for (int64_t x = b->x; x < b->x + b->w && x < on->Xsize; x++) {
+            double dx = ((double)x + 0.5 - cx) / rx, dy = ((double)y + 0.5 - cy) / ry;
+
+            if (x >= 0 && y >= 0 && dx * dx + dy * dy <= 1)
+                memcpy(VIPS_IMAGE_ADDR(on, (int)x, (int)y), VIPS_IMAGE_ADDR(from, (int)x, (int)y),
+                       px);
+        }
+    }
+}
+
+int image_blur_ellipses(struct image *img, const struct rect *boxes, size_t n, double sigma,
+                        struct err *err)
+{
+    AUTO(image_free) struct image *soft = NULL;
+
+    if (image_render(img, err) < 0 || image_copy(&soft, img, err) < 0 ||
+        image_blur(soft, sigma, err) < 0 || image_render(soft, err) < 0)
+        return -1;
+    for (int f = 0; f < img->count; f++)
+        for (size_t i = 0; i < n; i++)
+            paste_ellipse(img->frame[f], soft->frame[f], &boxes[i]);
+    return 0;
+}
+
+int image_each_pixel(struct image *img, void (*fn)(uint8_t rgb[3], const void *arg),
+                     const void *arg, struct err *err)
+{
+    if (image_to_srgb(img, err) < 0 || image_render(img, err) < 0)
+        return -1;
+    for (int f = 0; f < img->count; f++) {
+        VipsImage *v = img->frame[f];
+
+        for (int y = 0; y < v->Ysize; y++) {
+            VipsPel *p = VIPS_IMAGE_ADDR(v, 0, y);
+
+            for (int x = 0; x < v->Xsize; x++, p += v->Bands)
+                fn(p, arg);
+        }
+    }
+    return 0;
+}
+
+int image_make_transparent(struct image *img, struct color c, struct err *err)
+{
+    if (image_to_srgb(img, err) < 0 || image_add_alpha(img, err) < 0 || image_render(img, err) < 0)
+        return -1;
+    for (int f = 0; f < img->count; f++) {
+        VipsImage *v = img->frame[f];
+
+        for (int y = 0; y < v->Ysize; y++) {
+            VipsPel *p = VIPS_IMAGE_ADDR(v, 0, y);
+
+            for (int x = 0; x < v->Xsize; x++, p += 4)
+                if (p[0] == c.r && p[1] == c.g && p[2] == c.b)
+                    p[3] = 0;
+        }
+    }
+    return 0;
+}
+
+int image_to_space(struct image *img, enum image_space space, struct err *err)
+{
+    static const VipsInterpretation to[] = {VIPS_INTERPRETATION_sRGB, VIPS_INTERPRETATION_B_W,
+                                            VIPS_INTERPRETATION_CMYK, VIPS_INTERPRETATION_LABS};
+
+    IMAGE_EACH(img, "cannot convert the colour space", vips_colourspace(in, &now, to[space], NULL));
+    return 0;
+}
+
+int image_gray(uint8_t **out, const struct image *img, int64_t w, int64_t h, struct err *err)
+{
+    AUTO(image_free) struct image *g = NULL;
+    size_t size;
+
+    if (image_copy(&g, img, err) < 0 || image_to_srgb(g, err) < 0 ||
+        image_flatten(g, (struct color){255, 255, 255, 255}, err) < 0 ||
+        image_to_space(g, SPACE_GRAY, err) < 0 || image_scale(g, w, h, false, err) < 0)
+        return -1;
+    uint8_t *p = vips_image_write_to_memory(g->frame[0], &size);
+    if (!p)
+        return vips_fail(err, "cannot decode the image");
+    if (size != (size_t)w * (size_t)h) {
+        g_free(p);
+        return err_set(err, ERR_COMMAND, "unexpected size of the grey image");
+    }
+    *out = p; /* GLib's allocator is malloc */
+    return 0;
+}
+
+bool color_parse(struct color *out, const char *text)
+{
+    static const struct {
+        const char *name;
+        struct color c;
+    } names[] = {
+        {"transparent", {255, 255, 255, 0}}, {"none", {255, 255, 255, 0}},
+        {"black", {0, 0, 0, 255}},           {"white", {255, 255, 255, 255}},
+        {"red", {255, 0, 0, 255}},           {"green", {0, 128, 0, 255}},
+        {"blue", {0, 0, 255, 255}},          {"yellow", {255, 255, 0, 255}},
+        {"cyan", {0, 255, 255, 255}},        {"magenta", {255, 0, 255, 255}},
+        {"gray", {128, 128, 128, 255}},      {"grey", {128, 128, 128, 255}},
+        {"opaque", {0, 0, 0, 255}},
+    };
+    unsigned r, g, b;
+    int end = -1;
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (!strcasecmp(names[i].name, text)) {
+            *out = names[i].c;
+            return true;
+        }
+    if (sscanf(text, "%3u,%3u,%3u%n", &r, &g, &b, &end) == 3 && end == (int)strlen(text)) {
+        *out =
+            (struct color){(uint8_t)MIN(r, 255), (uint8_t)MIN(g, 255), (uint8_t)MIN(b, 255), 255};
+        return true;
+    }
+    text += *text == '#';
+    size_t n = strlen(text);
+    if ((n != 3 && n != 6) || strspn(text, "0123456789abcdefABCDEF") != n)
+        return false;
+    sscanf(text, n == 3 ? "%1x%1x%1x" : "%2x%2x%2x", &r, &g, &b);
+    unsigned k = n == 3 ? 17 : 1;
+    *out = (struct color){(uint8_t)(r * k), (uint8_t)(g * k), (uint8_t)(b * k), 255};
+    return true;
+}

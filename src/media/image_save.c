@@ -1,0 +1,109 @@
+/* Images into files. */
+#include "media/image.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* All frames as one image, with the fields a writer looks at. */
+static VipsImage *joined(struct image *img, const struct image_save *how)
+{
+    VipsImage *all = NULL, *copy = NULL;
+
+    if (img->count == 1) {
+        if (vips_copy(img->frame[0], &all, NULL))
+            return NULL;
+    } else if (vips_arrayjoin(img->frame, &all, img->count, "across", 1, NULL)) {
+        return NULL;
+    }
+    double ppmm = how->density / 25.4;
+    int rc = how->density > 0 ? vips_copy(all, &copy, "xres", ppmm, "yres", ppmm, NULL)
+                              : vips_copy(all, &copy, NULL);
+    g_object_unref(all);
+    if (rc)
+        return NULL;
+    vips_image_remove(copy, "jpeg-thumbnail-data"); /* shows the old picture */
+    vips_image_remove(copy, VIPS_META_PAGE_HEIGHT);
+    vips_image_remove(copy, VIPS_META_N_PAGES);
+    if (img->count > 1)
+        vips_image_set_int(copy, VIPS_META_PAGE_HEIGHT, img->frame[0]->Ysize);
+    else
+        vips_image_remove(copy, "delay");
+    return copy;
+}
+
+static int tiff_compression(VipsForeignTiffCompression *out, const char *name, struct err *err)
+{
+    static const struct {
+        const char *name;
+        VipsForeignTiffCompression value;
+    } rows[] = {
+        {"None", VIPS_FOREIGN_TIFF_COMPRESSION_NONE},
+        {"LZW", VIPS_FOREIGN_TIFF_COMPRESSION_LZW},
+        {"Zip", VIPS_FOREIGN_TIFF_COMPRESSION_DEFLATE},
+        {"JPEG", VIPS_FOREIGN_TIFF_COMPRESSION_JPEG},
+        {"RLE", VIPS_FOREIGN_TIFF_COMPRESSION_PACKBITS},
+        {"Group4", VIPS_FOREIGN_TIFF_COMPRESSION_CCITTFAX4},
+        {"JPEG2000", VIPS_FOREIGN_TIFF_COMPRESSION_JP2K},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (!strcasecmp(rows[i].name, name)) {
+            *out = rows[i].value;
+            return 0;
+        }
+    return err_set(err, ERR_COMMAND, "TIFF cannot be written with compression '%s'", name);
+}
+
+static int save_joined(VipsImage *v, const char *path, const struct image_save *o, struct err *err)
+{
+    const char *f = image_canonical(o->format);
+    int rc;
+
+    if (!strcmp(f, "jpg")) {
+        rc = vips_jpegsave(v, path, "Q", o->quality, "strip", o->strip, "interlace", o->progressive,
+                           NULL);
+    } else if (!strcmp(f, "png")) {
+        rc = vips_pngsave(
+            v, path, "strip", o->strip, "interlace", o->progressive, "filter",
+            o->all_filters ? VIPS_FOREIGN_PNG_FILTER_ALL : VIPS_FOREIGN_PNG_FILTER_NONE, "palette",
+            o->palette, "bitdepth",
+            o->bilevel ? 1 : (o->palette || v->BandFmt == VIPS_FORMAT_UCHAR ? 8 : 16), NULL);
+    } else if (!strcmp(f, "webp")) {
+        rc = vips_webpsave(v, path, "Q", o->quality, "strip", o->strip, NULL);
+    } else if (!strcmp(f, "gif")) {
+        rc = vips_gifsave(v, path, "strip", o->strip, "interlace", o->progressive, NULL);
+    } else if (!strcmp(f, "tif")) {
+        VipsForeignTiffCompression c = VIPS_FOREIGN_TIFF_COMPRESSION_LZW;
+
+        if (tiff_compression(&c, o->compress ? o->compress : "LZW", err) < 0)
+            return -1;
+        rc =
+            vips_tiffsave(v, path, "compression", c, "Q", o->quality, "strip", o->strip, "bitdepth",
+                          o->bilevel || c == VIPS_FOREIGN_TIFF_COMPRESSION_CCITTFAX4 ? 1 : 0, NULL);
+    } else if (!strcmp(f, "avif") || !strcmp(f, "heic")) {
+        rc = vips_heifsave(
+            v, path, "Q", o->quality, "strip", o->strip, "effort", *f == 'a' ? 3 : 4, "compression",
+            *f == 'a' ? VIPS_FOREIGN_HEIF_COMPRESSION_AV1 : VIPS_FOREIGN_HEIF_COMPRESSION_HEVC,
+            NULL);
+    } else if (!strcmp(f, "jp2")) {
+        rc = vips_jp2ksave(v, path, "Q", o->quality, NULL);
+    } else {
+        return err_set(err, ERR_COMMAND, "cannot write format '%s'", o->format);
+    }
+    return rc ? vips_fail(err, "cannot write the image") : 0;
+}
+
+int image_save(struct image *img, const char *path, const struct image_save *how, struct err *err)
+{
+    if (!image_can_write(how->format))
+        return err_set(err, ERR_COMMAND, "cannot write format '%s'", how->format);
+    if (image_render(img, err) < 0)
+        return -1;
+    VipsImage *v = joined(img, how);
+    if (!v)
+        return vips_fail(err, "cannot write the image");
+    image_watch_begin(v, &img->watch);
+    int rc = save_joined(v, path, how, err);
+    image_watch_end(v, &img->watch);
+    g_object_unref(v);
+    return rc;
+}
