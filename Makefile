@@ -1,5 +1,5 @@
 # A thin front: the work is in dev/*. `make` builds build/workcell.
-.PHONY: all setup demo test chaos soak faults model bench format lint clean
+.PHONY: all setup demo test chaos soak faults power model bench format lint clean
 
 all:
 	@dev/build
@@ -24,6 +24,9 @@ bench:
 
 faults:
 	@dev/faults
+
+power:
+	@dev/power
 
 model: all
 	@MODEL_HISTORIES=1000000 build/tests/unit/test_model
