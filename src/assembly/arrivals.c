@@ -18,21 +18,23 @@ static void show_tus(struct assembly *a, const struct tus_upload *u, struct effe
 }
 
 int assembly_too_big(struct assembly *a, int64_t size, const char *name, int64_t at_us,
-                   struct effects *fx, struct err *err)
+                     struct effects *fx, struct err *err)
 {
     struct err why;
 
     if (!a->max_size || size <= a->max_size)
         return 0;
-    err_set(&why, ERR_MAX_SIZE, "The file '%.100s' has %" PRId64 " bytes, more than the max_size of %" PRId64,
-            name, size, a->max_size);
+    err_set(&why, ERR_MAX_SIZE,
+            "The file '%.100s' has %" PRId64 " bytes, more than the max_size of %" PRId64, name,
+            size, a->max_size);
     assembly_fail(a, &why, NULL, NULL, at_us, fx);
     if (err)
         *err = why;
     return 1;
 }
 
-int assembly_too_many(struct assembly *a, int more, int64_t at_us, struct effects *fx, struct err *err)
+int assembly_too_many(struct assembly *a, int more, int64_t at_us, struct effects *fx,
+                      struct err *err)
 {
     struct err why;
 
@@ -40,7 +42,8 @@ int assembly_too_many(struct assembly *a, int more, int64_t at_us, struct effect
         a->upload_count + a->import_count + a->open_uploads + a->reserved - a->fetched + more <=
             a->max_files)
         return 0;
-    err_set(&why, ERR_MAX_FILES, "More files than the max_number_of_files of %" PRId64, a->max_files);
+    err_set(&why, ERR_MAX_FILES, "More files than the max_number_of_files of %" PRId64,
+            a->max_files);
     assembly_fail(a, &why, NULL, NULL, at_us, fx);
     if (err)
         *err = why;
@@ -109,11 +112,13 @@ static int on_upload_created(struct assembly *a, const struct event *ev, struct 
     if (counted && assembly_too_many(a, 1, ev->at_us, fx, err))
         return 0;
     if (!counted)
-        assembly_warn(a, "More uploads than the declared number of files: those that finish last are dropped.");
+        assembly_warn(
+            a,
+            "More uploads than the declared number of files: those that finish last are dropped.");
 
     if ((a->tus_count & (a->tus_count - 1)) == 0)
-        a->tus = mem_realloc(a->tus,
-                             (size_t)(a->tus_count ? a->tus_count * 2 : 1) * sizeof *a->tus);
+        a->tus =
+            mem_realloc(a->tus, (size_t)(a->tus_count ? a->tus_count * 2 : 1) * sizeof *a->tus);
     struct tus_upload *u = &a->tus[a->tus_count++];
     *u = (struct tus_upload){.size = size, .counted = counted};
     memcpy(u->id, jstr_or(d, "id", ""), ID_LEN);
@@ -181,8 +186,8 @@ static int on_upload_removed(struct assembly *a, const struct event *ev, struct 
     return 0;
 }
 
-/* The places are for those that finish first. A client whose answer to a creation was lost creates the upload again, and
- * never goes on with the first one: that must not keep a place for ever. */
+/* The places are for those that finish first. A client whose answer to a creation was lost creates
+ * the upload again, and never goes on with the first one: that must not keep a place for ever. */
 static bool take_place(struct assembly *a, struct tus_upload *u)
 {
     if (!u->counted && places_left(a) > 0) {
@@ -265,7 +270,8 @@ static int on_body(struct assembly *a, const struct event *ev, struct effects *f
         assembly_set_state(a, ASSEMBLY_ABORTED, ev->at_us, fx);
     } else if (files >= 0 && files != a->body_files && !assembly_is_over(a)) {
         /* the turn that took one of them in was lost, while the request went on */
-        err_set(&why, ERR_IO, "Of the %lld files of the request %d could be stored", (long long)files, a->body_files);
+        err_set(&why, ERR_IO, "Of the %lld files of the request %d could be stored",
+                (long long)files, a->body_files);
         assembly_fail(a, &why, NULL, NULL, ev->at_us, fx);
     } else {
         assembly_advance(a, ev->at_us, fx);
@@ -276,14 +282,22 @@ static int on_body(struct assembly *a, const struct event *ev, struct effects *f
 int arrivals_apply(struct assembly *a, const struct event *ev, struct effects *fx, struct err *err)
 {
     switch (ev->type) {
-    case EV_BODY_BYTES: return on_body_bytes(a, ev, err);
-    case EV_UPLOAD_CREATED: return on_upload_created(a, ev, fx, err);
-    case EV_UPLOAD_LENGTH: return on_upload_length(a, ev, fx, err);
-    case EV_UPLOAD_OFFSET: return on_upload_offset(a, ev, fx, err);
-    case EV_UPLOAD_REMOVED: return on_upload_removed(a, ev, fx, err);
+    case EV_BODY_BYTES:
+        return on_body_bytes(a, ev, err);
+    case EV_UPLOAD_CREATED:
+        return on_upload_created(a, ev, fx, err);
+    case EV_UPLOAD_LENGTH:
+        return on_upload_length(a, ev, fx, err);
+    case EV_UPLOAD_OFFSET:
+        return on_upload_offset(a, ev, fx, err);
+    case EV_UPLOAD_REMOVED:
+        return on_upload_removed(a, ev, fx, err);
     case EV_FILE_RESERVED:
-    case EV_FILE_ADDED: return on_elsewhere(a, ev, fx, err);
-    case EV_FILE_UPLOADED: return on_file_uploaded(a, ev, fx, err);
-    default: return on_body(a, ev, fx, err);
+    case EV_FILE_ADDED:
+        return on_elsewhere(a, ev, fx, err);
+    case EV_FILE_UPLOADED:
+        return on_file_uploaded(a, ev, fx, err);
+    default:
+        return on_body(a, ev, fx, err);
     }
 }

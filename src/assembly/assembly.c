@@ -196,7 +196,7 @@ static bool has_open_uploads(const struct assembly *a)
 
 /* The only place where an Assembly changes state. */
 bool assembly_set_state(struct assembly *a, enum assembly_state to, int64_t at_us,
-                               struct effects *fx)
+                        struct effects *fx)
 {
     if (!(states[a->state].may_become & 1u << to))
         return false;
@@ -223,8 +223,8 @@ bool assembly_set_state(struct assembly *a, enum assembly_state to, int64_t at_u
     return true;
 }
 
-void assembly_fail(struct assembly *a, const struct err *err, const char *step, const char *previous,
-                 int64_t at_us, struct effects *fx)
+void assembly_fail(struct assembly *a, const struct err *err, const char *step,
+                   const char *previous, int64_t at_us, struct effects *fx)
 {
     if (assembly_is_over(a))
         return;
@@ -342,7 +342,8 @@ void assembly_stored_error(struct err *why, const json_t *d, enum err_code other
     err_set_named(why, (enum err_code)code, name, "%s", jstr_or(d, "msg", ""));
 }
 
-static int on_cancel(struct assembly *a, const struct event *ev, struct effects *fx, struct err *err)
+static int on_cancel(struct assembly *a, const struct event *ev, struct effects *fx,
+                     struct err *err)
 {
     char date[DATE_LEN + 1];
 
@@ -350,16 +351,16 @@ static int on_cancel(struct assembly *a, const struct event *ev, struct effects 
         return err_set_named(err, ERR_SATURATED, assembly_code(a), "The Assembly is over already");
     a->cancel_us = ev->at_us;
     date_format(date, ev->at_us);
-    a->cancel = json_pack("{s:s,s:b,s:f,s:i,s:i,s:i,s:i,s:i,s:[],s:s?}", "requested", date,
-                          "settled", 0, "duration", 0.0, "jobs_dropped", a->jobs_dropped,
-                          "jobs_stopped", a->jobs_stopped, "processes_killed", 0,
-                          "uploads_stopped", 0, "bytes_freed", 0, "exports_kept", "notification",
-                          jstr(a->created, "notify_url") ? "queued" : NULL);
+    a->cancel =
+        json_pack("{s:s,s:b,s:f,s:i,s:i,s:i,s:i,s:i,s:[],s:s?}", "requested", date, "settled", 0,
+                  "duration", 0.0, "jobs_dropped", a->jobs_dropped, "jobs_stopped", a->jobs_stopped,
+                  "processes_killed", 0, "uploads_stopped", 0, "bytes_freed", 0, "exports_kept",
+                  "notification", jstr(a->created, "notify_url") ? "queued" : NULL);
     for (int i = 0; i < a->file_count; i++)
         if (a->files[i]->exported)
-            json_array_append_new(json_object_get(a->cancel, "exports_kept"),
-                                  jstring(a->files[i]->ssl_url ? a->files[i]->ssl_url
-                                                               : a->files[i]->url));
+            json_array_append_new(
+                json_object_get(a->cancel, "exports_kept"),
+                jstring(a->files[i]->ssl_url ? a->files[i]->ssl_url : a->files[i]->url));
     return 0;
 }
 
@@ -391,7 +392,8 @@ static int on_other(struct assembly *a, const struct event *ev, struct effects *
             a->notify = json_object();
         json_object_update(a->notify, (json_t *)d);
         return 0;
-    default: return err_set(err, ERR_INTERNAL, "unknown event %d", (int)ev->type);
+    default:
+        return err_set(err, ERR_INTERNAL, "unknown event %d", (int)ev->type);
     }
 }
 
@@ -418,15 +420,19 @@ int assembly_apply(struct assembly *a, const struct event *ev, struct effects *f
     case EV_UPLOAD_REMOVED:
     case EV_FILE_RESERVED:
     case EV_FILE_ADDED:
-    case EV_FILE_UPLOADED: return arrivals_apply(a, ev, fx, err);
+    case EV_FILE_UPLOADED:
+        return arrivals_apply(a, ev, fx, err);
     case EV_JOB_STARTED:
     case EV_JOB_PROGRESS:
     case EV_JOB_UNDO:
     case EV_JOB_OUTPUT:
     case EV_JOB_DONE:
-    case EV_JOB_FAILED: return outcomes_apply(a, ev, fx, err);
-    case EV_CANCEL: return on_cancel(a, ev, fx, err);
-    default: return on_other(a, ev, fx, err);
+    case EV_JOB_FAILED:
+        return outcomes_apply(a, ev, fx, err);
+    case EV_CANCEL:
+        return on_cancel(a, ev, fx, err);
+    default:
+        return on_other(a, ev, fx, err);
     }
 }
 

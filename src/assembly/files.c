@@ -6,10 +6,10 @@
 
 void file_free(struct file *f)
 {
-    char *texts[] = {f->name,          f->basename,          f->ext,           f->mime,
-                     f->type,          f->field,             f->md5,           f->original_name,
-                     f->original_path, f->original_basename, f->original_md5,  f->tus_url,
-                     f->url,           f->ssl_url};
+    char *texts[] = {
+        f->name,         f->basename, f->ext,           f->mime,          f->type,
+        f->field,        f->md5,      f->original_name, f->original_path, f->original_basename,
+        f->original_md5, f->tus_url,  f->url,           f->ssl_url};
 
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         free(texts[i]);
@@ -30,7 +30,8 @@ void file_set_text(char **field, const char *value)
     *field = copy;
 }
 
-/* Names from outside: last path component, no control characters, at most 255 bytes, never empty. */
+/* Names from outside: last path component, no control characters, at most 255 bytes, never empty.
+ */
 static char *clean_name(const char *name)
 {
     const char *slash = strrchr(name, '/'), *back = strrchr(name, '\\');
@@ -75,8 +76,8 @@ struct file *file_add(struct assembly *a, const char *id, const char *name, int 
     f->upload_index = -1;
     f->meta = json_object();
     if ((a->file_count & (a->file_count - 1)) == 0)
-        a->files = mem_realloc(a->files, (size_t)(a->file_count ? a->file_count * 2 : 1) *
-                                             sizeof *a->files);
+        a->files = mem_realloc(a->files,
+                               (size_t)(a->file_count ? a->file_count * 2 : 1) * sizeof *a->files);
     a->files[a->file_count++] = f;
     return f;
 }
@@ -117,11 +118,11 @@ void file_inherit(struct file *f, const struct job *j, const struct file *from)
 
 const char *file_type_of(const char *mime)
 {
-    return !mime                           ? NULL
-           : str_starts(mime, "image/")    ? "image"
-           : str_starts(mime, "video/")    ? "video"
-           : str_starts(mime, "audio/")    ? "audio"
-                                           : NULL;
+    return !mime                        ? NULL
+           : str_starts(mime, "image/") ? "image"
+           : str_starts(mime, "video/") ? "video"
+           : str_starts(mime, "audio/") ? "audio"
+                                        : NULL;
 }
 
 int64_t robot_cost(const struct robot *r, int64_t bytes)
@@ -169,7 +170,8 @@ void file_refresh(struct assembly *a, struct file *f, struct effects *fx)
 {
     show_upload(a, f, fx);
     for (int i = 0; i < f->listed_count; i++)
-        effects_fragment(fx, LIST_RESULTS, f->listed_step[i], f->listed_index[i], status_file(a, f, false));
+        effects_fragment(fx, LIST_RESULTS, f->listed_step[i], f->listed_index[i],
+                         status_file(a, f, false));
 }
 
 /* api-instructions.md 7: exported files, `result: true`, and files of steps that nobody uses. */
@@ -198,10 +200,11 @@ void file_is_ready(struct assembly *a, struct file *f, int64_t at_us, struct eff
 }
 
 /* d: the file's record; u: the tus upload that brought it, or NULL. */
-void assembly_add_upload(struct assembly *a, const json_t *d, const struct tus_upload *u, int64_t at_us,
-                       struct effects *fx)
+void assembly_add_upload(struct assembly *a, const json_t *d, const struct tus_upload *u,
+                         int64_t at_us, struct effects *fx)
 {
-    struct file *f = file_add(a, jstr_or(d, "id", ""), jstr_or(d, "name", "unnamed"), STEP_ORIGINAL);
+    struct file *f =
+        file_add(a, jstr_or(d, "id", ""), jstr_or(d, "name", "unnamed"), STEP_ORIGINAL);
 
     f->size = jint(d, "size", 0);
     f->md5 = text_or_null(jstr(d, "md5"));

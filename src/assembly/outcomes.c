@@ -81,7 +81,8 @@ static int on_job_undo(struct assembly *a, const struct event *ev, struct err *e
 static void merge_meta(struct file *f, const json_t *meta)
 {
     if (json_is_object(meta) && json_object_size(meta)) {
-        json_t *merged = json_copy(f->meta); /* a rendered fragment never shares it, but inputs may */
+        json_t *merged =
+            json_copy(f->meta); /* a rendered fragment never shares it, but inputs may */
 
         json_object_update(merged, (json_t *)meta);
         json_decref(f->meta);
@@ -149,7 +150,8 @@ static void fetched(struct assembly *a, struct job *j, const json_t *d, int64_t 
 {
     int64_t size = jint(d, "size", 0), said = jint(j->fetch, "size", 0);
 
-    if (a->fetched >= a->reserved || assembly_too_big(a, size, jstr_or(d, "name", ""), at_us, fx, err))
+    if (a->fetched >= a->reserved ||
+        assembly_too_big(a, size, jstr_or(d, "name", ""), at_us, fx, err))
         return;
     AUTO(json_unref) json_t *record = json_copy((json_t *)d);
     jset(record, "field", jstr(j->fetch, "fieldname"));
@@ -299,7 +301,9 @@ static int on_job_failed(struct assembly *a, const struct event *ev, struct effe
     }
     const struct step *s = &a->in->steps[j->step];
     bool import = s->robot->no_input && !j->probe;
-    unsigned phase = j->probe ? IGNORE_META : import ? IGNORE_IMPORT | IGNORE_EXECUTE : IGNORE_EXECUTE;
+    unsigned phase = j->probe ? IGNORE_META
+                     : import ? IGNORE_IMPORT | IGNORE_EXECUTE
+                              : IGNORE_EXECUTE;
     bool keep = j->probe && json_is_array(json_object_get(s->params, "import_on_errors"));
 
     if (why.code == ERR_WORKER && j->input_count) {
@@ -320,18 +324,25 @@ static int on_job_failed(struct assembly *a, const struct event *ev, struct effe
         assembly_advance(a, ev->at_us, fx);
         return 0;
     }
-    assembly_fail(a, &why, s->name, j->source >= 0 ? a->in->steps[j->source].name : NULL, ev->at_us, fx);
+    assembly_fail(a, &why, s->name, j->source >= 0 ? a->in->steps[j->source].name : NULL, ev->at_us,
+                  fx);
     return 0;
 }
 
 int outcomes_apply(struct assembly *a, const struct event *ev, struct effects *fx, struct err *err)
 {
     switch (ev->type) {
-    case EV_JOB_STARTED: return on_job_started(a, ev, fx, err);
-    case EV_JOB_PROGRESS: return on_job_progress(a, ev, err);
-    case EV_JOB_UNDO: return on_job_undo(a, ev, err);
-    case EV_JOB_OUTPUT: return on_job_output(a, ev, fx, err);
-    case EV_JOB_DONE: return on_job_done(a, ev, fx, err);
-    default: return on_job_failed(a, ev, fx, err);
+    case EV_JOB_STARTED:
+        return on_job_started(a, ev, fx, err);
+    case EV_JOB_PROGRESS:
+        return on_job_progress(a, ev, err);
+    case EV_JOB_UNDO:
+        return on_job_undo(a, ev, err);
+    case EV_JOB_OUTPUT:
+        return on_job_output(a, ev, fx, err);
+    case EV_JOB_DONE:
+        return on_job_done(a, ev, fx, err);
+    default:
+        return on_job_failed(a, ev, fx, err);
     }
 }

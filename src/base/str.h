@@ -37,6 +37,7 @@ ptrdiff_t base64_decode(unsigned char *out, const char *s, size_t len);
 void hex_encode(char *out, const void *data, size_t len); /* lower case, NUL-terminated */
 bool hex_is(const char *s, size_t digits);               /* exactly that many lower-case digits */
 
+static inline bool str_given(const char *s) { return s && *s; } /* neither NULL nor empty */
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 /* Is s valid UTF-8 (no overlong forms, no surrogates)? */

@@ -1,4 +1,5 @@
-/* Finding an Assembly from any thread. One that was open when the last process ended is woken for it. */
+/* Finding an Assembly from any thread. One that was open when the last process ended is woken for
+ * it. */
 #include "conductor/private.h"
 
 #define WAKE_WAIT_US (3 * SECOND_US) /* a thread of the HTTP server waits */
@@ -56,7 +57,8 @@ static bool look_for(struct published **out, struct conductor *c, const char *as
     return sleeps;
 }
 
-int conductor_find(struct published **out, struct conductor *c, const char *assembly_id, struct err *err)
+int conductor_find(struct published **out, struct conductor *c, const char *assembly_id,
+                   struct err *err)
 {
     if (!look_for(out, c, assembly_id))
         return 0;
@@ -65,7 +67,8 @@ int conductor_find(struct published **out, struct conductor *c, const char *asse
         if (!look_for(out, c, assembly_id))
             return 0;
         if (clock_now_us() >= until)
-            return err_set(err, ERR_BUSY, "The Assembly is open, but could not be read from the database so far");
+            return err_set(err, ERR_BUSY,
+                           "The Assembly is open, but could not be read from the database so far");
         uv_sleep(WAKE_AGAIN_MS); /* the turn in which it was read is lost: it is read again soon */
     }
 }

@@ -85,7 +85,7 @@ int image_crop(struct image *img, const struct rect *r, struct err *err)
     if (r->x == 0 && r->y == 0 && r->w == image_width(img) && r->h == image_height(img))
         return 0;
     IMAGE_EACH(img, "cannot crop",
-         vips_extract_area(in, &now, (int)r->x, (int)r->y, (int)r->w, (int)r->h, NULL));
+               vips_extract_area(in, &now, (int)r->x, (int)r->y, (int)r->w, (int)r->h, NULL));
     return 0;
 }
 

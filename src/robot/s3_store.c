@@ -40,7 +40,8 @@ static const struct option options[] = {
             .help = "Region of the bucket, e.g. \"eu-west-1\". Left out: the bucket is asked."),
     OPT_STR(struct s3_opts, key, .secret = true, .help = "Access key id."),
     OPT_STR(struct s3_opts, secret, .secret = true, .help = "Secret access key."),
-    OPT_STR(struct s3_opts, session_token, .secret = true, .help = "Token that belongs to temporary credentials."),
+    OPT_STR(struct s3_opts, session_token, .secret = true,
+            .help = "Token that belongs to temporary credentials."),
     OPT_STR(struct s3_opts, path, .def_str = DEFAULT_PATH,
             .help = "Object key to write. Must not end in a slash; a leading slash is dropped."),
     OPT_STR(struct s3_opts, url_prefix, .def_str = DEFAULT_URL_PREFIX,
@@ -64,8 +65,6 @@ static const struct option options[] = {
              .help = "Do not ask for the bucket's region (us-east-1 unless given)."),
     OPT_END,
 };
-
-static bool is_given(const char *s) { return s && *s; }
 
 static bool is_scalar(const json_t *v)
 {
@@ -146,20 +145,20 @@ static int s3_check(const void *opts, bool partial, struct err *err)
     const char *path = o->path + (*o->path == '/');
 
     /* A value that is still ${...} looks like one that was left out: wait until all are known. */
-    if (!partial && !is_given(o->credentials)) {
-        const char *missing = !is_given(o->bucket)   ? "bucket"
-                              : !is_given(o->key)    ? "key"
-                              : !is_given(o->secret) ? "secret"
-                                                     : NULL;
+    if (!partial && !str_given(o->credentials)) {
+        const char *missing = !str_given(o->bucket)   ? "bucket"
+                              : !str_given(o->key)    ? "key"
+                              : !str_given(o->secret) ? "secret"
+                                                      : NULL;
         if (missing)
             return err_set(err, ERR_ROBOT_VALIDATION,
                            "'%s' is missing: give 'credentials', or 'bucket', 'key' and 'secret'",
                            missing);
     }
-    if (is_given(o->bucket) &&
+    if (str_given(o->bucket) &&
         (strpbrk(o->bucket, "/?#@:\\ ") || has_control(o->bucket) || strlen(o->bucket) > 255))
         return err_set(err, ERR_ROBOT_VALIDATION, "'%.80s' is not a bucket name", o->bucket);
-    if (is_given(o->bucket_region) &&
+    if (str_given(o->bucket_region) &&
         strspn(o->bucket_region, "abcdefghijklmnopqrstuvwxyz"
                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                  "0123456789-_") != strlen(o->bucket_region))
@@ -180,430 +179,44 @@ static int s3_check(const void *opts, bool partial, struct err *err)
 
 #ifdef WORKCELL_WORKER
 #include "base/clock.h"
-#include "http/client.h"
-#include "http/sigv4.h"
-
 #include "base/id.h"
+#include "robot/s3.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <libxml/parser.h>
 #include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <time.h>
 
 #define MIB (INT64_C(1024) * 1024)
 #define MULTIPART_THRESHOLD (100 * MIB)
 #define PART_MIN (8 * MIB) /* S3 wants 5 MiB */
 #define PARTS_MAX 10000    /* S3's limit */
-#define ATTEMPTS 4         /* the first and three more */
-#define CALL_HEADERS_MAX (HEADERS_MAX + 8)
 #define LIST_PAGES_MAX 100 /* of open uploads, 1000 each */
 
-/* ---- where the bucket is ---- */
-
-struct bucket {
-    struct robot_job *job;
-    struct http_client *client;
-    const struct s3_opts *opts;
-    const char *name;
-    struct sigv4_keys keys;
-    const char *scheme;
-    const char *host; /* as given, without scheme */
-    bool is_aws;      /* host is the default one */
-    bool has_port;
-    bool path_style;
-    int64_t skew_us;                      /* the server's clock minus ours */
-    double progress_from, progress_share; /* of the request under way in the whole upload */
-};
-
-static void bucket_done(struct bucket b) { http_client_free(b.client); }
-DEFINE_AUTO(struct bucket, bucket_done)
-
-static bool is_dns_bucket(const char *s)
-{
-    size_t n = strlen(s);
-
-    return n >= 3 && n <= 63 && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == n &&
-           s[0] != '-' && s[n - 1] != '-';
-}
-
-static bool is_ip(const char *host)
-{
-    unsigned char a[16];
-
-    return *host == '[' || inet_pton(AF_INET, host, a) == 1;
-}
-
-static void bucket_init(struct bucket *b, struct robot_job *job, const struct s3_opts *o,
+static void open_bucket(struct s3_bucket *b, struct robot_job *job, const struct s3_opts *o,
                         const char *name)
 {
-    const char *host = o->host, *sep = strstr(host, "://");
-    char *plain = arena_strdup(robot_arena(job), sep ? sep + 3 : host);
-    size_t n = strlen(plain);
-
-    if (n && plain[n - 1] == '/')
-        plain[n - 1] = 0;
-    *b = (struct bucket){.job = job,
-                         .client = http_client_new(),
-                         .opts = o,
-                         .name = name,
-                         .host = plain,
-                         .progress_share = 1};
-    b->is_aws = !strcasecmp(plain, DEFAULT_HOST);
-    /* Nobody who left the host alone asked for an open line. */
-    b->scheme = sep         ? (str_starts(host, "http://") ? "http" : "https")
-                : b->is_aws ? "https"
-                            : "http";
-    b->has_port = *plain == '[' ? strstr(plain, "]:") != NULL : strchr(plain, ':') != NULL;
-    /* A certificate for *.host does not cover a bucket with dots. */
-    b->path_style = o->no_vhost || b->has_port || is_ip(plain) || !is_dns_bucket(name);
-    b->keys =
-        (struct sigv4_keys){.key = o->key,
-                            .secret = o->secret,
-                            .session_token = o->session_token,
-                            .service = "s3",
-                            .region = is_given(o->bucket_region) ? o->bucket_region : "us-east-1"};
-}
-
-/* The host that answers for the bucket's region. The caller frees. */
-static char *bucket_host(const struct bucket *b)
-{
-    const char *region = b->keys.region;
-    const char *dot = b->path_style ? "" : ".", *name = b->path_style ? "" : b->name;
-
-    if (b->is_aws && strcmp(region, "us-east-1") != 0)
-        return mem_printf("%s%ss3.%s.amazonaws.com%s", name, dot, region,
-                          str_starts(region, "cn-") ? ".cn" : "");
-    return mem_printf("%s%s%s", name, dot, b->host);
-}
-
-/* ---- one request ---- */
-
-struct call {
-    const char *method;
-    const char *key; /* object; NULL: the bucket itself */
-    const struct sigv4_pair *query, *headers;
-    const char *body; /* text, or */
-    int fd;           /* file, when length >= 0 */
-    int64_t offset, length;
-    const char *sha256; /* of the file's piece; NULL: not known */
-    bool error_in_200;  /* CompleteMultipartUpload answers 200 before it knows */
-};
-
-/* What S3 says about a failure. */
-struct s3_error {
-    char code[64], message[300], region[40];
-};
-
-static void xml_free(xmlDoc *d)
-{
-    if (d)
-        xmlFreeDoc(d);
-}
-DEFINE_AUTO(xmlDoc *, xml_free)
-
-static xmlDoc *xml_parse(const struct str *text)
-{
-    xmlDoc *d = NULL;
-
-    if (text->len)
-        d = xmlReadMemory(text->s, (int)text->len, NULL, NULL,
-                          XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
-                              XML_PARSE_NOCDATA);
-    if (d && (d->intSubset || d->extSubset)) { /* S3 has no entities to declare */
-        xmlFreeDoc(d);
-        d = NULL;
-    }
-    return d;
-}
-
-static bool is_element(const xmlNode *n, const char *name)
-{
-    return n->type == XML_ELEMENT_NODE && !strcmp((const char *)n->name, name);
-}
-
-/* Text of a child; "" when there is none. The caller frees. */
-static char *xml_child_text(const xmlNode *parent, const char *name)
-{
-    for (const xmlNode *n = parent ? parent->children : NULL; n; n = n->next) {
-        if (!is_element(n, name))
-            continue;
-        if (n->children && n->children->content)
-            return mem_strdup((const char *)n->children->content);
-        break;
-    }
-    return mem_strdup("");
-}
-
-/* Server's text into a message: no control characters, and nothing of what we signed with. */
-static void copy_clean(char *out, size_t size, const char *text, const struct bucket *b)
-{
-    if (strstr(text, "Signature=") || strstr(text, b->keys.secret) ||
-        (is_given(b->keys.session_token) && strstr(text, b->keys.session_token)))
-        text = "(left out: it repeats credentials)";
-    snprintf(out, size, "%s", text);
-    for (; *out; out++)
-        if ((unsigned char)*out < 0x20 || *out == 0x7F)
-            *out = ' ';
-}
-
-/* True when the answer's body is an error document. */
-static bool read_error(struct s3_error *out, const struct bucket *b,
-                       const struct http_client_response *r)
-{
-    AUTO(xml_free) xmlDoc *doc = xml_parse(&r->body);
-    const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
-    AUTO(mem_free) char *header = http_client_header(r, "x-amz-bucket-region");
-    bool is_error = root && is_element(root, "Error");
-    AUTO(mem_free) char *code = xml_child_text(is_error ? root : NULL, "Code");
-    AUTO(mem_free) char *message = xml_child_text(is_error ? root : NULL, "Message");
-    AUTO(mem_free) char *region = xml_child_text(is_error ? root : NULL, "Region");
-
-    copy_clean(out->code, sizeof out->code, code, b);
-    copy_clean(out->message, sizeof out->message, message, b);
-    snprintf(out->region, sizeof out->region, "%s", header && *header ? header : region);
-    for (const char *p = out->region; *p; p++)
-        if (!isalnum((unsigned char)*p) && *p != '-')
-            out->region[0] = 0;
-    return is_error;
-}
-
-static int set_s3_error(struct err *err, int status, const struct s3_error *e)
-{
-    return err_set(err, status == 403 ? ERR_S3_STORE_DENIED : ERR_S3_STORE,
-                   "S3 answered %d%s%s%s%s", status, *e->code ? " " : "", e->code,
-                   *e->message ? ": " : "", e->message);
-}
-
-static int set_transport_error(struct err *err, const struct bucket *b, const struct err *cause)
-{
-    if (cause->is_private_address) {
-        err_set(err, ERR_S3_STORE_DENIED, "%s; WORKCELL_IMPORT_ALLOW (--import-allow) can allow it",
-                cause->msg);
-        if (err)
-            err->is_private_address = true;
-        return -1;
-    }
-    return err_set(err, ERR_S3_STORE, "can't talk to '%.150s': %s", b->host, cause->msg);
-}
-
-/* Exponential with jitter, so that many workers do not come back at the same moment. */
-static void pause_before(int attempt, const struct bucket *b)
-{
-    int64_t base_ms = jint(robot_settings(b->job), "s3_retry_ms", 400) << (attempt - 1);
-    unsigned char dice = 128;
-
-    RAND_bytes(&dice, 1);
-    int64_t ms = base_ms / 2 + base_ms * dice / 255;
-    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
-    nanosleep(&t, NULL);
-}
-
-static void on_progress(void *ctx, double fraction)
-{
-    const struct bucket *b = ctx;
-
-    robot_progress(b->job, b->progress_from + b->progress_share * fraction);
-}
-
-/* Send once. out, as http_client_run() leaves it. */
-static int call_once(struct http_client_response *out, struct bucket *b, const struct call *c,
-                     struct err *err)
-{
-    AUTO(mem_free) char *host = bucket_host(b);
-    AUTO(str_done) struct str path = {0}, url = {0}, lines = {0};
-    struct sigv4_request req = {.method = c->method,
-                                .host = host,
-                                .query = c->query,
-                                .headers = c->headers,
-                                .at_us = clock_now_us() + b->skew_us};
-    const char *list[CALL_HEADERS_MAX + 8];
-    char hash[65];
-    int n = 0;
-
-    str_putc(&path, '/');
-    if (b->path_style)
-        str_addf(&path, "%s%s", b->name, c->key ? "/" : "");
-    if (c->key)
-        str_puts(&path, c->key);
-    req.path = path.s;
-    if (c->body) {
-        sigv4_sha256(hash, c->body, strlen(c->body));
-        req.payload = hash;
-    } else if (c->length <= 0) {
-        req.payload = SIGV4_EMPTY_PAYLOAD;
-    } else {
-        req.payload = c->sha256 ? c->sha256 : SIGV4_UNSIGNED_PAYLOAD;
-    }
-    str_addf(&url, "%s://%s", b->scheme, host);
-    sigv4_target(&url, &req);
-
-    sigv4_sign(&lines, &b->keys, &req);
-    for (const struct sigv4_pair *p = c->headers; p && p->name; p++)
-        str_addf(&lines, "%s: %s\n", p->name, p->value);
-    for (char *line = lines.s, *end; *line && n < (int)ARRAY_LEN(list) - 1; line = end + 1) {
-        end = strchr(line, '\n');
-        *end = 0;
-        list[n++] = line;
-    }
-    list[n] = NULL;
-    return http_client_run(out, b->client,
-                           &(struct http_client_request){
-                               .method = c->method,
-                               .url = url.s,
-                               .headers = list,
-                               .body = c->body,
-                               .body_fd = c->fd,
-                               .body_offset = c->offset,
-                               .body_length = c->body ? -1 : c->length,
-                               .idle_timeout_s = (int)jint(robot_settings(b->job), "s3_idle_s", 0),
-                               .guard = jstr_or(robot_settings(b->job), "import_allow", ""),
-                               .on_progress = c->fd >= 0 ? on_progress : NULL,
-                               .ctx = b,
-                           },
-                           err);
-}
-
-/* Did the server refuse because our clock is wrong? Then follow its clock. */
-static bool learn_time(struct bucket *b, const struct http_client_response *r)
-{
-    AUTO(mem_free) char *date = http_client_header(r, "date");
-    struct tm tm = {0};
-
-    if (!date || !strptime(date, "%a, %d %b %Y %H:%M:%S", &tm))
-        return false;
-    b->skew_us = timegm(&tm) * SECOND_US - clock_now_us();
-    return true;
-}
-
-static bool learn_region(struct bucket *b, const struct s3_error *e)
-{
-    if (!*e->region || !strcmp(e->region, b->keys.region))
-        return false;
-    b->keys.region = arena_strdup(robot_arena(b->job), e->region);
-    return true;
-}
-
-static bool is_passing(int status, const struct s3_error *e)
-{
-    return status >= 500 || status == 429 || !strcmp(e->code, "SlowDown") ||
-           !strcmp(e->code, "InternalError") || !strcmp(e->code, "RequestTimeout") ||
-           !strcmp(e->code, "OperationAborted");
-}
-
-/* Send until there is a lasting answer; every attempt is signed anew. 0: a 2xx answer is in out.
- * -1: err is set; *code (may be NULL) has S3's error code, "" when nothing was heard; *unsure (may
- * be NULL) becomes true when an earlier attempt may have been carried out without our knowing. */
-static int call(struct http_client_response *out, struct bucket *b, const struct call *c,
-                char code[static 64], bool *unsure, struct err *err)
-{
-    for (int attempt = 1;; attempt++) {
-        AUTO(http_client_response_done) struct http_client_response r = {0};
-        struct s3_error e = {0};
-        struct err cause = {0};
-        bool again, heard = call_once(&r, b, c, &cause) == 0;
-
-        if (heard) {
-            bool is_error = r.status / 100 != 2 || c->error_in_200;
-
-            if (is_error)
-                is_error = read_error(&e, b, &r) || r.status / 100 != 2;
-            if (!is_error) {
-                *out = r;
-                r = (struct http_client_response){0};
-                return 0;
-            }
-            again = is_passing(r.status, &e);
-            if (unsure && again)
-                *unsure = true;
-            if (!again && attempt < ATTEMPTS &&
-                ((!strcmp(e.code, "RequestTimeTooSkewed") && learn_time(b, &r)) ||
-                 ((r.status == 301 || r.status == 400 || r.status == 403) && learn_region(b, &e))))
-                continue;
-        } else {
-            again = cause.code == ERR_IO;
-            if (unsure)
-                *unsure = true;
-        }
-        if (again && attempt < ATTEMPTS) {
-            pause_before(attempt, b);
-            continue;
-        }
-        snprintf(code, 64, "%s", e.code);
-        if (!*code && heard)
-            snprintf(code, 64, "%d", r.status);
-        if (!heard && (cause.code == ERR_IO || cause.code == ERR_INPUT || cause.is_private_address))
-            return set_transport_error(err, b, &cause);
-        if (!heard) { /* our own disk */
-            *err = cause;
-            return -1;
-        }
-        return set_s3_error(err, r.status == 200 ? 500 : r.status, &e);
-    }
-}
-
-/* ---- the bucket's region ---- */
-
-/* A worker serves more than one job of a workspace: each bucket is asked once. */
-static struct {
-    char id[320], region[40];
-} region_cache[16];
-static unsigned region_next;
-
-static void find_region(struct bucket *b)
-{
-    AUTO(mem_free) char *id = mem_printf("%s/%s", b->host, b->name);
-    AUTO(http_client_response_done) struct http_client_response r = {0};
-    char region[40] = "", code[64];
-    struct err ignored;
-
-    if (is_given(b->opts->bucket_region) || b->opts->skip_region_lookup)
-        return;
-    for (size_t i = 0; i < ARRAY_LEN(region_cache); i++)
-        if (!strcmp(region_cache[i].id, id)) {
-            b->keys.region = region_cache[i].region;
-            return;
-        }
-    /* Path style at the service's own host answers for buckets of every region. Not being allowed
-     * to ask is no reason to stop: a wrong guess is corrected by the answer to the upload. */
-    bool path_style = b->path_style;
-    b->path_style = true;
-    int rc = call(&r, b,
-                  &(struct call){.method = "GET",
-                                 .fd = -1,
-                                 .length = -1,
-                                 .query = (struct sigv4_pair[]){{"location", ""}, {0}}},
-                  code, NULL, &ignored);
-    b->path_style = path_style;
-    if (rc == 0) {
-        AUTO(xml_free) xmlDoc *doc = xml_parse(&r.body);
-        const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
-        const char *text = root && root->children && root->children->content
-                               ? (const char *)root->children->content
-                               : "";
-
-        snprintf(region, sizeof region, "%s", text);
-        if (!strcmp(region, "EU")) /* what the oldest buckets say */
-            strcpy(region, "eu-west-1");
-        if (!*region || region[strspn(region, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                              "0123456789-_")])
-            strcpy(region, "us-east-1");
-        b->keys.region = arena_strdup(robot_arena(b->job), region);
-        unsigned i = region_next++ % ARRAY_LEN(region_cache);
-        snprintf(region_cache[i].id, sizeof region_cache[i].id, "%s", id);
-        snprintf(region_cache[i].region, sizeof region_cache[i].region, "%s", region);
-    }
+    s3_bucket_init(b, job,
+                   &(struct s3_place){.host = o->host,
+                                      .bucket = name,
+                                      .region = o->bucket_region,
+                                      .key = o->key,
+                                      .secret = o->secret,
+                                      .session_token = o->session_token,
+                                      .no_vhost = o->no_vhost,
+                                      .skip_region_lookup = o->skip_region_lookup,
+                                      .failed = ERR_S3_STORE,
+                                      .denied = ERR_S3_STORE_DENIED});
 }
 
 /* ---- headers of an upload ---- */
 
 struct upload {
-    struct bucket *b;
+    struct s3_bucket *b;
+    const struct s3_opts *opts;
     const struct robot_input *in;
     const char *key;
     int fd;
-    struct sigv4_pair headers[CALL_HEADERS_MAX]; /* that describe the object; ended by a zero */
+    struct sigv4_pair headers[S3_CALL_HEADERS_MAX]; /* that describe the object; ended by a zero */
     int n;
 };
 
@@ -629,7 +242,7 @@ static bool has_header(const struct upload *u, const char *name)
 
 static void describe(struct upload *u)
 {
-    const struct s3_opts *o = u->b->opts;
+    const struct s3_opts *o = u->opts;
     AUTO(str_done) struct str tags = {0};
     const char *name;
     json_t *v;
@@ -673,7 +286,7 @@ DEFINE_AUTO(EVP_MD_CTX *, md_free)
 static int sum_piece(struct sums *out, const struct upload *u, int64_t offset, int64_t length,
                      struct err *err)
 {
-    bool want_sha = !strcmp(u->b->scheme, "http"), want_md5 = u->b->opts->check_integrity;
+    bool want_sha = !strcmp(u->b->scheme, "http"), want_md5 = u->opts->check_integrity;
     AUTO(md_free) EVP_MD_CTX *sha = EVP_MD_CTX_new();
     AUTO(md_free) EVP_MD_CTX *md5 = EVP_MD_CTX_new();
     AUTO(mem_free) char *buf = mem_alloc(256 * 1024);
@@ -729,14 +342,14 @@ static int put_whole(json_t **meta, struct upload *u, struct err *err)
         return -1;
     if (*sums.md5)
         add_header(u, "content-md5", sums.md5);
-    if (call(&r, u->b,
-             &(struct call){.method = "PUT",
-                            .key = u->key,
-                            .headers = u->headers,
-                            .fd = u->fd,
-                            .length = u->in->size,
-                            .sha256 = *sums.sha256 ? sums.sha256 : NULL},
-             code, NULL, err) < 0)
+    if (s3_call(&r, u->b,
+                &(struct s3_call){.method = "PUT",
+                                  .key = u->key,
+                                  .headers = u->headers,
+                                  .fd = u->fd,
+                                  .length = u->in->size,
+                                  .sha256 = *sums.sha256 ? sums.sha256 : NULL},
+                code, NULL, err) < 0)
         return -1;
     *meta = version_meta(&r);
     return 0;
@@ -744,7 +357,8 @@ static int put_whole(json_t **meta, struct upload *u, struct err *err)
 
 /* ---- large files: multipart ---- */
 
-static int abort_upload(struct bucket *b, const char *key, const char *upload_id, struct err *err)
+static int abort_upload(struct s3_bucket *b, const char *key, const char *upload_id,
+                        struct err *err)
 {
     const struct sigv4_pair query[] = {{"uploadId", upload_id}, {0}};
 
@@ -754,22 +368,22 @@ static int abort_upload(struct bucket *b, const char *key, const char *upload_id
         AUTO(http_client_response_done) struct http_client_response r = {0}, left = {0};
         char code[64];
 
-        if (call(&r, b,
-                 &(struct call){
-                     .method = "DELETE", .key = key, .query = query, .fd = -1, .length = -1},
-                 code, NULL, err) < 0)
+        if (s3_call(&r, b,
+                    &(struct s3_call){
+                        .method = "DELETE", .key = key, .query = query, .fd = -1, .length = -1},
+                    code, NULL, err) < 0)
             return !strcmp(code, "NoSuchUpload") || !strcmp(code, "NoSuchKey") ||
                            !strcmp(code, "NoSuchBucket") || !strcmp(code, "404")
                        ? 0
                        : -1;
-        if (call(
-                &left, b,
-                &(struct call){.method = "GET", .key = key, .query = query, .fd = -1, .length = -1},
-                code, NULL, err) < 0)
+        if (s3_call(&left, b,
+                    &(struct s3_call){
+                        .method = "GET", .key = key, .query = query, .fd = -1, .length = -1},
+                    code, NULL, err) < 0)
             return 0; /* gone, or we may not list: then the abort's own word must do */
         if (round == 4)
             return err_set(err, ERR_S3_STORE, "the upload is still open after %d aborts", round);
-        pause_before(round, b);
+        s3_pause(round, b);
     }
 }
 
@@ -778,17 +392,17 @@ static int initiate(char **upload_id, struct upload *u, struct err *err)
     AUTO(http_client_response_done) struct http_client_response r = {0};
     char code[64];
 
-    if (call(&r, u->b,
-             &(struct call){.method = "POST",
-                            .key = u->key,
-                            .headers = u->headers,
-                            .fd = -1,
-                            .length = -1,
-                            .query = (struct sigv4_pair[]){{"uploads", ""}, {0}}},
-             code, NULL, err) < 0)
+    if (s3_call(&r, u->b,
+                &(struct s3_call){.method = "POST",
+                                  .key = u->key,
+                                  .headers = u->headers,
+                                  .fd = -1,
+                                  .length = -1,
+                                  .query = (struct sigv4_pair[]){{"uploads", ""}, {0}}},
+                code, NULL, err) < 0)
         return -1;
-    AUTO(xml_free) xmlDoc *doc = xml_parse(&r.body);
-    AUTO(mem_free) char *id = xml_child_text(doc ? xmlDocGetRootElement(doc) : NULL, "UploadId");
+    AUTO(s3_xml_free) xmlDoc *doc = s3_xml(&r.body);
+    AUTO(mem_free) char *id = s3_xml_text(doc ? xmlDocGetRootElement(doc) : NULL, "UploadId");
     if (!*id)
         return err_set(err, ERR_S3_STORE, "S3 gave no id for the multipart upload");
     *upload_id = take(id);
@@ -810,16 +424,16 @@ static int put_part(struct str *list, struct upload *u, const char *upload_id, i
 
     u->b->progress_from = (double)offset / (double)u->in->size;
     u->b->progress_share = (double)length / (double)u->in->size;
-    if (call(&r, u->b,
-             &(struct call){.method = "PUT",
-                            .key = u->key,
-                            .headers = md5,
-                            .query = query,
-                            .fd = u->fd,
-                            .offset = offset,
-                            .length = length,
-                            .sha256 = *sums.sha256 ? sums.sha256 : NULL},
-             code, NULL, err) < 0)
+    if (s3_call(&r, u->b,
+                &(struct s3_call){.method = "PUT",
+                                  .key = u->key,
+                                  .headers = md5,
+                                  .query = query,
+                                  .fd = u->fd,
+                                  .offset = offset,
+                                  .length = length,
+                                  .sha256 = *sums.sha256 ? sums.sha256 : NULL},
+                code, NULL, err) < 0)
         return -1;
     AUTO(mem_free) char *etag = http_client_header(&r, "etag");
     if (!etag || !*etag || strpbrk(etag, "<>&"))
@@ -835,8 +449,9 @@ static bool is_complete(json_t **meta, struct upload *u, int parts)
     char code[64], suffix[16];
     struct err ignored;
 
-    if (call(&r, u->b, &(struct call){.method = "HEAD", .key = u->key, .fd = -1, .length = -1},
-             code, NULL, &ignored) < 0)
+    if (s3_call(&r, u->b,
+                &(struct s3_call){.method = "HEAD", .key = u->key, .fd = -1, .length = -1}, code,
+                NULL, &ignored) < 0)
         return false;
     AUTO(mem_free) char *length = http_client_header(&r, "content-length");
     AUTO(mem_free) char *etag = http_client_header(&r, "etag");
@@ -861,16 +476,16 @@ static int complete(json_t **meta, struct upload *u, const char *upload_id, cons
     bool unsure = false;
     char code[64];
 
-    if (call(&r, u->b,
-             &(struct call){.method = "POST",
-                            .key = u->key,
-                            .query = query,
-                            .headers = headers,
-                            .body = body,
-                            .fd = -1,
-                            .length = -1,
-                            .error_in_200 = true},
-             code, &unsure, err) == 0) {
+    if (s3_call(&r, u->b,
+                &(struct s3_call){.method = "POST",
+                                  .key = u->key,
+                                  .query = query,
+                                  .headers = headers,
+                                  .body = body,
+                                  .fd = -1,
+                                  .length = -1,
+                                  .error_in_200 = true},
+                code, &unsure, err) == 0) {
         *meta = version_meta(&r);
         return 0;
     }
@@ -974,10 +589,11 @@ static void add_https(struct str *out, const char *url, bool has_port)
         str_puts(out, url);
 }
 
-static void make_urls(struct str *url, struct str *ssl_url, const struct bucket *b, const char *key)
+static void make_urls(struct str *url, struct str *ssl_url, const struct s3_opts *o,
+                      const struct s3_bucket *b, const char *key)
 {
     AUTO(str_done) struct str path = {0};
-    const char *prefix = b->opts->url_prefix;
+    const char *prefix = o->url_prefix;
 
     str_add_urlencoded(&path, key, "/");
     if (strcmp(prefix, DEFAULT_URL_PREFIX) != 0) {
@@ -988,9 +604,9 @@ static void make_urls(struct str *url, struct str *ssl_url, const struct bucket 
         add_prefix(url, prefix, b->name);
         str_puts(url, path.s);
         if (strchr(b->name, '.')) /* *.s3.amazonaws.com does not cover them */
-            str_addf(ssl_url, "https://" DEFAULT_HOST "/%s/%s", b->name, path.s);
+            str_addf(ssl_url, "https://" S3_HOST "/%s/%s", b->name, path.s);
         else
-            str_addf(ssl_url, "https://%s." DEFAULT_HOST "/%s", b->name, path.s);
+            str_addf(ssl_url, "https://%s." S3_HOST "/%s", b->name, path.s);
     } else {
         if (b->path_style)
             str_addf(url, "%s://%s/%s/%s", b->scheme, b->host, b->name, path.s);
@@ -1000,9 +616,9 @@ static void make_urls(struct str *url, struct str *ssl_url, const struct bucket 
     }
 }
 
-static json_t *signed_urls(const struct bucket *b, const char *key)
+static json_t *signed_urls(const struct s3_opts *o, const struct s3_bucket *b, const char *key)
 {
-    AUTO(mem_free) char *host = bucket_host(b);
+    AUTO(mem_free) char *host = s3_host(b);
     AUTO(str_done) struct str path = {0}, target = {0}, url = {0}, ssl_url = {0};
     json_t *extra = json_object();
 
@@ -1014,7 +630,7 @@ static json_t *signed_urls(const struct bucket *b, const char *key)
         &target, &b->keys,
         &(struct sigv4_request){
             .method = "GET", .host = host, .path = path.s, .at_us = clock_now_us() + b->skew_us},
-        b->opts->sign_urls_for);
+        o->sign_urls_for);
     str_addf(&url, "%s://%s%s", b->is_aws ? "http" : b->scheme, host, target.s);
     add_https(&ssl_url, url.s, b->has_port);
     jset(extra, "signed_url", url.s);
@@ -1024,12 +640,13 @@ static json_t *signed_urls(const struct bucket *b, const char *key)
 
 /* ---- run and undo ---- */
 
-static int store_one(struct bucket *b, int i, struct err *err)
+static int store_one(const struct s3_opts *o, struct s3_bucket *b, int i, struct err *err)
 {
     const struct robot_input *in = robot_input(b->job, i);
     AUTO(fd_close) int fd = open(in->path, O_RDONLY | O_CLOEXEC);
     AUTO(str_done) struct str url = {0}, ssl_url = {0};
-    struct upload u = {.b = b, .in = in, .fd = fd, .key = object_key(b->job, b->opts->path, in)};
+    struct upload u = {
+        .b = b, .opts = o, .in = in, .fd = fd, .key = object_key(b->job, o->path, in)};
     json_t *meta = NULL;
 
     if (fd < 0)
@@ -1038,23 +655,23 @@ static int store_one(struct bucket *b, int i, struct err *err)
     int64_t threshold = jint(robot_settings(b->job), "s3_multipart_threshold", MULTIPART_THRESHOLD);
     if ((in->size > threshold ? put_parts : put_whole)(&meta, &u, err) < 0)
         return -1;
-    make_urls(&url, &ssl_url, b, u.key);
+    make_urls(&url, &ssl_url, o, b, u.key);
     return robot_emit_stored(b->job, i, url.s, ssl_url.s,
-                             b->opts->sign_urls_for > 0 ? signed_urls(b, u.key) : NULL, meta, err);
+                             o->sign_urls_for > 0 ? signed_urls(o, b, u.key) : NULL, meta, err);
 }
 
 static int s3_run(struct robot_job *job, const void *opts, struct err *err)
 {
     const struct s3_opts *o = opts;
-    AUTO(bucket_done) struct bucket b = {0};
+    AUTO(s3_bucket_done) struct s3_bucket b = {0};
 
-    if (!is_given(o->bucket) || !is_given(o->key) || !is_given(o->secret))
+    if (!str_given(o->bucket) || !str_given(o->key) || !str_given(o->secret))
         return err_set_named(err, ERR_ROBOT_VALIDATION, "S3_STORE_VALIDATION",
                              "the stored credentials lack bucket, key or secret");
-    bucket_init(&b, job, o, o->bucket);
-    find_region(&b);
+    open_bucket(&b, job, o, o->bucket);
+    s3_find_region(&b);
     for (int i = 0; i < robot_input_count(job); i++)
-        if (store_one(&b, i, err) < 0)
+        if (store_one(o, &b, i, err) < 0)
             return -1;
     return 0;
 }
@@ -1068,7 +685,7 @@ static int64_t time_of(const char *s)
 }
 
 /* Abort the uploads of exactly this key that began after started_us (by our clock). */
-static int abort_unknown(int *aborted, struct bucket *b, const char *key, int64_t started_us,
+static int abort_unknown(int *aborted, struct s3_bucket *b, const char *key, int64_t started_us,
                          struct err *err)
 {
     char *key_marker = arena_strdup(robot_arena(b->job), ""), *id_marker = key_marker;
@@ -1082,32 +699,33 @@ static int abort_unknown(int *aborted, struct bucket *b, const char *key, int64_
                                            {0}};
         char code[64];
 
-        if (call(&r, b, &(struct call){.method = "GET", .query = query, .fd = -1, .length = -1},
-                 code, NULL, err) < 0)
+        if (s3_call(&r, b,
+                    &(struct s3_call){.method = "GET", .query = query, .fd = -1, .length = -1},
+                    code, NULL, err) < 0)
             return !strcmp(code, "NoSuchBucket") ? 0 : -1;
         if (page == 0)
-            learn_time(b, &r); /* upload times are the server's: compare by its clock */
-        AUTO(xml_free) xmlDoc *doc = xml_parse(&r.body);
+            s3_learn_time(b, &r); /* upload times are the server's: compare by its clock */
+        AUTO(s3_xml_free) xmlDoc *doc = s3_xml(&r.body);
         const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
         if (!root)
             return err_set(err, ERR_S3_STORE, "S3's list of open uploads can't be read");
         for (const xmlNode *n = root->children; n; n = n->next) {
-            AUTO(mem_free) char *k = xml_child_text(n, "Key");
-            AUTO(mem_free) char *id = xml_child_text(n, "UploadId");
-            AUTO(mem_free) char *initiated = xml_child_text(n, "Initiated");
+            AUTO(mem_free) char *k = s3_xml_text(n, "Key");
+            AUTO(mem_free) char *id = s3_xml_text(n, "UploadId");
+            AUTO(mem_free) char *initiated = s3_xml_text(n, "Initiated");
             int64_t at_us = time_of(initiated);
 
             /* Both clocks are read in whole seconds: allow for two of them. */
-            if (!is_element(n, "Upload") || strcmp(k, key) != 0 || !*id ||
+            if (!s3_xml_is(n, "Upload") || strcmp(k, key) != 0 || !*id ||
                 (at_us >= 0 && at_us < started_us + b->skew_us - 2 * SECOND_US))
                 continue;
             if (abort_upload(b, key, id, err) < 0)
                 return -1;
             ++*aborted;
         }
-        AUTO(mem_free) char *more = xml_child_text(root, "IsTruncated");
-        AUTO(mem_free) char *next_key = xml_child_text(root, "NextKeyMarker");
-        AUTO(mem_free) char *next_id = xml_child_text(root, "NextUploadIdMarker");
+        AUTO(mem_free) char *more = s3_xml_text(root, "IsTruncated");
+        AUTO(mem_free) char *next_key = s3_xml_text(root, "NextKeyMarker");
+        AUTO(mem_free) char *next_id = s3_xml_text(root, "NextUploadIdMarker");
         if (strcmp(more, "true") != 0 || !*next_key)
             return 0;
         key_marker = arena_strdup(robot_arena(b->job), next_key);
@@ -1121,13 +739,13 @@ static int s3_undo(struct robot_job *job, const void *opts, const json_t *token,
     const struct s3_opts *o = opts;
     const char *bucket = jstr(token, "bucket"), *key = jstr(token, "path");
     const char *id = jstr(token, "upload_id"), *region = jstr(token, "region");
-    AUTO(bucket_done) struct bucket b = {0};
+    AUTO(s3_bucket_done) struct s3_bucket b = {0};
     int aborted = 0;
 
-    if (!bucket || !key || !is_given(o->key) || !is_given(o->secret))
+    if (!bucket || !key || !str_given(o->key) || !str_given(o->secret))
         return err_set(err, ERR_INTERNAL, "the note about the open upload is incomplete");
-    bucket_init(&b, job, o, bucket);
-    if (is_given(region))
+    open_bucket(&b, job, o, bucket);
+    if (str_given(region))
         b.keys.region = region;
     if (id)
         return abort_upload(&b, key, id, err);
@@ -1145,26 +763,35 @@ static int s3_trial(struct robot_job *job, const void *opts, struct err *err)
 {
     static const char text[] = "workcell doctor was here\n";
     const struct s3_opts *o = opts;
-    AUTO(bucket_done) struct bucket b = {0};
+    AUTO(s3_bucket_done) struct s3_bucket b = {0};
     AUTO(http_client_response_done) struct http_client_response put = {0}, got = {0}, gone = {0};
     const struct sigv4_pair headers[] = {{"content-type", "text/plain"}, {0}};
     char id[ID_LEN + 1], code[64];
 
-    if (!is_given(o->bucket) || !is_given(o->key) || !is_given(o->secret))
+    if (!str_given(o->bucket) || !str_given(o->key) || !str_given(o->secret))
         return err_set(err, ERR_CONFIG, "the credentials lack bucket, key or secret");
-    bucket_init(&b, job, o, o->bucket);
-    find_region(&b);
+    open_bucket(&b, job, o, o->bucket);
+    s3_find_region(&b);
     id_new(id);
     AUTO(mem_free) char *key = mem_printf("workcell-doctor-%s.txt", id);
-    if (call(&put, &b,
-             &(struct call){.method = "PUT", .key = key, .headers = headers, .body = text, .fd = -1, .length = -1},
-             code, NULL, err) < 0)
+    if (s3_call(&put, &b,
+                &(struct s3_call){.method = "PUT",
+                                  .key = key,
+                                  .headers = headers,
+                                  .body = text,
+                                  .fd = -1,
+                                  .length = -1},
+                code, NULL, err) < 0)
         return -1;
-    int read = call(&got, &b, &(struct call){.method = "GET", .key = key, .fd = -1, .length = -1}, code, NULL, err);
+    int read =
+        s3_call(&got, &b, &(struct s3_call){.method = "GET", .key = key, .fd = -1, .length = -1},
+                code, NULL, err);
     struct err why = read < 0 ? *err : (struct err){0};
     if (read == 0 && (!got.body.s || strcmp(got.body.s, text)))
         read = err_set(&why, ERR_S3_STORE, "what was read is not what was written");
-    if (call(&gone, &b, &(struct call){.method = "DELETE", .key = key, .fd = -1, .length = -1}, code, NULL, err) < 0)
+    if (s3_call(&gone, &b,
+                &(struct s3_call){.method = "DELETE", .key = key, .fd = -1, .length = -1}, code,
+                NULL, err) < 0)
         return -1;
     if (read < 0)
         *err = why;

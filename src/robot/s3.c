@@ -1,0 +1,374 @@
+/* Talking to a bucket: where it is, requests that are signed and repeated, what S3 says about a
+ * failure. */
+#include "robot/s3.h"
+#include "base/clock.h"
+#include "base/str.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <libxml/parser.h>
+#include <openssl/rand.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#define ATTEMPTS 4 /* the first and three more */
+
+/* ---- where the bucket is ---- */
+
+void s3_bucket_done(struct s3_bucket b) { http_client_free(b.client); }
+
+static bool is_dns_bucket(const char *s)
+{
+    size_t n = strlen(s);
+
+    return n >= 3 && n <= 63 && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == n &&
+           s[0] != '-' && s[n - 1] != '-';
+}
+
+static bool is_ip(const char *host)
+{
+    unsigned char a[16];
+
+    return *host == '[' || inet_pton(AF_INET, host, a) == 1;
+}
+
+void s3_bucket_init(struct s3_bucket *b, struct robot_job *job, const struct s3_place *p)
+{
+    const char *host = p->host, *sep = strstr(host, "://");
+    char *plain = arena_strdup(robot_arena(job), sep ? sep + 3 : host);
+    size_t n = strlen(plain);
+
+    if (n && plain[n - 1] == '/')
+        plain[n - 1] = 0;
+    *b = (struct s3_bucket){.job = job,
+                            .client = http_client_new(),
+                            .place = *p,
+                            .name = p->bucket,
+                            .host = plain,
+                            .progress_share = 1};
+    b->is_aws = !strcasecmp(plain, S3_HOST);
+    /* Nobody who left the host alone asked for an open line. */
+    b->scheme = sep         ? (str_starts(host, "http://") ? "http" : "https")
+                : b->is_aws ? "https"
+                            : "http";
+    b->has_port = *plain == '[' ? strstr(plain, "]:") != NULL : strchr(plain, ':') != NULL;
+    /* A certificate for *.host does not cover a bucket with dots. */
+    b->path_style = p->no_vhost || b->has_port || is_ip(plain) || !is_dns_bucket(p->bucket);
+    b->keys = (struct sigv4_keys){.key = p->key,
+                                  .secret = p->secret,
+                                  .session_token = p->session_token,
+                                  .service = "s3",
+                                  .region = str_given(p->region) ? p->region : "us-east-1"};
+}
+
+char *s3_host(const struct s3_bucket *b)
+{
+    const char *region = b->keys.region;
+    const char *dot = b->path_style ? "" : ".", *name = b->path_style ? "" : b->name;
+
+    if (b->is_aws && strcmp(region, "us-east-1") != 0)
+        return mem_printf("%s%ss3.%s.amazonaws.com%s", name, dot, region,
+                          str_starts(region, "cn-") ? ".cn" : "");
+    return mem_printf("%s%s%s", name, dot, b->host);
+}
+
+/* ---- one request ---- */
+
+/* What S3 says about a failure. */
+struct s3_error {
+    char code[64], message[300], region[40];
+};
+
+void s3_xml_free(xmlDoc *d)
+{
+    if (d)
+        xmlFreeDoc(d);
+}
+
+xmlDoc *s3_xml(const struct str *text)
+{
+    xmlDoc *d = NULL;
+
+    if (text->len)
+        d = xmlReadMemory(text->s, (int)text->len, NULL, NULL,
+                          XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
+                              XML_PARSE_NOCDATA);
+    if (d && (d->intSubset || d->extSubset)) { /* S3 has no entities to declare */
+        xmlFreeDoc(d);
+        d = NULL;
+    }
+    return d;
+}
+
+bool s3_xml_is(const xmlNode *n, const char *name)
+{
+    return n->type == XML_ELEMENT_NODE && !strcmp((const char *)n->name, name);
+}
+
+char *s3_xml_text(const xmlNode *parent, const char *name)
+{
+    for (const xmlNode *n = parent ? parent->children : NULL; n; n = n->next) {
+        if (!s3_xml_is(n, name))
+            continue;
+        if (n->children && n->children->content)
+            return mem_strdup((const char *)n->children->content);
+        break;
+    }
+    return mem_strdup("");
+}
+
+/* Server's text into a message: no control characters, and nothing of what we signed with. */
+static void copy_clean(char *out, size_t size, const char *text, const struct s3_bucket *b)
+{
+    if (strstr(text, "Signature=") || strstr(text, b->keys.secret) ||
+        (str_given(b->keys.session_token) && strstr(text, b->keys.session_token)))
+        text = "(left out: it repeats credentials)";
+    snprintf(out, size, "%s", text);
+    for (; *out; out++)
+        if ((unsigned char)*out < 0x20 || *out == 0x7F)
+            *out = ' ';
+}
+
+/* True when the answer's body is an error document. */
+static bool read_error(struct s3_error *out, const struct s3_bucket *b,
+                       const struct http_client_response *r)
+{
+    AUTO(s3_xml_free) xmlDoc *doc = s3_xml(&r->body);
+    const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+    AUTO(mem_free) char *header = http_client_header(r, "x-amz-bucket-region");
+    bool is_error = root && s3_xml_is(root, "Error");
+    AUTO(mem_free) char *code = s3_xml_text(is_error ? root : NULL, "Code");
+    AUTO(mem_free) char *message = s3_xml_text(is_error ? root : NULL, "Message");
+    AUTO(mem_free) char *region = s3_xml_text(is_error ? root : NULL, "Region");
+
+    copy_clean(out->code, sizeof out->code, code, b);
+    copy_clean(out->message, sizeof out->message, message, b);
+    snprintf(out->region, sizeof out->region, "%s", header && *header ? header : region);
+    for (const char *p = out->region; *p; p++)
+        if (!isalnum((unsigned char)*p) && *p != '-')
+            out->region[0] = 0;
+    return is_error;
+}
+
+static int set_s3_error(struct err *err, const struct s3_bucket *b, int status,
+                        const struct s3_error *e)
+{
+    return err_set(err, status == 403 ? b->place.denied : b->place.failed, "S3 answered %d%s%s%s%s",
+                   status, *e->code ? " " : "", e->code, *e->message ? ": " : "", e->message);
+}
+
+static int set_transport_error(struct err *err, const struct s3_bucket *b, const struct err *cause)
+{
+    if (cause->is_private_address) {
+        err_set(err, b->place.denied, "%s; WORKCELL_IMPORT_ALLOW (--import-allow) can allow it",
+                cause->msg);
+        if (err)
+            err->is_private_address = true;
+        return -1;
+    }
+    return err_set(err, b->place.failed, "can't talk to '%.150s': %s", b->host, cause->msg);
+}
+
+void s3_pause(int attempt, const struct s3_bucket *b)
+{
+    int64_t base_ms = jint(robot_settings(b->job), "s3_retry_ms", 400) << (attempt - 1);
+    unsigned char dice = 128;
+
+    RAND_bytes(&dice, 1);
+    int64_t ms = base_ms / 2 + base_ms * dice / 255;
+    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+    nanosleep(&t, NULL);
+}
+
+static void on_progress(void *ctx, double fraction)
+{
+    const struct s3_bucket *b = ctx;
+
+    robot_progress(b->job, b->progress_from + b->progress_share * fraction);
+}
+
+/* Send once. out, as http_client_run() leaves it. */
+static int call_once(struct http_client_response *out, struct s3_bucket *b, const struct s3_call *c,
+                     struct err *err)
+{
+    AUTO(mem_free) char *host = s3_host(b);
+    AUTO(str_done) struct str path = {0}, url = {0}, lines = {0};
+    struct sigv4_request req = {.method = c->method,
+                                .host = host,
+                                .query = c->query,
+                                .headers = c->headers,
+                                .at_us = clock_now_us() + b->skew_us};
+    const char *list[S3_CALL_HEADERS_MAX + 8];
+    char hash[65];
+    int n = 0;
+
+    str_putc(&path, '/');
+    if (b->path_style)
+        str_addf(&path, "%s%s", b->name, c->key ? "/" : "");
+    if (c->key)
+        str_puts(&path, c->key);
+    req.path = path.s;
+    if (c->body) {
+        sigv4_sha256(hash, c->body, strlen(c->body));
+        req.payload = hash;
+    } else if (c->length <= 0) {
+        req.payload = SIGV4_EMPTY_PAYLOAD;
+    } else {
+        req.payload = c->sha256 ? c->sha256 : SIGV4_UNSIGNED_PAYLOAD;
+    }
+    str_addf(&url, "%s://%s", b->scheme, host);
+    sigv4_target(&url, &req);
+
+    sigv4_sign(&lines, &b->keys, &req);
+    for (const struct sigv4_pair *p = c->headers; p && p->name; p++)
+        str_addf(&lines, "%s: %s\n", p->name, p->value);
+    for (char *line = lines.s, *end; *line && n < (int)ARRAY_LEN(list) - 1; line = end + 1) {
+        end = strchr(line, '\n');
+        *end = 0;
+        list[n++] = line;
+    }
+    list[n] = NULL;
+    return http_client_run(out, b->client,
+                           &(struct http_client_request){
+                               .method = c->method,
+                               .url = url.s,
+                               .headers = list,
+                               .body = c->body,
+                               .body_fd = c->fd,
+                               .body_offset = c->offset,
+                               .body_length = c->body ? -1 : c->length,
+                               .idle_timeout_s = (int)jint(robot_settings(b->job), "s3_idle_s", 0),
+                               .guard = jstr_or(robot_settings(b->job), "import_allow", ""),
+                               .on_progress = c->fd >= 0 ? on_progress : NULL,
+                               .ctx = b,
+                           },
+                           err);
+}
+
+bool s3_learn_time(struct s3_bucket *b, const struct http_client_response *r)
+{
+    AUTO(mem_free) char *date = http_client_header(r, "date");
+    struct tm tm = {0};
+
+    if (!date || !strptime(date, "%a, %d %b %Y %H:%M:%S", &tm))
+        return false;
+    b->skew_us = timegm(&tm) * SECOND_US - clock_now_us();
+    return true;
+}
+
+static bool learn_region(struct s3_bucket *b, const struct s3_error *e)
+{
+    if (!*e->region || !strcmp(e->region, b->keys.region))
+        return false;
+    b->keys.region = arena_strdup(robot_arena(b->job), e->region);
+    return true;
+}
+
+static bool is_passing(int status, const struct s3_error *e)
+{
+    return status >= 500 || status == 429 || !strcmp(e->code, "SlowDown") ||
+           !strcmp(e->code, "InternalError") || !strcmp(e->code, "RequestTimeout") ||
+           !strcmp(e->code, "OperationAborted");
+}
+
+int s3_call(struct http_client_response *out, struct s3_bucket *b, const struct s3_call *c,
+            char code[static 64], bool *unsure, struct err *err)
+{
+    for (int attempt = 1;; attempt++) {
+        AUTO(http_client_response_done) struct http_client_response r = {0};
+        struct s3_error e = {0};
+        struct err cause = {0};
+        bool again, heard = call_once(&r, b, c, &cause) == 0;
+
+        if (heard) {
+            bool is_error = r.status / 100 != 2 || c->error_in_200;
+
+            if (is_error)
+                is_error = read_error(&e, b, &r) || r.status / 100 != 2;
+            if (!is_error) {
+                *out = r;
+                r = (struct http_client_response){0};
+                return 0;
+            }
+            again = is_passing(r.status, &e);
+            if (unsure && again)
+                *unsure = true;
+            if (!again && attempt < ATTEMPTS &&
+                ((!strcmp(e.code, "RequestTimeTooSkewed") && s3_learn_time(b, &r)) ||
+                 ((r.status == 301 || r.status == 400 || r.status == 403) && learn_region(b, &e))))
+                continue;
+        } else {
+            again = cause.code == ERR_IO;
+            if (unsure)
+                *unsure = true;
+        }
+        if (again && attempt < ATTEMPTS) {
+            s3_pause(attempt, b);
+            continue;
+        }
+        snprintf(code, 64, "%s", e.code);
+        if (!*code && heard)
+            snprintf(code, 64, "%d", r.status);
+        if (!heard && (cause.code == ERR_IO || cause.code == ERR_INPUT || cause.is_private_address))
+            return set_transport_error(err, b, &cause);
+        if (!heard) { /* our own disk */
+            *err = cause;
+            return -1;
+        }
+        return set_s3_error(err, b, r.status == 200 ? 500 : r.status, &e);
+    }
+}
+
+/* ---- the bucket's region ---- */
+
+/* A worker serves more than one job of a workspace: each bucket is asked once. */
+static struct {
+    char id[320], region[40];
+} region_cache[16];
+static unsigned region_next;
+
+void s3_find_region(struct s3_bucket *b)
+{
+    AUTO(mem_free) char *id = mem_printf("%s/%s", b->host, b->name);
+    AUTO(http_client_response_done) struct http_client_response r = {0};
+    char region[40] = "", code[64];
+    struct err ignored;
+
+    if (str_given(b->place.region) || b->place.skip_region_lookup)
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(region_cache); i++)
+        if (!strcmp(region_cache[i].id, id)) {
+            b->keys.region = region_cache[i].region;
+            return;
+        }
+    /* Path style at the service's own host answers for buckets of every region. Not being allowed
+     * to ask is no reason to stop: a wrong guess is corrected by the answer to the upload. */
+    bool path_style = b->path_style;
+    b->path_style = true;
+    int rc = s3_call(&r, b,
+                     &(struct s3_call){.method = "GET",
+                                       .fd = -1,
+                                       .length = -1,
+                                       .query = (struct sigv4_pair[]){{"location", ""}, {0}}},
+                     code, NULL, &ignored);
+    b->path_style = path_style;
+    if (rc == 0) {
+        AUTO(s3_xml_free) xmlDoc *doc = s3_xml(&r.body);
+        const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+        const char *text = root && root->children && root->children->content
+                               ? (const char *)root->children->content
+                               : "";
+
+        snprintf(region, sizeof region, "%s", text);
+        if (!strcmp(region, "EU")) /* what the oldest buckets say */
+            strcpy(region, "eu-west-1");
+        if (!*region || region[strspn(region, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                              "0123456789-_")])
+            strcpy(region, "us-east-1");
+        b->keys.region = arena_strdup(robot_arena(b->job), region);
+        unsigned i = region_next++ % ARRAY_LEN(region_cache);
+        snprintf(region_cache[i].id, sizeof region_cache[i].id, "%s", id);
+        snprintf(region_cache[i].region, sizeof region_cache[i].region, "%s", region);
+    }
+}

@@ -1,0 +1,70 @@
+/* s3.h - talking to a bucket of Amazon S3 or of a server that speaks like it. For Robots in workcell-transfer only. */
+#pragma once
+#include "http/client.h"
+#include "http/sigv4.h"
+#include "robot/robot.h"
+
+#include <libxml/tree.h>
+
+#define S3_HOST "s3.amazonaws.com"
+#define S3_CALL_HEADERS_MAX 40
+
+struct s3_place {
+    const char *host, *bucket; /* host: with or without scheme and port */
+    const char *region;        /* NULL or "": the bucket is asked */
+    const char *key, *secret, *session_token;
+    bool no_vhost, skip_region_lookup;
+    enum err_code failed, denied; /* what a Robot calls its errors */
+};
+
+struct s3_bucket {
+    struct robot_job *job;
+    struct http_client *client;
+    struct s3_place place;
+    const char *name;
+    struct sigv4_keys keys;
+    const char *scheme;
+    const char *host; /* as given, without scheme */
+    bool is_aws;      /* host is S3_HOST */
+    bool has_port;
+    bool path_style;
+    int64_t skew_us;                      /* the server's clock minus ours */
+    double progress_from, progress_share; /* of the request under way in the whole upload */
+};
+/* The texts of p are lent for as long as b is used. */
+void s3_bucket_init(struct s3_bucket *b, struct robot_job *job, const struct s3_place *p);
+void s3_bucket_done(struct s3_bucket b);
+DEFINE_AUTO(struct s3_bucket, s3_bucket_done)
+/* Asks the bucket for its region, unless that is known or not wanted. A wrong guess is corrected by the first answer. */
+void s3_find_region(struct s3_bucket *b);
+char *s3_host(const struct s3_bucket *b); /* that answers for the bucket's region; the caller frees */
+
+struct s3_call {
+    const char *method;
+    const char *key; /* object; NULL: the bucket itself */
+    const struct sigv4_pair *query, *headers;
+    const char *body; /* text, or */
+    int fd;           /* file, when length >= 0 */
+    int64_t offset, length;
+    const char *sha256; /* of the file's piece; NULL: not known */
+    bool error_in_200;  /* CompleteMultipartUpload answers 200 before it knows */
+};
+/* Send until there is a lasting answer; every attempt is signed anew. 0: a 2xx answer is in out.
+ * -1: err is set; *code has S3's error code, "" when nothing was heard; *unsure (may
+ * be NULL) becomes true when an earlier attempt may have been carried out without our knowing. */
+MUST_CHECK int s3_call(struct http_client_response *out, struct s3_bucket *b, const struct s3_call *c, char code[static 64],
+                       bool *unsure, struct err *err);
+
+/* Before another attempt: exponential with jitter, so that many workers do not come back at the same moment. */
+void s3_pause(int attempt, const struct s3_bucket *b);
+
+/* Follow the clock of the server that gave this answer. False: it does not say the time. */
+bool s3_learn_time(struct s3_bucket *b, const struct http_client_response *r);
+
+/* Answers. NULL: no XML, or XML with a DTD. */
+xmlDoc *s3_xml(const struct str *text);
+void s3_xml_free(xmlDoc *d);
+DEFINE_AUTO(xmlDoc *, s3_xml_free)
+bool s3_xml_is(const xmlNode *n, const char *name);
+char *s3_xml_text(const xmlNode *parent, const char *name); /* of a child; "" when there is none; the caller frees */
+
