@@ -1,0 +1,120 @@
+/* pool_priv.h - what pool.c (runs, and what others may ask for) and pool_workers.c (zygotes, workers and the work on their directories)
+ * share. */
+#pragma once
+#include "base/id.h"
+#include "base/log.h"
+#include "worker/pool.h"
+#include "worker/wire.h"
+
+#define ROLES 2
+
+enum worker_state {
+    WORKER_STARTING, /* forked, warming up */
+    WORKER_IDLE,
+    WORKER_BUSY,     /* has a run, or its directory is being emptied */
+    WORKER_DYING,    /* SIGKILL is on its way */
+    WORKER_GONE,     /* every process reaped; its directory may still be there */
+};
+
+struct worker {
+    struct worker *next;
+    struct pool *pool;
+    int64_t id;
+    enum robot_role role;
+    enum worker_state state;
+    pid_t pid;
+    int sock, status, killed;
+    uv_poll_t *poll;
+    char *dir;
+    char *workspace; /* NULL: any */
+    int jobs;
+    bool courier;
+    bool cleaning, clean_again; /* of a dead one: a thread is at its directory; and once more after that */
+    struct pool_run *run;
+};
+
+struct pending { /* what a worker said and we have not dealt with: in order */
+    struct pending *next;
+    enum message type;
+    json_t *body;
+};
+
+struct pool_run {
+    struct pool *pool;
+    struct worker *worker;
+    void *owner;
+    char assembly_id[ID_LEN + 1];
+    json_t *message;
+    int timeout_s;
+    uv_timer_t *timer;
+    struct pending *first, **last;
+    bool working;  /* a thread is at it */
+    bool sent;     /* the worker has the job */
+    bool stopping; /* pool_stop() */
+    bool ended;    /* done or failed was reported */
+    int64_t freed;
+    struct err failure; /* why it was killed; code 0: by pool_stop or by itself */
+};
+
+struct zygote {
+    struct pool *pool;
+    enum robot_role role;
+    uv_process_t *process;
+    uv_poll_t *poll;
+    int sock;
+    bool ready;
+    int deaths;
+};
+
+struct pool {
+    struct pool_conf conf;
+    struct pool_events events;
+    struct zygote zygotes[ROLES];
+    struct worker *workers, *courier;
+    int64_t next_worker;
+    bool closing;
+};
+
+/* For libuv's threads: fn there, then after on the loop. dir, path and json are freed with it. */
+struct work {
+    uv_work_t req;
+    void (*fn)(struct work *);
+    void (*after)(struct work *);
+    struct worker *worker;
+    struct pool_run *run;
+    struct blob_store *blobs;
+    char *dir, *path;
+    json_t *json;
+    char id[ID_LEN + 1], source[ID_LEN + 1];
+    bool remove_dir;
+    int rc;
+    int64_t bytes;
+    struct err err;
+};
+
+/* ---- pool_workers.c ---- */
+void pool_work(struct pool *p, struct work *w); /* steals w */
+/* Removes everything in it (one level of it at a time), and itself if asked. Returns bytes. */
+int64_t empty_dir(const char *path, bool and_itself);
+void pool_close_poll(uv_poll_t **poll, int *sock);
+MUST_CHECK int zygote_start(struct zygote *z, struct err *err);
+/* A worker of its own (courier) or for anybody's jobs; WORKER_DYING when the zygote could not be asked. */
+struct worker *worker_spawn(struct pool *p, enum robot_role role, bool courier);
+/* Idle workers in reserve, as many as may be. */
+void pool_fill_spares(struct pool *p);
+/* The best free worker for a job of this workspace, or a new one: never one that has served another workspace. */
+struct worker *worker_choose(struct pool *p, enum robot_role role, const char *workspace);
+void worker_kill(struct worker *w);
+/* All of its processes are reaped. */
+void worker_gone(struct worker *w);
+void worker_free(struct worker *w);
+void pool_run_free(struct pool_run *run);
+/* Its directory: emptied on a thread, then what waits for that. */
+void worker_clean_dead(struct work *k);
+void worker_finish_dead(struct work *k);
+void worker_scrubbed(struct work *k);
+
+/* ---- pool.c ---- */
+void worker_send_job(struct worker *w);
+/* What its worker said, one after the other. */
+void pool_pump(struct pool_run *run);

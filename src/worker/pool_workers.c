@@ -1,0 +1,509 @@
+/* Zygotes and their workers: started, watched, killed, their directories emptied. */
+#include "worker/pool_priv.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static const struct log log_ctx = {"room", "worker", NULL};
+static const char *const programs[ROLES] = {"workcell-media", "workcell-transfer"};
+
+/* ---- work for libuv's threads ---- */
+
+static void work_run(uv_work_t *req) { ((struct work *)req)->fn((struct work *)req); }
+
+static void work_after(uv_work_t *req, int status)
+{
+    struct work *w = (struct work *)req;
+
+    (void)status;
+    w->after(w);
+    free(w->dir);
+    free(w->path);
+    json_decref(w->json);
+    free(w);
+}
+
+void pool_work(struct pool *p, struct work *w)
+{
+    w->blobs = p->conf.blobs;
+    uv_queue_work(p->conf.loop, &w->req, work_run, work_after);
+}
+
+/* Remove everything in dir (one level of it at a time), and dir itself if asked. Returns bytes. */
+int64_t empty_dir(const char *path, bool and_itself)
+{
+    DIR *d = opendir(path);
+    struct dirent *e;
+    int64_t bytes = 0;
+
+    if (!d)
+        return 0;
+    while ((e = readdir(d))) {
+        struct stat st;
+
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
+            continue;
+        if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            continue;
+        if (S_ISDIR(st.st_mode)) {
+            AUTO(mem_free) char *below = mem_printf("%s/%s", path, e->d_name);
+
+            bytes += empty_dir(below, true);
+        } else if (unlinkat(dirfd(d), e->d_name, 0) == 0 && st.st_nlink == 1) {
+            bytes += st.st_size; /* a link to a blob frees nothing */
+        }
+    }
+    closedir(d);
+    if (and_itself)
+        rmdir(path);
+    return bytes;
+}
+
+/* ---- zygotes ---- */
+
+static void close_handle(uv_handle_t *h)
+{
+    free(h);
+}
+
+void pool_close_poll(uv_poll_t **poll, int *sock)
+{
+    if (*poll) {
+        uv_poll_stop(*poll);
+        uv_close((uv_handle_t *)*poll, close_handle);
+        *poll = NULL;
+    }
+    if (*sock >= 0)
+        close(*sock);
+    *sock = -1;
+}
+
+static struct worker *find_worker(struct pool *p, int64_t id)
+{
+    struct worker *w = p->workers;
+
+    while (w && w->id != id)
+        w = w->next;
+    return w;
+}
+
+static void on_zygote(uv_poll_t *poll, int status, int events)
+{
+    struct zygote *z = poll->data;
+
+    (void)events;
+    for (;;) {
+        enum message type;
+        AUTO(json_unref) json_t *body = NULL;
+        int fd = -1;
+        struct err err;
+        int rc = status < 0 ? 0 : wire_recv(z->sock, &type, &body, &fd, &err);
+
+        if (rc < 0 && err.code == ERR_BUSY)
+            return;
+        if (rc <= 0) {
+            uv_poll_stop(poll); /* on_zygote_exit deals with it */
+            if (rc < 0 && z->process) { /* alive, but nobody hears it any more */
+                log_warn(&log_ctx, "%s can't be understood and is started again: %s", programs[z->role], err.msg);
+                uv_process_kill(z->process, SIGKILL);
+            }
+            return;
+        }
+        fd_close(fd);
+        struct worker *w = find_worker(z->pool, jint(body, "worker", -1));
+        if (type == MSG_READY) {
+            AUTO(mem_free) char *notes = json_text(json_object_get(body, "notes"));
+
+            z->ready = true;
+            z->deaths = 0;
+            z->pool->events.room(z->pool->events.ctx);
+            log_debug(&log_ctx, "%s is ready: %s", programs[z->role], notes);
+            if (!jbool(body, "complete", true))
+                log_warn(&log_ctx, "the jail of %s is not complete: %s", programs[z->role], notes);
+            pool_fill_spares(z->pool);
+        } else if (type == MSG_SPAWNED && w) {
+            w->pid = (pid_t)jint(body, "pid", 0);
+            if (!w->pid) {
+                log_error(&log_ctx, "fork of a %s worker failed: %s", programs[z->role],
+                          jstr_or(body, "error", ""));
+                worker_gone(w);
+            }
+        } else if (type == MSG_GONE && w) {
+            w->status = (int)jint(body, "status", 0);
+            w->killed = (int)jint(body, "killed", 0);
+            worker_gone(w);
+        }
+    }
+}
+
+static void on_zygote_exit(uv_process_t *process, int64_t status, int signal)
+{
+    struct zygote *z = process->data;
+    struct pool *p = z->pool;
+    struct err err;
+
+    uv_close((uv_handle_t *)process, close_handle);
+    z->process = NULL;
+    z->ready = false;
+    pool_close_poll(&z->poll, &z->sock);
+    if (p->closing)
+        return;
+    log_error(&log_ctx, "%s ended (status %d, signal %d)%s", programs[z->role], (int)status, signal,
+              z->deaths < 5 ? "; starting it again" : "; giving up");
+    /* its workers die with it (PDEATHSIG) */
+    for (struct worker *w = p->workers, *next; w; w = next) {
+        next = w->next;
+        if (w->role == z->role && w->state != WORKER_GONE) {
+            if (w->pid > 0)
+                kill(-w->pid, SIGKILL);
+            w->status = SIGKILL;
+            worker_gone(w);
+        }
+    }
+    if (z->deaths++ < 5 && zygote_start(z, &err) < 0)
+        log_error(&log_ctx, "%s", err.msg);
+}
+
+int zygote_start(struct zygote *z, struct err *err)
+{
+    struct pool *p = z->pool;
+    int pair[2];
+    char memory[32], file[32], level[8];
+    AUTO(mem_free) char *path = mem_printf("%s/%s", p->conf.program_dir, programs[z->role]);
+
+    if (access(path, X_OK) < 0)
+        return err_errno(err, "the worker program '%s'", path);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return err_errno(err, "socketpair");
+    snprintf(memory, sizeof memory, "%lld", (long long)p->conf.memory_bytes);
+    snprintf(file, sizeof file, "%lld", (long long)p->conf.file_bytes);
+    snprintf(level, sizeof level, "%d", p->conf.log_level);
+    /* nothing of the server's environment: it may hold secrets */
+    /* large buffers in pages of 2 MB: they are filled in a third of the time, and a killed worker gives them back in a
+     * twentieth (docs/decisions.md) */
+    char *env[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8",         "VIPS_WARNING=0",
+                   "MALLOC_ARENA_MAX=2", "HOME=/nonexistent",    "TMPDIR=out",
+                   "ASAN_OPTIONS=detect_leaks=0", "GLIBC_TUNABLES=glibc.malloc.hugetlb=1", NULL};
+    char *argv[] = {path, "--zygote", memory, file, p->conf.require_jail ? "1" : "0", level, NULL};
+    uv_stdio_container_t stdio[4] = {
+        {.flags = UV_IGNORE},
+        {.flags = UV_IGNORE},
+        {.flags = UV_INHERIT_FD, .data.fd = 2},
+        {.flags = UV_INHERIT_FD, .data.fd = pair[1]},
+    };
+    uv_process_options_t options = {.exit_cb = on_zygote_exit, .file = path, .args = argv,
+                                    .env = env, .stdio = stdio, .stdio_count = 4};
+    z->process = mem_zalloc(sizeof *z->process);
+    z->process->data = z;
+    int rc = uv_spawn(p->conf.loop, z->process, &options);
+    close(pair[1]);
+    if (rc < 0) {
+        close(pair[0]);
+        uv_close((uv_handle_t *)z->process, close_handle);
+        z->process = NULL;
+        return err_set(err, ERR_IO, "start '%s': %s", path, uv_strerror(rc));
+    }
+    fcntl(pair[0], F_SETFL, O_NONBLOCK);
+    z->sock = pair[0];
+    z->poll = mem_zalloc(sizeof *z->poll);
+    z->poll->data = z;
+    uv_poll_init(p->conf.loop, z->poll, z->sock);
+    uv_poll_start(z->poll, UV_READABLE, on_zygote);
+    return 0;
+}
+
+/* ---- workers ---- */
+
+void worker_kill(struct worker *w)
+{
+    struct err err;
+
+    if (w->state == WORKER_DYING || w->state == WORKER_GONE)
+        return;
+    w->state = WORKER_DYING;
+    if (wire_send(w->pool->zygotes[w->role].sock, MSG_KILL,
+                  json_pack("{s:I}", "worker", (json_int_t)w->id), -1, &err) < 0 &&
+        w->pid > 0)
+        kill(-w->pid, SIGKILL);
+}
+
+void pool_run_free(struct pool_run *run)
+{
+    for (struct pending *m = run->first, *next; m; m = next) {
+        next = m->next;
+        json_decref(m->body);
+        free(m);
+    }
+    if (run->timer) {
+        uv_timer_stop(run->timer);
+        uv_close((uv_handle_t *)run->timer, close_handle);
+    }
+    json_decref(run->message);
+    free(run);
+}
+
+void worker_free(struct worker *w)
+{
+    for (struct worker **p = &w->pool->workers; *p; p = &(*p)->next)
+        if (*p == w) {
+            *p = w->next;
+            break;
+        }
+    free(w->dir);
+    free(w->workspace);
+    free(w);
+}
+
+static void why_it_died(struct err *err, const struct worker *w)
+{
+    int sig = WIFSIGNALED(w->status) ? WTERMSIG(w->status) : 0;
+
+    if (sig == SIGXFSZ)
+        err_set(err, ERR_COMMAND, "the job wrote a file larger than the limit (job_file_size)");
+    else if (sig == SIGXCPU)
+        err_set(err, ERR_TIMEOUT, "the job used more processor time than allowed");
+    else if (sig)
+        err_set(err, ERR_WORKER, "the worker process was ended by signal %d (%s)", sig, strsignal(sig));
+    else
+        err_set(err, ERR_WORKER, "the worker process ended with status %d", WEXITSTATUS(w->status));
+}
+
+static bool take_flag(bool *flag)
+{
+    bool was = *flag;
+
+    *flag = false;
+    return was;
+}
+
+void worker_finish_dead(struct work *k)
+{
+    struct worker *w = k->worker;
+    struct pool_run *run = w->run;
+    struct pool *p = w->pool;
+
+    w->cleaning = false;
+    if (run)
+        run->freed += k->bytes;
+    if (take_flag(&w->clean_again)) {
+        worker_gone(w);
+        return;
+    }
+    if (run) {
+        if (run->working) { /* a thread still adopts an output: it calls worker_gone again */
+            w->run = run;
+            return;
+        }
+        w->run = NULL;
+        if (run->stopping) {
+            p->events.stopped(run->owner, run, w->killed, run->freed);
+        } else if (!run->ended) {
+            struct err why = run->failure;
+
+            if (!why.code)
+                why_it_died(&why, w);
+            p->events.failed(run->owner, run, &why);
+        }
+        pool_run_free(run);
+    }
+    worker_free(w);
+    pool_fill_spares(p);
+    p->events.room(p->events.ctx);
+}
+
+void worker_scrubbed(struct work *k)
+{
+    if (k->bytes)
+        log_info(&log_ctx, "scrub: removed '%s', %lld bytes", k->dir, (long long)k->bytes);
+}
+
+void worker_clean_dead(struct work *k) { k->bytes = empty_dir(k->dir, true); }
+
+/* All its processes are reaped. */
+void worker_gone(struct worker *w)
+{
+    struct work *k;
+
+    w->state = WORKER_GONE;
+    pool_close_poll(&w->poll, &w->sock);
+    if (w == w->pool->courier) {
+        w->pool->courier = NULL;
+        w->pool->events.courier_lost(w->pool->events.ctx);
+    }
+    /* asked again while a thread cleans: what another thread put there meanwhile must go, too; and only one may free w */
+    if (w->cleaning) {
+        w->clean_again = true;
+        return;
+    }
+    w->cleaning = true;
+    k = mem_zalloc(sizeof *k);
+    k->fn = worker_clean_dead;
+    k->after = worker_finish_dead;
+    k->worker = w;
+    k->dir = mem_strdup(w->dir);
+    pool_work(w->pool, k);
+}
+
+static void remember(struct pool_run *run, enum message type, json_t *body)
+{
+    struct pending *m = mem_zalloc(sizeof *m);
+
+    m->type = type;
+    m->body = json_incref(body);
+    *run->last = m;
+    run->last = &m->next;
+}
+
+static void on_worker(uv_poll_t *poll, int status, int events)
+{
+    struct worker *w = poll->data;
+
+    (void)events;
+    while (w->sock >= 0) {
+        enum message type;
+        AUTO(json_unref) json_t *body = NULL;
+        int fd = -1;
+        struct err err;
+        int rc = status < 0 ? 0 : wire_recv(w->sock, &type, &body, &fd, &err);
+
+        if (rc < 0 && err.code == ERR_BUSY)
+            return;
+        if (rc <= 0) {
+            if (rc < 0)
+                log_warn(&log_ctx, "worker %d talks nonsense and is killed: %s", (int)w->pid, err.msg);
+            uv_poll_stop(poll);
+            worker_kill(w); /* the zygote reports the rest */
+            return;
+        }
+        fd_close(fd);
+        if (type == MSG_UP && w->state == WORKER_STARTING) {
+            w->state = w->run ? WORKER_BUSY : WORKER_IDLE;
+            if (w->run)
+                worker_send_job(w);
+        } else if (type == MSG_POSTED && w->courier) {
+            w->pool->events.posted(w->pool->events.ctx, body);
+        } else if (w->state == WORKER_STARTING && type == MSG_FAILED) {
+            log_error(&log_ctx, "a %s worker could not enter its jail: %s", programs[w->role],
+                      jstr_or(body, "msg", ""));
+            if (w->run)
+                err_set(&w->run->failure, ERR_WORKER, "%s", jstr_or(body, "msg", ""));
+            w->pool->zygotes[w->role].deaths++;
+        } else if (w->state == WORKER_BUSY && w->run && !w->run->stopping &&
+                   (type == MSG_OUTPUT || type == MSG_DONE || type == MSG_FAILED ||
+                    type == MSG_PROGRESS || type == MSG_UNDO)) {
+            remember(w->run, type, body);
+            pool_pump(w->run);
+        }
+    }
+}
+
+struct worker *worker_spawn(struct pool *p, enum robot_role role, bool courier)
+{
+    struct worker *w = mem_zalloc(sizeof *w);
+    struct zygote *z = &p->zygotes[role];
+    struct err err;
+    int pair[2];
+
+    w->pool = p;
+    w->role = role;
+    w->courier = courier;
+    w->id = p->next_worker++;
+    w->sock = -1;
+    w->dir = mem_printf("%s/%s-%d", p->conf.scratch, role == ROLE_MEDIA ? "media" : "transfer", (int)w->id);
+    AUTO(mem_free) char *in = mem_printf("%s/in", w->dir);
+    AUTO(mem_free) char *out = mem_printf("%s/out", w->dir);
+    w->next = p->workers;
+    p->workers = w;
+    if (mkdir(w->dir, 0755) < 0 || mkdir(in, 0755) < 0 || mkdir(out, 0755) < 0 ||
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+        log_error(&log_ctx, "no directory or socket for a worker: %s", strerror(errno));
+        w->state = WORKER_DYING;
+        return w;
+    }
+    int rc = wire_send(z->sock, MSG_SPAWN,
+                       json_pack("{s:I,s:s,s:b}", "worker", (json_int_t)w->id, "dir", w->dir, "courier", courier), pair[1],
+                       &err);
+    bool dead = rc < 0 && (errno == EPIPE || errno == ECONNRESET);
+    close(pair[1]);
+    if (rc < 0) {
+        /* the zygote has just died, and its end is about to be told: until then nothing more is asked of it */
+        z->ready = z->ready && !dead;
+        log_write(dead ? LOG_INFO : LOG_ERROR, &log_ctx, "no worker: %s", err.msg);
+        close(pair[0]);
+        w->state = WORKER_DYING;
+        return w;
+    }
+    fcntl(pair[0], F_SETFL, O_NONBLOCK);
+    w->sock = pair[0];
+    w->poll = mem_zalloc(sizeof *w->poll);
+    w->poll->data = w;
+    uv_poll_init(p->conf.loop, w->poll, w->sock);
+    uv_poll_start(w->poll, UV_READABLE, on_worker);
+    return w;
+}
+
+static int count(const struct pool *p, enum robot_role role, bool busy_only)
+{
+    int n = 0;
+
+    for (const struct worker *w = p->workers; w; w = w->next)
+        n += w->role == role && !w->courier && (busy_only ? w->run != NULL : w->state < WORKER_DYING);
+    return n;
+}
+
+bool pool_has_room(const struct pool *p, enum robot_role role)
+{
+    return !p->closing && p->zygotes[role].ready && count(p, role, true) < p->conf.workers[role];
+}
+
+/* One worker that belongs to nobody is kept warm, beside those that work. */
+void pool_fill_spares(struct pool *p)
+{
+    for (int role = 0; role < ROLES && !p->closing; role++) {
+        bool spare = false;
+
+        for (struct worker *w = p->workers; w; w = w->next)
+            spare |= w->role == (enum robot_role)role && !w->courier && !w->workspace && !w->run &&
+                     (w->state == WORKER_STARTING || w->state == WORKER_IDLE);
+        if (spare || !p->zygotes[role].ready || p->zygotes[role].deaths >= 5 ||
+            count(p, role, false) > p->conf.workers[role])
+            continue;
+        struct worker *w = worker_spawn(p, role, false);
+        if (w->state == WORKER_DYING)
+            worker_free(w);
+    }
+}
+
+struct worker *worker_choose(struct pool *p, enum robot_role role, const char *workspace)
+{
+    struct worker *best = NULL, *foreign = NULL;
+    int rank = 0;
+
+    for (struct worker *w = p->workers; w; w = w->next) {
+        if (w->role != role || w->courier || w->run || w->state > WORKER_IDLE)
+            continue;
+        bool mine = w->workspace && !strcmp(w->workspace, workspace);
+        int r = w->workspace && !mine        ? 0
+                : mine                       ? 4
+                : w->state == WORKER_IDLE    ? 3
+                                             : 2;
+        if (r == 0)
+            foreign = w;
+        if (r > rank) {
+            rank = r;
+            best = w;
+        }
+    }
+    if (best)
+        return best;
+    if (foreign && count(p, role, false) > p->conf.workers[role])
+        worker_kill(foreign); /* make room: it may not serve this workspace */
+    return worker_spawn(p, role, false);
+}
