@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <string.h>
 #include <sys/stat.h>
 
 static void *new_md5(void)
@@ -99,6 +100,37 @@ int spool_truncate(struct spool *s, int64_t size, struct err *err)
     return 0;
 }
 
+/* The next flush would succeed, and the bytes be lost all the same. */
+static int flush_bytes(struct spool *s, struct err *err)
+{
+    if (!s->doubtful && (FAULT(SPOOL) ? (errno = EIO, -1) : fsync(s->fd)) == 0)
+        return 0;
+    if (s->doubtful)
+        return err_set(err, ERR_IO, "the bytes of the upload could not be flushed");
+    s->doubtful = true;
+    return err_errno(err, "flush an upload file");
+}
+
+int name_flush(const char *path, struct err *err)
+{
+    const char *slash = strrchr(path, '/');
+    AUTO(mem_free) char *dir = mem_strndup(path, slash ? (size_t)(slash - path) : 0);
+    AUTO(fd_close) int fd = open(slash ? (*dir ? dir : "/") : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    return fd < 0 || (FAULT(SPOOL) ? (errno = EIO, -1) : fsync(fd)) < 0 ? err_errno(err, "flush the directory of '%s'", path)
+                                                                        : 0;
+}
+
+int spool_flush(struct spool *s, struct err *err)
+{
+    if (flush_bytes(s, err) < 0)
+        return -1;
+    if (name_flush(s->path, err) == 0)
+        return 0;
+    s->doubtful = true;
+    return -1;
+}
+
 int spool_commit(struct spool *s, char md5[33], struct blob_store *bs, const char *id, bool sync,
                  struct err *err)
 {
@@ -106,12 +138,11 @@ int spool_commit(struct spool *s, char md5[33], struct blob_store *bs, const cha
 
     if (!s->md5 && rehash(s, err) < 0)
         return -1;
-    if (s->doubtful)
-        return err_set(err, ERR_IO, "the bytes of the upload could not be flushed");
-    if (sync && ((FAULT(SPOOL) ? (errno = EIO, -1) : fdatasync(s->fd)) < 0)) {
-        s->doubtful = true; /* the next flush would succeed, and the bytes be lost all the same */
-        return err_errno(err, "flush an upload file");
-    }
+    /* The mode of a blob first, so that it is flushed, too: a worker is another user. */
+    if (fchmod(s->fd, 0444) < 0)
+        return err_errno(err, "protect an upload file");
+    if ((sync || s->doubtful) && flush_bytes(s, err) < 0)
+        return -1;
     EVP_DigestFinal_ex(s->md5, digest, NULL);
     hex_encode(md5, digest, 16);
     EVP_MD_CTX_free(s->md5);

@@ -19,6 +19,10 @@ MUST_CHECK int spool_open(struct spool *s, const char *path, struct err *err);
 MUST_CHECK int spool_write(struct spool *s, const void *data, size_t len, struct err *err);
 /* Forget what came after size (bytes that a checksum refused). */
 MUST_CHECK int spool_truncate(struct spool *s, int64_t size, struct err *err);
+/* Its bytes and its name outlive a power failure from here on. On failure it is doubtful. */
+MUST_CHECK int spool_flush(struct spool *s, struct err *err);
+/* A new file or directory at path is found there after a power failure. Errors: ERR_IO. */
+MUST_CHECK int name_flush(const char *path, struct err *err);
 /* Make it the blob id; md5 gets 32 hex digits. The file is closed. sync: flush it to the disk first. */
 MUST_CHECK int spool_commit(struct spool *s, char md5[33], struct blob_store *bs, const char *id, bool sync,
                             struct err *err);

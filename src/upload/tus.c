@@ -300,6 +300,11 @@ static enum http_next finish(struct tus *t)
     struct err err;
 
     if (p->concat == CONCAT_PARTIAL) {
+        if (t->all->conf.sync && spool_flush(&p->spool, &err) < 0) {
+            upload_discard(p); /* the client begins anew */
+            http_answer(t->req, json_refusal(t->req, err_http_status(&err), &err));
+            return HTTP_ANSWERED;
+        }
         p->state = UPLOAD_FINISHED;
         AUTO(mem_free) char *row = upload_row(p);
         conductor_post_upload(t->all->conf.conductor, "", p->id, row, NULL, NULL);
@@ -535,6 +540,7 @@ static void *join_parts(void *arg)
     struct err err = {0};
     int status = 0;
 
+    /* err: of reading or writing; status: of what was asked for */
     for (char **id = t->parts; *id && !status; id++) {
         struct upload *part = upload_find(t->all, *id);
 
@@ -545,11 +551,15 @@ static void *join_parts(void *arg)
         pthread_mutex_lock(&part->lock);
         if (part->concat != CONCAT_PARTIAL || part->state != UPLOAD_FINISHED)
             status = 400;
-        for (int64_t at = 0; !status && at < part->spool.size;) {
+        for (int64_t at = 0; !status && at < part->length;) {
             ssize_t n = pread(part->spool.fd, buf, 256 * 1024, at);
 
+            if (n < 0)
+                err_errno(&err, "read a part");
+            else if (n == 0)
+                err_set(&err, ERR_IO, "a part is shorter than it was");
             if (n <= 0 || spool_write(&p->spool, buf, (size_t)n, &err) < 0)
-                status = 500;
+                status = err_http_status(&err);
             at += n;
         }
         pthread_mutex_unlock(&part->lock);
@@ -558,10 +568,9 @@ static void *join_parts(void *arg)
     p->offset = p->length = p->spool.size;
     if (status) {
         upload_discard(p);
-        http_answer(t->req, refusal(t->req, status,
-                                    status == 404   ? "a part does not exist"
-                                    : status == 400 ? "a part is not a finished partial upload"
-                                                    : "the parts could not be joined"));
+        http_answer(t->req, err.code ? json_refusal(t->req, status, &err)
+                                     : refusal(t->req, status, status == 404 ? "a part does not exist"
+                                                                             : "a part is not a finished partial upload"));
     } else {
         (void)post_creation(t);
     }

@@ -144,8 +144,8 @@ static int read_row(void *ctx, const char *id, const char *assembly_id, const ch
         p->offset = p->length;
     } else if (spool_open(&p->spool, path, &err) == 0) {
         p->offset = p->spool.size;
-        if (p->state == UPLOAD_OPEN && p->concat == CONCAT_PARTIAL && p->offset == p->length)
-            p->state = UPLOAD_FINISHED;
+        if (p->concat == CONCAT_PARTIAL) /* the bytes count, not the row: they are flushed apart from each other */
+            p->state = p->offset == p->length ? UPLOAD_FINISHED : UPLOAD_OPEN;
     } else if (p->length >= 0 && blob_open(&fd, &size, u->conf.blobs, p->file_id, &err) == 0) {
         /* it became a blob, and the process ended before that was committed: the next request that asks
          * finds all bytes there and hands it over again */
@@ -194,6 +194,10 @@ int uploads_open(struct uploads **out, const struct uploads_conf *conf, struct s
     pthread_mutex_init(&u->lock, NULL);
     if (mkdir(conf->dir, 0700) < 0 && errno != EEXIST) {
         err_errno(err, "make '%s'", conf->dir);
+        free(u);
+        return -1;
+    }
+    if (name_flush(conf->dir, err) < 0) {
         free(u);
         return -1;
     }

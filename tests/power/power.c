@@ -1,9 +1,10 @@
 /* power.c - LD_PRELOAD for the daemon (dev/power): keeps what would be left if the power failed after each flush.
  *
  * A flush of a file or directory below $WORKCELL_POWER_ROOT leaves a copy of what was flushed: $WORKCELL_POWER_LOG/N, and a
- * line "f|d KEY NANOSECONDS N" in LOG/events (monotonic clock; 0: it was there at the start). KEY tells files apart, also those that
- * get the inode of a removed one. The copy of a directory has a line "f|d KEY NAME" for each entry. So a name that was never
- * flushed with its directory is not there, and bytes that were never flushed are not either.
+ * line "f|d KEY NANOSECONDS N MODE" in LOG/events (monotonic clock; 0: it was there at the start; MODE is octal, "-" after
+ * fdatasync(), which need not write it). KEY tells files apart, also those that get the inode of a removed one. The copy of a
+ * directory has a line "f|d KEY NAME" for each entry. So a name that was never flushed with its directory is not there, and
+ * bytes that were never flushed are not either.
  *
  * Workers flush their own outputs, in a jail that lets no copy out: their files (of another user) count as flushed when
  * the directory that they were moved to is. */
@@ -72,19 +73,23 @@ static int open_copy(int n)
     return fd;
 }
 
-static void note(char type, struct key k, bool from_start, int n)
+enum what { AT_START, BYTES, ALL };
+
+static void note(char type, const struct statx *st, enum what what, int n)
 {
     struct timespec now;
-    char line[200];
+    char line[200], mode[16] = "-";
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    int len = snprintf(line, sizeof line, "%c %s %lld %d\n", type, k.s,
-                       from_start ? 0 : (long long)now.tv_sec * 1000000000 + now.tv_nsec, n);
+    if (what != BYTES)
+        snprintf(mode, sizeof mode, "%o", st->stx_mode & 07777);
+    int len = snprintf(line, sizeof line, "%c %s %lld %d %s\n", type, key_of(st).s,
+                       what == AT_START ? 0 : (long long)now.tv_sec * 1000000000 + now.tv_nsec, n, mode);
     if (write(events, line, (size_t)len) != len)
         die("events");
 }
 
-static void keep_file(int dir, const char *name, const struct statx *st, bool from_start)
+static void keep_file(int dir, const char *name, const struct statx *st, enum what what)
 {
     char buf[65536];
     int n = count++, to = open_copy(n), from = openat(dir, name, O_RDONLY | O_CLOEXEC);
@@ -98,10 +103,10 @@ static void keep_file(int dir, const char *name, const struct statx *st, bool fr
     close(from);
     close(to);
     keep_first(key_of(st));
-    note('f', key_of(st), from_start, n);
+    note('f', st, what, n);
 }
 
-static void keep_dir(int dir, const char *name, const struct statx *st, bool from_start)
+static void keep_dir(int dir, const char *name, const struct statx *st, enum what what)
 {
     int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC), n;
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -121,10 +126,10 @@ static void keep_dir(int dir, const char *name, const struct statx *st, bool fro
         if (!is_dir && !is_file)
             continue;
         fprintf(list, "%c %s %s\n", is_dir ? 'd' : 'f', key_of(&s).s, e->d_name);
-        if (from_start && is_dir)
-            keep_dir(fd, e->d_name, &s, true);
-        else if (is_file && (from_start || (s.stx_uid != getuid() && keep_first(key_of(&s)))))
-            keep_file(fd, e->d_name, &s, from_start);
+        if (what == AT_START && is_dir)
+            keep_dir(fd, e->d_name, &s, what);
+        else if (is_file && (what == AT_START || (s.stx_uid != getuid() && keep_first(key_of(&s)))))
+            keep_file(fd, e->d_name, &s, what);
     }
     closedir(d);
     fclose(list);
@@ -133,10 +138,10 @@ static void keep_dir(int dir, const char *name, const struct statx *st, bool fro
         die("copy");
     close(to);
     free(text);
-    note('d', key_of(st), from_start, n);
+    note('d', st, what, n);
 }
 
-static void flushed(int fd)
+static void flushed(int fd, enum what what)
 {
     char link[64], path[4096];
     struct statx st;
@@ -149,12 +154,12 @@ static void flushed(int fd)
         statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &st) < 0)
         return;
     if (S_ISDIR(st.stx_mode))
-        keep_dir(AT_FDCWD, link, &st, false);
+        keep_dir(AT_FDCWD, link, &st, what);
     else if (S_ISREG(st.stx_mode))
-        keep_file(AT_FDCWD, link, &st, false);
+        keep_file(AT_FDCWD, link, &st, what);
 }
 
-static int flush(int fd, const char *name)
+static int flush(int fd, const char *name, enum what what)
 {
     int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, name);
 
@@ -163,13 +168,13 @@ static int flush(int fd, const char *name)
     pthread_mutex_lock(&lock);
     int rc = real(fd);
     if (rc == 0)
-        flushed(fd);
+        flushed(fd, what);
     pthread_mutex_unlock(&lock);
     return rc;
 }
 
-int fsync(int fd) { return flush(fd, "fsync"); }
-int fdatasync(int fd) { return flush(fd, "fdatasync"); }
+int fsync(int fd) { return flush(fd, "fsync", ALL); }
+int fdatasync(int fd) { return flush(fd, "fdatasync", BYTES); }
 
 __attribute__((constructor)) static void begin(void)
 {
@@ -183,5 +188,5 @@ __attribute__((constructor)) static void begin(void)
     if ((events = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) < 0 ||
         statx(AT_FDCWD, root, 0, STATX_BASIC_STATS | STATX_BTIME, &st) < 0)
         die(path);
-    keep_dir(AT_FDCWD, root, &st, true);
+    keep_dir(AT_FDCWD, root, &st, AT_START);
 }

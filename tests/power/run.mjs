@@ -52,6 +52,19 @@ async function client(s, random, told, until) {
       if ((await s.patch(loc, cut, data.subarray(cut))).status === 204) tell({ id: a.assembly_id, files: [md5(data)] })
     },
     async () => {
+      const a = await s.create(original, { expected: 1 })
+      const data = randomBytes(random.int(2, 9000))
+      const cut = random.int(1, data.length - 1)
+      const parts = []
+      for (const piece of [data.subarray(0, cut), data.subarray(cut)]) {
+        const res = await s.tus('POST', `${s.url}/resumable/files/`, { 'Upload-Length': String(piece.length), 'Upload-Concat': 'partial' })
+        parts.push(res.headers.get('location'))
+        if ((await s.patch(parts.at(-1), 0, piece)).status === 204) tell({ part: new URL(parts.at(-1)).pathname, length: piece.length, id: a.assembly_id, files: [] })
+      }
+      const res = await s.tus('POST', `${s.url}/resumable/files/`, { 'Upload-Concat': `final;${parts.join(' ')}`, 'Upload-Metadata': s.tusMeta(a) })
+      if (res.status === 201) tell({ id: a.assembly_id, files: [md5(data)] })
+    },
+    async () => {
       const a = await s.create(resize, { expected: random.int(1, 2), files: { 'a.png': image } })
       tell({ id: a.assembly_id, files: [md5(image)] })
       const c = await s.cancel(a.assembly_id)
@@ -76,8 +89,8 @@ async function client(s, random, told, until) {
 }
 
 const flushes = (log) => fs.readFileSync(path.join(log, 'events'), 'utf8').split('\n').slice(0, -1).map((line) => {
-  const [type, key, at, copy] = line.split(' ')
-  return { type, key, at: BigInt(at), copy: path.join(log, copy) }
+  const [type, key, at, copy, mode] = line.split(' ')
+  return { type, key, at: BigInt(at), copy: path.join(log, copy), mode: mode === '-' ? null : parseInt(mode, 8) }
 })
 
 async function live(random, dir, log, more) {
@@ -97,17 +110,23 @@ async function live(random, dir, log, more) {
 function rebuild(all, count, to) {
   const files = new Map()
   const dirs = new Map()
-  for (const e of all.slice(0, count)) (e.type === 'f' ? files : dirs).set(e.key, e.copy)
+  const modes = new Map()
+  for (const e of all.slice(0, count)) {
+    (e.type === 'f' ? files : dirs).set(e.key, e.copy)
+    if (e.mode !== null) modes.set(e.key, e.mode)
+  }
   const put = (key, at) => {
-    fs.mkdirSync(at, { mode: 0o755 })
-    if (!dirs.has(key)) return // it was never flushed itself: its name is there, and nothing in it
+    fs.mkdirSync(at)
+    if (!dirs.has(key)) return fs.chmodSync(at, 0o700) // it was never flushed itself: its name is there, and nothing in it
     for (const line of fs.readFileSync(dirs.get(key), 'utf8').split('\n').slice(0, -1)) {
       const [type, child] = line.split(' ', 2)
       const name = path.join(at, line.slice(type.length + child.length + 2))
       if (type === 'd') put(child, name)
       else if (files.has(child)) fs.copyFileSync(files.get(child), name)
       else fs.writeFileSync(name, '')
+      if (type === 'f') fs.chmodSync(name, modes.get(child) ?? 0o600)
     }
+    fs.chmodSync(at, modes.get(key) ?? 0o700)
   }
   // the root was looked at last of what was there at the start
   put(all.filter((e) => e.at === 0n).at(-1).key, to)
@@ -133,6 +152,10 @@ async function check(all, count, told, deep) {
       }
       const st = await s.get(t.id)
       assert.equal(st.assembly_id, t.id, `${what}: ${JSON.stringify(st)}`)
+      if (t.part) {
+        const head = await s.tus('HEAD', `${s.url}${t.part}`)
+        assert.deepEqual([head.status, head.headers.get('upload-offset')], [200, String(t.length)], what)
+      }
       for (const f of t.files) assert.ok(st.uploads.some((u) => u.md5hash === f), `${what}: ${JSON.stringify(st.uploads)}`)
       if (t.ended) assert.equal(st.ok || st.error, t.ended, what)
       if (t.receipt) assert.deepEqual(st.cancel, t.receipt, what)
@@ -157,6 +180,7 @@ async function check(all, count, told, deep) {
       // what waits for an upload that is not there any more waits for its client
       for (const end = Date.now() + 20000, soon = Date.now() + 1000; ; await sleep(20)) {
         const st = await s.get(id)
+        assert.ok(!st.error, `it failed: ${JSON.stringify(st).slice(0, 800)}`)
         if (over(st) || (st.ok === 'ASSEMBLY_UPLOADING' && Date.now() > soon)) break
         assert.ok(Date.now() < end, `stuck: ${JSON.stringify(st).slice(0, 500)}`)
       }
@@ -166,7 +190,7 @@ async function check(all, count, told, deep) {
     if (deep) {
       let found
       try { found = JSON.parse(execFileSync(binary, ['fsck', '--json', '--data', dir], { stdio: 'pipe' })) } catch (e) { found = JSON.parse(e.stdout) }
-      assert.deepEqual(found.findings.filter((f) => !['blob_without_row', 'leftover'].includes(f.kind)), [])
+      assert.deepEqual(found.findings.filter((f) => !['blob_without_row', 'leftover', 'upload_without_row'].includes(f.kind)), [])
     }
   } catch (e) {
     e.message = `flush ${count} of ${all.length} (${path.basename(dir)}): ${e.message}\n${s?.log?.slice(-3000) || ''}`
