@@ -9,6 +9,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Random } from '../chaos/random.mjs'
+import { sql } from '../e2e/copies.mjs'
 import { binary, KEY, picture, root, Server, sign } from '../e2e/server.mjs'
 
 const library = process.env.POWER_SO || path.join(root, 'build/tests/libpower.so')
@@ -176,11 +177,13 @@ async function check(all, count, told, deep) {
       await s.until(t.id, (st) => st.uploads.length > 0 || over(st))
       assert.equal((await s.get(t.id)).uploads[0].md5hash, md5(data), `${t.partial} went on at ${at} of ${data.length}`)
     }
+    const usage = new Map()
     if (deep) for (const id of new Set(told.filter((e) => e.at < next && e.id).map((e) => e.id))) {
       // what waits for an upload that is not there any more waits for its client
       for (const end = Date.now() + 20000, soon = Date.now() + 1000; ; await sleep(20)) {
         const st = await s.get(id)
         assert.ok(!st.error, `it failed: ${JSON.stringify(st).slice(0, 800)}`)
+        usage.set(id, st.bytes_usage)
         if (over(st) || (st.ok === 'ASSEMBLY_UPLOADING' && Date.now() > soon)) break
         assert.ok(Date.now() < end, `stuck: ${JSON.stringify(st).slice(0, 500)}`)
       }
@@ -188,6 +191,9 @@ async function check(all, count, told, deep) {
     assert.deepEqual(s.log.split('\n').filter((l) => / error /.test(l)), [])
     await s.kill9()
     if (deep) {
+      const billed = new Map(sql({ dir }, 'select assembly_id, sum(bytes) from ledger group by 1').split('\n').map((row) => row.split('|')))
+      for (const [id, bytes] of usage) assert.equal(Number(billed.get(id) || 0), bytes, `the bill of ${id}`)
+      assert.equal(sql({ dir }, 'select count(*), sum(bytes) from ledger'), sql({ dir }, 'select sum(jobs), sum(bytes) from bill').replace(/^\|/, '0|'))
       let found
       try { found = JSON.parse(execFileSync(binary, ['fsck', '--json', '--data', dir], { stdio: 'pipe' })) } catch (e) { found = JSON.parse(e.stdout) }
       assert.deepEqual(found.findings.filter((f) => !['blob_without_row', 'leftover', 'upload_without_row'].includes(f.kind)), [])
@@ -216,7 +222,7 @@ async function round(name, most, more, broken) {
   while (todo.length > most) todo.splice(random.int(0, todo.length - 1), 1)
   const points = todo.length
   await Promise.all(Array.from({ length: 2 }, async () => {
-    for (let n; (n = todo.pop()) !== undefined;) try { await check(all, n, told, n % 25 === 0) } catch (e) { broken(e.message) }
+    for (let n; (n = todo.pop()) !== undefined;) try { await check(all, n, told, n % 10 === 0) } catch (e) { broken(e.message) }
   }))
   fs.rmSync(base, { recursive: true, force: true })
   return { points, told: told.length }
