@@ -75,6 +75,18 @@ async function scenario(s) {
     else assert.ok(!c || c.http >= 500 || c.ok !== undefined || c.error, `cancel: ${JSON.stringify(c)}`)
   }
   await create(original, { files: { 'c.txt': 'inline' } })
+  const joined = await create(original, { expected: 1 })
+  const parts = []
+  for (const piece of joined ? ['first ', 'second'] : []) {
+    const res = await attempt(() => s.tus('POST', `${s.url}/resumable/files/`, { 'Upload-Length': String(piece.length), 'Upload-Concat': 'partial' }))
+    const loc = res?.status === 201 && res.headers.get('location')
+    if (loc && (await attempt(() => s.patch(loc, 0, piece)))?.status === 204) parts.push(loc)
+  }
+  said.parts = parts.map((p) => new URL(p).pathname)
+  if (parts.length === 2) {
+    const res = await attempt(() => s.tus('POST', `${s.url}/resumable/files/`, { 'Upload-Concat': `final;${parts.join(' ')}`, 'Upload-Metadata': s.tusMeta(joined) }))
+    if (res?.status === 201) said.joined = joined.assembly_id
+  }
   const id = randomBytes(16).toString('hex')
   if (await attempt(() => slowBody(s, id))) { said.created.push(id); said.whole = id } else said.refused = id
   for (const id of said.created) {
@@ -125,6 +137,10 @@ async function check(s, said) {
     assert.ok(at >= u.at, `${name}: ${at}, acknowledged were ${u.at}`)
     if (!said.complete.includes(name)) assert.equal((await s.patch(`${s.url}${name}`, at, u.total.subarray(at))).status, 204)
   }
+  for (const part of said.parts || []) {
+    const head = await s.tus('HEAD', `${s.url}${part}`)
+    if (head.status !== 410) assert.deepEqual([head.status, head.headers.get('upload-offset')], [200, '6'], part)
+  }
   for (const id of said.created) {
     let st = await s.get(id)
     assert.equal(st.assembly_id, id, `lost: ${JSON.stringify(st)}`)
@@ -138,6 +154,7 @@ async function check(s, said) {
       st = await s.cancel(id)
       assert.equal(st.ok, 'ASSEMBLY_CANCELED')
     }
+    if (id === said.joined && st.ok === 'ASSEMBLY_COMPLETED') assert.equal(st.uploads[0].md5hash, md5('first second'))
     if (id === said.whole && st.ok === 'ASSEMBLY_COMPLETED') assert.deepEqual([st.uploads.map((u) => u.name).sort(), st.fields.late], [['one.txt', 'two.txt'], 'yes'], 'all of the body')
     if (said.ended[id]) assert.equal(st.ok || st.error, said.ended[id], 'the end was told')
     for (const list of Object.values(st.results || {})) for (const f of list) if (st.ok === 'ASSEMBLY_COMPLETED') assert.equal(md5(Buffer.from(await (await fetch(f.url.replace(/:\/\/[^/]+/, `://127.0.0.1:${s.port}`))).arrayBuffer())), f.md5hash, 'a result')
