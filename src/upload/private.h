@@ -35,6 +35,7 @@ struct upload {
     int64_t offset; /* what HEAD says */
     int64_t expires_us;
     struct spool spool;
+    bool attended;               /* its creation is under way: what is complete as it is, that request hands over */
     uint64_t generation;         /* who may write */
     struct http_request *holder; /* the request that writes, a reference; NULL: none */
     int64_t told_us;             /* when the conductor heard of the offset last */

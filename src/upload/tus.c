@@ -437,6 +437,8 @@ static void on_done(struct http_request *req, enum http_outcome outcome)
 
     if (p) {
         pthread_mutex_lock(&p->lock);
+        if (t->creating)
+            p->attended = false;
         if (p->generation == t->generation && p->state == UPLOAD_OPEN && t->has_body) {
             if (t->checksum && p->spool.path) { /* bytes that were never checked do not count */
                 struct err err;
@@ -663,6 +665,7 @@ static enum http_next create_begin(struct http_request *req)
         return HTTP_ANSWERED;
     }
     t->generation = upload_take(p, t->has_body ? req : NULL);
+    p->attended = true;
     if (p->concat == CONCAT_FINAL) {
         final_created(t);
         return HTTP_WAIT;

@@ -390,7 +390,7 @@ static void tidy(struct upload *p)
     if (p->state == UPLOAD_OPEN && over) {
         upload_discard(p);
         removed = true;
-    } else if (p->state == UPLOAD_OPEN && !p->holder && p->offset == p->length) {
+    } else if (p->state == UPLOAD_OPEN && !p->holder && !p->attended && p->offset == p->length) {
         pthread_mutex_lock(&u->lock);
         p->refs++;
         pthread_mutex_unlock(&u->lock);
