@@ -20,13 +20,16 @@ let why = false
   fs.rmdirSync(dir)
 }
 
-// To the last byte, and not by root's reserve.
-const fill = (dir) => {
+// To the last byte, and not by root's reserve. The server stands still meanwhile: what it gives back for its cancels, when it
+// sees the disk fill up, would be filled as well.
+const fill = (s, dir) => {
+  s.child.kill('SIGSTOP')
   const fd = fs.openSync(path.join(dir, 'filler'), 'a')
   for (let size = 1 << 20; size >= 1;) {
     try { if (fs.writeSync(fd, Buffer.alloc(size)) < size) throw new Error('short') } catch { size >>= 2 }
   }
   fs.closeSync(fd)
+  s.child.kill('SIGCONT')
 }
 const empty = (dir) => fs.unlinkSync(path.join(dir, 'filler'))
 const soon = async (what, done, ms = 15000) => {
@@ -77,7 +80,7 @@ for (const [name, where, beside] of [['the whole data directory', '', []], ['the
     const inCancel = await s.tusCreate(canceled, 10)
     assert.equal((await fetch(`${s.url}/readyz`)).status, 200)
 
-    fill(small)
+    fill(s, small)
     await soon('readyz says so', async () => (await fetch(`${s.url}/readyz`)).status === 503)
     assert.equal((await fetch(`${s.url}/healthz`)).status, 200)
     const form = new FormData()
@@ -115,7 +118,7 @@ for (const [name, where, beside] of [['the whole data directory', '', []], ['the
 
     // full again in the middle of jobs: they wait, and are not the ones to blame
     const busy = await s.create({ big: { robot: '/image/resize', use: ':original', width: 1500, format: 'png', result: true } }, { files: { 'c.png': image } })
-    fill(small)
+    fill(s, small)
     await sleep(1500)
     empty(small)
     const late = await s.until(busy.assembly_id)

@@ -8,7 +8,6 @@
  *
  * Workers flush their own outputs, in a jail that lets no copy out: their files (of another user) count as flushed when
  * the directory that they were moved to is. */
-#define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
