@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "data_dir.h"
 #include "http/guard.h"
 #include "store/sealed.h"
 
@@ -26,7 +27,7 @@ struct server {
     struct seal_key seal;
     json_t *settings;
     char host[256], instance[256], program_dir[PATH_MAX];
-    char *data, *scratch, *partial, *blobs; /* lent to the conductor and the uploads for as long as they run */
+    char *data, *scratch, *partial, *blobs, *connect_allow; /* lent to the conductor and the uploads for as long as they run */
     int lock_fd;
     struct auth_key *new_key;
 };
@@ -122,8 +123,8 @@ int server_lock_dir(int *lock_fd, const char *dir, struct err *err)
     AUTO(mem_free) char *path = mem_printf("%s/lock", dir);
     int rc;
 
-    if (mkdir(dir, 0711) < 0 && errno != EEXIST)
-        return err_errno(err, "make the data directory '%s'", dir);
+    if (data_dir_open(dir, err) < 0)
+        return -1;
     *lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (*lock_fd < 0)
         return err_errno(err, "open '%s'", path);
@@ -225,7 +226,9 @@ int server_start(struct server **out, const struct config *c, int log_level, str
         return -1;
 
     AUTO(mem_free) char *absolute = realpath(c->data, NULL);
-    s->scratch = mem_printf("%s/scratch", absolute ? absolute : c->data);
+    AUTO(mem_free) char *scratch = mem_printf("%s/scratch", absolute ? absolute : c->data);
+    char *elsewhere = realpath(scratch, NULL); /* a link of the operator's, to another disk */
+    s->scratch = elsewhere ? elsewhere : take(scratch);
     s->partial = mem_printf("%s/uploads", absolute ? absolute : c->data);
     s->data = mem_strdup(absolute ? absolute : c->data);
     s->blobs = mem_printf("%s/blobs", s->data);
@@ -236,6 +239,7 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     if (getenv("WORKCELL_TEST_S3_MULTIPART_THRESHOLD")) /* tests must not need files of 100 MB */
         json_object_set_new(s->settings, "s3_multipart_threshold",
                             json_integer(atoll(getenv("WORKCELL_TEST_S3_MULTIPART_THRESHOLD"))));
+    s->connect_allow = mem_printf("%s,%s", c->import_allow, c->notify_allow);
     struct conductor_conf conductor = {
         .store = s->store,
         .reader = s->reader,
@@ -253,6 +257,9 @@ int server_start(struct server **out, const struct config *c, int log_level, str
         .require_jail = c->require_jail,
         .job_memory_bytes = c->job_memory_mb << 20,
         .job_file_bytes = c->job_file_size,
+        .job_scratch_bytes = c->job_scratch_size,
+        .connect_allow = s->connect_allow,
+        .jail_without = c->jail_without,
         .job_timeout_s = (int)c->job_timeout_s,
         .log_level = log_level,
         .cancel_wait_us = c->cancel_wait_ms * 1000,
@@ -337,6 +344,7 @@ void server_stop(struct server *s)
     fd_close(s->lock_fd);
     limits_free(s->app.limits);
     free(s->scratch);
+    free(s->connect_allow);
     free(s->partial);
     free(s->data);
     free(s->blobs);

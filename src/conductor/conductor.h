@@ -30,7 +30,9 @@ struct conductor_conf {
     const char *instance, *region, *build_id;
     int workers_media, workers_transfer, worker_jobs;
     bool isolate_jobs, require_jail;
-    int64_t job_memory_bytes, job_file_bytes;
+    int64_t job_memory_bytes, job_file_bytes, job_scratch_bytes;
+    const char *connect_allow; /* private networks that transfer workers may reach */
+    const char *jail_without;  /* for tests: see worker/pool.h */
     int job_timeout_s, log_level;
     int64_t cancel_wait_us, upload_expiry_us, execution_expiry_us, result_expiry_us, status_expiry_us;
     int64_t keep_over_us; /* how long an Assembly that is over stays in memory */

@@ -1,32 +1,56 @@
-/* jail.h - what a worker process may still do (design.md section 7). Applied once, by the worker itself,
- * before its first job; nothing of it can be undone. */
+/* jail.h - what a worker process may still do, applied by the worker itself before its first job; nothing of it can be
+ * undone. The walls that its init builds around it first (namespaces, a small root) are in walls.h; who may be promised
+ * what is in docs/security.md. */
 #pragma once
 #include "base/err.h"
 #include "base/json.h"
 #include "robot/robot.h"
 
+#include <sys/types.h>
+
 /* One row of roles.c. */
 struct role {
     const char *name;      /* "media" */
-    bool network;          /* may make sockets */
-    int64_t memory_bytes;  /* address space; 0: the configured value */
-    int files;             /* open descriptors */
-    int processes;         /* of the user; only below root */
+    bool network;          /* may make internet sockets */
+    int64_t memory_bytes;  /* address space of a process, and what all of them hold; 0: the configured value */
+    int files;             /* open descriptors of a process */
+    int processes;         /* of one worker, threads included */
     int nice;              /* the daemon answers first */
-    const char *const *readable; /* system directories, NULL-terminated */
+    const char *const *readable; /* system files and directories, NULL-terminated */
 };
 extern const struct role roles[]; /* by enum robot_role */
 
-struct jail_limits {
-    int64_t memory_bytes, file_bytes;
-    int cpu_s; /* 0: none */
-    bool require; /* fail rather than go on without a mechanism */
+/* The mechanisms; a kernel, a container or an operator may lack some. */
+enum wall {
+    WALL_USER = 1 << 0,     /* a user of its own, which no other process of the machine has (root) */
+    WALL_USERNS = 1 << 1,   /* not root: a user namespace */
+    WALL_PID = 1 << 2,      /* sees, and outlives, nobody */
+    WALL_IPC = 1 << 3,
+    WALL_NET = 1 << 4,      /* roles without network: not even a loopback */
+    WALL_MOUNT = 1 << 5,    /* a root with nothing but what the role reads, in/ and out/ */
+    WALL_LANDLOCK = 1 << 6,
+    WALL_BROKER = 1 << 7,   /* roles with network: connect() is decided outside (broker.h) */
 };
 
-/* What this kernel has, as notes for people ("Landlock ABI 7"), and whether anything is missing. */
-json_t *jail_probe(bool *complete);
+struct jail_limits {
+    int64_t memory_bytes;  /* see struct role */
+    int64_t file_bytes;    /* largest file */
+    int64_t scratch_bytes; /* all files together */
+    uid_t user;            /* root: first of a range that no account has; 0: there is none */
+    int users;             /* how many */
+    const char *connect_allow; /* private networks that roles with network may reach: http/guard.h */
+    unsigned walls;        /* those that this machine has: walls_probe() */
+};
+#define JAIL_NOBODY 65534
 
-/* dir: the worker's directory with in/ (readable) and out/ (writable); becomes the current directory.
- * Order: group, death signal, limits, directory, user (below root), no_new_privs, Landlock, seccomp. */
-MUST_CHECK int jail_enter(const struct role *role, const char *dir, const struct jail_limits *limits,
+/* The worker's user: its own where there is a range, else nobody; the caller's own when that is not root. */
+uid_t jail_user(const struct jail_limits *limits, int64_t worker);
+
+/* 0 when this kernel has no Landlock. */
+int jail_landlock_abi(void);
+
+/* The current directory is the worker's: in/ (readable) and out/ (writable), which belongs to user already.
+ * Order: group, death signal, limits, user, capabilities, no_new_privs, Landlock, system calls. listener: see calls.h.
+ * Errors: ERR_CONFIG, ERR_IO. */
+MUST_CHECK int jail_enter(const struct role *role, const struct jail_limits *limits, uid_t user, int *listener,
                           struct err *err);

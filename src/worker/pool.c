@@ -375,13 +375,12 @@ int pool_open(struct pool **out, const struct pool_conf *conf, const struct pool
     p->conf = *conf;
     p->events = *events;
     p->next_worker = 1;
-    if (mkdir(conf->scratch, 0755) < 0 && errno != EEXIST) {
+    if (scratch_open(p, err) < 0) {
         free(p);
-        return err_errno(err, "make '%s'", conf->scratch);
+        return -1;
     }
-    empty_dir(conf->scratch, false); /* what an earlier process left */
     for (int role = 0; role < ROLES; role++)
-        p->zygotes[role] = (struct zygote){.pool = p, .role = role, .sock = -1};
+        p->zygotes[role] = (struct zygote){.pool = p, .role = role, .sock = -1, .said = {.fd = -1}};
     for (int role = 0; role < ROLES; role++)
         if (zygote_start(&p->zygotes[role], err) < 0) {
             pool_close(p);
@@ -395,7 +394,8 @@ void pool_close(struct pool *p)
 {
     p->closing = true;
     for (int role = 0; role < ROLES; role++) {
-        pool_close_poll(&p->zygotes[role].poll, &p->zygotes[role].sock); /* it exits, PDEATHSIG does the rest */
+        pool_close_poll(&p->zygotes[role].poll, &p->zygotes[role].sock); /* it exits, and its cells with it */
+        said_close(&p->zygotes[role].said);
         if (p->zygotes[role].process)
             uv_process_kill(p->zygotes[role].process, SIGKILL);
     }

@@ -18,12 +18,15 @@ struct pool_conf {
     uv_loop_t *loop;
     struct blob_store *blobs;
     const char *program_dir; /* where workcell-media and workcell-transfer lie */
-    const char *scratch;     /* directory; emptied at start. Same file system as the blobs, if possible */
+    const char *scratch;     /* directory; emptied at start. Same file system as the blobs, if possible. Absolute */
     int workers[2];          /* by enum robot_role */
     int worker_jobs;
     bool isolate_jobs;       /* every job a fresh process */
     bool require_jail;
     int64_t memory_bytes, file_bytes;
+    int64_t scratch_bytes;   /* of all files of a job */
+    const char *connect_allow; /* private networks that transfer workers may reach: http/guard.h */
+    const char *jail_without;  /* walls that are done without, for tests: walls.h */
     int timeout_s;           /* of a job whose Robot says nothing else */
     const json_t *settings;  /* for robot_settings(); lent */
     int log_level;

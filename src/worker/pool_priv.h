@@ -23,7 +23,7 @@ struct worker {
     enum robot_role role;
     enum worker_state state;
     pid_t pid;
-    int sock, status, killed;
+    int sock, status, killed, over; /* the last three: see `gone` in messages.def */
     uv_poll_t *poll;
     char *dir;
     char *workspace; /* NULL: any */
@@ -56,8 +56,21 @@ struct pool_run {
     struct err failure; /* why it was killed; code 0: by pool_stop or by itself */
 };
 
+/* What the processes of a role write to their stderr: told line by line, bounded and labelled. */
+struct said {
+    uv_poll_t *poll;
+    enum robot_role role;
+    int fd;
+    char line[240];
+    size_t len;
+    bool cut;           /* the rest of this line is left out */
+    int64_t second;     /* lines are counted by the second */
+    int lines, left_out;
+};
+
 struct zygote {
     struct pool *pool;
+    struct said said;
     enum robot_role role;
     uv_process_t *process;
     uv_poll_t *poll;
@@ -68,6 +81,8 @@ struct zygote {
 
 struct pool {
     struct pool_conf conf;
+    int64_t user; /* root: first of the workers' users; 0: there is none */
+    int users;
     struct pool_events events;
     struct zygote zygotes[ROLES];
     struct worker *workers, *courier;
@@ -92,10 +107,19 @@ struct work {
     struct err err;
 };
 
+/* ---- pool_stderr.c ---- */
+/* A pipe: its reading end is watched, the writing end is the caller's. */
+MUST_CHECK int said_open(int *writer, struct said *s, uv_loop_t *loop, enum robot_role role, struct err *err);
+void said_close(struct said *s);
+
+/* ---- pool_scratch.c ---- */
+/* The directory for the workers' directories: ours alone, empty, and no process of an earlier daemon in it. */
+MUST_CHECK int scratch_open(struct pool *p, struct err *err);
+/* Removes everything in it, however deep, and itself if asked. Returns bytes. */
+int64_t empty_dir(const char *path, bool and_itself);
+
 /* ---- pool_workers.c ---- */
 void pool_work(struct pool *p, struct work *w); /* steals w */
-/* Removes everything in it (one level of it at a time), and itself if asked. Returns bytes. */
-int64_t empty_dir(const char *path, bool and_itself);
 void pool_close_poll(uv_poll_t **poll, int *sock);
 MUST_CHECK int zygote_start(struct zygote *z, struct err *err);
 /* A worker of its own (courier) or for anybody's jobs; WORKER_DYING when the zygote could not be asked. */

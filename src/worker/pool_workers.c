@@ -1,4 +1,5 @@
 /* Zygotes and their workers: started, watched, killed, their directories emptied. */
+#include "worker/init.h"
 #include "worker/pool_priv.h"
 
 #include <dirent.h>
@@ -34,36 +35,6 @@ void pool_work(struct pool *p, struct work *w)
 {
     w->blobs = p->conf.blobs;
     uv_queue_work(p->conf.loop, &w->req, work_run, work_after);
-}
-
-/* Remove everything in dir (one level of it at a time), and dir itself if asked. Returns bytes. */
-int64_t empty_dir(const char *path, bool and_itself)
-{
-    DIR *d = opendir(path);
-    struct dirent *e;
-    int64_t bytes = 0;
-
-    if (!d)
-        return 0;
-    while ((e = readdir(d))) {
-        struct stat st;
-
-        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
-            continue;
-        if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-            continue;
-        if (S_ISDIR(st.st_mode)) {
-            AUTO(mem_free) char *below = mem_printf("%s/%s", path, e->d_name);
-
-            bytes += empty_dir(below, true);
-        } else if (unlinkat(dirfd(d), e->d_name, 0) == 0 && st.st_nlink == 1) {
-            bytes += st.st_size; /* a link to a blob frees nothing */
-        }
-    }
-    closedir(d);
-    if (and_itself)
-        rmdir(path);
-    return bytes;
 }
 
 /* ---- zygotes ---- */
@@ -125,7 +96,11 @@ static void on_zygote(uv_poll_t *poll, int status, int events)
             z->deaths = 0;
             z->pool->events.room(z->pool->events.ctx);
             log_debug(&log_ctx, "%s is ready: %s", programs[z->role], notes);
-            if (!jbool(body, "complete", true))
+            if (!jbool(body, "complete", false) && z->pool->conf.require_jail) {
+                log_error(&log_ctx, "--require-jail, and this machine lacks a mechanism for %s: %s", programs[z->role], notes);
+                _exit(1); /* before a byte of anybody's was looked at */
+            }
+            if (!jbool(body, "complete", false))
                 log_warn(&log_ctx, "the jail of %s is not complete: %s", programs[z->role], notes);
             pool_fill_spares(z->pool);
         } else if (type == MSG_SPAWNED && w) {
@@ -138,6 +113,7 @@ static void on_zygote(uv_poll_t *poll, int status, int events)
         } else if (type == MSG_GONE && w) {
             w->status = (int)jint(body, "status", 0);
             w->killed = (int)jint(body, "killed", 0);
+            w->over = (int)jint(body, "over", 0);
             worker_gone(w);
         }
     }
@@ -153,16 +129,17 @@ static void on_zygote_exit(uv_process_t *process, int64_t status, int signal)
     z->process = NULL;
     z->ready = false;
     pool_close_poll(&z->poll, &z->sock);
+    said_close(&z->said);
     if (p->closing)
         return;
     log_error(&log_ctx, "%s ended (status %d, signal %d)%s", programs[z->role], (int)status, signal,
               z->deaths < 5 ? "; starting it again" : "; giving up");
-    /* its workers die with it (PDEATHSIG) */
+    /* its cells die with it */
     for (struct worker *w = p->workers, *next; w; w = next) {
         next = w->next;
         if (w->role == z->role && w->state != WORKER_GONE) {
             if (w->pid > 0)
-                kill(-w->pid, SIGKILL);
+                kill(w->pid, SIGKILL);
             w->status = SIGKILL;
             worker_gone(w);
         }
@@ -171,31 +148,44 @@ static void on_zygote_exit(uv_process_t *process, int64_t status, int signal)
         log_error(&log_ctx, "%s", err.msg);
 }
 
+static char *zygote_settings(const struct pool *p)
+{
+    AUTO(mem_free) char *trial = mem_printf("%s/.trial", p->conf.scratch);
+    AUTO(json_unref) json_t *s = json_pack(
+        "{s:i,s:I,s:I,s:I,s:I,s:i,s:i,s:s,s:s,s:s}", "server", (int)getpid(), "memory", (json_int_t)p->conf.memory_bytes,
+        "file", (json_int_t)p->conf.file_bytes, "scratch_bytes", (json_int_t)p->conf.scratch_bytes, "user",
+        (json_int_t)p->user, "users", p->users, "log_level", p->conf.log_level, "trial", trial, "connect_allow",
+        p->conf.connect_allow ? p->conf.connect_allow : "", "without", p->conf.jail_without ? p->conf.jail_without : "");
+
+    return json_text(s);
+}
+
 int zygote_start(struct zygote *z, struct err *err)
 {
     struct pool *p = z->pool;
-    int pair[2];
-    char memory[32], file[32], level[8];
+    int pair[2], writer = -1;
     AUTO(mem_free) char *path = mem_printf("%s/%s", p->conf.program_dir, programs[z->role]);
+    AUTO(mem_free) char *settings = zygote_settings(p);
 
     if (access(path, X_OK) < 0)
         return err_errno(err, "the worker program '%s'", path);
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+    if (said_open(&writer, &z->said, p->conf.loop, z->role, err) < 0)
+        return -1;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+        close(writer);
         return err_errno(err, "socketpair");
-    snprintf(memory, sizeof memory, "%lld", (long long)p->conf.memory_bytes);
-    snprintf(file, sizeof file, "%lld", (long long)p->conf.file_bytes);
-    snprintf(level, sizeof level, "%d", p->conf.log_level);
+    }
     /* nothing of the server's environment: it may hold secrets */
     /* large buffers in pages of 2 MB: they are filled in a third of the time, and a killed worker gives them back in a
      * twentieth (docs/decisions.md) */
     char *env[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8",         "VIPS_WARNING=0",
                    "MALLOC_ARENA_MAX=2", "HOME=/nonexistent",    "TMPDIR=out",
                    "ASAN_OPTIONS=detect_leaks=0", "GLIBC_TUNABLES=glibc.malloc.hugetlb=1", NULL};
-    char *argv[] = {path, "--zygote", memory, file, p->conf.require_jail ? "1" : "0", level, NULL};
+    char *argv[] = {path, "--zygote", settings, NULL};
     uv_stdio_container_t stdio[4] = {
         {.flags = UV_IGNORE},
         {.flags = UV_IGNORE},
-        {.flags = UV_INHERIT_FD, .data.fd = 2},
+        {.flags = UV_INHERIT_FD, .data.fd = writer},
         {.flags = UV_INHERIT_FD, .data.fd = pair[1]},
     };
     uv_process_options_t options = {.exit_cb = on_zygote_exit, .file = path, .args = argv,
@@ -204,6 +194,7 @@ int zygote_start(struct zygote *z, struct err *err)
     z->process->data = z;
     int rc = uv_spawn(p->conf.loop, z->process, &options);
     close(pair[1]);
+    close(writer);
     if (rc < 0) {
         close(pair[0]);
         uv_close((uv_handle_t *)z->process, close_handle);
@@ -231,7 +222,7 @@ void worker_kill(struct worker *w)
     if (wire_send(w->pool->zygotes[w->role].sock, MSG_KILL,
                   json_pack("{s:I}", "worker", (json_int_t)w->id), -1, &err) < 0 &&
         w->pid > 0)
-        kill(-w->pid, SIGKILL);
+        kill(w->pid, SIGKILL);
 }
 
 void pool_run_free(struct pool_run *run)
@@ -265,7 +256,13 @@ static void why_it_died(struct err *err, const struct worker *w)
 {
     int sig = WIFSIGNALED(w->status) ? WTERMSIG(w->status) : 0;
 
-    if (sig == SIGXFSZ)
+    if (w->over == CELL_OVER_MEMORY)
+        err_set(err, ERR_COMMAND, "the job's processes held more memory than the limit (job_memory_mb)");
+    else if (w->over == CELL_OVER_SCRATCH)
+        err_set(err, ERR_COMMAND, "the job's files were larger than the limit for all of them (job_scratch_size)");
+    else if (w->over == CELL_OVER_FILES)
+        err_set(err, ERR_COMMAND, "the job made more files, or deeper directories, than a job may");
+    else if (sig == SIGXFSZ)
         err_set(err, ERR_COMMAND, "the job wrote a file larger than the limit (job_file_size)");
     else if (sig == SIGXCPU)
         err_set(err, ERR_TIMEOUT, "the job used more processor time than allowed");
@@ -421,7 +418,7 @@ struct worker *worker_spawn(struct pool *p, enum robot_role role, bool courier)
     AUTO(mem_free) char *out = mem_printf("%s/out", w->dir);
     w->next = p->workers;
     p->workers = w;
-    if (mkdir(w->dir, 0755) < 0 || mkdir(in, 0755) < 0 || mkdir(out, 0755) < 0 ||
+    if (mkdir(w->dir, 0700) < 0 || mkdir(in, 0700) < 0 || mkdir(out, 0700) < 0 ||
         socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
         log_error(&log_ctx, "no directory or socket for a worker: %s", strerror(errno));
         w->state = WORKER_DYING;

@@ -1,0 +1,22 @@
+/* broker.h - connections of a worker with a network are made by its init. A worker that a server's answer has taken over
+ * can call connect() with any address; the kernel asks us (seccomp's user notification), and we connect the worker's own
+ * socket to the address as we read it, if http/guard.h allows that one: public addresses, what the operator allows, and
+ * the machine's name servers. There is no moment at which the worker could change it. */
+#pragma once
+#include "base/err.h"
+
+#include <poll.h>
+
+struct broker;
+#define BROKER_POLLS 33 /* most descriptors that it waits for */
+
+/* In the worker: give the listener (closed) of calls_confine() to the init through socket, which is closed, too. */
+MUST_CHECK int broker_hand_over(int socket, int listener, struct err *err);
+
+/* In the init. socket: where the listener will come, owned; -1: there is none, and the other calls do nothing.
+ * allow: a list as for guard_allows(); lent. Reads the name servers of /etc/resolv.conf. */
+struct broker *broker_new(int socket, const char *allow);
+/* What to poll for; returns how many. */
+nfds_t broker_polls(const struct broker *b, struct pollfd *out);
+/* Deal with what poll() said of those n. Does not block. */
+void broker_serve(struct broker *b, const struct pollfd *polled, nfds_t n);
