@@ -264,8 +264,10 @@ static _Noreturn void watch(struct watcher *w)
 
         if (poll(p, n, left_ms < 0 ? 0 : (int)left_ms) < 0 && errno != EINTR)
             end(w);
-        if (p[0].revents)
-            end(w); /* told to, or nobody is there to tell */
+        if (p[0].revents) { /* told to, or nobody is there to tell; what is not read would cost the report */
+            (void)!recv(w->control, &info, sizeof info, MSG_DONTWAIT);
+            end(w);
+        }
         if (p[1].revents) {
             while (read(w->signals, &info, sizeof info) > 0)
                 if (info.ssi_signo == SIGTERM)
@@ -338,7 +340,7 @@ static int build(const struct cell *cell, uid_t outside, gid_t group, struct err
     if (walls & WALL_USERNS && walls_map_user(outside, group, err) < 0)
         return -1;
     if (walls & WALL_MOUNT)
-        return walls_build_root(cell->role, cell->dir, err);
+        return walls_build_root(cell->role, walls, cell->dir, err);
     return chdir(cell->dir) < 0 ? err_errno(err, "enter '%s'", cell->dir) : 0;
 }
 
@@ -349,7 +351,8 @@ static int give_directories(const struct cell *cell, uid_t user, struct err *err
 
     if (geteuid() != 0)
         return 0;
-    if (chown(in, 0, user) < 0 || chmod(in, 0750) < 0 || chown(out, user, user) < 0 || chmod(out, 0700) < 0)
+    if (chown(cell->dir, 0, user) < 0 || chmod(cell->dir, 0710) < 0 || chown(in, 0, user) < 0 || chmod(in, 0750) < 0 ||
+        chown(out, user, user) < 0 || chmod(out, 0700) < 0)
         return err_errno(err, "give a worker its directories");
     return 0;
 }

@@ -94,7 +94,7 @@ static int add_dir(const char *dir, const char *name, int fd, uint64_t attrs, st
     return bind_from(fd, "", to, attrs, err);
 }
 
-static int fill_root(const struct role *role, const char *dir, int in, int out, struct err *err)
+static int fill_root(const struct role *role, unsigned walls, const char *dir, int in, int out, struct err *err)
 {
     const uint64_t data = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 
@@ -106,12 +106,12 @@ static int fill_root(const struct role *role, const char *dir, int in, int out, 
         return -1;
     if (mkdir("proc", 0555) < 0 && errno != EEXIST)
         return err_errno(err, "make /proc in the worker's root");
-    if (mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+    if (mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, walls & WALL_LANDLOCK ? NULL : "subset=pid") < 0)
         return err_errno(err, "mount /proc in the worker's root");
     return 0;
 }
 
-int walls_build_root(const struct role *role, const char *dir, struct err *err)
+int walls_build_root(const struct role *role, unsigned walls, const char *dir, struct err *err)
 {
     AUTO(mem_free) char *in_path = mem_printf("%s/in", dir), *out_path = mem_printf("%s/out", dir);
     AUTO(fd_close) int in = open(in_path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -124,7 +124,7 @@ int walls_build_root(const struct role *role, const char *dir, struct err *err)
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
         mount("workcell", dir, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m,nr_inodes=2k") < 0 || chdir(dir) < 0)
         return err_errno(err, "make a root for the worker");
-    if (fill_root(role, dir, in, out, err) < 0)
+    if (fill_root(role, walls, dir, in, out, err) < 0)
         return -1;
     if (mount_setattr(AT_FDCWD, ".", 0, &read_only, sizeof read_only) < 0 ||
         syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir(dir) < 0)
@@ -182,7 +182,7 @@ static int try_child(const struct role *role, const char *dir, unsigned walls, s
         struct err why = {0};
 
         if ((walls & WALL_USERNS && walls_map_user(user, group, &why) < 0) ||
-            (walls & WALL_MOUNT && walls_build_root(role, dir, &why) < 0)) {
+            (walls & WALL_MOUNT && walls_build_root(role, walls, dir, &why) < 0)) {
             (void)!write(p[1], why.msg, strlen(why.msg));
             _exit(1);
         }

@@ -23,6 +23,6 @@ pid_t walls_clone(int flags);
 /* In the child, for WALL_USERNS: its user and group inside are the caller's outside. */
 MUST_CHECK int walls_map_user(uid_t user, gid_t group, struct err *err);
 /* In the child, for WALL_MOUNT: the new root has the role's paths (read-only), in/ (read-only) and out/ of dir at the
- * same path as outside, /proc of this PID namespace, and nothing else. dir is absolute, without links. Afterwards the
- * current directory is dir. */
-MUST_CHECK int walls_build_root(const struct role *role, const char *dir, struct err *err);
+ * same path as outside, /proc of this PID namespace (without Landlock its processes only), and nothing else. dir is
+ * absolute, without links. Afterwards the current directory is dir. */
+MUST_CHECK int walls_build_root(const struct role *role, unsigned walls, const char *dir, struct err *err);
