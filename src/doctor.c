@@ -88,8 +88,9 @@ static json_t *ask(struct doctor *d, const char *program, const char *flag, cons
 {
     AUTO(mem_free) char *path = mem_printf("%s/%s", d->programs, program);
     char *argv[] = {path, (char *)flag, d->dir, (char *)robot, NULL};
+    AUTO(mem_free) char *without = mem_printf("WORKCELL_JAIL_WITHOUT=%s", d->config->jail_without);
     char *env[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8",  "VIPS_WARNING=0", "MALLOC_ARENA_MAX=2",
-                   "HOME=/nonexistent",  "TMPDIR=out", "ASAN_OPTIONS=detect_leaks=0", NULL};
+                   "HOME=/nonexistent",  "TMPDIR=out", "ASAN_OPTIONS=detect_leaks=0", without, NULL};
     AUTO(mem_free) char *text = input ? json_text(input) : mem_strdup("");
     AUTO(str_done) struct str out = {0};
     int in[2], from[2], status = 0;
