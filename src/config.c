@@ -70,6 +70,7 @@ static const struct setting settings[] = {
     INT(worker_jobs, "100", "Replace a worker after so many jobs.", .min = 1),
     ENUM(isolation, isolations, "worker", "A jail for each worker, or a new one for each job."),
     BOOL(require_jail, "no", "Refuse to start when workers can not be locked in."),
+    STRING(cgroup, "", "Control group (v2) for workers. Empty: the server's own, if delegated; off: none."),
     STRING(jail_without, "", "For tests: do as if the kernel lacked these: landlock,user,userns,pid,ipc,net,mount,broker."),
     INT(job_timeout_s, "600", "Longest time of a job.", .min = 1),
     INT(job_memory_mb, "4096", "Most memory of a job, in MB.", .min = 64),

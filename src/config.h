@@ -25,7 +25,7 @@ struct config {
     int64_t workers_media, workers_transfer, worker_jobs;
     int64_t job_timeout_s, job_memory_mb, job_file_size, job_scratch_size, job_attempts;
     int64_t max_upload_size, max_params_bytes, max_pixels, max_frames, import_max_size;
-    const char *notify_allow, *jail_without;
+    const char *notify_allow, *jail_without, *cgroup;
     int64_t notify_timeout_s;
     int64_t create_rate, max_assemblies, priority_jobs, status_rate, max_status_size, start_wait_ms;
     int64_t cancel_wait_ms, drain_timeout_s;

@@ -259,6 +259,7 @@ int server_start(struct server **out, const struct config *c, int log_level, str
         .job_file_bytes = c->job_file_size,
         .job_scratch_bytes = c->job_scratch_size,
         .connect_allow = s->connect_allow,
+        .cgroup = c->cgroup,
         .jail_without = c->jail_without,
         .job_timeout_s = (int)c->job_timeout_s,
         .log_level = log_level,

@@ -32,6 +32,7 @@ struct conductor_conf {
     bool isolate_jobs, require_jail;
     int64_t job_memory_bytes, job_file_bytes, job_scratch_bytes;
     const char *connect_allow; /* private networks that transfer workers may reach */
+    const char *cgroup;        /* see worker/cgroup.h */
     const char *jail_without;  /* for tests: see worker/pool.h */
     int job_timeout_s, log_level;
     int64_t cancel_wait_us, upload_expiry_us, execution_expiry_us, result_expiry_us, status_expiry_us;

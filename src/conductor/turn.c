@@ -525,6 +525,7 @@ int conductor_start(struct conductor **out, const struct conductor_conf *conf, s
         .file_bytes = conf->job_file_bytes,
         .scratch_bytes = conf->job_scratch_bytes,
         .connect_allow = conf->connect_allow,
+        .cgroup = conf->cgroup,
         .jail_without = conf->jail_without,
         .timeout_s = conf->job_timeout_s,
         .settings = conf->robot_settings,

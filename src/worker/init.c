@@ -1,6 +1,7 @@
 #include "worker/init.h"
 #include "base/clock.h"
 #include "worker/broker.h"
+#include "worker/cgroup.h"
 #include "worker/walls.h"
 
 #include <dirent.h>
@@ -375,6 +376,10 @@ static _Noreturn void be_init(const struct cell *cell, int control, uid_t outsid
     sigprocmask(SIG_SETMASK, &watched, NULL);
     w.user = jail_user(cell->limits, cell->worker);
     int rc = give_directories(cell, w.user, &err);
+    if (rc == 0 && cell->limits->cgroup)
+        rc = cgroup_enter(cell->limits->cgroup, cell->worker,
+                          cell->role->memory_bytes ? cell->role->memory_bytes : cell->limits->memory_bytes,
+                          cell->role->processes, &err);
     if (rc == 0)
         rc = build(cell, outside, group, &err);
     if (rc == 0 && cell->role->network && cell->limits->walls & WALL_BROKER &&

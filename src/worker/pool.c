@@ -1,4 +1,5 @@
 /* Runs: a job is given to a worker, what it says is dealt with in order, and it ends or is stopped. */
+#include "worker/cgroup.h"
 #include "worker/pool_priv.h"
 
 #include <dirent.h>
@@ -6,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+static const struct log log_ctx = {"room", "worker", NULL};
 
 /* ---- runs ---- */
 
@@ -375,10 +378,13 @@ int pool_open(struct pool **out, const struct pool_conf *conf, const struct pool
     p->conf = *conf;
     p->events = *events;
     p->next_worker = 1;
-    if (scratch_open(p, err) < 0) {
+    char note[200];
+    if (scratch_open(p, err) < 0 ||
+        cgroup_open(&p->cgroup, note, sizeof note, conf->cgroup ? conf->cgroup : "", err) < 0) {
         free(p);
         return -1;
     }
+    log_debug(&log_ctx, "%s", note);
     for (int role = 0; role < ROLES; role++)
         p->zygotes[role] = (struct zygote){.pool = p, .role = role, .sock = -1, .said = {.fd = -1}};
     for (int role = 0; role < ROLES; role++)

@@ -81,6 +81,7 @@ struct zygote {
 
 struct pool {
     struct pool_conf conf;
+    char *cgroup; /* see cgroup.h; NULL: none */
     int64_t user; /* root: first of the workers' users; 0: there is none */
     int users;
     struct pool_events events;

@@ -5,6 +5,7 @@
  * sent. How many it killed is the init's own count. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "worker/cgroup.h"
 #include "worker/init.h"
 #include "worker/role.h"
 #include "worker/walls.h"
@@ -114,6 +115,8 @@ static int kill_late(void)
             continue;
         if (c->kill_at_us <= now) {
             kill(c->init, SIGKILL);
+            if (limits.cgroup)
+                cgroup_kill(limits.cgroup, c->worker);
             c->kill_at_us = now + PATIENCE_US;
         }
         if (c->kill_at_us < soonest)
@@ -132,6 +135,8 @@ static void ended(struct child *c, int status)
     if (recv(c->control, &r, sizeof r, MSG_DONTWAIT) != sizeof r)
         r = (struct cell_report){.killed = 1, .status = status};
     close(c->control);
+    if (limits.cgroup && cgroup_remove(limits.cgroup, c->worker) && !r.over)
+        r.over = CELL_OVER_MEMORY;
     send_or_die(MSG_GONE, json_pack("{s:I,s:i,s:i,s:i}", "worker", (json_int_t)c->worker, "status", r.status, "killed",
                                     r.killed, "over", r.over));
 }
@@ -172,7 +177,7 @@ static void take_message(void)
 
 /* ---- start ---- */
 
-/* The one argument: {server, memory, file, scratch_bytes, user, users, log_level, trial, connect_allow, without}. */
+/* The one argument: {server, memory, file, scratch_bytes, user, users, log_level, trial, connect_allow, without, cgroup}. */
 static bool read_settings(const json_t *s)
 {
     limits = (struct jail_limits){.memory_bytes = jint(s, "memory", 0),
@@ -180,7 +185,8 @@ static bool read_settings(const json_t *s)
                                   .scratch_bytes = jint(s, "scratch_bytes", 0),
                                   .user = (uid_t)jint(s, "user", 0),
                                   .users = (int)jint(s, "users", 1),
-                                  .connect_allow = jstr_or(s, "connect_allow", "")};
+                                  .connect_allow = jstr_or(s, "connect_allow", ""),
+                                  .cgroup = jstr(s, "cgroup")};
     log_setup((enum log_level)jint(s, "log_level", LOG_INFO), false);
     return s != NULL;
 }

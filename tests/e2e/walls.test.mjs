@@ -152,3 +152,27 @@ sleep 1\n`, { mode: 0o755 })
   assert.ok(lines.length < 200, `${lines.length} lines`)
   assert.match(log, /more lines of media workers were left out/)
 })
+
+const cgroup2 = fs.readFileSync('/proc/mounts', 'utf8').split('\n').map((l) => l.split(' ')).find(([, , type]) => type === 'cgroup2')?.[1]
+test('where a control group is given, each cell has one below it, and a start ends what is left there', { skip: (!root || !cgroup2) && 'needs root and cgroup v2' }, async (t) => {
+  const group = path.join(cgroup2, `workcell-test-${process.pid}`)
+  fs.mkdirSync(group)
+  const cells = () => fs.readdirSync(group).filter((n) => n.startsWith('cell-'))
+  const procs = (n) => fs.readFileSync(path.join(group, n, 'cgroup.procs'), 'utf8').trim().split('\n').filter(Boolean).map(Number)
+  t.after(async () => {
+    for (const n of [...cells(), 'server', '.'])
+      for (let i = 0; i < 100; i++) try { fs.rmdirSync(path.join(group, n)); break } catch { await sleep(20) } // who was killed is still going
+  })
+  const left = path.join(group, 'cell-99')
+  fs.mkdirSync(left)
+  const stray = spawn('sleep', ['600'])
+  fs.writeFileSync(path.join(left, 'cgroup.procs'), String(stray.pid))
+  const ended = new Promise((r) => stray.on('exit', (_, signal) => r(signal)))
+  const s = await Server.start(t, { args: ['--cgroup', group] })
+  assert.equal(await ended, 'SIGKILL')
+  await long(s)
+  assert.deepEqual(procs('server'), [s.child.pid, ...s.processes().filter((p) => p.ppid === s.child.pid).map((p) => p.pid)])
+  const inside = new Set(cells().flatMap(procs))
+  for (const pid of s.busyWorkers()) assert.ok(inside.has(pid), `${pid} is in a cell's group`)
+  await s.stop()
+})
