@@ -89,6 +89,26 @@ int image_crop(struct image *img, const struct rect *r, struct err *err)
     return 0;
 }
 
+/* Back to the format from before arithmetic: to the nearest value, where a mere cast would cut off. */
+static int to_format(VipsImage *in, VipsImage **out, VipsBandFormat format, VipsInterpretation space)
+{
+    VipsObject *ctx = VIPS_OBJECT(vips_image_new());
+    VipsImage **t = (VipsImage **)vips_object_local_array(ctx, 2), *v = in;
+    int rc = 0;
+
+    if (v->BandFmt != format && vips_band_format_isint(format)) {
+        rc = vips_round(v, &t[0], VIPS_OPERATION_ROUND_RINT, NULL);
+        v = t[0];
+    }
+    if (!rc && v->BandFmt != format) {
+        rc = vips_cast(v, &t[1], format, NULL);
+        v = t[1];
+    }
+    rc = rc || vips_copy(v, out, "interpretation", space, NULL);
+    g_object_unref(ctx);
+    return rc ? -1 : 0;
+}
+
 static int scale_one(VipsImage *in, VipsImage **out, int w, int h, bool linear)
 {
     VipsObject *ctx = VIPS_OBJECT(vips_image_new());
@@ -126,12 +146,7 @@ static int scale_one(VipsImage *in, VipsImage **out, int w, int h, bool linear)
             goto done;
         v = t[5];
     }
-    if (v->BandFmt != format) {
-        if (vips_cast(v, &t[6], format, NULL))
-            goto done;
-        v = t[6];
-    }
-    rc = vips_copy(v, out, "interpretation", space, NULL);
+    rc = to_format(v, out, format, space);
 done:
     g_object_unref(ctx);
     return rc;
@@ -145,15 +160,16 @@ int image_scale(struct image *img, int64_t w, int64_t h, bool linear, struct err
     return 0;
 }
 
-/* fill as libvips wants it for this image: as many numbers as bands. */
+/* ---- where a colour meets pixels ----
+ *
+ * A colour is given in 8 bit sRGB. Whatever draws one has the picture in that space and depth first (is_srgb() holds), so that
+ * ink() is the only place where a colour becomes numbers of a pixel. A picture that was grey becomes so again when it is
+ * written (image_to_space()). */
+
 static VipsArrayDouble *ink(const VipsImage *v, struct color c)
 {
-    double rgba[4] = {c.r, c.g, c.b, c.a};
+    const double rgba[4] = {c.r, c.g, c.b, c.a};
 
-    if (v->Bands <= 2) {
-        rgba[0] = 0.2126 * c.r + 0.7152 * c.g + 0.0722 * c.b;
-        rgba[1] = c.a;
-    }
     return vips_array_double_new(rgba, v->Bands);
 }
 
@@ -172,24 +188,35 @@ int image_pad(struct image *img, int64_t x, int64_t y, int64_t w, int64_t h, str
 {
     if (w == image_width(img) && h == image_height(img))
         return 0;
-    if (fill.a == 0 && image_add_alpha(img, err) < 0)
+    if (image_to_srgb(img, err) < 0 || (fill.a == 0 && image_add_alpha(img, err) < 0))
         return -1;
     IMAGE_EACH(img, "cannot pad", embed_one(in, &now, (int)x, (int)y, (int)w, (int)h, fill));
     return 0;
 }
 
+/* With alpha the colours are weighed by it, or what can't be seen would show at the slanted edges. */
 static int rotate_one(VipsImage *in, VipsImage **out, double degrees, struct color c)
 {
-    VipsArrayDouble *bg = ink(in, c);
-    VipsImage *t = NULL;
-    int rc = vips_similarity(in, &t, "angle", degrees, "background", bg, NULL);
+    VipsObject *ctx = VIPS_OBJECT(vips_image_new());
+    VipsImage **t = (VipsImage **)vips_object_local_array(ctx, 3), *v = in;
+    bool alpha = vips_image_hasalpha(in);
+    VipsArrayDouble *bg = ink(in, alpha && !c.a ? (struct color){0} : c);
+    int rc = 0;
 
+    if (alpha) {
+        rc = vips_premultiply(v, &t[0], NULL);
+        v = t[0];
+    }
+    rc = rc || vips_similarity(v, &t[1], "angle", degrees, "background", bg, NULL);
+    v = t[1];
+    if (!rc && alpha) {
+        rc = vips_unpremultiply(v, &t[2], NULL);
+        v = t[2];
+    }
+    rc = rc || to_format(v, out, in->BandFmt, in->Type);
     vips_area_unref(VIPS_AREA(bg));
-    if (!rc)
-        rc = vips_cast(t, out, in->BandFmt, NULL);
-    if (t)
-        g_object_unref(t);
-    return rc;
+    g_object_unref(ctx);
+    return rc ? -1 : 0;
 }
 
 int image_rotate(struct image *img, double degrees, struct color fill, struct err *err)
@@ -204,7 +231,7 @@ int image_rotate(struct image *img, double degrees, struct color fill, struct er
         IMAGE_EACH(img, "cannot turn", vips_rot(in, &now, (VipsAngle)(turn / 90), NULL));
         return 0;
     }
-    if (fill.a == 0 && image_add_alpha(img, err) < 0)
+    if (image_to_srgb(img, err) < 0 || (fill.a == 0 && image_add_alpha(img, err) < 0))
         return -1;
     IMAGE_EACH(img, "cannot turn", rotate_one(in, &now, turn, fill));
     return 0;
@@ -240,8 +267,7 @@ int image_find_trim(struct rect *out, struct image *img, struct err *err)
 
 static int flatten_one(VipsImage *in, VipsImage **out, struct color c)
 {
-    double rgb[3] = {c.r, c.g, c.b};
-    VipsArrayDouble *bg = vips_array_double_new(rgb, in->Bands > 2 ? 3 : 1);
+    VipsArrayDouble *bg = vips_array_double_new((double[]){c.r, c.g, c.b}, 3);
     int rc = vips_flatten(in, out, "background", bg, NULL);
 
     vips_area_unref(VIPS_AREA(bg));
@@ -252,6 +278,8 @@ int image_flatten(struct image *img, struct color on, struct err *err)
 {
     if (!image_has_alpha(img))
         return 0;
+    if (image_to_srgb(img, err) < 0)
+        return -1;
     IMAGE_EACH(img, "cannot flatten", flatten_one(in, &now, on));
     return 0;
 }
@@ -282,8 +310,7 @@ static int blur_one(VipsImage *in, VipsImage **out, double sigma)
         rc = vips_gaussblur(in, out, sigma, NULL);
     else
         rc = vips_premultiply(in, &t[0], NULL) || vips_gaussblur(t[0], &t[1], sigma, NULL) ||
-             vips_unpremultiply(t[1], &t[2], NULL) || vips_cast(t[2], &t[3], in->BandFmt, NULL) ||
-             vips_copy(t[3], out, "interpretation", in->Type, NULL);
+             vips_unpremultiply(t[1], &t[2], NULL) || to_format(t[2], out, in->BandFmt, in->Type);
     g_object_unref(ctx);
     return rc ? -1 : 0;
 }

@@ -27,7 +27,7 @@ struct image_load {
     struct media_limits limits;
     int64_t frame;   /* 1-based; 0: see all_frames */
     bool all_frames; /* else the first only */
-    bool strict;     /* a truncated file is an error */
+    bool strict;     /* a file of which picture data is missing is an error (media/damage.h) */
     double density;  /* dpi for vector images; 0: 72 */
 };
 
@@ -64,6 +64,7 @@ MUST_CHECK int image_to_srgb(struct image *img, struct err *err);
 /* Decode now. Operations below do it when they must. */
 MUST_CHECK int image_render(struct image *img, struct err *err);
 
+/* 8 bit sRGB. What draws one (pad, rotate, flatten, make_transparent) brings the picture into that space and depth first. */
 struct color {
     uint8_t r, g, b, a; /* a: 0 or 255 */
 };
