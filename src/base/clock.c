@@ -114,3 +114,71 @@ int date_parse(int64_t *out_us, const char *s)
     *out_us = ((int64_t)timegm(&tm) - offset_s) * SECOND_US + fraction_us;
     return 0;
 }
+
+/* "Z", "+02:00", "-0700", "+01"; "" is GMT as well. -1: none of these. */
+static int read_zone(int64_t *seconds, const char *s)
+{
+    int sign = *s == '-' ? -1 : 1, h, m = 0;
+
+    *seconds = 0;
+    if (!*s || !strcmp(s, "Z") || !strcmp(s, "z") || !strcmp(s, "GMT") || !strcmp(s, "UTC"))
+        return 0;
+    if (*s != '+' && *s != '-')
+        return -1;
+    s++;
+    h = number(&s, 2);
+    s += *s == ':';
+    if (*s && (m = number(&s, 2)) < 0)
+        return -1;
+    if (h < 0 || h > 14 || m > 59 || *s)
+        return -1;
+    *seconds = sign * (h * 3600 + m * 60);
+    return 0;
+}
+
+static int days_in(int year, int month)
+{
+    static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+
+    return days[month] + (month == 1 && (year % 4 == 0) && (year % 100 != 0 || year % 400 == 0));
+}
+
+int date_read(int64_t *out_us, const char *s, const char *zone)
+{
+    static const char *const between[] = {":-/", ":-/", " Tt", ":", ":"};
+    static const int digits[] = {4, 2, 2, 2, 2, 2};
+    int v[6] = {0}; /* year, month, day, hour, minute, second */
+    int64_t offset_s;
+    char rest[16];
+    int parts = 0;
+
+    for (; parts < 6; parts++) {
+        if (parts && (!*s || !strchr(between[parts - 1], *s)))
+            break;
+        s += parts > 0;
+        if ((v[parts] = number(&s, digits[parts])) < 0)
+            return -1;
+    }
+    if (parts < 5 || v[0] < 1 || v[1] < 1 || v[1] > 12 || v[2] < 1 || v[2] > days_in(v[0], v[1] - 1) || v[3] > 23 ||
+        v[4] > 59 || v[5] > 59)
+        return -1;
+    if (parts == 6 && (*s == '.' || *s == ',')) /* no fractions in a status */
+        for (s++; isdigit((unsigned char)*s); s++)
+            ;
+    s += strspn(s, " ");
+    size_t n = strcspn(s, " ");
+    if (n >= sizeof rest || s[n + strspn(s + n, " ")])
+        return -1;
+    memcpy(rest, s, n);
+    rest[n] = 0;
+    if (read_zone(&offset_s, rest) < 0)
+        return -1;
+    if (!*rest && zone && read_zone(&offset_s, zone) < 0)
+        offset_s = 0;
+    struct tm tm = {.tm_year = v[0] - 1900, .tm_mon = v[1] - 1, .tm_mday = v[2], .tm_hour = v[3], .tm_min = v[4], .tm_sec = v[5]};
+    int64_t at = (int64_t)timegm(&tm) - offset_s;
+    if (at < INT64_C(-62135596800) || at > INT64_C(253402300799)) /* years 1 to 9999 */
+        return -1;
+    *out_us = at * SECOND_US;
+    return 0;
+}

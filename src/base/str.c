@@ -69,6 +69,50 @@ bool utf8_valid(const char *s, size_t len)
     return true;
 }
 
+static void add_utf8(struct str *b, unsigned c)
+{
+    if (c < 0x80) {
+        str_putc(b, (char)c);
+        return;
+    }
+    if (c >= 0x800)
+        str_putc(b, (char)(0xE0 | c >> 12));
+    str_putc(b, (char)(c >= 0x800 ? 0x80 | (c >> 6 & 0x3F) : 0xC0 | c >> 6));
+    str_putc(b, (char)(0x80 | (c & 0x3F)));
+}
+
+/* Does s, short of its last character, hold non-ASCII that is all valid UTF-8? Then *len is without the rest. */
+static bool cut_utf8(const char *s, size_t *len)
+{
+    bool wide = false;
+    size_t i = 0, n;
+
+    for (; i < *len && (n = utf8_seq((const unsigned char *)s + i, *len - i)); i += n)
+        wide = wide || n > 1;
+    if (!wide || *len - i > 3 || ((unsigned char)s[i] & 0xC0) != 0xC0)
+        return false;
+    *len = i;
+    return true;
+}
+
+char *utf8_from_unknown(const char *s, size_t len)
+{
+    static const uint16_t upper[32] = {
+        /* 0x80 to 0x9F of Windows-1252; five are not assigned */
+        0x20AC, 0x81,   0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0x8D,   0x017D, 0x8F,
+        0x90,   0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x9D,   0x017E, 0x0178};
+    struct str out = {0};
+
+    if (utf8_valid(s, len) || cut_utf8(s, &len))
+        return mem_strndup(s, len);
+    for (size_t i = 0; i < len; i++) {
+        unsigned c = (unsigned char)s[i];
+
+        add_utf8(&out, c >= 0x80 && c < 0xA0 ? upper[c - 0x80] : c);
+    }
+    return str_take(&out);
+}
+
 void str_add_json(struct str *b, const char *text)
 {
     const unsigned char *s = (const unsigned char *)text;

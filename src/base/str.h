@@ -42,3 +42,6 @@ bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 /* Is s valid UTF-8 (no overlong forms, no surrogates)? */
 bool utf8_valid(const char *s, size_t len);
+/* Text whose character set nobody names, as UTF-8: what is valid UTF-8 is that (a last character that was cut in two goes),
+ * anything else is Windows-1252, which has Latin-1 in it. The caller frees. */
+char *utf8_from_unknown(const char *s, size_t len);

@@ -1,10 +1,13 @@
 #include "media/embedded.h"
+#include "base/clock.h"
+#include "base/str.h"
 
 #include <libxml/parser.h>
 #include <libxml/xmlreader.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/param.h>
 
 /* Set unless it is there or the text is empty. Trailing blanks go. */
 static void add_text(json_t *meta, const char *key, const char *s, size_t len)
@@ -13,7 +16,7 @@ static void add_text(json_t *meta, const char *key, const char *s, size_t len)
         len--;
     if (!len || json_object_get(meta, key))
         return;
-    AUTO(mem_free) char *text = mem_strndup(s, len);
+    AUTO(mem_free) char *text = utf8_from_unknown(s, len);
     jset(meta, key, text);
 }
 
@@ -60,10 +63,13 @@ struct entry {
 static bool get_entry(struct entry *e, const struct tiff *t, size_t at)
 {
     static const uint8_t size[] = {0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8};
+    const unsigned utf8 = 129; /* EXIF 3.0: a text like type 2 */
 
     if (at + 12 > t->len)
         return false;
     *e = (struct entry){get16(t, at), get16(t, at + 2), get32(t, at + 4), at + 8};
+    if (e->type == utf8)
+        e->type = 2;
     if (e->type >= sizeof size || !size[e->type])
         return false;
     uint64_t bytes = (uint64_t)e->count * size[e->type];
@@ -95,43 +101,53 @@ static double get_num(const struct tiff *t, const struct entry *e, uint32_t i)
     }
 }
 
-/* "2010:06:30 22:16:06" -> "2010/06/30 22:16:06 GMT" (cameras know no zone: taken as GMT). */
-static void add_exif_date(json_t *meta, const char *key, const char *s, size_t len)
+/* A date or nothing. Cameras that know no zone: taken as GMT. False: it is none. */
+static bool add_date(json_t *meta, const char *key, const char *s, size_t len, const char *zone)
 {
-    int y, mo, d, h, mi, sec;
-    char in[20], out[64];
+    char in[64], out[DATE_LEN + 1];
+    int64_t at;
 
-    if (len < 19)
-        return;
-    memcpy(in, s, 19);
-    in[19] = 0;
-    if (sscanf(in, "%4d%*[:/-]%2d%*[:/-]%2d%*[ T]%2d:%2d:%2d", &y, &mo, &d, &h, &mi, &sec) == 6 &&
-        y > 0) {
-        snprintf(out, sizeof out, "%04d/%02d/%02d %02d:%02d:%02d GMT", y, mo, d, h, mi, sec);
-        add_text(meta, key, out, strlen(out));
-    }
+    len = strnlen(s, len);
+    if (len >= sizeof in)
+        return false;
+    memcpy(in, s, len);
+    in[len] = 0;
+    if (date_read(&at, in, zone) < 0)
+        return false;
+    date_format(out, at);
+    add_text(meta, key, out, strlen(out));
+    return true;
 }
 
-/* UCS-2 little endian, as Windows writes the XP tags. */
+/* UTF-16 little endian, as Windows writes the XP tags. */
 static void add_xp(json_t *meta, const char *key, const struct tiff *t, const struct entry *e)
 {
     AUTO(str_done) struct str b = {0};
 
     for (size_t i = 0; i + 1 < e->count; i += 2) {
-        unsigned c = t->p[e->at + i] | (unsigned)t->p[e->at + i + 1] << 8;
+        const unsigned char *p = t->p + e->at + i;
+        unsigned c = p[0] | (unsigned)p[1] << 8;
 
         if (!c)
             break;
+        if (c >= 0xD800 && c < 0xDC00 && i + 3 < e->count && (p[3] & 0xFC) == 0xDC) {
+            c = 0x10000 + ((c & 0x3FF) << 10 | (unsigned)(p[3] & 3) << 8 | p[2]);
+            i += 2;
+        }
+        if (c >= 0xD800 && c < 0xE000)
+            c = 0xFFFD; /* half a character */
         if (c < 0x80) {
             str_putc(&b, (char)c);
-        } else if (c < 0x800) {
-            str_putc(&b, (char)(0xC0 | c >> 6));
-            str_putc(&b, (char)(0x80 | (c & 63)));
-        } else {
-            str_putc(&b, (char)(0xE0 | c >> 12));
-            str_putc(&b, (char)(0x80 | (c >> 6 & 63)));
-            str_putc(&b, (char)(0x80 | (c & 63)));
+            continue;
         }
+        if (c >= 0x10000) {
+            str_putc(&b, (char)(0xF0 | c >> 18));
+            str_putc(&b, (char)(0x80 | (c >> 12 & 63)));
+        } else if (c >= 0x800) {
+            str_putc(&b, (char)(0xE0 | c >> 12));
+        }
+        str_putc(&b, (char)(c >= 0x800 ? 0x80 | (c >> 6 & 63) : 0xC0 | c >> 6));
+        str_putc(&b, (char)(0x80 | (c & 63)));
     }
     if (b.len)
         add_text(meta, key, b.s, b.len);
@@ -163,8 +179,13 @@ static void add_flash(json_t *meta, unsigned v)
     add_text(meta, "flash", text, strlen(text));
 }
 
+struct moment {
+    const char *text, *zone; /* in the block; NULL: none */
+    size_t text_len, zone_len;
+};
 struct photo {
     double f, aperture, time, iso; /* 0: unknown */
+    struct moment taken, digitised;
 };
 struct gps {
     double lat, lon;
@@ -230,14 +251,22 @@ static void add_photo_tag(json_t *meta, struct photo *ph, const struct tiff *t,
 
     switch (e->tag) {
     case 0x9003:
+    case 0x9004:
         if (e->type == 2) {
-            json_object_del(meta, "date_recorded"); /* better than the digitised date below */
-            add_exif_date(meta, "date_recorded", s, e->count);
+            struct moment *m = e->tag == 0x9003 ? &ph->taken : &ph->digitised;
+
+            m->text = s;
+            m->text_len = e->count;
         }
         break;
-    case 0x9004:
-        if (e->type == 2)
-            add_exif_date(meta, "date_recorded", s, e->count);
+    case 0x9011:
+    case 0x9012:
+        if (e->type == 2) {
+            struct moment *m = e->tag == 0x9011 ? &ph->taken : &ph->digitised;
+
+            m->zone = s;
+            m->zone_len = e->count;
+        }
         break;
     case 0x829A:
         ph->time = v;
@@ -296,6 +325,17 @@ static void add_gps_tag(struct gps *g, const struct tiff *t, const struct entry 
     }
 }
 
+static bool add_moment(json_t *meta, const char *key, const struct moment *m)
+{
+    char zone[16] = "";
+
+    if (m->zone)
+        snprintf(zone, sizeof zone, "%.*s", (int)MIN(m->zone_len, sizeof zone - 1), m->zone);
+    for (size_t n = strlen(zone); n && zone[n - 1] == ' '; n--)
+        zone[n - 1] = 0;
+    return m->text && add_date(meta, key, m->text, m->text_len, zone);
+}
+
 void meta_add_exif(json_t *meta, const void *data, size_t len)
 {
     struct tiff t = {data, len, false};
@@ -331,6 +371,8 @@ void meta_add_exif(json_t *meta, const void *data, size_t len)
                 add_gps_tag(&g, &t, &e);
         }
     }
+    if (!add_moment(meta, "date_recorded", &ph.taken))
+        add_moment(meta, "date_recorded", &ph.digitised);
     double f = ph.f > 0 ? ph.f : ph.aperture;
     if (ph.f > 0)
         add_num(meta, "f_number", ph.f, 10);
@@ -375,7 +417,7 @@ static void add_iim(json_t *meta, const unsigned char *p, size_t len)
                 if (rows[i].set == p[at + 2])
                     add_text(meta, rows[i].key, s, n);
             if (p[at + 2] == 25 && n) {
-                AUTO(mem_free) char *word = mem_strndup(s, n);
+                AUTO(mem_free) char *word = utf8_from_unknown(s, n);
 
                 keywords = keywords ? keywords : json_array();
                 json_array_append_new(keywords, jstring(word));
@@ -459,7 +501,7 @@ static void add_xmp_property(json_t *meta, const xmlNs *ns, const xmlChar *name,
         xmlChar *text = xmlNodeGetContent(value);
 
         if (text)
-            add_exif_date(meta, "date_recorded", (const char *)text, strlen((const char *)text));
+            add_date(meta, "date_recorded", (const char *)text, strlen((const char *)text), NULL);
         xmlFree(text);
     }
 }
