@@ -116,15 +116,6 @@ void file_inherit(struct file *f, const struct job *j, const struct file *from)
         f->extra = json_pack("{s:s}", "import_url", jstr(from->extra, "import_url"));
 }
 
-const char *file_type_of(const char *mime)
-{
-    return !mime                        ? NULL
-           : str_starts(mime, "image/") ? "image"
-           : str_starts(mime, "video/") ? "video"
-           : str_starts(mime, "audio/") ? "audio"
-                                        : NULL;
-}
-
 int64_t robot_cost(const struct robot *r, int64_t bytes)
 {
     int64_t cost = r->price_factor > 0 ? (int64_t)ceil((double)bytes / r->price_factor) : 0;

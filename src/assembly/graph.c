@@ -1,4 +1,5 @@
 #include "assembly/graph.h"
+#include "base/filetype.h"
 
 #include <string.h>
 
@@ -60,28 +61,14 @@ struct job *graph_add_fetch(struct assembly *a, json_t *request, int64_t at_us, 
     return j;
 }
 
-/* An empty file has no contents to judge by: it counts as what its name says, so that a Robot can say that
- * it is empty instead of passing it by. */
-static const char *type_by_name(const char *ext)
-{
-    static const char *const types[][8] = {
-        {"image/", "jpg", "jpeg", "png", "gif", "webp", "tif", "avif"},
-        {"video/", "mp4", "mov", "mkv", "webm", "avi", "mpg", "m4v"},
-        {"audio/", "mp3", "wav", "m4a", "ogg", "flac", "aac", "opus"},
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(types); i++)
-        for (size_t k = 1; k < ARRAY_LEN(types[i]); k++)
-            if (!strcmp(types[i][k], ext))
-                return types[i][0];
-    return "";
-}
-
 static bool takes(const struct step *s, const struct file *f)
 {
-    if (f->size == 0 && robot_accepts(s->robot, type_by_name(f->ext)))
-        return true;
-    return s->force_accept || robot_accepts(s->robot, f->mime ? f->mime : "");
+    /* An empty file has no contents to judge by: it counts as what its name says, so that a Robot can say that
+     * it is empty instead of passing it by. */
+    const char *by_name = f->size == 0 ? filetype_by_ext(f->ext) : NULL;
+
+    return s->force_accept || robot_accepts(s->robot, f->mime ? f->mime : "") ||
+           (by_name && robot_accepts(s->robot, by_name));
 }
 
 static void add_single(struct assembly *a, int step, int use, struct file *f, int64_t at_us,

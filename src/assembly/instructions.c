@@ -56,6 +56,20 @@ static int bad_use(struct err *err, const char *why)
     return err_set(err, ERR_STEP_INVALID_USE, "The `use` of a step is invalid: %s", why);
 }
 
+/* Inputs with roles belong together (robots.md 3.7). A role that the Robot has no use for would be lost in silence. */
+static int take_role(struct step *s, const char *as, struct err *err)
+{
+    size_t len = strlen(as);
+
+    for (const char *p = s->robot->roles; p && *p; p += strcspn(p, "|"), p += *p == '|')
+        if (strcspn(p, "|") == len && !strncmp(p, as, len)) {
+            s->bundle = true;
+            return 0;
+        }
+    return err_set_named(err, ERR_ROBOT_VALIDATION, s->robot->validation_code,
+                         "an input with `as: \"%.100s\"` is not supported by this server's %s", as, s->robot->name);
+}
+
 static int add_use(struct instructions *in, struct step *s, const char *name, const char *as,
                    const char *field, struct err *err)
 {
@@ -70,9 +84,7 @@ static int add_use(struct instructions *in, struct step *s, const char *name, co
         memcpy(grown, s->uses, (size_t)s->use_count * sizeof *grown);
     grown[s->use_count++] = (struct use){from, as, field};
     s->uses = grown;
-    if (*as)
-        s->bundle = true; /* robots.md 3.7: inputs that carry roles belong together */
-    return 0;
+    return *as ? take_role(s, as, err) : 0;
 }
 
 /* A string, {name, as, fields}, or an array of both. */
@@ -86,9 +98,12 @@ static int parse_use_list(struct instructions *in, struct step *s, const json_t 
         return add_use(in, s, json_string_value(v), "", NULL, err);
     if (json_is_object(v)) {
         const char *name = jstr(v, "name");
+        const json_t *as = json_object_get(v, "as");
 
         if (!name)
             return bad_use(err, "an object without a `name`");
+        if (as && !json_is_string(as) && !json_is_null(as))
+            return bad_use(err, "`as` is not a text");
         return add_use(in, s, name, jstr_or(v, "as", ""), jstr(v, "fields"), err);
     }
     if (!json_is_array(v) || nested)
@@ -105,8 +120,10 @@ static int parse_use(struct instructions *in, struct step *s, struct err *err)
 {
     const json_t *v = json_object_get(s->params, "use");
 
-    if (!v || s == &in->steps[STEP_ORIGINAL])
+    if (!v)
         return 0;
+    if (s == &in->steps[STEP_ORIGINAL])
+        return bad_use(err, "/upload/handle has no input");
     if (json_is_object(v) && !json_object_get(v, "name")) {
         const json_t *steps = json_object_get(v, "steps"), *f = json_object_get(v, "fields");
 

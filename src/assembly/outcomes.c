@@ -1,6 +1,7 @@
 /* What jobs say: begun, found out, made, stored, done, failed. */
 #include "assembly/private.h"
 #include "base/clock.h"
+#include "base/filetype.h"
 
 #include <string.h>
 
@@ -90,6 +91,15 @@ static void merge_meta(struct file *f, const json_t *meta)
     }
 }
 
+/* What the status says under `type`. Bytes alone make a picture, a film or a sound of a file, so that steps get it; for a
+ * document to be one, a reader must have opened it (a PDF that is locked has none). */
+static const char *type_of(const char *mime, bool read)
+{
+    const char *kind = filetype_kind(mime);
+
+    return read || !str_starts(mime, "application/") ? kind : NULL;
+}
+
 /* What a probe found out about a file. */
 static void learn(struct assembly *a, struct job *j, const json_t *d, int64_t at_us,
                   struct effects *fx)
@@ -99,7 +109,7 @@ static void learn(struct assembly *a, struct job *j, const json_t *d, int64_t at
 
     if (mime && *mime) {
         file_set_text(&f->mime, mime);
-        file_set_text(&f->type, file_type_of(mime));
+        file_set_text(&f->type, type_of(mime, json_is_object(json_object_get(d, "meta"))));
     }
     if (ext && *ext && !*f->ext)
         file_set_text(&f->ext, ext);
@@ -178,7 +188,7 @@ static void made(struct assembly *a, struct job *j, const json_t *d, int64_t at_
     f->size = jint(d, "size", 0);
     f->md5 = text_or_null(jstr(d, "md5"));
     f->mime = text_or_null(jstr(d, "mime"));
-    f->type = text_or_null(file_type_of(f->mime));
+    f->type = text_or_null(f->mime ? filetype_kind(f->mime) : NULL);
     f->batch = a->in->steps[j->step].batch;
     f->queue_us = j->queue_us;
     f->exec_us = at_us > j->started_us ? at_us - j->started_us : 0;

@@ -19,5 +19,3 @@ char *naming_safe(const char *name);
 char *naming_from_disposition(const char *header);
 /* The last segment of the address's path, decoded; NULL when it is empty. */
 char *naming_from_url(const char *url);
-/* Usual extension, without the dot, of a media type (parameters are ignored); NULL: not known. */
-const char *naming_extension(const char *mime);

@@ -17,6 +17,8 @@ struct image {
     int count;
     int64_t frames_in_file;
     char *path; /* NULL once the pixels are not simply the file's */
+    VipsBlob *bytes; /* what to read instead of the file; NULL: the file */
+    const struct format *how; /* of the file */
     char format[8];
     struct image_load load;
     int orientation;
@@ -26,7 +28,7 @@ struct image {
 int vips_fail(struct err *err, const char *what); /* -1, ERR_COMMAND with libvips' words, which are forgotten */
 
 /* Read a header, or (shrink > 1) begin a decode at a fraction of the size. */
-VipsImage *image_decode(const struct image *img, const char *loader, int page, int n, int shrink, bool sequential);
+VipsImage *image_decode(const struct image *img, int page, int n, int shrink, bool sequential);
 /* The new image replaces the frame; failed: the operation did. */
 int image_put(struct image *img, int i, int failed, VipsImage *now, const char *what, struct err *err);
 

@@ -238,7 +238,7 @@ static int sample(struct image **out, const struct image *img, struct err *err)
         return -1;
     if (img->path && !strcmp(img->format, "jpg") && image_width(img) >= 64 &&
         image_height(img) >= 64 &&
-        (v = image_decode(img, "VipsForeignLoadJpegFile", 0, 1, 8, true))) {
+        (v = image_decode(img, 0, 1, 8, true))) {
         g_object_unref(s->frame[0]);
         s->frame[0] = v;
     }

@@ -1,144 +1,49 @@
 #include "media/mime.h"
+#include "base/filetype.h"
+#include "base/str.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libxml/xmlreader.h>
 #include <magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/param.h>
+#include <sys/stat.h>
+#include <zlib.h>
 
-#define HEAD_LEN 4096 /* enough for every signature below */
+#define HEAD_LEN 4096               /* enough for every signature below */
+#define PROLOGUE_MAX (1024 * 1024)  /* bytes before the root element of an XML file */
+#define SILENCE_MAX (256 * 1024)    /* zero bytes before a sound begins */
+#define TAIL_LEN 2048
 
-/* First row of a type: its preferred extension. First row of an extension: its type. */
-static const struct {
-    const char *mime, *ext;
-} table[] = {
-    {"image/jpeg", "jpg"},
-    {"image/jpeg", "jpeg"},
-    {"image/jpeg", "jpe"},
-    {"image/jpeg", "jfif"},
-    {"image/png", "png"},
-    {"image/gif", "gif"},
-    {"image/webp", "webp"},
-    {"image/tiff", "tif"},
-    {"image/tiff", "tiff"},
-    {"image/avif", "avif"},
-    {"image/heic", "heic"},
-    {"image/heic", "heif"},
-    {"image/jp2", "jp2"},
-    {"image/jp2", "j2k"},
-    {"image/jxl", "jxl"},
-    {"image/svg+xml", "svg"},
-    {"image/bmp", "bmp"},
-    {"image/x-ms-bmp", "bmp"},
-    {"image/vnd.microsoft.icon", "ico"},
-    {"image/x-icon", "ico"},
-    {"image/vnd.adobe.photoshop", "psd"},
-    {"image/x-portable-pixmap", "ppm"},
-    {"image/x-portable-graymap", "pgm"},
-    {"image/x-portable-greymap", "pgm"},
-    {"image/x-portable-bitmap", "pbm"},
-    {"image/x-canon-cr2", "cr2"},
-    {"video/mp4", "mp4"},
-    {"video/x-m4v", "m4v"},
-    {"video/quicktime", "mov"},
-    {"video/webm", "webm"},
-    {"video/x-matroska", "mkv"},
-    {"video/x-msvideo", "avi"},
-    {"video/mpeg", "mpg"},
-    {"video/mpeg", "mpeg"},
-    {"video/MP2T", "ts"},
-    {"video/mp2t", "ts"},
-    {"video/x-flv", "flv"},
-    {"video/x-ms-wmv", "wmv"},
-    {"video/x-ms-asf", "asf"},
-    {"video/ogg", "ogv"},
-    {"video/3gpp", "3gp"},
-    {"video/3gpp2", "3g2"},
-    {"audio/mpeg", "mp3"},
-    {"audio/x-m4a", "m4a"},
-    {"audio/mp4", "m4a"},
-    {"audio/ogg", "ogg"},
-    {"audio/ogg", "oga"},
-    {"audio/opus", "opus"},
-    {"audio/flac", "flac"},
-    {"audio/x-wav", "wav"},
-    {"audio/wav", "wav"},
-    {"audio/vnd.wave", "wav"},
-    {"audio/x-aiff", "aiff"},
-    {"audio/x-aiff", "aif"},
-    {"audio/aac", "aac"},
-    {"audio/x-hx-aac-adts", "aac"},
-    {"audio/x-ms-wma", "wma"},
-    {"audio/amr", "amr"},
-    {"audio/AMR", "amr"},
-    {"audio/midi", "mid"},
-    {"audio/webm", "weba"},
-    {"application/pdf", "pdf"},
-    {"application/postscript", "ps"},
-    {"application/zip", "zip"},
-    {"application/gzip", "gz"},
-    {"application/x-tar", "tar"},
-    {"application/x-bzip2", "bz2"},
-    {"application/x-xz", "xz"},
-    {"application/x-7z-compressed", "7z"},
-    {"application/vnd.rar", "rar"},
-    {"application/x-rar", "rar"},
-    {"application/zstd", "zst"},
-    {"application/vnd.openxmlformats-officedocument.wordprocessingml.document", "docx"},
-    {"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx"},
-    {"application/vnd.openxmlformats-officedocument.presentationml.presentation", "pptx"},
-    {"application/vnd.oasis.opendocument.text", "odt"},
-    {"application/vnd.oasis.opendocument.spreadsheet", "ods"},
-    {"application/vnd.oasis.opendocument.presentation", "odp"},
-    {"application/vnd.oasis.opendocument.graphics", "odg"},
-    {"application/epub+zip", "epub"},
-    {"application/java-archive", "jar"},
-    {"application/msword", "doc"},
-    {"application/vnd.ms-excel", "xls"},
-    {"application/vnd.ms-powerpoint", "ppt"},
-    {"application/rtf", "rtf"},
-    {"text/rtf", "rtf"},
-    {"application/json", "json"},
-    {"application/javascript", "js"},
-    {"text/plain", "txt"},
-    {"text/html", "html"},
-    {"text/html", "htm"},
-    {"text/css", "css"},
-    {"text/csv", "csv"},
-    {"text/xml", "xml"},
-    {"text/markdown", "md"},
-    {"text/vtt", "vtt"},
-    {"application/x-subrip", "srt"},
-    {"application/octet-stream", "bin"},
+/* What is looked at: the file, and its first bytes. */
+struct look {
+    int fd;
+    const unsigned char *b;
+    size_t n;
+    const char *ext; /* of the client's name, without the dot; "" */
 };
 
-const char *mime_ext(const char *mime)
+static bool ext_is(const struct look *l, const char *const list[])
 {
-    for (size_t i = 0; i < ARRAY_LEN(table); i++)
-        if (!strcasecmp(table[i].mime, mime))
-            return table[i].ext;
-    return NULL;
+    for (; *list; list++)
+        if (!strcasecmp(*list, l->ext))
+            return true;
+    return false;
 }
 
-const char *mime_by_ext(const char *ext)
+static size_t read_at(const struct look *l, void *to, size_t len, off_t at)
 {
-    for (size_t i = 0; i < ARRAY_LEN(table); i++)
-        if (!strcasecmp(table[i].ext, ext))
-            return table[i].mime;
-    return NULL;
+    ssize_t n = pread(l->fd, to, len, at);
+
+    return n < 0 ? 0 : (size_t)n;
 }
 
-const char *mime_kind(const char *mime)
-{
-    return !strncasecmp(mime, "image/", 6)   ? "image"
-           : !strncasecmp(mime, "video/", 6) ? "video"
-           : !strncasecmp(mime, "audio/", 6) ? "audio"
-                                             : "";
-}
+/* ---- ISO base media ---- */
 
-/* ISO base media: the brand says which of ten formats it is. libmagic 5.44 misses some. */
+/* The brand says which of ten formats it is. libmagic 5.44 misses some. */
 static const char *iso_brand(const unsigned char *b, size_t n)
 {
     static const struct {
@@ -171,8 +76,285 @@ static const char *iso_brand(const unsigned char *b, size_t n)
     return mif1 ? "image/heic" : NULL;
 }
 
+/* ---- TIFF and what cameras make of it ---- */
+
+static const char *tiff_family(const struct look *l)
+{
+    static const struct {
+        const char *exts[2];
+        const char *mime;
+    } raws[] = {
+        {{"cr2"}, "image/x-canon-cr2"}, {{"dng"}, "image/x-adobe-dng"}, {{"nef"}, "image/x-nikon-nef"},
+        {{"nrw"}, "image/x-nikon-nef"}, {{"arw"}, "image/x-sony-arw"},  {{"sr2"}, "image/x-sony-arw"},
+        {{"pef"}, "image/x-pentax-pef"}, {{"srw"}, "image/x-samsung-srw"}, {{"3fr"}, "image/x-hasselblad-3fr"},
+    };
+    const unsigned char *b = l->b;
+    bool big = *b == 'M';
+
+    if (l->n >= 12 && !memcmp(b + 8, "CR", 2))
+        return "image/x-canon-cr2";
+    /* A raw photograph is a TIFF file whose first picture is a thumbnail. */
+    size_t dir = big ? (size_t)b[4] << 24 | (size_t)b[5] << 16 | (size_t)b[6] << 8 | b[7]
+                     : (size_t)b[7] << 24 | (size_t)b[6] << 16 | (size_t)b[5] << 8 | b[4];
+    if (dir >= 8 && dir + 2 <= l->n) {
+        size_t count = big ? (size_t)b[dir] << 8 | b[dir + 1] : (size_t)b[dir + 1] << 8 | b[dir];
+
+        for (size_t i = 0, at = dir + 2; i < count && at + 12 <= l->n; i++, at += 12)
+            if ((big ? b[at] << 8 | b[at + 1] : b[at + 1] << 8 | b[at]) == 0xC612) /* DNGVersion */
+                return "image/x-adobe-dng";
+    }
+    for (size_t i = 0; i < ARRAY_LEN(raws); i++)
+        if (ext_is(l, raws[i].exts))
+            return raws[i].mime;
+    return "image/tiff";
+}
+
+/* ---- sound ---- */
+
+/* Length of the MPEG audio frame that begins here, 0: none does. */
+static size_t mpeg_frame(const unsigned char *b, size_t n)
+{
+    static const uint16_t rates[2][3][16] = {
+        /* kbit/s; MPEG 1, layers I to III, then MPEG 2 and 2.5 */
+        {{0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448},
+         {0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384},
+         {0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320}},
+        {{0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256},
+         {0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160},
+         {0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160}}};
+    static const unsigned hertz[3] = {44100, 48000, 32000};
+
+    if (n < 4 || b[0] != 0xFF || (b[1] & 0xE0) != 0xE0)
+        return 0;
+    unsigned version = b[1] >> 3 & 3, layer = 4 - (b[1] >> 1 & 3), rate = b[2] >> 4, freq = b[2] >> 2 & 3;
+    if (version == 1 || layer == 4 || rate == 0 || rate == 15 || freq == 3)
+        return 0;
+    unsigned bits = rates[version != 3][layer - 1][rate] * 1000u;
+    unsigned hz = hertz[freq] >> (version == 3 ? 0 : version == 2 ? 1 : 2), pad = b[2] >> 1 & 1;
+    return layer == 1 ? (12 * bits / hz + pad) * 4 : (layer == 3 && version != 3 ? 72 : 144) * bits / hz + pad;
+}
+
+/* Two frames in a row (one, when the file ends before): a single header is found in any noise. */
+static bool is_mpeg_audio(const unsigned char *b, size_t n)
+{
+    size_t len = mpeg_frame(b, n);
+
+    return len && (len + 4 > n || (mpeg_frame(b + len, n - len) && b[len + 1] == b[1]));
+}
+
+static bool is_adts(const unsigned char *b, size_t n)
+{
+    if (n < 7 || b[0] != 0xFF || (b[1] & 0xF6) != 0xF0)
+        return false;
+    size_t len = (size_t)(b[3] & 3) << 11 | (size_t)b[4] << 3 | b[5] >> 5;
+    return len > 7 && (len + 2 > n || (b[len] == 0xFF && (b[len + 1] & 0xF6) == 0xF0));
+}
+
+/* Behind ID3 tags, and behind zeros that some encoders put there, a stream begins: its own first bytes tell. */
+static const char *behind_tags(const struct look *l, bool tagged)
+{
+    unsigned char b[HEAD_LEN];
+    off_t at = 0;
+    size_t n;
+
+    for (int tags = 0; tags < 8 && (n = read_at(l, b, sizeof b, at)) >= 10 && !memcmp(b, "ID3", 3); tags++)
+        at += 10 + ((b[6] & 127) << 21 | (b[7] & 127) << 14 | (b[8] & 127) << 7 | (b[9] & 127)) + (b[5] & 16 ? 10 : 0);
+    for (off_t end = at + SILENCE_MAX; at < end && (n = read_at(l, b, sizeof b, at));) {
+        size_t zeros = 0;
+
+        while (zeros < n && !b[zeros])
+            zeros++;
+        at += (off_t)zeros;
+        if (zeros < n)
+            break;
+    }
+    n = read_at(l, b, sizeof b, at);
+    if (n >= 4 && !memcmp(b, "fLaC", 4))
+        return "audio/flac";
+    if (n >= 4 && !memcmp(b, "OggS", 4))
+        return "audio/ogg";
+    if (is_adts(b, n))
+        return "audio/aac";
+    return tagged || is_mpeg_audio(b, n) ? "audio/mpeg" : NULL;
+}
+
+/* ---- streams of packets ---- */
+
+/* MPEG transport stream: a sync byte at every packet, which is 188 bytes long, or 192 (a time before it: camcorders) or
+ * 204 (a checksum after it). A recording may begin inside a packet. */
+static bool is_transport_stream(const unsigned char *b, size_t n)
+{
+    static const size_t sizes[] = {188, 192, 204};
+    enum { ENOUGH = 5 };
+
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        for (size_t from = 0; from < sizes[i] && from + 4 <= n; from++) {
+            size_t at = from, packets = 0;
+
+            /* sync, and a packet that has a payload or an adaptation field and is not marked as broken */
+            while (at + 4 <= n && b[at] == 0x47 && (b[at + 3] & 0x30) && !(b[at + 1] & 0x80)) {
+                at += sizes[i];
+                packets++;
+            }
+            if (at + 4 > n && (packets >= ENOUGH || (packets >= 2 && n < HEAD_LEN && from <= 4)))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* ---- XML ---- */
+
+struct text {
+    const struct look *look;
+    const uint8_t *data; /* NULL: read the file */
+    size_t at, len;
+};
+
+static int read_text(void *arg, char *to, int want)
+{
+    struct text *t = arg;
+    size_t n = t->at >= t->len ? 0 : MIN((size_t)want, t->len - t->at);
+
+    if (t->data && n)
+        memcpy(to, t->data + t->at, n);
+    else if (n)
+        n = read_at(t->look, to, n, (off_t)t->at);
+    t->at += n;
+    return (int)n;
+}
+
+/* Is the root element <svg>? What stands before it may be long: comments, instructions, a DOCTYPE with entities (none of
+ * which is fetched). libxml2 knows every encoding that XML has. */
+static bool root_is_svg(struct text *t)
+{
+    xmlTextReader *r = xmlReaderForIO(read_text, NULL, t, NULL, NULL,
+                                      XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+    bool yes = false;
+
+    while (r && xmlTextReaderRead(r) == 1)
+        if (xmlTextReaderNodeType(r) == XML_READER_TYPE_ELEMENT) {
+            const xmlChar *name = xmlTextReaderConstLocalName(r);
+
+            yes = name && !strcmp((const char *)name, "svg");
+            break;
+        }
+    xmlFreeTextReader(r);
+    return yes;
+}
+
+/* Could this begin an XML document? *skip: blanks before it, which XML does not allow but people write. */
+static bool looks_like_xml(const unsigned char *b, size_t n, size_t *skip)
+{
+    *skip = 0;
+    if (n >= 4 && (!memcmp(b, "\xFF\xFE<\0", 4) || !memcmp(b, "\xFE\xFF\0<", 4) || !memcmp(b, "<\0?\0", 4) ||
+                   !memcmp(b, "\0<\0?", 4)))
+        return true;
+    if (n >= 3 && !memcmp(b, "\xEF\xBB\xBF", 3)) {
+        b += 3;
+        n -= 3;
+    }
+    while (*skip < n && (b[*skip] == ' ' || b[*skip] == '\t' || b[*skip] == '\r' || b[*skip] == '\n'))
+        ++*skip;
+    return *skip + 1 < n && b[*skip] == '<';
+}
+
+static bool is_svg(const struct look *l)
+{
+    struct text t = {.look = l, .len = PROLOGUE_MAX};
+    size_t skip;
+
+    if (!looks_like_xml(l->b, l->n, &skip))
+        return false;
+    t.at = skip;
+    return root_is_svg(&t);
+}
+
+bool gzip_begins(const void *head, size_t len) { return len > 3 && !memcmp(head, "\x1F\x8B\x08", 3); }
+
+uint8_t *gzip_inflate(size_t *len, int fd, size_t max, bool whole)
+{
+    z_stream z = {0};
+    struct str out = {0};
+    unsigned char in[16 * 1024], buf[64 * 1024];
+    off_t at = 0;
+    int rc = Z_OK;
+
+    if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK)
+        return NULL;
+    while (rc == Z_OK && out.len < max) {
+        if (!z.avail_in) {
+            ssize_t n = pread(fd, in, sizeof in, at);
+
+            if (n <= 0)
+                break;
+            at += n;
+            z.next_in = in;
+            z.avail_in = (unsigned)n;
+        }
+        z.next_out = buf;
+        z.avail_out = sizeof buf;
+        rc = inflate(&z, Z_NO_FLUSH);
+        if (rc == Z_OK || rc == Z_STREAM_END)
+            str_add(&out, buf, MIN(sizeof buf - z.avail_out, max - out.len));
+    }
+    inflateEnd(&z);
+    if (!out.len || (whole && rc != Z_STREAM_END)) {
+        str_done(out);
+        return NULL;
+    }
+    *len = out.len;
+    return (uint8_t *)str_take(&out);
+}
+
+/* A gzipped drawing is one, unless its name says that the packing is what was meant (drawing.svg.gz). */
+static bool is_svgz(const struct look *l)
+{
+    static const char *const packed[] = {"gz", "gzip", "tgz", NULL};
+    AUTO(mem_free) char *data = NULL;
+    struct text t = {.look = l};
+    size_t skip;
+
+    if (!gzip_begins(l->b, l->n) || ext_is(l, packed))
+        return false;
+    data = (char *)gzip_inflate(&t.len, l->fd, PROLOGUE_MAX, false);
+    t.data = (const uint8_t *)data;
+    if (!data || !looks_like_xml(t.data, t.len, &skip))
+        return false;
+    t.at = skip;
+    return root_is_svg(&t);
+}
+
+/* ---- everything ---- */
+
+/* PDF readers take up to 1,024 bytes of something else before the header. A text that only names it has no end of a PDF. */
+static bool is_late_pdf(const struct look *l)
+{
+    size_t n = MIN(l->n, 1024 + 8);
+    const unsigned char *at = memmem(l->b, n, "%PDF-", 5);
+    unsigned char tail[TAIL_LEN];
+    struct stat st;
+
+    if (!at || at + 8 > l->b + l->n || at[5] < '1' || at[5] > '2' || at[6] != '.')
+        return false;
+    if (!memmem(at, l->n - (size_t)(at - l->b), " obj", 4) || fstat(l->fd, &st) < 0)
+        return false;
+    size_t len = read_at(l, tail, sizeof tail, st.st_size > TAIL_LEN ? st.st_size - TAIL_LEN : 0);
+    return memmem(tail, len, "%%EOF", 5) != NULL;
+}
+
+static const char *riff(const unsigned char *b, size_t n)
+{
+    if (n < 16 || (memcmp(b, "RIFF", 4) && memcmp(b, "RF64", 4)))
+        return NULL;
+    return !memcmp(b + 8, "WEBP", 4)   ? "image/webp"
+           : !memcmp(b + 8, "WAVE", 4) ? "audio/x-wav"
+           : !memcmp(b + 8, "AVI ", 4) ? "video/x-msvideo"
+                                       : NULL;
+}
+
 /* Signatures that need no database: most files are one of these, and asking libmagic costs ms. */
-static const char *sniff(const unsigned char *b, size_t n)
+static const char *sniff(const struct look *l)
 {
     static const struct {
         const char *bytes;
@@ -181,48 +363,29 @@ static const char *sniff(const unsigned char *b, size_t n)
     } sigs[] = {
         {"\xFF\xD8\xFF", 3, "image/jpeg"}, {"\x89PNG\r\n\x1A\n", 8, "image/png"},
         {"GIF87a", 6, "image/gif"},        {"GIF89a", 6, "image/gif"},
-        {"II*\0", 4, "image/tiff"},        {"MM\0*", 4, "image/tiff"},
+        {"II+\0\x08", 5, "image/tiff"},    {"MM\0+\0\x08", 6, "image/tiff"},
         {"%PDF-", 5, "application/pdf"},   {"\0\0\0\x0CjP  \r\n\x87\n", 12, "image/jp2"},
-        {"fLaC", 4, "audio/flac"},         {"ID3", 3, "audio/mpeg"},
+        {"\xFF\x4F\xFF\x51", 4, "image/jp2"}, {"fLaC", 4, "audio/flac"},
+        {"caff\0\x01", 6, "audio/x-caf"},
     };
+    const unsigned char *b = l->b;
     const char *mime;
+    size_t n = l->n;
 
-    if (n >= 12 && !memcmp(b, "II*\0", 4) && !memcmp(b + 8, "CR", 2))
-        return "image/x-canon-cr2";
     for (size_t i = 0; i < ARRAY_LEN(sigs); i++)
         if (n >= sigs[i].len && !memcmp(b, sigs[i].bytes, sigs[i].len))
             return sigs[i].mime;
-    if (n >= 16 && !memcmp(b, "RIFF", 4) && !memcmp(b + 8, "WEBP", 4))
-        return "image/webp";
-    if ((mime = iso_brand(b, n)))
+    if (n >= 8 && (!memcmp(b, "II*\0", 4) || !memcmp(b, "MM\0*", 4)))
+        return tiff_family(l);
+    if ((mime = riff(b, n)) || (mime = iso_brand(b, n)))
         return mime;
+    if (n >= 10 && !memcmp(b, "ID3", 3))
+        return behind_tags(l, true);
     if (n >= 64 && !memcmp(b, "OggS", 4)) /* the first packet names the codec */
         return memmem(b, n, "\x80theora", 7) || memmem(b, n, "BBCD", 4) ? "video/ogg" : "audio/ogg";
-    return NULL;
-}
-
-/* Inside a zip the first member's name tells; libmagic says application/zip when the order is odd.
- */
-static const char *zip_family(const char *ext)
-{
-    static const char *const exts[] = {"docx", "xlsx", "pptx", "odt", "ods", "odp", "odg", "epub"};
-
-    for (size_t i = 0; i < ARRAY_LEN(exts); i++)
-        if (!strcasecmp(ext, exts[i]))
-            return mime_by_ext(ext);
-    return NULL;
-}
-
-static bool is_svg(const unsigned char *b, size_t n)
-{
-    return memmem(b, n, "<svg", 4) || memmem(b, n, ":svg", 4);
-}
-
-/* An MPEG audio frame: sync, version, layer III, no reserved rate. */
-static bool is_mp3_frame(const unsigned char *b, size_t n)
-{
-    return n > 4 && b[0] == 0xFF && (b[1] & 0xE6) == 0xE2 && (b[2] & 0xF0) != 0xF0 &&
-           (b[2] & 0x0C) != 0x0C && (b[2] & 0xF0);
+    if (is_svg(l) || is_svgz(l))
+        return "image/svg+xml";
+    return is_transport_stream(b, n) ? "video/mp2t" : NULL;
 }
 
 static int ask_magic(char out[static MIME_LEN], int fd, struct err *err)
@@ -247,44 +410,61 @@ static int ask_magic(char out[static MIME_LEN], int fd, struct err *err)
     }
     const char *mime = magic_descriptor(magic, fd);
     snprintf(out, MIME_LEN, "%s", mime && strchr(mime, '/') ? mime : "application/octet-stream");
+    if (filetype_name(out))
+        snprintf(out, MIME_LEN, "%s", filetype_name(out));
     return 0;
+}
+
+/* The header of a Targa picture, which has no mark: only believed beside the name. */
+static bool may_be_tga(const unsigned char *b, size_t n)
+{
+    return n > 18 && b[1] <= 1 && strchr("\1\2\3\11\12\13", b[2]) && b[2] &&
+           (b[16] == 8 || b[16] == 15 || b[16] == 16 || b[16] == 24 || b[16] == 32);
+}
+
+/* libmagic's answer, where the name or a longer look knows better. NULL: it stands. */
+static const char *second_thoughts(const struct look *l, const char *mime)
+{
+    static const char *const zips[] = {"docx", "xlsx", "pptx", "odt", "ods", "odp", "odg", "epub", NULL};
+    static const char *const texts[] = {"vtt", "srt", "md", "csv", "css", "json", NULL};
+    static const char *const drawing[] = {"svg", NULL}, *const mkv[] = {"mkv", NULL}, *const tga[] = {"tga", NULL};
+    bool unknown = !strcmp(mime, "application/octet-stream");
+    const char *sound;
+
+    if (is_late_pdf(l))
+        return "application/pdf";
+    /* Inside a zip the first member's name tells; libmagic says application/zip when the order is odd. */
+    if (!strcmp(mime, "application/zip") && ext_is(l, zips))
+        return filetype_by_ext(l->ext);
+    if (str_starts(mime, "text/") && ext_is(l, drawing) && memmem(l->b, l->n, "<svg", 4))
+        return "image/svg+xml"; /* broken before its root: called a drawing, to be refused as one */
+    if (!strcmp(mime, "text/plain") && ext_is(l, texts))
+        return filetype_by_ext(l->ext);
+    if (!strcmp(mime, "video/webm") && ext_is(l, mkv))
+        return "video/x-matroska";
+    if (unknown && (sound = behind_tags(l, false)))
+        return sound;
+    return unknown && ext_is(l, tga) && may_be_tga(l->b, l->n) ? "image/x-tga" : NULL;
 }
 
 int mime_detect(char out[static MIME_LEN], const char *path, const char *name, struct err *err)
 {
     AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
-    const char *dot = name ? strrchr(name, '.') : NULL, *ext = dot ? dot + 1 : "", *mime;
+    const char *dot = name ? strrchr(name, '.') : NULL, *mime = NULL;
     unsigned char head[HEAD_LEN];
     ssize_t n;
 
     if (fd < 0 || (n = pread(fd, head, sizeof head, 0)) < 0)
         return err_errno(err, "read '%s'", path);
+    const struct look l = {fd, head, (size_t)n, dot ? dot + 1 : ""};
     if (n == 0)
         mime = "inode/x-empty";
-    else
-        mime = sniff(head, (size_t)n);
-    if (mime) {
-        snprintf(out, MIME_LEN, "%s", mime);
-        return 0;
+    else if (!(mime = sniff(&l))) {
+        if (ask_magic(out, fd, err) < 0)
+            return -1;
+        if (!(mime = second_thoughts(&l, out)))
+            return 0;
     }
-    if (ask_magic(out, fd, err) < 0)
-        return -1;
-    if (!strcmp(out, "application/zip") && zip_family(ext))
-        snprintf(out, MIME_LEN, "%s", zip_family(ext));
-    else if ((!strcmp(out, "text/xml") || !strcmp(out, "application/xml") ||
-              !strcmp(out, "text/plain") || !strcmp(out, "text/html") ||
-              !strcmp(out, "image/svg")) &&
-             is_svg(head, (size_t)n) && (head[0] == '<' || !strcasecmp(ext, "svg")))
-        snprintf(out, MIME_LEN, "image/svg+xml");
-    else if (!strcmp(out, "application/octet-stream") && is_mp3_frame(head, (size_t)n))
-        snprintf(out, MIME_LEN, "audio/mpeg");
-    else if (!strcmp(out, "video/webm") && !strcasecmp(ext, "mkv"))
-        snprintf(out, MIME_LEN, "video/x-matroska");
-    else if (!strcmp(out, "text/plain") &&
-             (!strcasecmp(ext, "vtt") || !strcasecmp(ext, "srt") || !strcasecmp(ext, "md") ||
-              !strcasecmp(ext, "csv") || !strcasecmp(ext, "css") || !strcasecmp(ext, "json")))
-        snprintf(out, MIME_LEN, "%s", mime_by_ext(ext));
-    else if (!strcmp(out, "image/x-ms-bmp"))
-        snprintf(out, MIME_LEN, "image/bmp");
+    snprintf(out, MIME_LEN, "%s", mime);
     return 0;
 }

@@ -1,7 +1,10 @@
-/* mime.h - what a file is, judged by its bytes; the name only decides inside one container family
- * (a zip called .docx). Also the tables between MIME types, kinds and extensions. */
+/* mime.h - what a file is, judged by its bytes. The name is a second witness only where bytes do not decide: inside one
+ * container family (a zip called .docx) and for formats without a signature. Whoever opens a file asks here, and no
+ * library's own guess: the type in the status and the loader that is used can't differ. */
 #pragma once
 #include "base/err.h"
+
+#include <stdint.h>
 
 #define MIME_LEN 128
 
@@ -10,6 +13,9 @@
  * Errors: ERR_IO. Blocks on disk only. */
 MUST_CHECK int mime_detect(char out[static MIME_LEN], const char *path, const char *name,
                            struct err *err);
-const char *mime_kind(const char *mime);  /* "image", "video", "audio" or "" */
-const char *mime_ext(const char *mime);   /* preferred extension, NULL: unknown */
-const char *mime_by_ext(const char *ext); /* any case, without the dot; NULL: unknown */
+
+/* Is it gzipped? */
+bool gzip_begins(const void *head, size_t len);
+/* The contents of the gzipped file fd, at most max bytes of them; whole: more than max, or a broken stream, is no answer
+ * (else what could be had). NULL: not to be had. The caller frees. */
+uint8_t *gzip_inflate(size_t *len, int fd, size_t max, bool whole);

@@ -1,5 +1,7 @@
 #include "media/probe.h"
 #include "base/clock.h"
+#include "base/filetype.h"
+#include "base/str.h"
 #include "media/child.h"
 #include "media/embedded.h"
 
@@ -12,6 +14,13 @@
 
 #define SLOW_PIXELS (1 << 20) /* decoding more than these is worth a word beforehand */
 #define TOOL_OUTPUT_MAX (4 * 1024 * 1024) /* bytes */
+
+static const char *ext_of(const char *mime) { return filetype_ext(mime) ? filetype_ext(mime) : ""; }
+
+static bool is_kind(const char *mime, const char *kind)
+{
+    return filetype_kind(mime) && !strcmp(filetype_kind(mime), kind);
+}
 
 static int as_meta_error(struct err *err)
 {
@@ -29,7 +38,7 @@ static int tell_early(json_t *meta, const struct image *img, const char *mime, c
     if (!want->early || image_width(img) * image_height(img) < SLOW_PIXELS)
         return 0;
     image_meta_header(meta, img);
-    return want->early(want->early_ctx, meta, mime, mime_ext(mime) ? mime_ext(mime) : "", err);
+    return want->early(want->early_ctx, meta, mime, ext_of(mime), err);
 }
 
 static int probe_image(json_t *meta, const char *mime, const char *path, const struct probe_want *want,
@@ -170,8 +179,11 @@ static void add_video(json_t *meta, const json_t *v, const json_t *output_meta)
     set_int(meta, "reference_count", num_of(v, "refs"));
     copy_text(meta, "time_base", v, "time_base");
     copy_text(meta, "encoding_profile", v, "profile");
-    if (num_of(v, "level") > 0)
-        set_int(meta, "encoding_level", num_of(v, "level"));
+    if (num_of(v, "level") > 0) { /* a text in the contract's schema, as profiles are */
+        AUTO(mem_free) char *level = mem_printf("%.0f", num_of(v, "level"));
+
+        jset(meta, "encoding_level", level);
+    }
     set_int(meta, "rotation", rotation);
     copy_text(meta, "colortransfer", v, "color_transfer");
     copy_text(meta, "colorprimaries", v, "color_primaries");
@@ -199,58 +211,115 @@ static void add_audio(json_t *meta, const json_t *a)
     set_int(meta, "audio_bitrate", num_of(a, "bit_rate"));
 }
 
+/* One coordinate of ISO 6709: a sign, then degrees (whole: 2 or 3 digits), degrees and minutes, or all three. */
+static bool read_coordinate(double *out, const char **s, int degree_digits)
+{
+    int sign = **s == '-' ? -1 : 1, whole;
+    char *end;
+    double v;
+
+    if (**s != '+' && **s != '-')
+        return false;
+    whole = (int)strspn(++*s, "0123456789");
+    if (!whole)
+        return false;
+    v = strtod(*s, &end);
+    if (whole == degree_digits + 4)
+        v = floor(v / 10000) + floor(fmod(v, 10000) / 100) / 60 + fmod(v, 100) / 3600;
+    else if (whole == degree_digits + 2)
+        v = floor(v / 100) + fmod(v, 100) / 60;
+    *s = end;
+    *out = sign * v;
+    return true;
+}
+
+static void add_place(json_t *meta, const char *s)
+{
+    double lat, lon;
+
+    if (!json_object_get(meta, "latitude") && read_coordinate(&lat, &s, 2) && read_coordinate(&lon, &s, 3) &&
+        fabs(lat) <= 90 && fabs(lon) <= 180) {
+        set_num(meta, "latitude", lat, 1e6);
+        set_num(meta, "longitude", lon, 1e6);
+    }
+}
+
+/* Rows of one key stand in order of trust. */
 static void add_tags(json_t *meta, const json_t *tags)
 {
+    enum { TEXT, NUMBER, DATE, PLACE };
     static const struct {
         const char *tag, *key;
+        int kind;
     } rows[] = {
-        {"encoder", "encoder"},
-        {"title", "title"},
-        {"description", "description"},
-        {"comment", "comment"},
-        {"album", "album"},
-        {"artist", "artist"},
-        {"album_artist", "band"},
-        {"performer", "performer"},
-        {"genre", "genre"},
-        {"date", "year"},
-        {"year", "year"},
-        {"track", "track"},
-        {"disc", "disc"},
-        {"lyrics", "lyrics"},
-        {"copyright", "copyright"},
-        {"keywords", "keywords"},
-        {"author", "creator"},
-        {"composer", "creator"},
-        {"make", "device_vendor"},
-        {"model", "device_name"},
-        {"com.apple.quicktime.make", "device_vendor"},
-        {"com.apple.quicktime.model", "device_name"},
-        {"com.apple.quicktime.software", "device_software"},
+        {"encoder", "encoder", TEXT},
+        {"title", "title", TEXT},
+        {"com.apple.quicktime.title", "title", TEXT},
+        {"com.apple.quicktime.displayname", "title", TEXT},
+        {"description", "description", TEXT},
+        {"com.apple.quicktime.description", "description", TEXT},
+        {"comment", "comment", TEXT},
+        {"com.apple.quicktime.comment", "comment", TEXT},
+        {"album", "album", TEXT},
+        {"com.apple.quicktime.album", "album", TEXT},
+        {"artist", "artist", TEXT},
+        {"com.apple.quicktime.artist", "artist", TEXT},
+        {"album_artist", "band", TEXT},
+        {"performer", "performer", TEXT},
+        {"genre", "genre", TEXT},
+        {"com.apple.quicktime.genre", "genre", TEXT},
+        {"date", "year", TEXT},
+        {"year", "year", TEXT},
+        {"com.apple.quicktime.year", "year", TEXT},
+        {"track", "track", TEXT},
+        {"disc", "disc", TEXT},
+        {"lyrics", "lyrics", TEXT},
+        {"copyright", "copyright", TEXT},
+        {"com.apple.quicktime.copyright", "copyright", TEXT},
+        {"keywords", "keywords", TEXT},
+        {"com.apple.quicktime.keywords", "keywords", TEXT},
+        {"author", "creator", TEXT},
+        {"composer", "creator", TEXT},
+        {"com.apple.quicktime.author", "creator", TEXT},
+        {"make", "device_vendor", TEXT},
+        {"com.apple.quicktime.make", "device_vendor", TEXT},
+        {"com.android.manufacturer", "device_vendor", TEXT},
+        {"model", "device_name", TEXT},
+        {"com.apple.quicktime.model", "device_name", TEXT},
+        {"com.android.model", "device_name", TEXT},
+        {"com.apple.quicktime.software", "device_software", TEXT},
+        {"com.apple.quicktime.location.name", "location", TEXT},
+        {"TBPM", "beats_per_minute", NUMBER},
+        {"bpm", "beats_per_minute", NUMBER},
+        /* when it was filmed, with the zone; creation_time may be when it was exported */
+        {"com.apple.quicktime.creationdate", "date_recorded", DATE},
+        {"creation_time", "date_recorded", DATE},
+        {"com.apple.quicktime.location.ISO6709", "latitude", PLACE},
+        {"location", "latitude", PLACE},
+        {"location-eng", "latitude", PLACE},
     };
-    const char *key, *s;
+    char date[DATE_LEN + 1];
+    const char *key;
     json_t *v;
     int64_t at;
 
-    json_object_foreach ((json_t *)tags, key, v) {
-        for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-            if (!strcasecmp(rows[i].tag, key) && !json_object_get(meta, rows[i].key))
-                jset(meta, rows[i].key, json_string_value(v));
-        if ((!strcasecmp(key, "TBPM") || !strcasecmp(key, "bpm")) && (s = json_string_value(v)))
-            set_num(meta, "beats_per_minute", strtod(s, NULL), 100);
-        if (!strcasecmp(key, "creation_time") && (s = json_string_value(v)) &&
-            date_parse(&at, s) == 0) {
-            char text[DATE_LEN + 1];
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (json_object_get(meta, rows[i].key))
+            continue;
+        json_object_foreach ((json_t *)tags, key, v) {
+            const char *s = json_string_value(v);
 
-            date_format(text, at);
-            jset(meta, "date_recorded", text);
-        }
-        if (!strcasecmp(key, "location") && (s = json_string_value(v))) {
-            double lat, lon;
-
-            if (sscanf(s, "%lf%lf", &lat, &lon) == 2) {
-                set_num(meta, "latitude", lat, 1e6);
-                set_num(meta, "longitude", lon, 1e6);
+            if (strcasecmp(rows[i].tag, key) != 0 || !s || json_object_get(meta, rows[i].key))
+                continue;
+            if (rows[i].kind == TEXT) {
+                jset(meta, rows[i].key, s);
+            } else if (rows[i].kind == NUMBER) {
+                set_num(meta, rows[i].key, strtod(s, NULL), 100);
+            } else if (rows[i].kind == PLACE) {
+                add_place(meta, s);
+            } else if (date_read(&at, s, NULL) == 0) {
+                date_format(date, at);
+                jset(meta, rows[i].key, date);
             }
         }
     }
@@ -282,6 +351,23 @@ static bool moov_first(const char *path)
     return false;
 }
 
+/* Tags of WAV, AVI and old MP3 files name no character set. ffprobe writes a line for each, so each is judged alone. */
+static char *lines_to_utf8(const char *s)
+{
+    struct str out = {0};
+
+    while (*s) {
+        size_t n = strcspn(s, "\n");
+        AUTO(mem_free) char *line = utf8_from_unknown(s, n);
+
+        str_puts(&out, line);
+        s += n;
+        if (*s)
+            str_putc(&out, *s++);
+    }
+    return str_take(&out);
+}
+
 static int probe_av(json_t *meta, char mime[static MIME_LEN], const char *path,
                     const struct probe_want *want, struct err *err)
 {
@@ -301,7 +387,7 @@ static int probe_av(json_t *meta, char mime[static MIME_LEN], const char *path,
         "-show_format",
         "-show_streams",
         "-of",
-        "json",
+        "json=string_validation=ignore", /* else it puts U+FFFD for what is not UTF-8 */
         "-i",
         url,
         NULL};
@@ -314,7 +400,8 @@ static int probe_av(json_t *meta, char mime[static MIME_LEN], const char *path,
 
     if (child_run(&out, argv, &lim, err) < 0)
         return as_meta_error(err);
-    if (!(j = json_parse(out.s ? out.s : "", out.len, 32, err)))
+    AUTO(mem_free) char *text = lines_to_utf8(out.s ? out.s : "");
+    if (!(j = json_parse(text, strlen(text), 32, err)))
         return err_set(err, ERR_META, "ffprobe's answer is not JSON");
     json_t *lists[3] = {json_array(), json_array(), json_array()};
     json_array_foreach (json_object_get(j, "streams"), i, s) {
@@ -383,9 +470,9 @@ static int probe_av(json_t *meta, char mime[static MIME_LEN], const char *path,
     add_tags(meta, json_object_get(video ? video : audio, "tags"));
 
     /* What is in it decides, not the container's usual use. */
-    if (!video && !strcmp(mime_kind(mime), "video"))
+    if (!video && is_kind(mime, "video"))
         memcpy(mime, "audio", 5);
-    else if (video && !strcmp(mime_kind(mime), "audio"))
+    else if (video && is_kind(mime, "audio"))
         snprintf(mime, MIME_LEN, "%s", !strcmp(mime, "audio/x-m4a") ? "video/mp4" : "video/ogg");
     return 0;
 }
@@ -486,36 +573,12 @@ static int probe_pdf(json_t *meta, const char *path, const struct probe_want *wa
     return 0;
 }
 
-/* Formats that no reader of ours knows still are what they are. */
-static bool readable_image(const char *mime)
-{
-    static const char *const known[] = {"image/jpeg",
-                                        "image/png",
-                                        "image/gif",
-                                        "image/webp",
-                                        "image/tiff",
-                                        "image/avif",
-                                        "image/heic",
-                                        "image/jp2",
-                                        "image/svg+xml",
-                                        "image/x-portable-pixmap",
-                                        "image/x-portable-greymap",
-                                        "image/x-portable-bitmap"};
-
-    for (size_t i = 0; i < ARRAY_LEN(known); i++)
-        if (!strcmp(known[i], mime))
-            return true;
-    return false;
-}
-
 static int probe_kind(json_t *meta, char mime[static MIME_LEN], const char *path,
                       const struct probe_want *want, struct err *err)
 {
-    const char *kind = mime_kind(mime);
-
-    if (!strcmp(kind, "image"))
-        return readable_image(mime) ? probe_image(meta, mime, path, want, err) : 0;
-    if (!strcmp(kind, "video") || !strcmp(kind, "audio")) {
+    if (filetype_is_picture(mime)) /* others that no reader of ours knows still are what they are */
+        return probe_image(meta, mime, path, want, err);
+    if (is_kind(mime, "video") || is_kind(mime, "audio")) {
         if (!strcmp(mime, "audio/midi"))
             return 0;
         if (probe_av(meta, mime, path, want, err) < 0)
@@ -540,7 +603,7 @@ int probe_file(json_t **meta, char mime[static MIME_LEN], char ext_hint[static 1
         return -1;
     if (!json_is_false(want->output_meta))
         rc = probe_kind(m, mime, path, want, err);
-    snprintf(ext_hint, 16, "%s", mime_ext(mime) ? mime_ext(mime) : "");
+    snprintf(ext_hint, 16, "%s", ext_of(mime));
     if (rc < 0)
         return -1;
     /* Texts have no meta at all, not even dates (file-meta.md section 6). */

@@ -1,7 +1,11 @@
 /* Images, over libvips: limits, open, frames, decode. */
 #include "media/image.h"
+#include "base/filetype.h"
 #include "base/str.h"
+#include "media/damage.h"
+#include "media/mime.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <strings.h>
@@ -16,11 +20,32 @@ struct media_limits media_limits(const json_t *settings)
     };
 }
 
+/* A library may name a file by its whole path; where that lies on this machine is nobody's business. */
+static void hide_directories(char *text)
+{
+    char *to = text, *last = NULL;
+
+    for (const char *c = text; *c; c++) {
+        bool begins = *c == '/' && (c == text || strchr(" \"'(:=", c[-1])) && c[1] != '/';
+
+        if (begins)
+            last = to;
+        else if (last && *c == '/')
+            to = last; /* only the part behind the last slash stays */
+        else if (last && strchr(" \"'():;\n", *c))
+            last = NULL;
+        if (!(last && *c == '/'))
+            *to++ = *c;
+    }
+    *to = 0;
+}
+
 int vips_fail(struct err *err, const char *what)
 {
     AUTO(mem_free) char *text = mem_strdup(vips_error_buffer());
 
     vips_error_clear();
+    hide_directories(text);
     for (char *c = text; *c; c++)
         if (*c == '\n')
             *c = c[1] ? ';' : 0;
@@ -55,23 +80,29 @@ int media_init(struct err *err)
 
 /* ---- formats ---- */
 
-static const struct {
-    const char *name, *ext, *loader; /* loader: prefix of vips-loader */
+static const struct format {
+    const char *name, *ext, *mime;
+    const char *loader;    /* libvips' operation; with "_source" behind it for bytes in memory */
     bool alpha, animated, write;
+    bool pages;            /* its loader takes page and n */
+    bool source;           /* always by descriptor: the loader that takes a name walks to it by its whole path */
 } formats[] = {
-    {"jpg", "jpg", "jpegload", false, false, true},
-    {"jpeg", "jpg", "jpegload", false, false, true},
-    {"png", "png", "pngload", true, false, true},
-    {"webp", "webp", "webpload", true, true, true},
-    {"gif", "gif", "gifload", true, true, true},
-    {"tif", "tif", "tiffload", true, false, true},
-    {"tiff", "tif", "tiffload", true, false, true},
-    {"heic", "heic", "heifload", true, false, true},
-    {"avif", "avif", "heifload", true, false, true},
-    {"heif", "heic", "heifload", true, false, true},
-    {"jp2", "jp2", "jp2kload", true, false, true},
-    {"svg", "svg", "svgload", true, false, false},
-    {"ppm", "ppm", "ppmload", false, false, false},
+    {"jpg", "jpg", "image/jpeg", "jpegload", .write = true},
+    {"jpeg", "jpg", "image/jpeg", "jpegload", .write = true},
+    {"png", "png", "image/png", "pngload", .alpha = true, .write = true},
+    {"webp", "webp", "image/webp", "webpload", .alpha = true, .animated = true, .write = true, .pages = true},
+    {"gif", "gif", "image/gif", "gifload", .alpha = true, .animated = true, .write = true, .pages = true},
+    {"tif", "tif", "image/tiff", "tiffload", .alpha = true, .write = true, .pages = true},
+    {"tiff", "tif", "image/tiff", "tiffload", .alpha = true, .write = true, .pages = true},
+    /* No pages: to name one, even the first, would switch off libvips' choice of the file's primary picture. */
+    {"heic", "heic", "image/heic", "heifload", .alpha = true, .write = true},
+    {"avif", "avif", "image/avif", "heifload", .alpha = true, .write = true},
+    {"heif", "heic", "image/heic", "heifload", .alpha = true, .write = true},
+    {"jp2", "jp2", "image/jp2", "jp2kload", .alpha = true, .write = true},
+    {"svg", "svg", "image/svg+xml", "svgload", .alpha = true, .source = true},
+    {"ppm", "ppm", "image/x-portable-pixmap", "ppmload"},
+    {"pgm", "ppm", "image/x-portable-greymap", "ppmload"},
+    {"pbm", "ppm", "image/x-portable-bitmap", "ppmload"},
 };
 
 static int format_row(const char *name)
@@ -95,38 +126,83 @@ const char *image_canonical(const char *f)
 
 /* ---- open ---- */
 
-/* The loader for path's bytes, as a class name ("VipsForeignLoadJpegFile"). */
-static int find_loader(const char **out, const char *path, struct err *err)
+#define SVG_MAX (64 * 1024 * 1024) /* bytes of a gzipped drawing, unpacked */
+
+/* How to read the file at path: its type decides, told by its bytes, and never what libvips would make of them. */
+static int find_format(struct image *img, const char *path, struct err *err)
 {
-    *out = vips_foreign_find_load(path);
-    return *out ? 0 : vips_fail(err, "not an image that can be read");
+    char mime[MIME_LEN];
+
+    if (mime_detect(mime, path, NULL, err) < 0)
+        return -1;
+    for (size_t i = 0; i < ARRAY_LEN(formats) && !img->how; i++)
+        if (!strcmp(formats[i].mime, mime))
+            img->how = &formats[i];
+    if (!img->how)
+        return err_set(err, ERR_COMMAND, "not an image that can be read: its type is %s", mime);
+    snprintf(img->format, sizeof img->format, "%s", img->how->ext);
+    return 0;
+}
+
+/* What must be read otherwise than as it lies there. */
+static int prepare(struct image *img, const char *path, struct err *err)
+{
+    AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    uint8_t head[4], *data = NULL;
+    size_t len;
+
+    if (fd < 0)
+        return err_errno(err, "'%s'", path);
+    if (!strcmp(img->format, "png"))
+        data = damage_mend_png(&len, fd);
+    else if (!strcmp(img->format, "svg") && pread(fd, head, sizeof head, 0) == sizeof head &&
+             gzip_begins(head, sizeof head) && !(data = gzip_inflate(&len, fd, SVG_MAX, true)))
+        return err_set(err, ERR_COMMAND, "a gzipped drawing that is broken or larger than %d bytes", SVG_MAX);
+    if (data)
+        img->bytes = vips_blob_new((VipsCallbackFn)vips_area_free_cb, data, len);
+    return 0;
+}
+
+static int set_input(VipsObject *op, const struct image *img)
+{
+    VipsSource *source;
+    int rc;
+
+    if (!img->bytes && !img->how->source)
+        return vips_object_set(op, "filename", img->path, NULL);
+    source = img->bytes ? vips_source_new_from_blob(img->bytes) : vips_source_new_from_file(img->path);
+    if (!source)
+        return -1;
+    rc = vips_object_set(op, "source", source, NULL);
+    g_object_unref(source);
+    return rc;
 }
 
 /* Read a header, or (shrink > 1) begin a decode at a fraction of the size. */
-VipsImage *image_decode(const struct image *img, const char *loader, int page, int n, int shrink,
-                       bool sequential)
+VipsImage *image_decode(const struct image *img, int page, int n, int shrink, bool sequential)
 {
-    char options[200];
+    char options[200], loader[40];
     struct str o = {0};
 
     str_addf(&o, "access=%s,fail-on=%s", sequential ? "sequential" : "random",
              img->load.strict ? "truncated" : "none");
-    if (strcasestr(loader, "gif") || strstr(loader, "Webp") || strstr(loader, "Tiff") ||
-        strstr(loader, "Heif"))
+    if (img->how->pages)
         str_addf(&o, ",page=%d,n=%d", page, n);
     if (shrink > 1)
         str_addf(&o, ",shrink=%d", shrink);
-    if (strstr(loader, "Svg") && img->load.density > 0)
+    if (img->how->source && img->load.density > 0)
         str_addf(&o, ",dpi=%g", img->load.density);
     snprintf(options, sizeof options, "[%s]", o.s);
     str_done(o);
+    snprintf(loader, sizeof loader, "%s%s", img->how->loader,
+             img->bytes || img->how->source ? "_source" : "");
 
     /* vips_image_new_from_file() would split "[...]" off the name: run the loader itself. */
     VipsOperation *op = vips_operation_new(loader);
     VipsImage *result = NULL;
     if (!op)
         return NULL;
-    if (vips_object_set(VIPS_OBJECT(op), "filename", img->path, NULL) ||
+    if (set_input(VIPS_OBJECT(op), img) ||
         vips_object_set_from_string(VIPS_OBJECT(op), options) || vips_cache_operation_buildp(&op)) {
         vips_object_unref_outputs(VIPS_OBJECT(op));
         g_object_unref(op);
@@ -187,10 +263,21 @@ static int split_frames(struct image *img, int n, struct err *err)
     return 0;
 }
 
+/* Without its end marker a JPEG counts as cut off for libvips, though all of the picture may be there. If it is, it is read
+ * again without that scruple. NULL: it ends as it should, or really is cut off. */
+static VipsImage *unended_jpeg(struct image *img)
+{
+    AUTO(fd_close) int fd = open(img->path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0 || !damage_jpeg_only_lacks_its_end(fd))
+        return NULL;
+    img->load.strict = false;
+    return image_decode(img, 0, 1, 1, true);
+}
+
 int image_open(struct image **out, const char *path, const struct image_load *how, struct err *err)
 {
     AUTO(image_free) struct image *img = NULL;
-    const char *loader, *name;
     struct stat st;
     VipsImage *v;
 
@@ -200,21 +287,17 @@ int image_open(struct image **out, const char *path, const struct image_load *ho
         return err_errno(err, "'%s'", path);
     if (st.st_size == 0)
         return err_set(err, ERR_INPUT, "the file is empty");
-    if (find_loader(&loader, path, err) < 0)
-        return -1;
     img = mem_zalloc(sizeof *img);
     img->path = mem_strdup(path);
     img->load = *how;
-    if (!(v = image_decode(img, loader, 0, 1, 1, true)))
+    if (find_format(img, path, err) < 0 || prepare(img, path, err) < 0)
+        return -1;
+    if (!(v = image_decode(img, 0, 1, 1, true)))
         return vips_fail(err, "cannot read the image");
     set_frames(img, v);
 
     img->frames_in_file = vips_image_get_n_pages(v);
     img->orientation = vips_image_get_orientation(v);
-    if (vips_image_get_string(v, "vips-loader", &name) == 0)
-        for (size_t i = 0; i < ARRAY_LEN(formats) && !img->format[0]; i++)
-            if (str_starts(name, formats[i].loader))
-                snprintf(img->format, sizeof img->format, "%s", formats[i].ext);
     if (!strcmp(img->format, "heic")) {
         const char *codec;
 
@@ -228,6 +311,10 @@ int image_open(struct image **out, const char *path, const struct image_load *ho
     if (check_limits(v, how->all_frames && img->animated ? img->frames_in_file : 1, &how->limits,
                      err) < 0)
         return -1;
+    if (how->strict && !strcmp(img->format, "jpg") && (v = unended_jpeg(img))) {
+        g_object_unref(img->frame[0]);
+        img->frame[0] = v;
+    }
 
     if (how->frame > img->frames_in_file && how->frame > 1)
         return err_set(err, ERR_COMMAND,
@@ -236,7 +323,7 @@ int image_open(struct image **out, const char *path, const struct image_load *ho
     if (how->frame > 1 || (how->all_frames && img->animated && img->frames_in_file > 1)) {
         int n = how->frame ? 1 : (int)img->frames_in_file;
 
-        v = image_decode(img, loader, how->frame ? (int)how->frame - 1 : 0, n, 1, true);
+        v = image_decode(img, how->frame ? (int)how->frame - 1 : 0, n, 1, true);
         if (!v)
             return vips_fail(err, "cannot read the image");
         if (check_limits(v, n, &how->limits, err) < 0) {
@@ -259,6 +346,8 @@ void image_free(struct image *img)
     for (int i = 0; i < img->count; i++)
         if (img->frame[i])
             g_object_unref(img->frame[i]);
+    if (img->bytes)
+        vips_area_unref(VIPS_AREA(img->bytes));
     free(img->frame);
     free(img->path);
     free(img);
@@ -315,7 +404,7 @@ int image_shrink_on_load(struct image *img, int64_t w, int64_t h, struct err *er
         shrink /= 2;
     if (shrink == 1)
         return 0;
-    VipsImage *v = image_decode(img, "VipsForeignLoadJpegFile", 0, 1, shrink, true);
+    VipsImage *v = image_decode(img, 0, 1, shrink, true);
     if (!v)
         return vips_fail(err, "cannot read the image");
     g_object_unref(img->frame[0]);
@@ -379,6 +468,7 @@ int image_copy(struct image **out, const struct image *img, struct err *err)
 
     *c = *img;
     c->path = NULL;
+    c->bytes = NULL;
     c->frame = mem_zalloc((size_t)img->count * sizeof *c->frame);
     for (int i = 0; i < img->count; i++) {
         c->frame[i] = img->frame[i];

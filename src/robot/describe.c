@@ -1,4 +1,7 @@
 #include "robot/robot.h"
+#include "base/str.h"
+
+#include <string.h>
 
 static json_t *describe_option(const struct option *o)
 {
@@ -36,7 +39,9 @@ json_t *robots_describe(void)
         json_t *d = json_pack("{s:s,s:s,s:b,s:b,s:o,s:o}", "name", (*r)->name, "summary",
                               (*r)->summary, "no_input", (*r)->no_input, "export", (*r)->is_store,
                               "options", options, "not_built", refused);
-        jset(d, "accepts", (*r)->accepts);
+        if ((*r)->accepts)
+            json_object_set_new(d, "accepts", json_stringn((*r)->accepts, strlen((*r)->accepts) -
+                                                                              str_ends((*r)->accepts, "|")));
         json_array_append_new(all, d);
     }
     return all;

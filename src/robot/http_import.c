@@ -1,4 +1,5 @@
 /* /http/import: fetch files from web addresses. */
+#include "base/filetype.h"
 #include "base/str.h"
 #include "robot/robot.h"
 
@@ -38,6 +39,8 @@ static const struct option options[] = {
              .help = "Bytes to fetch: \"0-99\", \"-100\" (the last 100), or a list; several are "
                      "written at their own offsets into one file."),
     OPT_UNSUPPORTED("return_file_stubs", .def_str = "false"),
+    OPT_UNSUPPORTED("bucket"),
+    OPT_UNSUPPORTED("force_original_id"),
     OPT_END,
 };
 
@@ -356,7 +359,7 @@ static int open_file(struct download *d, struct err *err)
         d->name = naming_safe(raw ? raw : "");
     }
     const char *dot = strrchr(d->name, '.');
-    const char *known = mime ? naming_extension(mime) : NULL;
+    const char *known = mime ? filetype_ext(mime) : NULL;
     if ((!dot || dot == d->name || !dot[1]) && known && !d->force_name) {
         AUTO(mem_free)
         char *longer =

@@ -1,7 +1,7 @@
 /* /image/facedetect: find faces; report them or cut them out. */
+#include "base/filetype.h"
 #include "base/str.h"
 #include "media/faces.h"
-#include "media/mime.h"
 #include "media/vips.h"
 #include "robot/robot.h"
 
@@ -195,7 +195,7 @@ static int emit_crop(struct robot_job *job, const struct image *img, const struc
 
     save.format = image_can_write(format) ? format : "png";
     const char *ext = image_canonical(save.format);
-    const char *own = mime_by_ext(in->ext), *mime = mime_by_ext(ext);
+    const char *own = filetype_by_ext(in->ext), *mime = filetype_by_ext(ext);
     bool keep_ext = own && !strcmp(own, mime) && o->format == FACE_PRESERVE;
     if (keep_ext)
         ext = in->ext;
@@ -267,7 +267,7 @@ const struct robot robot_image_facedetect = {
     .name = "/image/facedetect",
     .summary = "Find faces",
     .validation_code = "IMAGE_FACEDETECT_VALIDATION",
-    .accepts = "image/",
+    .accepts = filetype_pictures,
     .role = ROLE_MEDIA,
     .passes_input = true,
     .price_factor = 1,

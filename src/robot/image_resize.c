@@ -1,7 +1,7 @@
 /* /image/resize: scale, crop, turn, recolour and convert one image. */
+#include "base/filetype.h"
 #include "base/str.h"
 #include "media/fit.h"
-#include "media/mime.h"
 #include "media/vips.h"
 #include "robot/robot.h"
 
@@ -645,7 +645,7 @@ static int emit(struct robot_job *job, struct image *img, const char *format, bo
                 const struct resize_opts *o, struct err *err)
 {
     const struct robot_input *in = robot_input(job, 0);
-    const char *own = mime_by_ext(in->ext), *mime = mime_by_ext(format);
+    const char *own = filetype_by_ext(in->ext), *mime = filetype_by_ext(format);
     bool keep_ext = as_input && own && !strcmp(own, mime);
     const char *ext = keep_ext ? in->ext : o->format == FORMAT_TIFF ? "tiff" : format;
     const char *path = robot_out_path(job, ext);
@@ -719,7 +719,7 @@ const struct robot robot_image_resize = {
     .name = "/image/resize",
     .summary = "Resize, convert and recolour images",
     .validation_code = "IMAGE_RESIZE_VALIDATION",
-    .accepts = "image/",
+    .accepts = filetype_pictures,
     .role = ROLE_MEDIA,
     .price_factor = 1,
     .opts_size = sizeof(struct resize_opts),

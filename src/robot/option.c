@@ -10,6 +10,9 @@
 static const char *const shared[] = {"robot",        "use",         "result",        "queue",
                                      "output_meta",  "force_accept", "ignore_errors", "interpolate"};
 
+/* Of every Robot in the contract's newest schema, and not built. */
+static const struct option shared_unbuilt[] = {OPT_UNSUPPORTED("user_meta", .def_str = "{}"), OPT_END};
+
 static bool is_shared(const char *name)
 {
     for (size_t i = 0; i < ARRAY_LEN(shared); i++)
@@ -184,6 +187,8 @@ int options_fill(void *opts, struct arena *a, const struct option *table, const 
             continue;
         while (o->type != OPT_TYPE_END && strcmp(o->name, key))
             o++;
+        if (o->type == OPT_TYPE_END && !strcmp(shared_unbuilt[0].name, key))
+            o = shared_unbuilt;
         if (o->type == OPT_TYPE_END)
             return err_set(err, ERR_ROBOT_VALIDATION, "unknown parameter '%.100s'", key);
         if (o->unsupported && !asks_for_nothing(o, v, step))

@@ -32,7 +32,7 @@ struct robot_input {
     const char *id;
     const char *path; /* read-only file */
     const char *name, *basename, *ext, *mime; /* mime may be "" */
-    const char *type; /* "image", "video", "audio" or "" */
+    const char *type; /* as in the status: "image", "pdf"... (base/filetype.h) or "" */
     const char *md5;
     const char *as;   /* label from use[].as or "" */
     int64_t size;     /* bytes */
@@ -56,6 +56,7 @@ struct robot {
     const char *summary;
     const char *validation_code; /* "IMAGE_RESIZE_VALIDATION" */
     const char *accepts; /* "image/" prefix of the mime types, several separated by '|'; NULL: any */
+    const char *roles;   /* what `as` of an input may say, several separated by '|'; NULL: nothing */
     enum robot_role role;
     bool no_input; /* imports: runs once without `use` */
     bool is_store; /* passes its input on with a new url; never listed in results itself */

@@ -201,6 +201,18 @@ static int send_early(void *ctx, const json_t *meta, const char *mime, const cha
                        err);
 }
 
+/* The probe failed for good, but what the file is was told from its first bytes: who ignores the error goes on with that.
+ * Never before another try, whose first output would then count as given. */
+static int tell_type(struct robot_job *job, int input, const struct probe_result *found, struct err *err)
+{
+    struct err lost;
+
+    if ((err->code == ERR_META || err->code == ERR_TIMEOUT) && found->mime[0])
+        (void)!send_output(job, "same",
+                           json_pack("{s:i,s:s,s:s}", "input", input, "mime", found->mime, "ext", found->ext), &lost);
+    return -1;
+}
+
 /* /upload/handle is the probe itself: the file stays what it is, and its record learns. */
 static int run_probe(struct robot_job *job, struct err *err)
 {
@@ -210,7 +222,7 @@ static int run_probe(struct robot_job *job, struct err *err)
 
     for (int i = 0; i < job->input_count; i++) {
         if (probe(&found, job, job->inputs[i].path, job->inputs[i].name, how, err) < 0)
-            return -1;
+            return tell_type(job, i, &found, err);
         if (json_is_false(json_object_get(job->params, "output_meta")))
             json_object_clear(found.meta);
         if (send_output(job, "same",

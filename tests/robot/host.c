@@ -1,4 +1,5 @@
 #include "host.h"
+#include "base/filetype.h"
 #include "media/mime.h"
 #include "media/probe.h"
 
@@ -86,7 +87,7 @@ void host_add_input(struct robot_job *j, const char *path)
             arena_printf(j->arena, "%.*s", (int)(dot ? dot - name : (ptrdiff_t)strlen(name)), name),
         .ext = arena_strdup(j->arena, dot ? dot + 1 : ""),
         .mime = arena_strdup(j->arena, mime),
-        .type = mime_kind(mime),
+        .type = filetype_kind(mime) ? filetype_kind(mime) : "",
         .md5 = "",
         .as = "",
         .size = st.st_size,

@@ -1,5 +1,6 @@
 #include "../unit/unit.h"
 #include "base/clock.h"
+#include "base/filetype.h"
 #include "media/child.h"
 #include "media/embedded.h"
 #include "media/probe.h"
@@ -209,9 +210,9 @@ static void types_are_told_by_the_bytes(void **state)
             fail_msg("%s: %s", rows[i].name, mime);
         assert_int_equal(json_object_size(m), 0);
     }
-    assert_string_equal(mime_by_ext("JPEG"), "image/jpeg");
-    assert_string_equal(mime_ext("image/tiff"), "tif");
-    assert_string_equal(mime_kind("application/pdf"), "");
+    assert_string_equal(filetype_by_ext("JPEG"), "image/jpeg");
+    assert_string_equal(filetype_ext("image/tiff"), "tif");
+    assert_string_equal(filetype_kind("application/pdf"), "pdf");
 }
 
 static const char *make_av(struct robot_job *j, const char *name, const char *const *args)
@@ -274,14 +275,14 @@ static void video_and_audio_are_probed(void **state)
                                         "-strict", "-2",    NULL};
     for (size_t i = 0; i < ARRAY_LEN(types); i++) {
         AUTO(json_unref) json_t *x = probe_ok(make_av(j, types[i], plain), NULL);
-        assert_string_equal(mime_kind(mime), "audio");
+        assert_string_equal(filetype_kind(mime), "audio");
         assert_int_equal(jint(x, "audio_channels", 0), 1);
     }
     static const char *const webm[] = {"-f", "lavfi", "-i", "testsrc=s=160x120:d=1", NULL};
     static const char *const vids[] = {"a.webm", "a.mkv", "a.avi", "a.mov"};
     for (size_t i = 0; i < ARRAY_LEN(vids); i++) {
         AUTO(json_unref) json_t *x = probe_ok(make_av(j, vids[i], webm), NULL);
-        assert_string_equal(mime_kind(mime), "video");
+        assert_string_equal(filetype_kind(mime), "video");
         assert_int_equal(jint(x, "height", 0), 120);
     }
 }

@@ -163,15 +163,6 @@ static void the_last_path_segment_is_a_name(void **state)
     CHECK_ROWS(naming_from_url, rows);
 }
 
-static void media_types_have_extensions(void **state)
-{
-    (void)state;
-    assert_string_equal(naming_extension("image/jpeg"), "jpg");
-    assert_string_equal(naming_extension("Text/HTML; charset=utf-8"), "html");
-    assert_null(naming_extension("application/octet-stream"));
-    assert_null(naming_extension(""));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,7 +172,6 @@ int main(void)
         cmocka_unit_test(names_are_safe_to_use),
         cmocka_unit_test(content_disposition_is_read),
         cmocka_unit_test(the_last_path_segment_is_a_name),
-        cmocka_unit_test(media_types_have_extensions),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
