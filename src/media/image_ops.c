@@ -194,29 +194,19 @@ int image_pad(struct image *img, int64_t x, int64_t y, int64_t w, int64_t h, str
     return 0;
 }
 
-/* With alpha the colours are weighed by it, or what can't be seen would show at the slanted edges. */
+/* libvips weighs colours by alpha here, so what can't be seen does not show at the slanted edges. */
 static int rotate_one(VipsImage *in, VipsImage **out, double degrees, struct color c)
 {
-    VipsObject *ctx = VIPS_OBJECT(vips_image_new());
-    VipsImage **t = (VipsImage **)vips_object_local_array(ctx, 3), *v = in;
-    bool alpha = vips_image_hasalpha(in);
-    VipsArrayDouble *bg = ink(in, alpha && !c.a ? (struct color){0} : c);
-    int rc = 0;
+    VipsArrayDouble *bg = ink(in, c);
+    VipsImage *t = NULL;
+    int rc = vips_similarity(in, &t, "angle", degrees, "background", bg, NULL);
 
-    if (alpha) {
-        rc = vips_premultiply(v, &t[0], NULL);
-        v = t[0];
-    }
-    rc = rc || vips_similarity(v, &t[1], "angle", degrees, "background", bg, NULL);
-    v = t[1];
-    if (!rc && alpha) {
-        rc = vips_unpremultiply(v, &t[2], NULL);
-        v = t[2];
-    }
-    rc = rc || to_format(v, out, in->BandFmt, in->Type);
     vips_area_unref(VIPS_AREA(bg));
-    g_object_unref(ctx);
-    return rc ? -1 : 0;
+    if (!rc)
+        rc = to_format(t, out, in->BandFmt, in->Type);
+    if (t)
+        g_object_unref(t);
+    return rc;
 }
 
 int image_rotate(struct image *img, double degrees, struct color fill, struct err *err)
