@@ -2,6 +2,7 @@
 #include "base/filetype.h"
 #include "base/str.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libxml/xmlreader.h>
@@ -325,6 +326,41 @@ static bool is_svgz(const struct look *l)
     return root_is_svg(&t);
 }
 
+/* ---- portable maps: a letter, a digit, and numbers ---- */
+
+/* Behind blanks and comments. */
+static size_t next_word(const unsigned char *b, size_t n, size_t at)
+{
+    while (at < n && (isspace(b[at]) || b[at] == '#'))
+        if (b[at++] == '#')
+            while (at < n && b[at] != '\n')
+                at++;
+    return at;
+}
+
+static const char *portable_map(const unsigned char *b, size_t n)
+{
+    static const char *const mimes[] = {"image/x-portable-bitmap", "image/x-portable-greymap", "image/x-portable-pixmap"};
+    size_t at = 2;
+
+    if (n < 8 || b[0] != 'P' || b[1] < '1' || b[1] > '6' || !isspace(b[2]))
+        return NULL;
+    bool plain = b[1] < '4';
+    int kind = (b[1] - '1') % 3;
+    for (int i = 0; i < (kind ? 3 : 2); i++) { /* width, height, and but for bitmaps the highest value */
+        size_t from = at = next_word(b, n, at);
+
+        while (at < n && isdigit(b[at]))
+            at++;
+        if (at == from || at - from > 9 || at == n || !isspace(b[at]))
+            return NULL;
+    }
+    for (; plain && at < n; at++) /* a text that begins like one goes on differently */
+        if (!isdigit(b[at]) && (at = next_word(b, n, at)) < n && !isdigit(b[at]))
+            return NULL;
+    return mimes[kind];
+}
+
 /* ---- everything ---- */
 
 /* PDF readers take up to 1,024 bytes of something else before the header. A text that only names it has no end of a PDF. */
@@ -383,6 +419,8 @@ static const char *sniff(const struct look *l)
         return behind_tags(l, true);
     if (n >= 64 && !memcmp(b, "OggS", 4)) /* the first packet names the codec */
         return memmem(b, n, "\x80theora", 7) || memmem(b, n, "BBCD", 4) ? "video/ogg" : "audio/ogg";
+    if ((mime = portable_map(b, n)))
+        return mime;
     if (is_svg(l) || is_svgz(l))
         return "image/svg+xml";
     return is_transport_stream(b, n) ? "video/mp2t" : NULL;
@@ -427,17 +465,26 @@ static const char *second_thoughts(const struct look *l, const char *mime)
 {
     static const char *const zips[] = {"docx", "xlsx", "pptx", "odt", "ods", "odp", "odg", "epub", NULL};
     static const char *const texts[] = {"vtt", "srt", "md", "csv", "css", "json", NULL};
-    static const char *const drawing[] = {"svg", NULL}, *const mkv[] = {"mkv", NULL}, *const tga[] = {"tga", NULL};
+    static const char *const drawing[] = {"svg", NULL}, *const mkv[] = {"mkv", NULL}, *const tga[] = {"tga", NULL},
+                             *const pdf[] = {"pdf", NULL};
     bool unknown = !strcmp(mime, "application/octet-stream");
     const char *sound;
+    size_t skip;
 
     if (is_late_pdf(l))
         return "application/pdf";
+    if (!strcmp(mime, "application/pdf") && !ext_is(l, pdf))
+        return "text/plain"; /* somewhere it names the header of one */
+    if (str_starts(mime, "image/x-portable-") && l->n > 1 && l->b[1] < '4')
+        return "text/plain"; /* begins like one, and goes on differently */
     /* Inside a zip the first member's name tells; libmagic says application/zip when the order is odd. */
     if (!strcmp(mime, "application/zip") && ext_is(l, zips))
         return filetype_by_ext(l->ext);
-    if (str_starts(mime, "text/") && ext_is(l, drawing) && memmem(l->b, l->n, "<svg", 4))
+    bool svg = !strcmp(mime, "image/svg+xml"); /* for libmagic <svg anywhere is enough; the root was looked at above */
+    if ((svg || str_starts(mime, "text/")) && ext_is(l, drawing) && memmem(l->b, l->n, "<svg", 4))
         return "image/svg+xml"; /* broken before its root: called a drawing, to be refused as one */
+    if (svg)
+        return looks_like_xml(l->b, l->n, &skip) ? "text/xml" : "text/plain";
     if (!strcmp(mime, "text/plain") && ext_is(l, texts))
         return filetype_by_ext(l->ext);
     if (!strcmp(mime, "video/webm") && ext_is(l, mkv))
