@@ -89,8 +89,13 @@ static bool cut_utf8(const char *s, size_t *len)
 
     for (; i < *len && (n = utf8_seq((const unsigned char *)s + i, *len - i)); i += n)
         wide = wide || n > 1;
-    if (!wide || *len - i > 3 || ((unsigned char)s[i] & 0xC0) != 0xC0)
+    unsigned char lead = i < *len ? (unsigned char)s[i] : 0;
+    size_t whole = lead < 0xC2 || lead > 0xF4 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+    if (!wide || *len - i >= whole)
         return false;
+    for (size_t k = i + 1; k < *len; k++)
+        if (((unsigned char)s[k] & 0xC0) != 0x80)
+            return false;
     *len = i;
     return true;
 }

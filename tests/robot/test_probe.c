@@ -127,6 +127,138 @@ static void iptc_and_xmp_are_read(void **state)
     }
 }
 
+/* A little endian EXIF block with texts in its main and photo directories. */
+struct tag {
+    unsigned id;
+    const char *text;
+};
+
+static void put(struct str *s, uint32_t v, int n)
+{
+    for (; n--; v >>= 8)
+        str_putc(s, (char)v);
+}
+
+static void put_dir(struct str *s, struct str *texts, const struct tag *tags, uint32_t texts_at, uint32_t photo_at)
+{
+    unsigned n = 0;
+
+    while (tags[n].id)
+        n++;
+    put(s, n + (photo_at > 0), 2);
+    for (unsigned i = 0; i < n; i++) {
+        size_t len = strlen(tags[i].text) + 1;
+
+        put(s, tags[i].id, 2);
+        put(s, 2, 2);
+        put(s, (uint32_t)len, 4);
+        put(s, texts_at + (uint32_t)texts->len, 4);
+        str_add(texts, tags[i].text, len);
+        while (len++ < 6 || texts->len % 2)
+            str_putc(texts, 0);
+    }
+    if (photo_at) {
+        put(s, 0x8769, 2);
+        put(s, 4, 2);
+        put(s, 1, 4);
+        put(s, photo_at, 4);
+    }
+    put(s, 0, 4);
+}
+
+static json_t *exif_of(const struct tag *main, const struct tag *photo)
+{
+    struct str s = {0}, texts = {0};
+    json_t *meta = json_object();
+    unsigned n = 0, k = 0;
+
+    while (main[n].id)
+        n++;
+    while (photo[k].id)
+        k++;
+    uint32_t photo_at = 8 + 2 + 12 * (n + 1) + 4, texts_at = photo_at + 2 + 12 * k + 4;
+    str_add(&s, "II*\0\x08\0\0\0", 8);
+    put_dir(&s, &texts, main, texts_at, photo_at);
+    put_dir(&s, &texts, photo, texts_at, 0);
+    str_add(&s, texts.s ? texts.s : "", texts.len);
+    meta_add_exif(meta, s.s, s.len);
+    str_done(s);
+    str_done(texts);
+    return meta;
+}
+
+static void exif_dates_are_dates_and_know_their_zone(void **state)
+{
+    static const struct {
+        struct tag photo[5];
+        const char *want;
+    } rows[] = {
+        {{{0x9003, "2021:05:06 07:08:09"}}, "2021/05/06 07:08:09 GMT"},
+        {{{0x9003, "2021:05:06 07:08:09"}, {0x9011, "+02:00"}}, "2021/05/06 05:08:09 GMT"},
+        {{{0x9011, "-07:00"}, {0x9003, "2021:05:06 07:08:09"}}, "2021/05/06 14:08:09 GMT"},
+        {{{0x9003, "2021:05:06 07:08:09"}, {0x9012, "+02:00"}}, "2021/05/06 07:08:09 GMT"},
+        {{{0x9003, "2021:05:06 07:08:09"}, {0x9011, "   :  "}}, "2021/05/06 07:08:09 GMT"},
+        {{{0x9004, "2020:01:01 00:00:00"}, {0x9003, "2021:05:06 07:08:09"}}, "2021/05/06 07:08:09 GMT"},
+        {{{0x9003, "2016:02:02 24:28:33"}, {0x9004, "2016:02:03 00:28:33"}, {0x9012, "+01:00"}}, "2016/02/02 23:28:33 GMT"},
+        {{{0x9003, "2016:02:02 24:28:33"}}, NULL},
+        {{{0x9003, "0000:00:00 00:00:00"}}, NULL},
+    };
+    static const struct tag none[] = {{0}};
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(json_unref) json_t *m = exif_of(none, rows[i].photo);
+        const char *got = jstr(m, "date_recorded");
+
+        if ((got == NULL) != (rows[i].want == NULL) || (got && strcmp(got, rows[i].want) != 0))
+            fail_msg("%s: %s", rows[i].photo[0].text, got ? got : "(none)");
+    }
+}
+
+static void xmp_dates_keep_their_zone(void **state)
+{
+    static const char *const rows[][2] = {{"2021-05-06T07:08:09+02:00", "2021/05/06 05:08:09 GMT"},
+                                          {"2021-05-06T07:08+02:00", "2021/05/06 05:08:00 GMT"},
+                                          {"2021-05-06T07:08", "2021/05/06 07:08:00 GMT"},
+                                          {"2021-13-45T99:99:99Z", NULL},
+                                          {"2021-05-06", NULL}};
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(json_unref) json_t *m = json_object();
+        AUTO(mem_free) char *xmp = mem_printf("<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
+                                              "<rdf:Description xmlns:xmp='http://ns.adobe.com/xap/1.0/' xmp:CreateDate='%s'/></rdf:RDF></x:xmpmeta>",
+                                              rows[i][0]);
+        meta_add_xmp(m, xmp, strlen(xmp));
+        const char *got = jstr(m, "date_recorded");
+        if ((got == NULL) != (rows[i][1] == NULL) || (got && strcmp(got, rows[i][1]) != 0))
+            fail_msg("%s: %s", rows[i][0], got ? got : "(none)");
+    }
+}
+
+static void text_that_names_no_character_set_is_converted(void **state)
+{
+    static const struct tag main[] = {{0x010E, "M\xfcnchen"}, {0x010F, "Caf\xc3\xa9"}, {0x8298, "\xa9 M\xfcller"}, {0}}, none[] = {{0}};
+    static const unsigned char latin[] = "\x1C\x02\x78\0\x07M\xfcnchen\x1C\x02\x05\0\x05H\xfctte\x1C\x02\x19\0\x04gr\xfcn\x1C\x02\x19\0\x04"
+                                         "blau";
+    static const unsigned char utf8[] = "\x1C\x01\x5A\0\x03\x1B%G\x1C\x02\x78\0\x08M\xc3\xbcnchen\x1C\x02\x05\0\x05Gr\xc3\xbc\xc3";
+    AUTO(json_unref) json_t *m = exif_of(main, none);
+    AUTO(json_unref) json_t *l = json_object();
+    AUTO(json_unref) json_t *u = json_object();
+    (void)state;
+
+    assert_string_equal(jstr(m, "description"), "M\xc3\xbcnchen");
+    assert_string_equal(jstr(m, "device_vendor"), "Caf\xc3\xa9");
+    assert_string_equal(jstr(m, "copyright"), "\xc2\xa9 M\xc3\xbcller");
+    meta_add_iptc(l, latin, sizeof latin - 1);
+    assert_string_equal(jstr(l, "description"), "M\xc3\xbcnchen");
+    assert_string_equal(jstr(l, "title"), "H\xc3\xbctte");
+    assert_string_equal(json_string_value(json_array_get(json_object_get(l, "keywords"), 0)), "gr\xc3\xbcn");
+    meta_add_iptc(u, utf8, sizeof utf8 - 1);
+    assert_string_equal(jstr(u, "description"), "M\xc3\xbcnchen");
+    assert_string_equal(jstr(u, "title"), "Gr\xc3\xbc"); /* a field of fixed length cut its last character */
+}
+
 static void bombs_are_stopped_by_the_header(void **state)
 {
     static const unsigned char jpeg[] = {
@@ -287,6 +419,70 @@ static void video_and_audio_are_probed(void **state)
     }
 }
 
+static void a_film_knows_where_and_when_it_was_made(void **state)
+{
+#define FILM "-f", "lavfi", "-i", "testsrc=s=64x48:r=10:d=1", "-c:v", "mpeg4"
+    static const struct {
+        const char *args[20];
+        const char *name, *date;
+        double lat, lon;
+    } rows[] = {
+        {{FILM, "-metadata", "location=+37.3318-122.0312/", "-metadata", "creation_time=2021-05-06T07:08:09Z", NULL},
+         "android.mp4", "2021/05/06 07:08:09 GMT", 37.3318, -122.0312},
+        {{FILM, "-movflags", "use_metadata_tags", "-metadata", "com.apple.quicktime.location.ISO6709=+37.3318-122.0312+010.000/",
+          "-metadata", "com.apple.quicktime.creationdate=2021-05-06T07:08:09-0700", "-metadata", "creation_time=2022-01-01T00:00:00Z",
+          "-metadata", "com.apple.quicktime.author=Me", NULL},
+         "iphone.mov", "2021/05/06 14:08:09 GMT", 37.3318, -122.0312},
+        {{FILM, "-movflags", "use_metadata_tags", "-metadata", "com.apple.quicktime.location.ISO6709=-3330.60+01815.00/",
+          "-metadata", "com.apple.quicktime.creationdate=2021-02-30T07:08:09-0700", "-metadata", "creation_time=2022-01-01T00:00:00Z", NULL},
+         "minutes.mov", "2022/01/01 00:00:00 GMT", -33.51, 18.25},
+        {{FILM, "-movflags", "use_metadata_tags", "-metadata", "com.apple.quicktime.location.ISO6709=+99.0+200.0/", NULL},
+         "nowhere.mov", NULL, 0, 0},
+    };
+    AUTO(host_free) struct robot_job *j = host_new();
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(json_unref) json_t *m = probe_ok(make_av(j, rows[i].name, rows[i].args), NULL);
+        const char *date = jstr(m, "date_recorded");
+
+        if ((date == NULL) != (rows[i].date == NULL) || (date && strcmp(date, rows[i].date) != 0))
+            fail_msg("%s: %s", rows[i].name, date ? date : "(none)");
+        if (rows[i].lat == 0) {
+            assert_null(json_object_get(m, "latitude"));
+            continue;
+        }
+        if (!(jnum(m, "latitude", 0) == rows[i].lat && jnum(m, "longitude", 0) == rows[i].lon))
+            fail_msg("%s: %g, %g", rows[i].name, jnum(m, "latitude", 0), jnum(m, "longitude", 0));
+        if (!strcmp(rows[i].name, "iphone.mov"))
+            assert_string_equal(jstr(m, "creator"), "Me");
+    }
+}
+
+/* In the contract's schema it is a text. */
+static void the_level_of_an_encoding_is_a_text(void **state)
+{
+    static const char *const args[] = {"-f", "lavfi", "-i", "testsrc=s=64x48:r=10:d=1", "-c:v", "libx264", "-level", "1.3", "-pix_fmt", "yuv420p", NULL};
+    AUTO(host_free) struct robot_job *j = host_new();
+    AUTO(json_unref) json_t *m = probe_ok(make_av(j, "a.mp4", args), NULL);
+    (void)state;
+
+    assert_string_equal(jstr_or(m, "encoding_level", "(no text)"), "13");
+}
+
+static void tags_of_sound_in_latin_1_are_converted(void **state)
+{
+    static const unsigned char wav[] = "RIFF\x42\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x40\x1f\0\0\1\0\x08\0"
+                                       "LIST\x12\0\0\0INFOINAM\x06\0\0\0H\xfctte\0"
+                                       "data\x04\0\0\0\x80\x80\x80\x80";
+    AUTO(host_free) struct robot_job *j = host_new();
+    AUTO(json_unref) json_t *m = probe_ok(picture_write(j, "a.wav", wav, sizeof wav - 1), NULL);
+    (void)state;
+
+    assert_string_equal(mime, "audio/x-wav");
+    assert_string_equal(jstr(m, "title"), "H\xc3\xbctte");
+}
+
 static void a_pdf_is_probed(void **state)
 {
     static const char pdf[] = "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n"
@@ -333,6 +529,12 @@ int main(void)
         cmocka_unit_test(svg_names_its_view_box),
         cmocka_unit_test(types_are_told_by_the_bytes),
         cmocka_unit_test(video_and_audio_are_probed),
+        cmocka_unit_test(exif_dates_are_dates_and_know_their_zone),
+        cmocka_unit_test(xmp_dates_keep_their_zone),
+        cmocka_unit_test(text_that_names_no_character_set_is_converted),
+        cmocka_unit_test(a_film_knows_where_and_when_it_was_made),
+        cmocka_unit_test(the_level_of_an_encoding_is_a_text),
+        cmocka_unit_test(tags_of_sound_in_latin_1_are_converted),
         cmocka_unit_test(a_pdf_is_probed),
         cmocka_unit_test(a_slow_or_talkative_child_is_an_error),
     };

@@ -230,6 +230,98 @@ static void a_step_that_reads_meta_waits_for_all_of_it(void **state)
     assembly_free(a);
 }
 
+/* The type comes from the bytes; that their metadata can't be read does not change what they are. */
+static void a_failed_probe_keeps_what_it_knew(void **state)
+{
+    static const struct {
+        const char *mime, *ext, *type;
+        int jobs; /* the probe, and the step's if it takes such a file */
+    } rows[] = {{"image/webp", "webp", "image", 2}, {"video/mp4", "mp4", "video", 1}, {"application/pdf", "pdf", NULL, 1}};
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct effects fx = {0};
+        struct assembly *a = begin(&fx,
+                                   "{\":original\":{\"robot\":\"/upload/handle\",\"ignore_errors\":[\"meta\"]},"
+                                   "\"s\":{\"robot\":\"/image/resize\",\"use\":\":original\"}}",
+                                   0, false);
+        AUTO(mem_free) char *told = mem_printf("{\"job\":0,\"index\":0,\"same\":{\"input\":0,\"mime\":\"%s\",\"ext\":\"%s\"}}",
+                                               rows[i].mime, rows[i].ext);
+
+        assert_int_equal(apply(a, &fx, EV_FILE_UPLOADED, upload), 0);
+        assert_int_equal(apply(a, &fx, EV_BODY_DONE, "{\"bytes\":20}"), 0);
+        assert_int_equal(apply(a, &fx, EV_JOB_STARTED, "{\"job\":0}"), 0);
+        assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, told), 0);
+        assert_int_equal(apply(a, &fx, EV_JOB_FAILED, "{\"job\":0,\"name\":\"FILE_META_DATA_ERROR\",\"msg\":\"m\",\"retry\":\"never\"}"), 0);
+        assert_string_equal(a->files[0]->mime, rows[i].mime);
+        if (rows[i].type)
+            assert_string_equal(a->files[0]->type, rows[i].type);
+        else
+            assert_null(a->files[0]->type); /* no reader opened it */
+        assert_int_equal(a->job_count, rows[i].jobs);
+        assembly_free(a);
+        effects_done(&fx);
+    }
+}
+
+static void what_a_robot_cannot_read_is_passed_by_unless_forced(void **state)
+{
+    static const char *const mimes[] = {"image/bmp", "image/vnd.microsoft.icon", "image/vnd.adobe.photoshop", "image/jxl",
+                                        "image/x-tga", "image/x-canon-cr2", "application/pdf"};
+    static const char *const robots[] = {"/image/resize", "/image/facedetect"};
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(mimes) * 4; i++) {
+        struct effects fx = {0};
+        bool force = i & 1;
+        AUTO(mem_free) char *steps = mem_printf("{\"s\":{\"robot\":\"%s\",\"use\":\":original\",\"force_accept\":%s}}",
+                                                robots[i >> 1 & 1], force ? "true" : "false");
+        struct assembly *a = begin(&fx, steps, 0, false);
+        AUTO(mem_free) char *told = mem_printf("{\"job\":0,\"index\":0,\"same\":{\"input\":0,\"mime\":\"%s\",\"ext\":\"x\",\"meta\":{}}}",
+                                               mimes[i / 4]);
+
+        assert_int_equal(apply(a, &fx, EV_FILE_UPLOADED, upload), 0);
+        assert_int_equal(apply(a, &fx, EV_BODY_DONE, "{\"bytes\":20}"), 0);
+        assert_int_equal(apply(a, &fx, EV_JOB_STARTED, "{\"job\":0}"), 0);
+        assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, told), 0);
+        assert_int_equal(apply(a, &fx, EV_JOB_DONE, "{\"job\":0}"), 0);
+        assert_int_equal(a->state, force ? ASSEMBLY_EXECUTING : ASSEMBLY_COMPLETED);
+        assembly_free(a);
+        effects_done(&fx);
+    }
+}
+
+/* An input with a role that nobody reads would be an input that nobody reads. */
+static void a_role_that_the_robot_does_not_know_is_refused(void **state)
+{
+    static const char *const uses[] = {
+        "[{\"name\":\":original\",\"as\":\"watermark\"}]",
+        "[{\"name\":\":original\",\"as\":\"base\"}]",
+        "{\"steps\":[{\"name\":\":original\",\"as\":\"clut\"}]}",
+        "{\"steps\":[\":original\",{\"name\":\":original\",\"as\":\"video_1\"}]}",
+    };
+    static const char *const robots[][2] = {{"/image/resize", "IMAGE_RESIZE_VALIDATION"},
+                                            {"/image/facedetect", "IMAGE_FACEDETECT_VALIDATION"}};
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(uses) * 2; i++) {
+        struct effects fx = {0};
+        struct assembly *a = assembly_new("0123456789abcdef0123456789abcdef");
+        AUTO(mem_free) char *json = mem_printf("{\"workspace\":\"w\",\"base_url\":\"http://x\",\"expected\":0,\"body_done\":true,\"max_attempts\":2,"
+                                               "\"steps\":{\"s\":{\"robot\":\"%s\",\"use\":%s}}}",
+                                               robots[i & 1][0], uses[i / 2]);
+        AUTO(json_unref) json_t *data = json_loads(json, 0, NULL);
+        struct event ev = {EV_CREATED, data, now += 1000};
+        struct err err = {0};
+
+        (void)!assembly_apply(a, &ev, &fx, &err);
+        assert_int_equal(a->state, ASSEMBLY_FAILED);
+        assert_string_equal(assembly_code(a), robots[i & 1][1]);
+        assembly_free(a);
+        effects_done(&fx);
+    }
+}
+
 static void random_histories_keep_the_invariants(void **state)
 {
     static const char *const steps[] = {
@@ -489,6 +581,9 @@ int main(void)
         cmocka_unit_test(a_repeated_run_gives_each_output_once),
         cmocka_unit_test(a_step_that_asks_for_no_meta_begins_with_the_probes_first_word),
         cmocka_unit_test(a_step_that_reads_meta_waits_for_all_of_it),
+        cmocka_unit_test(a_failed_probe_keeps_what_it_knew),
+        cmocka_unit_test(what_a_robot_cannot_read_is_passed_by_unless_forced),
+        cmocka_unit_test(a_role_that_the_robot_does_not_know_is_refused),
         cmocka_unit_test(random_histories_keep_the_invariants),
         cmocka_unit_test(slugs_are_safe_names),
     };

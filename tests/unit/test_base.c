@@ -1,5 +1,6 @@
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/filetype.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/map.h"
@@ -134,11 +135,148 @@ static void ordered_ids_sort_by_time_and_never_repeat(void **state)
     map_done(&seen);
 }
 
+static void a_date_in_a_file_is_a_moment_or_nothing(void **state)
+{
+    static const struct {
+        const char *text, *zone, *want; /* NULL: refused */
+    } rows[] = {
+        {"2021:05:06 07:08:09", NULL, "2021/05/06 07:08:09 GMT"},
+        {"2021:05:06 07:08:09", "+02:00", "2021/05/06 05:08:09 GMT"},
+        {"2021:05:06 07:08:09", "-07:00", "2021/05/06 14:08:09 GMT"},
+        {"2021:05:06 07:08:09", "   ", "2021/05/06 07:08:09 GMT"},
+        {"2021:05:06 07:08:09+02:00", "-07:00", "2021/05/06 05:08:09 GMT"},
+        {"2021-05-06T07:08:09-0700", NULL, "2021/05/06 14:08:09 GMT"},
+        {"2021-05-06T07:08:09.250000Z", NULL, "2021/05/06 07:08:09 GMT"},
+        {"2021-05-06T07:08:09 +0100", NULL, "2021/05/06 06:08:09 GMT"},
+        {"2021-05-06T07:08", NULL, "2021/05/06 07:08:00 GMT"},
+        {"2021-05-06T07:08+05:30", NULL, "2021/05/06 01:38:00 GMT"},
+        {"2020:02:29 23:59:59", NULL, "2020/02/29 23:59:59 GMT"},
+        {"2021:01:01 00:30:00", "+01:00", "2020/12/31 23:30:00 GMT"},
+        {"1888:08:14 12:00:00", NULL, "1888/08/14 12:00:00 GMT"},
+        {"2016:02:02 24:28:33", NULL, NULL},
+        {"2004:13:45 99:99:99", NULL, NULL},
+        {"2021:02:30 10:00:00", NULL, NULL},
+        {"2021:02:29 10:00:00", NULL, NULL},
+        {"1900:02:29 10:00:00", NULL, NULL},
+        {"2021:04:31 10:00:00", NULL, NULL},
+        {"2004:00:00 00:00:00", NULL, NULL},
+        {"0000:00:00 00:00:00", NULL, NULL},
+        {"    :  :     :  :  ", NULL, NULL},
+        {"2021:05:06 07:08:60", NULL, NULL},
+        {"2021:05:06 07:60:09", NULL, NULL},
+        {"2021-05-06", NULL, NULL},
+        {"2021-05", NULL, NULL},
+        {"2021:05:06 07:08:09 PM", NULL, NULL},
+        {"2021:05:06 07:08:09+25:00", NULL, NULL},
+        {"2021:05:06 07:08:09+", NULL, NULL},
+        {"0001:01:01 00:00:00+01:00", NULL, NULL},
+        {"yesterday", NULL, NULL},
+        {"", NULL, NULL},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char text[DATE_LEN + 1];
+        int64_t at;
+
+        if (date_read(&at, rows[i].text, rows[i].zone) < 0) {
+            if (rows[i].want)
+                fail_msg("'%s' is refused", rows[i].text);
+            continue;
+        }
+        date_format(text, at);
+        if (!rows[i].want || strcmp(text, rows[i].want) != 0)
+            fail_msg("'%s' is %s", rows[i].text, text);
+    }
+}
+
+static void text_of_unknown_origin_becomes_utf8(void **state)
+{
+    static const struct {
+        const char *in, *want;
+    } rows[] = {
+        {"plain", "plain"},
+        {"M\xc3\xbcnchen", "M\xc3\xbcnchen"},
+        {"M\xfcnchen", "M\xc3\xbcnchen"},
+        {"\x93quoted\x94 \x80", "\xe2\x80\x9cquoted\xe2\x80\x9d \xe2\x82\xac"},
+        {"Gr\xc3\xbc\xc3", "Gr\xc3\xbc"},                 /* cut in its last character */
+        {"Gr\xc3\xbc\xe2\x82", "Gr\xc3\xbc"},
+        {"Gr\xfc\xc3", "Gr\xc3\xbc\xc3\x83"},            /* no UTF-8 before: two letters */
+        {"\xc3\xbc and \xfc", "\xc3\x83\xc2\xbc and \xc3\xbc"},
+        {"", ""},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(mem_free) char *text = utf8_from_unknown(rows[i].in, strlen(rows[i].in));
+
+        assert_string_equal(text, rows[i].want);
+        assert_true(utf8_valid(text, strlen(text)));
+    }
+}
+
+static void a_type_is_known_by_all_its_names(void **state)
+{
+    (void)state;
+    assert_string_equal(filetype_ext("image/jpeg"), "jpg");
+    assert_string_equal(filetype_ext("Text/HTML; charset=utf-8"), "html");
+    assert_string_equal(filetype_ext("image/x-ms-bmp"), "bmp");
+    assert_null(filetype_ext("application/octet-stream"));
+    assert_null(filetype_ext(""));
+    assert_string_equal(filetype_by_ext("JPEG"), "image/jpeg");
+    assert_string_equal(filetype_by_ext("m2ts"), "video/mp2t");
+    assert_null(filetype_by_ext(""));
+    assert_null(filetype_by_ext("nonsense"));
+    assert_string_equal(filetype_name("video/MP2T"), "video/mp2t");
+    assert_string_equal(filetype_kind("application/pdf"), "pdf");
+    assert_string_equal(filetype_kind("application/vnd.ms-excel"), "xls");
+    assert_string_equal(filetype_kind("image/x-never-heard-of"), "image");
+    assert_null(filetype_kind("text/plain"));
+    assert_null(filetype_kind("application/zip"));
+    assert_true(filetype_is_picture("image/svg+xml"));
+    assert_false(filetype_is_picture("image/bmp"));
+}
+
+/* Each name says one thing: no type, extension or other name stands twice. */
+static void the_table_of_types_does_not_contradict_itself(void **state)
+{
+    static const char *const types[] = {
+#define NO_KIND
+#define TYPE(mime, ext, kind, reader) mime,
+#define EXT(ext, mime)
+#define ALIAS(name, mime) name,
+#include "base/filetypes.def"
+#undef TYPE
+#undef EXT
+#undef ALIAS
+    };
+    static const char *const targets[] = {
+#define TYPE(mime, ext, kind, reader)
+#define EXT(ext, mime) mime,
+#define ALIAS(name, mime) mime,
+#include "base/filetypes.def"
+#undef TYPE
+#undef EXT
+#undef ALIAS
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        for (size_t k = 0; k < i; k++)
+            assert_string_not_equal(types[i], types[k]);
+    for (size_t i = 0; i < ARRAY_LEN(targets); i++)
+        assert_string_equal(filetype_name(targets[i]), targets[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_form_of_expires_is_read),
         cmocka_unit_test(a_date_is_written_as_the_status_wants_it),
+        cmocka_unit_test(a_date_in_a_file_is_a_moment_or_nothing),
+        cmocka_unit_test(text_of_unknown_origin_becomes_utf8),
+        cmocka_unit_test(a_type_is_known_by_all_its_names),
+        cmocka_unit_test(the_table_of_types_does_not_contradict_itself),
         cmocka_unit_test(json_text_is_always_valid_utf8),
         cmocka_unit_test(deep_json_is_refused_before_it_is_parsed),
         cmocka_unit_test(percent_decoding_refuses_bad_escapes),
