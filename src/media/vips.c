@@ -178,6 +178,29 @@ static int set_input(VipsObject *op, const struct image *img)
     return rc;
 }
 
+static void *own_blob(VipsImage *v, const char *field, GValue *value, void *into)
+{
+    const void *data;
+    size_t len;
+
+    if (G_VALUE_TYPE(value) == VIPS_TYPE_BLOB && !vips_image_get_blob(v, field, &data, &len))
+        vips_image_set_blob_copy(into, field, data, len);
+    return NULL;
+}
+
+/* libvips' HEIF loader lends EXIF, XMP and profile: they end with the image it made, while images made of that go on
+ * naming them. */
+static VipsImage *with_own_blobs(VipsImage *v)
+{
+    VipsImage *copy = NULL;
+
+    if (v && !vips_copy(v, &copy, NULL))
+        vips_image_map(v, own_blob, copy);
+    if (v)
+        g_object_unref(v);
+    return copy;
+}
+
 /* Read a header, or (shrink > 1) begin a decode at a fraction of the size. */
 VipsImage *image_decode(const struct image *img, int page, int n, int shrink, bool sequential)
 {
@@ -211,7 +234,7 @@ VipsImage *image_decode(const struct image *img, int page, int n, int shrink, bo
     g_object_get(op, "out", &result, NULL);
     vips_object_unref_outputs(VIPS_OBJECT(op));
     g_object_unref(op);
-    return result;
+    return strcmp(img->how->loader, "heifload") ? result : with_own_blobs(result);
 }
 
 static int check_limits(const VipsImage *v, int64_t frames, const struct media_limits *lim,
