@@ -97,11 +97,11 @@ test('a picture with a wrong checksum is read, one that is cut off is not', asyn
 test('a role that a Robot has no use for is refused when the Assembly is created', async (t) => {
   const s = await Server.start(t)
   for (const as of ['watermark', 'base', 'clut', 'video']) {
-    const a = await s.create({ r: { ...resize, use: { steps: [{ name: ':original', as }] } } }, { files: { 'a.png': photo } })
+    const a = await s.create({ r: { ...resize, use: { steps: [{ name: ':original', as }] } } })
     assert.equal(a.http, 400, `${as}: ${a.ok} ${a.error} ${a.message}`)
     assert.equal(a.error, 'IMAGE_RESIZE_VALIDATION')
     assert.match(a.message, new RegExp(`"${as}"`))
   }
-  const odd = await s.create({ r: { ...resize, use: [{ name: ':original', as: 5 }] } }, { files: { 'a.png': photo } })
+  const odd = await s.create({ r: { ...resize, use: [{ name: ':original', as: 5 }] } })
   assert.equal(odd.error, 'ASSEMBLY_STEP_INVALID_USE')
 })
