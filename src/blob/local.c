@@ -1,24 +1,14 @@
 /* Blobs in a local directory: DIR/ab/<id>, and DIR/tmp for copies that are not complete. */
 #include "base/fault.h"
 #include "base/id.h"
-#include "base/map.h"
-#include "blob/blob.h"
+#include "blob/private.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-
-struct blob_store {
-    int dir_fd, tmp_fd;
-    atomic_int good_calls; /* for tests; -1: never fails */
-    pthread_mutex_t lock;
-    struct map held; /* ids, guarded by lock */
-};
 
 /* "ab/<id>", relative to DIR */
 struct blob_path {
@@ -33,7 +23,7 @@ static struct blob_path path_of(const char *id)
     return p;
 }
 
-static int begin_call(struct blob_store *bs, const char *id, struct err *err)
+int blob_begin_call(struct blob_store *bs, const char *id, struct err *err)
 {
     int left = atomic_load(&bs->good_calls);
 
@@ -49,7 +39,7 @@ static int begin_call(struct blob_store *bs, const char *id, struct err *err)
 
 /* ---- holds ---- */
 
-static void hold(struct blob_store *bs, const char *id)
+void blob_hold(struct blob_store *bs, const char *id)
 {
     pthread_mutex_lock(&bs->lock);
     map_put(&bs->held, id, bs);
@@ -100,7 +90,7 @@ static int open_dir(int *out, int at, const char *name, struct err *err)
     return 0;
 }
 
-static int flush_dir(int fd, const char *name, struct err *err)
+int blob_flush_dir(int fd, const char *name, struct err *err)
 {
     return fsync(fd) < 0 ? err_errno(err, "flush directory '%s'", name) : 0;
 }
@@ -116,11 +106,11 @@ static int make_shelves(struct blob_store *bs, struct err *err)
         if (make_dir(bs->dir_fd, name, err) < 0)
             return -1;
     }
-    return flush_dir(bs->dir_fd, ".", err);
+    return blob_flush_dir(bs->dir_fd, ".", err);
 }
 
 /* The directory of a blob. */
-static int shelf_open(int *out, struct blob_store *bs, const char *id, struct err *err)
+int blob_shelf_open(int *out, struct blob_store *bs, const char *id, struct err *err)
 {
     char name[3];
 
@@ -173,7 +163,7 @@ int blob_store_open(struct blob_store **out, const char *dir, struct err *err)
         return -1;
     /* DIR may be new as well. Above it, fsync of what we don't own is of no use to anybody else. */
     AUTO(fd_close) int parent = openat(bs->dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (parent >= 0 && flush_dir(parent, dir, err) < 0)
+    if (parent >= 0 && blob_flush_dir(parent, dir, err) < 0)
         return -1;
     *out = take(bs);
     return 0;
@@ -310,14 +300,14 @@ static int adopt(struct blob_store *bs, const char *id, const char *path, bool s
     struct stat st;
     int found;
 
-    if (begin_call(bs, id, err) < 0 || (found = open_source(&fd, &st, path, err)) < 0 ||
-        shelf_open(&shelf, bs, id, err) < 0)
+    if (blob_begin_call(bs, id, err) < 0 || (found = open_source(&fd, &st, path, err)) < 0 ||
+        blob_shelf_open(&shelf, bs, id, err) < 0)
         return -1;
     if (!found) {
         /* Moved before, perhaps by a process that died before the directory was flushed. */
         if (fstatat(shelf, id, &st, AT_SYMLINK_NOFOLLOW) < 0)
             return err_errno(err, "'%s' for blob '%s'", path, id);
-        return flush_dir(shelf, id, err);
+        return blob_flush_dir(shelf, id, err);
     }
     /* The mode first, so that it is flushed, too. */
     if (fchmod(fd, 0444) < 0)
@@ -326,12 +316,12 @@ static int adopt(struct blob_store *bs, const char *id, const char *path, bool s
         return err_errno(err, "flush '%s'", path);
     if (move_in(bs, shelf, id, path, fd, &st, err) < 0)
         return -1;
-    return flush_dir(shelf, id, err);
+    return blob_flush_dir(shelf, id, err);
 }
 
 int blob_adopt(struct blob_store *bs, const char *id, const char *path, bool synced, struct err *err)
 {
-    hold(bs, id);
+    blob_hold(bs, id);
     if (adopt(bs, id, path, synced, err) == 0)
         return 0;
     blob_release(bs, id);
@@ -355,7 +345,7 @@ int blob_open(int *fd, int64_t *size, struct blob_store *bs, const char *id, str
     AUTO(fd_close) int f = -1;
     struct stat st;
 
-    if (begin_call(bs, id, err) < 0 || open_blob(&f, bs, id, err) < 0)
+    if (blob_begin_call(bs, id, err) < 0 || open_blob(&f, bs, id, err) < 0)
         return -1;
     if (fstat(f, &st) < 0)
         return err_errno(err, "size of blob '%s'", id);
@@ -369,7 +359,7 @@ int blob_link(struct blob_store *bs, const char *id, const char *path, struct er
     AUTO(fd_close) int from = -1;
     AUTO(fd_close) int to = -1;
 
-    if (begin_call(bs, id, err) < 0)
+    if (blob_begin_call(bs, id, err) < 0)
         return -1;
     if (linkat(bs->dir_fd, path_of(id).s, AT_FDCWD, path, 0) == 0)
         return 0;
@@ -400,11 +390,11 @@ static int clone_blob(struct blob_store *bs, const char *id, const char *new_id,
     AUTO(fd_close) int shelf = -1;
     struct stat a, b;
 
-    if (begin_call(bs, id, err) < 0)
+    if (blob_begin_call(bs, id, err) < 0)
         return -1;
     if (!id_valid(new_id))
         return err_set(err, ERR_NOT_FOUND, "'%s' is no file id", new_id);
-    if (open_blob(&from, bs, id, err) < 0 || shelf_open(&shelf, bs, new_id, err) < 0)
+    if (open_blob(&from, bs, id, err) < 0 || blob_shelf_open(&shelf, bs, new_id, err) < 0)
         return -1;
     if (linkat(bs->dir_fd, path_of(id).s, shelf, new_id, 0) < 0) {
         if (errno == EEXIST && fstat(from, &a) == 0 &&
@@ -418,12 +408,12 @@ static int clone_blob(struct blob_store *bs, const char *id, const char *new_id,
             return -1;
         }
     }
-    return flush_dir(shelf, new_id, err);
+    return blob_flush_dir(shelf, new_id, err);
 }
 
 int blob_clone(struct blob_store *bs, const char *id, const char *new_id, struct err *err)
 {
-    hold(bs, new_id);
+    blob_hold(bs, new_id);
     if (clone_blob(bs, id, new_id, err) == 0)
         return 0;
     blob_release(bs, new_id);
@@ -434,7 +424,7 @@ int64_t blob_delete(struct blob_store *bs, const char *id, struct err *err)
 {
     struct stat st;
 
-    if (begin_call(bs, id, err) < 0)
+    if (blob_begin_call(bs, id, err) < 0)
         return -1;
     blob_release(bs, id);
     if (fstatat(bs->dir_fd, path_of(id).s, &st, AT_SYMLINK_NOFOLLOW) < 0)

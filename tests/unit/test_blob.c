@@ -4,7 +4,10 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/xattr.h>
 
 #define ID_A "ab12aaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define ID_B "ab13bbbbbbbbbbbbbbbbbbbbbbbbbbbb"
@@ -316,6 +319,110 @@ static void a_broken_store_fails_each_call_and_changes_nothing(void **state)
     assert_blob(f, ID_A, "x");
 }
 
+/* ---- files of who is not trusted ---- */
+
+#define MD5_HELLO "5d41402abc4b2a76b9719d911017c592"
+
+/* A file of somebody else's, as far as we may give one away: else it is ours, and counts as one that its maker still owns. */
+static char *of_another(struct fixture *f, const char *contents)
+{
+    char *path = fresh(f, contents);
+
+    OK(chmod(path, 0666));
+    if (geteuid() == 0)
+        OK(chown(path, 65534, 65534));
+    return path;
+}
+
+static int take_it(struct fixture *f, struct blob_taken *taken, const char *name)
+{
+    AUTO(fd_close) int dir = open(f->dir, O_RDONLY | O_DIRECTORY);
+
+    return blob_take(taken, f->bs, ID_A, dir, name, "out/fresh", 100, &f->err);
+}
+
+static void a_file_that_was_taken_is_ours_alone(void **state)
+{
+    struct fixture *f = *state;
+    char *path = of_another(f, "hello");
+    const struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    struct blob_taken taken;
+    struct stat st;
+    char value[8];
+
+    OK(utimensat(AT_FDCWD, path, old, 0));
+    (void)!setxattr(path, "user.mine", "x", 1, 0);
+    AUTO(fd_close) int reader = open(path, O_RDONLY); /* one that reads on does no harm */
+    assert_true(reader >= 0);
+    OK(take_it(f, &taken, "fresh"));
+    assert_int_equal(taken.size, 5);
+    assert_string_equal(taken.md5, MD5_HELLO);
+    assert_int_equal(taken.copied, geteuid() != 0);
+    assert_false(exists(path));
+    assert_blob(f, ID_A, "hello");
+    assert_true(blob_is_held(f->bs, ID_A));
+    OK(stat(in_dir(f, "data/blobs/ab/" ID_A), &st));
+    assert_int_equal(st.st_uid, geteuid());
+    assert_int_equal(st.st_mode & 07777, 0444);
+    assert_int_equal(st.st_nlink, 1);
+    assert_true(st.st_mtime > 1000000);
+    assert_int_equal(getxattr(in_dir(f, "data/blobs/ab/" ID_A), "user.mine", value, sizeof value), -1);
+}
+
+static void what_somebody_can_still_write_to_is_copied(void **state)
+{
+    struct fixture *f = *state;
+    struct blob_taken taken;
+    AUTO(fd_close) int fd = open(of_another(f, "hello"), O_RDWR);
+
+    OK(take_it(f, &taken, "fresh"));
+    assert_true(taken.copied);
+    assert_int_equal(pwrite(fd, "EVIL!", 5, 0), 5);
+    assert_blob(f, ID_A, "hello");
+    assert_string_equal(taken.md5, MD5_HELLO);
+    blob_delete(f->bs, ID_A, NULL);
+
+    /* a mapping is a writer, too, after its descriptor was closed */
+    int other = open(of_another(f, "hello"), O_RDWR);
+    char *map = mmap(NULL, 5, PROT_READ | PROT_WRITE, MAP_SHARED, other, 0);
+    assert_ptr_not_equal(map, MAP_FAILED);
+    close(other);
+    OK(take_it(f, &taken, "fresh"));
+    assert_true(taken.copied);
+    memcpy(map, "EVIL!", 5);
+    assert_blob(f, ID_A, "hello");
+    munmap(map, 5);
+}
+
+static void nothing_but_a_plain_file_is_taken_and_nobody_waits_for_it(void **state)
+{
+    struct fixture *f = *state;
+    struct blob_taken taken;
+    char *file = of_another(f, "secret"), *large = in_dir(f, "large");
+
+    OK(symlink(file, in_dir(f, "symbolic")));
+    OK(mkfifo(in_dir(f, "fifo"), 0600));
+    FAILS(take_it(f, &taken, "symbolic"), ERR_WORKER);
+    FAILS(take_it(f, &taken, "fifo"), ERR_WORKER);
+    FAILS(take_it(f, &taken, "data"), ERR_WORKER);
+    FAILS(take_it(f, &taken, "nothing"), ERR_WORKER);
+    written(f, large, "");
+    OK(truncate(large, 101));
+    FAILS(take_it(f, &taken, "large"), ERR_WORKER);
+    assert_non_null(strstr(f->err.msg, "out/fresh"));
+    assert_null(strstr(f->err.msg, f->dir));
+    OK(link(file, in_dir(f, "second")));
+    FAILS(take_it(f, &taken, "fresh"), ERR_WORKER);
+    OK(unlink(in_dir(f, "second")));
+    /* a lease would keep whoever opens the file waiting for its holder */
+    signal(SIGIO, SIG_IGN);
+    AUTO(fd_close) int holder = open(file, O_RDWR);
+    OK(fcntl(holder, F_SETLEASE, F_WRLCK));
+    FAILS(take_it(f, &taken, "fresh"), ERR_WORKER);
+    assert_no_blob(f, ID_A);
+    assert_false(blob_is_held(f->bs, ID_A));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -325,6 +432,9 @@ int main(void)
         T(adopting_twice_is_adopting_once),
         T(only_a_plain_file_with_one_name_is_adopted),
         T(a_linked_blob_can_not_be_adopted_as_a_result),
+        T(a_file_that_was_taken_is_ours_alone),
+        T(what_somebody_can_still_write_to_is_copied),
+        T(nothing_but_a_plain_file_is_taken_and_nobody_waits_for_it),
         T(a_link_needs_a_blob_and_a_free_path),
         T(a_clone_outlives_its_original),
         T(deleting_says_how_much_it_freed),

@@ -1,0 +1,21 @@
+/* private.h - what the files of this room share. */
+#pragma once
+#include "base/id.h"
+#include "base/map.h"
+#include "blob/blob.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct blob_store {
+    int dir_fd, tmp_fd;
+    atomic_int good_calls; /* for tests; -1: never fails */
+    pthread_mutex_t lock;
+    struct map held; /* ids, guarded by lock */
+};
+
+MUST_CHECK int blob_begin_call(struct blob_store *bs, const char *id, struct err *err);
+void blob_hold(struct blob_store *bs, const char *id);
+/* The directory of a blob. */
+MUST_CHECK int blob_shelf_open(int *out, struct blob_store *bs, const char *id, struct err *err);
+MUST_CHECK int blob_flush_dir(int fd, const char *name, struct err *err);
