@@ -423,6 +423,7 @@ int assembly_apply(struct assembly *a, const struct event *ev, struct effects *f
     case EV_FILE_UPLOADED:
         return arrivals_apply(a, ev, fx, err);
     case EV_JOB_STARTED:
+    case EV_JOB_INTERRUPTED:
     case EV_JOB_PROGRESS:
     case EV_JOB_UNDO:
     case EV_JOB_OUTPUT:

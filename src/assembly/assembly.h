@@ -76,6 +76,8 @@ struct job {
     enum job_state state;
     int attempts;      /* runs begun, also those that a restart of the server ended */
     int failures;      /* runs that ended in a failure worth a retry */
+    int64_t boot;      /* of the daemon that runs it; 0: none does, or nobody knows */
+    int deaths;        /* of daemons while it ran, since its last output */
     int outputs;       /* accepted so far; a repeated run's first `outputs` outputs are dropped */
     int64_t out_bytes;
     int64_t queued_us, started_us, queue_us;
@@ -183,6 +185,11 @@ DEFINE_AUTO(struct assembly *, assembly_free)
 MUST_CHECK int assembly_apply(struct assembly *a, const struct event *ev, struct effects *fx,
                               struct err *err);
 
+/* How many daemons died while this job ran and gave nothing new, also the one before this one (boot)? Too many, and it is
+ * not tried again: whatever it is, it must not end each daemon there is. Many more than tries for one that fails by itself,
+ * since most jobs that run when a daemon dies have nothing to do with it. */
+int job_deaths(const struct job *j, int64_t boot);
+bool job_is_deadly(const struct assembly *a, const struct job *j, int64_t boot);
 /* After a replay: the effects that start again what was open when the process ended. */
 void assembly_recover(struct assembly *a, struct effects *fx);
 

@@ -6,7 +6,10 @@
 #include <string.h>
 
 /* "a30bd077..." -> "a3/0bd077..." (api-instructions.md 4.1) */
-static char *prefix_of(const char *id) { return mem_printf("%.2s/%s", id, id + 2); }
+static char *prefix_of(const char *id)
+{
+    return id && strlen(id) > 2 ? mem_printf("%.2s/%s", id, id + 2) : mem_strdup("");
+}
 
 static json_t *file_object(const struct file *f)
 {

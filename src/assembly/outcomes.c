@@ -7,6 +7,7 @@
 
 #define MAX_IGNORED_ERRORS 100
 #define RETRY_DELAY_US SECOND_US
+#define DEATHS_A_TRY 3
 
 static struct job *open_job(const struct assembly *a, const struct event *ev, struct err *err)
 {
@@ -29,6 +30,25 @@ static void stop_running(struct assembly *a, struct job *j)
         }
 }
 
+int job_deaths(const struct job *j, int64_t boot) { return j->deaths + (j->boot && j->boot != boot); }
+
+bool job_is_deadly(const struct assembly *a, const struct job *j, int64_t boot)
+{
+    return job_deaths(j, boot) >= DEATHS_A_TRY * (a->max_attempts > 0 ? a->max_attempts : 1);
+}
+
+static int on_job_interrupted(struct assembly *a, const struct event *ev, struct err *err)
+{
+    struct job *j = open_job(a, ev, err);
+
+    if (!j)
+        return -1;
+    stop_running(a, j);
+    j->state = JOB_QUEUED;
+    j->boot = 0;
+    return 0;
+}
+
 static int on_job_started(struct assembly *a, const struct event *ev, struct effects *fx,
                           struct err *err)
 {
@@ -37,6 +57,8 @@ static int on_job_started(struct assembly *a, const struct event *ev, struct eff
     if (!j)
         return -1;
     stop_running(a, j); /* it was running when the process ended: no event says that it stopped */
+    j->deaths = job_deaths(j, jint(ev->data, "boot", 0));
+    j->boot = jint(ev->data, "boot", 0);
     j->state = JOB_RUNNING;
     j->started_us = ev->at_us;
     j->queue_us = ev->at_us > j->queued_us ? ev->at_us - j->queued_us : 0;
@@ -62,8 +84,10 @@ static int on_job_progress(struct assembly *a, const struct event *ev, struct er
 
     if (!j)
         return -1;
-    if (jnum(ev->data, "fraction", 0) > j->progress)
-        j->progress = jnum(ev->data, "fraction", 0);
+    double now = jnum(ev->data, "fraction", 0);
+
+    if (now > j->progress)
+        j->progress = now < 1 ? now : 1;
     return 0;
 }
 
@@ -100,13 +124,24 @@ static const char *type_of(const char *mime, bool read)
     return read || !str_starts(mime, "application/") ? kind : NULL;
 }
 
+/* The input that an output is about; NULL: the job has none such. Nothing that a worker can say leads here with another, but
+ * a store may hold what an older version took. */
+static struct file *input_of(const struct job *j, const json_t *d)
+{
+    int64_t i = jint(d, "input", 0);
+
+    return i >= 0 && i < j->input_count ? j->inputs[i] : NULL;
+}
+
 /* What a probe found out about a file. */
 static void learn(struct assembly *a, struct job *j, const json_t *d, int64_t at_us,
                   struct effects *fx)
 {
-    struct file *f = j->inputs[0];
+    struct file *f = input_of(j, d);
     const char *mime = jstr(d, "mime"), *ext = jstr(d, "ext");
 
+    if (!f)
+        return;
     if (mime && *mime) {
         file_set_text(&f->mime, mime);
         file_set_text(&f->type, type_of(mime, json_is_object(json_object_get(d, "meta"))));
@@ -131,11 +166,10 @@ static void export_done(struct assembly *a, struct job *j, struct file *f, struc
 static void stored(struct assembly *a, struct job *j, const json_t *d, int64_t at_us,
                    struct effects *fx)
 {
-    int64_t i = jint(d, "input", 0);
+    struct file *f = input_of(j, d);
 
-    if (i < 0 || i >= j->input_count)
+    if (!f || !jstr(d, "url"))
         return;
-    struct file *f = j->inputs[i];
     file_set_text(&f->url, jstr(d, "url"));
     file_set_text(&f->ssl_url, jstr(d, "ssl_url"));
     if (json_is_object(json_object_get(d, "extra"))) {
@@ -160,7 +194,7 @@ static void fetched(struct assembly *a, struct job *j, const json_t *d, int64_t 
 {
     int64_t size = jint(d, "size", 0), said = jint(j->fetch, "size", 0);
 
-    if (a->fetched >= a->reserved ||
+    if (!id_valid(jstr_or(d, "id", "")) || a->fetched >= a->reserved ||
         assembly_too_big(a, size, jstr_or(d, "name", ""), at_us, fx, err))
         return;
     AUTO(json_unref) json_t *record = json_copy((json_t *)d);
@@ -182,10 +216,10 @@ static void made(struct assembly *a, struct job *j, const json_t *d, int64_t at_
     const struct file *from = i >= 0 && i < j->input_count ? j->inputs[i] : NULL;
     struct file *f;
 
-    if (!from && assembly_too_many(a, 1, at_us, fx, err))
+    if (!id_valid(jstr_or(d, "id", "")) || (!from && assembly_too_many(a, 1, at_us, fx, err)))
         return;
     f = file_add(a, jstr_or(d, "id", ""), jstr_or(d, "name", "unnamed"), j->step);
-    f->size = jint(d, "size", 0);
+    f->size = jint(d, "size", 0) > 0 ? jint(d, "size", 0) : 0;
     f->md5 = text_or_null(jstr(d, "md5"));
     f->mime = text_or_null(jstr(d, "mime"));
     f->type = text_or_null(f->mime ? filetype_kind(f->mime) : NULL);
@@ -228,6 +262,7 @@ static int on_job_output(struct assembly *a, const struct event *ev, struct effe
     if (jint(ev->data, "index", j->outputs) < j->outputs)
         return 0; /* an earlier attempt gave this one already */
     j->outputs++;
+    j->deaths = 0;
     if ((d = json_object_get(ev->data, "same")))
         learn(a, j, d, ev->at_us, fx);
     else if ((d = json_object_get(ev->data, "stored")))
@@ -263,7 +298,7 @@ static int on_job_done(struct assembly *a, const struct event *ev, struct effect
     else if (j->probe && j->step == STEP_ORIGINAL)
         a->bytes_usage += robot_cost(a->in->steps[STEP_ORIGINAL].robot, bytes);
     close_job(a, j, JOB_DONE, ev->at_us);
-    if (j->probe)
+    if (j->probe && j->input_count)
         file_is_ready(a, j->inputs[0], ev->at_us, fx);
     assembly_advance(a, ev->at_us, fx);
     return 0;
@@ -303,6 +338,7 @@ static int on_job_failed(struct assembly *a, const struct event *ev, struct effe
     if (strcmp(retry, "never") && ++j->failures < a->max_attempts) {
         stop_running(a, j);
         j->state = JOB_QUEUED;
+        j->boot = 0;
         j->queued_us = ev->at_us;
         struct effect *e = effects_add(fx, FX_START_JOB);
         e->job = j->id;
@@ -316,6 +352,11 @@ static int on_job_failed(struct assembly *a, const struct event *ev, struct effe
                               : IGNORE_EXECUTE;
     bool keep = j->probe && json_is_array(json_object_get(s->params, "import_on_errors"));
 
+    if (why.code == ERR_CRASHED && j->input_count) {
+        size_t len = strlen(why.msg);
+
+        snprintf(why.msg + len, sizeof why.msg - len, "; the file was '%.200s'", j->inputs[0]->name ? j->inputs[0]->name : "");
+    }
     if (why.code == ERR_WORKER && j->input_count) {
         /* a file that ends its worker each time is named: who sent it must be able to find it */
         size_t len = strlen(why.msg);
@@ -329,7 +370,7 @@ static int on_job_failed(struct assembly *a, const struct event *ev, struct effe
     if ((s->ignore & phase) || keep ||
         (j->probe && jbool(a->created, "ignore_upload_meta_data_errors", false))) {
         ignore_error(a, j, &why, j->probe ? "meta" : import ? "import" : "execute", fx);
-        if (j->probe) /* the file itself is fine, only its metadata is not known */
+        if (j->probe && j->input_count) /* the file itself is fine, only its metadata is not known */
             file_is_ready(a, j->inputs[0], ev->at_us, fx);
         assembly_advance(a, ev->at_us, fx);
         return 0;
@@ -344,6 +385,8 @@ int outcomes_apply(struct assembly *a, const struct event *ev, struct effects *f
     switch (ev->type) {
     case EV_JOB_STARTED:
         return on_job_started(a, ev, fx, err);
+    case EV_JOB_INTERRUPTED:
+        return on_job_interrupted(a, ev, err);
     case EV_JOB_PROGRESS:
         return on_job_progress(a, ev, err);
     case EV_JOB_UNDO:

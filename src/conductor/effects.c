@@ -36,6 +36,17 @@ static void leave(struct run *r)
 
 static void close_timer(uv_handle_t *h) { free(h); }
 
+/* None of r's confirmations stays, however many there are. */
+static void undo_acks_drop(struct conductor *c, const struct run *r)
+{
+    int kept = 0;
+
+    for (int i = 0; i < c->undo_ack_count; i++)
+        if (c->undo_acks[i] != r)
+            c->undo_acks[kept++] = c->undo_acks[i];
+    c->undo_ack_count = kept;
+}
+
 static void run_free(struct conductor *c, struct run *r)
 {
     fair_remove(&r->waiting);
@@ -43,9 +54,7 @@ static void run_free(struct conductor *c, struct run *r)
     *r->before = r->sibling;
     if (r->sibling)
         r->sibling->before = r->before;
-    for (int i = 0; i < c->undo_ack_count; i++)
-        if (c->undo_acks[i] == r)
-            c->undo_acks[i] = c->undo_acks[--c->undo_ack_count];
+    undo_acks_drop(c, r);
     if (r->delay) {
         uv_timer_stop(r->delay);
         uv_close((uv_handle_t *)r->delay, close_timer);
@@ -132,7 +141,7 @@ static int inject_credentials(struct conductor *c, const struct assembly *a, con
     return rc;
 }
 
-static void fail_job(struct conductor *c, struct live *l, int job, const struct err *why)
+void fail_job(struct conductor *c, struct live *l, int job, const struct err *why)
 {
     static const char *const retry[] = {"never", "now", "later"};
     AUTO(json_unref) json_t *data =
@@ -142,7 +151,7 @@ static void fail_job(struct conductor *c, struct live *l, int job, const struct 
     struct log job_log = {"step", l->a->in->steps[l->a->jobs[job]->step].name, &l->a->log};
     struct err err;
 
-    log_info(&job_log, "job failed: %s: %s", err_name(why), why->msg);
+    log_info(&job_log, "job failed: %s: '%s'", err_name(why), why->msg);
     if (turn_apply(c, l, EV_JOB_FAILED, data, &err) < 0)
         log_debug(&job_log, "%s", err.msg);
 }
@@ -176,7 +185,7 @@ static bool start(struct conductor *c, struct run *r)
         .timeout_s = robot->timeout_s,
     };
     if (!r->undo) {
-        AUTO(json_unref) json_t *data = json_pack("{s:i}", "job", r->job);
+        AUTO(json_unref) json_t *data = json_pack("{s:i,s:I}", "job", r->job, "boot", (json_int_t)c->boot);
 
         if (turn_apply(c, l, EV_JOB_STARTED, data, &err) < 0) {
             json_decref(task.params);
@@ -264,6 +273,7 @@ static void on_undo(void *owner, struct pool_run *run, json_t *token)
         return;
     }
     say(r, EV_JOB_UNDO, json_pack("{s:O?}", "token", json_is_object(token) ? token : NULL));
+    undo_acks_drop(c, r); /* one at a time */
     c->undo_acks = mem_realloc(c->undo_acks, (size_t)(c->undo_ack_count + 1) * sizeof *c->undo_acks);
     c->undo_acks[c->undo_ack_count++] = r;
 }
@@ -366,6 +376,21 @@ void effects_open_pool_events(struct pool_events *ev, struct conductor *c)
 }
 
 /* ---- stopping ---- */
+
+void runs_interrupted(struct conductor *c)
+{
+    for (struct map_iter i = {0}; map_next(&c->live, &i);) {
+        struct live *l = i.value;
+
+        for (struct run *r = l->runs; r && !assembly_is_over(l->a) && !l->stale; r = r->sibling) {
+            AUTO(json_unref) json_t *data = json_pack("{s:i}", "job", r->job);
+            struct err err;
+
+            if (r->pool && !r->undo && !r->forsaken && turn_apply(c, l, EV_JOB_INTERRUPTED, data, &err) < 0)
+                log_debug(&l->a->log, "%s", err.msg);
+        }
+    }
+}
 
 struct upload_work {
     uv_work_t req;

@@ -145,6 +145,7 @@ struct conductor {
     struct fair_queue queues[2][2]; /* role, batch */
     struct map tenants;             /* workspace -> struct tenant */
     bool draining, ready;
+    int64_t boot; /* when it began: no two starts on one directory have the same */
     int64_t ticks;
 
     char (*claims)[ID_LEN + 1]; /* blobs that news of this turn named: held until it is committed */
@@ -209,6 +210,9 @@ void report_answer(struct conductor *c, struct live *l, const struct news *n);
 void effects_perform(struct conductor *c, struct effect_item *items, int count);
 struct run *queue_job(struct conductor *c, struct live *l, int job, int64_t delay_us, bool undo);
 void queues_pump(struct conductor *c);
+void fail_job(struct conductor *c, struct live *l, int job, const struct err *why);
+/* The daemon stops while jobs run: none of them is to blame for that. */
+void runs_interrupted(struct conductor *c);
 void effects_open_pool_events(struct pool_events *ev, struct conductor *c);
 void sweep_uploads(struct conductor *c);
 void settle_check(struct conductor *c, struct live *l);

@@ -62,6 +62,21 @@ static void finish_end(struct conductor *c, struct live *l)
     settle_check(c, l);
 }
 
+/* One daemon after the other died while this job ran: it gets no other. */
+static void fail_deadly(struct conductor *c, struct live *l)
+{
+    for (int i = 0; i < l->a->job_count && !assembly_is_over(l->a); i++) {
+        const struct job *j = l->a->jobs[i];
+        struct err why;
+
+        if ((j->state != JOB_RUNNING && j->state != JOB_QUEUED) || !job_is_deadly(l->a, j, c->boot))
+            continue;
+        err_set(&why, ERR_CRASHED, "the server ended %d times while this job ran", job_deaths(j, c->boot));
+        log_warn(&l->a->log, "job %d is not tried again: %s", i, why.msg);
+        fail_job(c, l, i, &why);
+    }
+}
+
 /* restarted: the process is a new one, so are its connections. */
 static void go_on(struct conductor *c, struct live *l, bool restarted)
 {
@@ -81,6 +96,8 @@ static void go_on(struct conductor *c, struct live *l, bool restarted)
                 l->stopping++;
                 queue_job(c, l, i, 0, true);
             }
+        if (restarted)
+            fail_deadly(c, l);
         assembly_recover(l->a, &fx);
         for (int i = 0; i < fx.count; i++)
             queue_job(c, l, fx.v[i].job, 0, false);

@@ -146,7 +146,12 @@ static int save_rows(struct conductor *c, struct live *l, enum event_type type, 
                               jstr_or(file, "name", "unnamed"), jstr_or(file, "mime", ""),
                               jint(file, "size", 0), err);
     if (type == EV_JOB_OUTPUT && same) {
-        const struct file *f = l->a->jobs[jint(data, "job", 0)]->inputs[0];
+        const struct job *j = l->a->jobs[jint(data, "job", 0)];
+        int64_t in = jint(same, "input", 0);
+
+        if (in < 0 || in >= j->input_count)
+            return 0;
+        const struct file *f = j->inputs[in];
 
         return store_file_add(c->conf.store, f->id, l->a->id, f->name, f->mime ? f->mime : "", f->size,
                               err);
@@ -478,6 +483,7 @@ static void *run_thread(void *arg)
     struct conductor *c = arg;
 
     uv_run(&c->loop, UV_RUN_DEFAULT);
+    runs_interrupted(c);
     turn_commit(c);
     turn_commit(c);
     pool_close(c->pool);
@@ -500,6 +506,7 @@ int conductor_start(struct conductor **out, const struct conductor_conf *conf, s
 
     c->conf = *conf;
     c->log = (struct log){"room", "conductor", NULL};
+    c->boot = clock_now_us();
     c->inbox_last = &c->inbox;
     pthread_mutex_init(&c->inbox_lock, NULL);
     pthread_rwlock_init(&c->live_lock, NULL);

@@ -565,6 +565,80 @@ static void a_stored_error_is_known_by_its_name_whatever_number_it_had(void **st
     }
 }
 
+/* max_attempts is 2 here: six daemons. */
+static void a_job_under_which_daemon_after_daemon_dies_is_deadly(void **state)
+{
+    struct effects fx = {0};
+    struct assembly *a = with_running_job(&fx);
+    (void)state;
+
+    for (int boot = 1; boot <= 6; boot++) {
+        AUTO(mem_free) char *started = mem_printf("{\"job\":1,\"boot\":%d}", boot);
+
+        assert_false(job_is_deadly(a, a->jobs[1], boot));
+        assert_int_equal(apply(a, &fx, EV_JOB_STARTED, started), 0);
+        assert_int_equal(apply(a, &fx, EV_JOB_STARTED, started), 0); /* the same daemon may begin it again as often as it likes */
+        assert_int_equal(job_deaths(a->jobs[1], boot), boot - 1);
+    }
+    assert_true(job_is_deadly(a, a->jobs[1], 7));
+    assert_int_equal(job_deaths(a->jobs[1], 7), 6);
+    assert_false(job_is_deadly(a, a->jobs[1], 6));
+    /* something new came of it: it is no such job */
+    assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, made), 0);
+    assert_int_equal(job_deaths(a->jobs[1], 7), 1);
+    /* and one that a stop in good order interrupted has killed nobody */
+    assert_int_equal(apply(a, &fx, EV_JOB_INTERRUPTED, "{\"job\":1}"), 0);
+    assert_int_equal(job_deaths(a->jobs[1], 7), 0);
+    assert_int_equal(a->jobs[1]->state, JOB_QUEUED);
+    effects_done(&fx);
+    assembly_free(a);
+}
+
+static void starts_of_an_older_version_blame_nobody(void **state)
+{
+    struct effects fx = {0};
+    struct assembly *a = with_running_job(&fx);
+    (void)state;
+
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(apply(a, &fx, EV_JOB_STARTED, "{\"job\":1}"), 0);
+    assert_false(job_is_deadly(a, a->jobs[1], 7));
+    effects_done(&fx);
+    assembly_free(a);
+}
+
+/* What the daemon once took from workers may lie in a store, and is read at each start. */
+static void stored_outputs_that_cannot_be_do_nothing(void **state)
+{
+    static const char *const outputs[] = {
+        "{\"job\":1,\"index\":0,\"same\":{\"input\":7,\"meta\":{},\"mime\":\"image/png\"}}",
+        "{\"job\":1,\"index\":1,\"stored\":{\"input\":-1,\"url\":5}}",
+        "{\"job\":1,\"index\":2,\"stored\":{\"input\":0}}",
+        "{\"job\":1,\"index\":3,\"file\":true}",
+        "{\"job\":1,\"index\":4,\"file\":{\"name\":\"x\",\"size\":4,\"mime\":\"image/png\",\"input\":0}}",
+        "{\"job\":1,\"index\":5,\"file\":{\"id\":\"a\",\"name\":\"x\",\"input\":-1}}",
+    };
+    struct effects fx = {0};
+    struct assembly *a = with_running_job(&fx);
+    int files = a->file_count;
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(outputs); i++)
+        assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, outputs[i]), 0);
+    assert_int_equal(a->file_count, files);
+    assert_int_equal(a->state, ASSEMBLY_EXECUTING);
+    effects_done(&fx);
+    assembly_free(a);
+
+    /* an import has no input at all */
+    a = begin(&fx, "{\"i\":{\"robot\":\"/http/import\",\"url\":\"http://x/\"}}", 0, true);
+    assert_int_equal(apply(a, &fx, EV_JOB_STARTED, "{\"job\":0}"), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, "{\"job\":0,\"index\":0,\"same\":{\"input\":0,\"meta\":{}}}"), 0);
+    assert_int_equal(a->file_count, 0);
+    effects_done(&fx);
+    assembly_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -585,6 +659,9 @@ int main(void)
         cmocka_unit_test(what_a_robot_cannot_read_is_passed_by_unless_forced),
         cmocka_unit_test(a_role_that_the_robot_does_not_know_is_refused),
         cmocka_unit_test(random_histories_keep_the_invariants),
+        cmocka_unit_test(a_job_under_which_daemon_after_daemon_dies_is_deadly),
+        cmocka_unit_test(starts_of_an_older_version_blame_nobody),
+        cmocka_unit_test(stored_outputs_that_cannot_be_do_nothing),
         cmocka_unit_test(slugs_are_safe_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
