@@ -30,29 +30,12 @@ void file_set_text(char **field, const char *value)
     *field = copy;
 }
 
-/* Names from outside: last path component, no control characters, at most 255 bytes, never empty.
- */
-static char *clean_name(const char *name)
-{
-    const char *slash = strrchr(name, '/'), *back = strrchr(name, '\\');
-    const char *s = slash && (!back || slash > back) ? slash + 1 : back ? back + 1 : name;
-    char *out = mem_alloc(256);
-    size_t n = 0;
-
-    for (; *s && n < 255; s++)
-        if ((unsigned char)*s >= 0x20 && *s != 0x7f)
-            out[n++] = *s;
-    while (n && !utf8_valid(out, n) && (out[n - 1] & 0x80))
-        n--; /* a character cut in two by the limit */
-    out[n] = 0;
-    if (!n || !strcmp(out, ".") || !strcmp(out, ".."))
-        strcpy(out, "unnamed");
-    return out;
-}
-
 static void set_name(struct file *f, const char *name)
 {
-    char *clean = clean_name(name), *dot = strrchr(clean, '.');
+    char *clean = mem_alloc(256);
+
+    str_file_name(clean, name);
+    const char *dot = strrchr(clean, '.');
     bool has_ext = dot && dot > clean && dot[1];
 
     free(f->name);

@@ -256,3 +256,19 @@ bool str_ends(const char *s, const char *suffix)
 
     return n >= m && !strcmp(s + n - m, suffix);
 }
+
+void str_file_name(char out[static 256], const char *name)
+{
+    const char *slash = strrchr(name, '/'), *back = strrchr(name, '\\');
+    const char *s = slash && (!back || slash > back) ? slash + 1 : back ? back + 1 : name;
+    size_t n = 0;
+
+    for (; *s && n < 255; s++)
+        if ((unsigned char)*s >= 0x20 && *s != 0x7f)
+            out[n++] = *s;
+    while (n && !utf8_valid(out, n) && (out[n - 1] & 0x80))
+        n--; /* a character cut in two by the limit */
+    out[n] = 0;
+    if (!n || !strcmp(out, ".") || !strcmp(out, ".."))
+        strcpy(out, "unnamed");
+}

@@ -2,14 +2,11 @@
  * inside the jail. Paths are relative to the worker's directory: in/ and out/. */
 #include "base/clock.h"
 #include "robot/robot.h"
+#include "worker/border.h"
 #include "worker/role.h"
-#include "worker/wire.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <openssl/evp.h>
+#include <math.h>
 #include <string.h>
-#include <sys/stat.h>
 
 struct robot_job {
     int sock;
@@ -20,6 +17,7 @@ struct robot_job {
     struct robot_input *inputs;
     int input_count;
     int paths, outputs;
+    size_t said; /* bytes of all outputs */
     int64_t last_progress_us;
     double last_progress;
 };
@@ -43,35 +41,26 @@ const char *robot_out_path(struct robot_job *job, const char *ext)
     return arena_printf(job->arena, "out/%d%s%s", job->paths++, *ext ? "." : "", ext);
 }
 
+/* The daemon ends a worker that says what it may not. A Robot whose output is so is told before, in words that help. */
 static int send_output(struct robot_job *job, const char *kind, json_t *what, struct err *err)
 {
-    return wire_send(job->sock, MSG_OUTPUT,
-                     json_pack("{s:i,s:o}", "index", job->outputs++, kind, what), -1, err);
-}
+    AUTO(json_unref) json_t *body = json_pack("{s:i,s:o}", "index", job->outputs, kind, what);
+    AUTO(str_done) struct str text = {0};
+    struct err why;
 
-/* Size and MD5 of a finished output, flushed to the disk: the server renames it as it is. */
-static int seal_file(int64_t *size, char md5[33], const char *path, struct err *err)
-{
-    AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    unsigned char buf[64 * 1024], digest[EVP_MAX_MD_SIZE];
-    EVP_MD_CTX *ctx;
-    ssize_t n;
-
-    if (fd < 0)
-        return err_errno(err, "open the output '%s'", path);
-    ctx = EVP_MD_CTX_new();
-    EVP_DigestInit_ex(ctx, EVP_md5(), NULL);
-    *size = 0;
-    while ((n = read(fd, buf, sizeof buf)) > 0) {
-        EVP_DigestUpdate(ctx, buf, (size_t)n);
-        *size += n;
-    }
-    EVP_DigestFinal_ex(ctx, digest, NULL);
-    EVP_MD_CTX_free(ctx);
-    if (n < 0)
-        return err_errno(err, "read the output '%s'", path);
-    hex_encode(md5, digest, 16);
-    return fdatasync(fd) < 0 ? err_errno(err, "flush the output '%s'", path) : 0;
+    if (job->outputs >= BORDER_OUTPUTS)
+        return err_set(err, ERR_COMMAND, "the Robot gives more than %d files", BORDER_OUTPUTS);
+    str_add_json_value(&text, body);
+    if (text.len > BORDER_OUTPUT_BYTES || wire_weigh(text.s, text.len) > BORDER_OUTPUT_VALUES)
+        return err_set(err, ERR_META, "what is known of a file has %zu bytes and up to %zu values; %d and %d are allowed", text.len,
+                       wire_weigh(text.s, text.len), BORDER_OUTPUT_BYTES, BORDER_OUTPUT_VALUES);
+    if ((job->said += text.len) > BORDER_JOB_BYTES - BORDER_OUTPUT_BYTES)
+        return err_set(err, ERR_META, "what is known of all files of the job has more than %d bytes",
+                       BORDER_JOB_BYTES - BORDER_OUTPUT_BYTES);
+    if (border_check_body(BORDER_WORKER, MSG_OUTPUT, body, &why) < 0)
+        return err_set(err, ERR_COMMAND, "the Robot's output can't be taken: %s", why.msg);
+    job->outputs++;
+    return wire_send(job->sock, MSG_OUTPUT, take(body), -1, err);
 }
 
 static int probe(struct probe_result *p, struct robot_job *job, const char *path, const char *name,
@@ -89,17 +78,12 @@ int robot_emit(struct robot_job *job, const struct robot_output *out, struct err
     const struct robot_input *in =
         out->input >= 0 && out->input < job->input_count ? &job->inputs[out->input] : NULL;
     const char *ext = out->ext ? out->ext : in ? in->ext : "";
-    AUTO(mem_free) char *name = NULL;
+    AUTO(mem_free) char *named = out->name ? mem_strdup(out->name)
+                                           : mem_printf("%s%s%s", in ? in->basename : "file", *ext ? "." : "", ext);
     struct probe_result found = {0};
-    char md5[33];
-    int64_t size;
+    char name[256];
 
-    if (out->name)
-        name = mem_strdup(out->name);
-    else
-        name = mem_printf("%s%s%s", in ? in->basename : "file", *ext ? "." : "", ext);
-    if (seal_file(&size, md5, out->path, err) < 0)
-        return -1;
+    str_file_name(name, named);
     if (!out->meta_complete && probe(&found, job, out->path, name, (struct probe_how){.derived = true}, err) < 0)
         return -1;
     AUTO(json_unref) json_t *all = found.meta ? found.meta : json_object();
@@ -108,9 +92,9 @@ int robot_emit(struct robot_job *job, const struct robot_output *out, struct err
     if (json_is_false(json_object_get(job->params, "output_meta")))
         json_object_clear(all);
     const char *mime = out->mime ? out->mime : found.mime[0] ? found.mime : NULL;
-    json_t *file = json_pack("{s:s,s:o,s:s,s:I,s:s,s:s?,s:O?,s:O?,s:i}", "path", out->path, "name",
-                             jstring(name), "ext", ext, "size", (json_int_t)size, "md5", md5,
-                             "mime", mime, "meta", all, "extra", out->extra, "input", out->input);
+    /* size and MD5 are for the daemon to find out, and it flushes the file */
+    json_t *file = json_pack("{s:s,s:o,s:s?,s:O?,s:O?,s:i}", "path", out->path, "name", jstring(name), "mime", mime, "meta",
+                             all, "extra", out->extra, "input", out->input);
     return send_output(job, "file", file, err);
 }
 
@@ -122,11 +106,7 @@ int robot_emit_same(struct robot_job *job, int input, json_t *meta, struct err *
 
     if (extra_meta)
         json_object_update(all, extra_meta);
-    return send_output(job, "clone",
-                       json_pack("{s:i,s:O,s:s,s:s,s:I,s:s,s:s}", "input", input, "meta", all,
-                                 "name", in->name, "ext", in->ext, "size", (json_int_t)in->size,
-                                 "md5", in->md5, "mime", in->mime),
-                       err);
+    return send_output(job, "clone", json_pack("{s:i,s:O}", "input", input, "meta", all), err);
 }
 
 int robot_emit_stored(struct robot_job *job, int input, const char *url, const char *ssl_url,
@@ -143,8 +123,9 @@ void robot_progress(struct robot_job *job, double fraction)
     int64_t now = clock_mono_us();
     struct err err;
 
-    if (now - job->last_progress_us < SECOND_US / 5 || fraction <= job->last_progress)
+    if (!isfinite(fraction) || now - job->last_progress_us < SECOND_US / 5 || fraction <= job->last_progress)
         return;
+    fraction = fmin(fraction, 1);
     job->last_progress_us = now;
     job->last_progress = fraction;
     (void)!wire_send(job->sock, MSG_PROGRESS, json_pack("{s:f}", "fraction", fraction), -1, &err);
@@ -252,6 +233,20 @@ static int run(struct robot_job *job, struct err *err)
     return job->robot->run(job, opts, err);
 }
 
+/* One line, or several: whatever a tool said, nothing in it moves a terminal. */
+static json_t *plain_text(const char *s, bool lines)
+{
+    AUTO(mem_free) char *text = mem_strdup(s);
+
+    for (unsigned char *p = (unsigned char *)text; *p; p++) {
+        if ((*p < 0x20 && !(lines && (*p == '\n' || *p == '\t'))) || *p == 0x7f)
+            *p = ' ';
+        if (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
+            p[0] = p[1] = ' ';
+    }
+    return jstring(text);
+}
+
 static void serve_job(int sock, json_t *body)
 {
     AUTO(arena_free) struct arena *arena = arena_new();
@@ -265,7 +260,7 @@ static void serve_job(int sock, json_t *body)
     if (run(&job, &err) < 0)
         rc = wire_send(sock, MSG_FAILED,
                        json_pack("{s:i,s:s,s:o,s:o,s:b}", "code", err.code, "name", err.name, "msg",
-                                 jstring(err.msg), "detail", jstring(err.detail), "private",
+                                 plain_text(err.msg, false), "detail", plain_text(err.detail, true), "private",
                                  err.is_private_address),
                        -1, &lost);
     else
@@ -305,7 +300,10 @@ _Noreturn void worker_serve(int sock)
         if (wire_recv(sock, &type, &body, &fd, &err) <= 0)
             _exit(0);
         fd_close(fd);
-        if (type == MSG_JOB)
-            serve_job(sock, body);
+        if (type != MSG_JOB)
+            continue;
+        if (wire_send(sock, MSG_TAKEN, NULL, -1, &err) < 0)
+            _exit(1);
+        serve_job(sock, body);
     }
 }

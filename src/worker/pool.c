@@ -1,16 +1,65 @@
 /* Runs: a job is given to a worker, what it says is dealt with in order, and it ends or is stopped. */
+#include "base/clock.h"
 #include "worker/cgroup.h"
 #include "worker/pool_priv.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 static const struct log log_ctx = {"room", "worker", NULL};
 
+#define TAKE_MS 2000 /* a worker that reads takes its job in one */
+#define MOVES_MOST 3
+
+/* ---- failures ---- */
+
+static void scrub(char *text, const struct pool *p, const struct worker *w)
+{
+    size_t data = p->hidden[0] ? strlen(p->hidden[0]) : 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(p->hidden); i++) {
+        if (!p->hidden[i])
+            continue;
+        AUTO(mem_free) char *dir = w ? mem_printf("%s%s", p->hidden[i], w->dir + data) : NULL;
+
+        border_scrub(text, dir, p->hidden[i]);
+    }
+}
+
+void pool_fail(struct pool_run *run, const struct err *why)
+{
+    struct err told = *why;
+
+    scrub(told.msg, run->pool, run->worker);
+    scrub(told.detail, run->pool, run->worker);
+    run->pool->events.failed(run->owner, run, &told);
+}
+
+void worker_refuse(struct worker *w, const struct err *why)
+{
+    struct pool_run *run = w->run;
+
+    log_warn(&log_ctx, "worker %d broke the rules and is ended: %s", (int)w->pid, why->msg);
+    if (run && !run->ended && !run->failure.code)
+        err_set(&run->failure, ERR_WORKER, "the worker broke the rules: %s", why->msg);
+    worker_kill(w);
+}
+
+static void refuse_text(struct worker *w, enum message type, const char *why)
+{
+    struct err err;
+
+    err_set(&err, ERR_WORKER, "%s %s", wire_name(type), why);
+    worker_refuse(w, &err);
+}
+
 /* ---- runs ---- */
+
+static void give(struct pool_run *run, struct worker *w, const char *workspace);
 
 static void on_timeout(uv_timer_t *t)
 {
@@ -22,11 +71,52 @@ static void on_timeout(uv_timer_t *t)
     worker_kill(run->worker);
 }
 
+/* Its worker does not read. It may be broken, or taken over by the job before and keep this one waiting: another gets it,
+ * and no try is lost. */
+static void move_on(struct pool_run *run)
+{
+    struct worker *w = run->worker;
+
+    uv_timer_stop(run->timer);
+    log_warn(&log_ctx, "worker %d did not take its job and is ended", (int)w->pid);
+    if (run->moves++ >= MOVES_MOST) {
+        err_set(&run->failure, ERR_WORKER, "no worker took the job");
+        worker_kill(w);
+        return;
+    }
+    w->run = NULL;
+    worker_kill(w);
+    give(run, worker_choose(run->pool, run->role, w->workspace), w->workspace);
+    pool_fill_spares(run->pool);
+}
+
+static void on_untaken(uv_timer_t *t)
+{
+    struct pool_run *run = t->data;
+
+    if (run->worker && run->worker->state == WORKER_BUSY && !run->ended && !run->stopping)
+        move_on(run);
+}
+
+/* Where its outputs will lie, found before a worker has had a byte of anybody's: from then on by this descriptor alone. */
+static int open_out(struct worker *w, struct err *err)
+{
+    AUTO(fd_close) int dir = open(w->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (w->out_fd >= 0)
+        return 0;
+    if (dir < 0 || (w->out_fd = openat(dir, "out", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
+        return err_errno(err, "open the directory of a worker");
+    return 0;
+}
+
 static void link_inputs(struct work *k)
 {
     json_t *in;
     size_t i;
 
+    if ((k->rc = open_out(k->worker, &k->err)) < 0)
+        return;
     json_array_foreach (json_object_get(k->json, "inputs"), i, in) {
         AUTO(mem_free) char *path = mem_printf("%s/%s", k->dir, jstr_or(in, "path", ""));
 
@@ -48,12 +138,21 @@ static void inputs_linked(struct work *k)
     }
     if (w->state != WORKER_BUSY || run->stopping)
         return; /* being killed: `gone` follows */
-    if (k->rc == 0 && wire_send(w->sock, MSG_JOB, json_incref(run->message), -1, &err) == 0) {
-        run->sent = true;
+    if (!run->timer) {
         run->timer = mem_zalloc(sizeof *run->timer);
         run->timer->data = run;
         uv_timer_init(w->pool->conf.loop, run->timer);
-        uv_timer_start(run->timer, on_timeout, (uint64_t)run->timeout_s * 1000, 0);
+    }
+    if (k->rc == 0 && wire_send(w->sock, MSG_JOB, json_incref(run->message), -1, &err) == 0) {
+        uint64_t ms = w->pool->conf.take_ms ? (uint64_t)w->pool->conf.take_ms : TAKE_MS;
+
+        border_run_sent(&run->said, clock_mono_us());
+        uv_timer_start(run->timer, on_untaken, ms << run->moves, 0); /* on a busy machine the next one gets more time */
+        worker_listen(w);
+        return;
+    }
+    if (k->rc == 0 && err.code == ERR_BUSY) {
+        move_on(run);
         return;
     }
     if (k->rc < 0)
@@ -69,6 +168,7 @@ void worker_send_job(struct worker *w)
     k->fn = link_inputs;
     k->after = inputs_linked;
     k->run = w->run;
+    k->worker = w;
     k->dir = mem_strdup(w->dir);
     k->json = json_incref(w->run->message);
     pool_work(w->pool, k);
@@ -96,25 +196,17 @@ static void set_input_paths(json_t *inputs)
     }
 }
 
-struct pool_run *pool_start(struct pool *p, const struct pool_task *task, void *owner)
+/* It starts with this worker, or starts again. */
+static void give(struct pool_run *run, struct worker *w, const char *workspace)
 {
-    struct pool_run *run = mem_zalloc(sizeof *run);
-    struct worker *w = worker_choose(p, task->role, task->workspace);
-
-    set_input_paths(task->inputs);
-    run->pool = p;
-    run->owner = owner;
-    run->last = &run->first;
-    run->timeout_s = task->timeout_s ? task->timeout_s : p->conf.timeout_s;
-    snprintf(run->assembly_id, sizeof run->assembly_id, "%s", task->assembly_id);
-    run->message = json_pack("{s:s,s:s,s:o,s:o,s:O?,s:o?}", "robot", task->robot, "assembly",
-                             task->assembly_id, "params", task->params, "inputs", task->inputs,
-                             "settings", p->conf.settings, "undo", task->undo);
+    border_run_begin(&run->said, (int)json_array_size(json_object_get(run->message, "inputs")),
+                     !strcmp(jstr_or(run->message, "robot", ""), "/upload/handle"),
+                     json_is_object(json_object_get(run->message, "undo")));
     run->worker = w;
     w->run = run;
     w->jobs++;
     if (!w->workspace)
-        w->workspace = mem_strdup(task->workspace);
+        w->workspace = mem_strdup(workspace);
     if (w->state == WORKER_DYING) { /* spawn failed: report it from the loop, not from in here */
         err_set(&run->failure, ERR_WORKER, "no worker process could be started");
         worker_gone(w);
@@ -122,6 +214,22 @@ struct pool_run *pool_start(struct pool *p, const struct pool_task *task, void *
         w->state = WORKER_BUSY;
         worker_send_job(w);
     }
+}
+
+struct pool_run *pool_start(struct pool *p, const struct pool_task *task, void *owner)
+{
+    struct pool_run *run = mem_zalloc(sizeof *run);
+
+    set_input_paths(task->inputs);
+    run->pool = p;
+    run->owner = owner;
+    run->role = task->role;
+    run->timeout_s = task->timeout_s ? task->timeout_s : p->conf.timeout_s;
+    snprintf(run->assembly_id, sizeof run->assembly_id, "%s", task->assembly_id);
+    run->message = json_pack("{s:s,s:s,s:o,s:o,s:O?,s:o?}", "robot", task->robot, "assembly",
+                             task->assembly_id, "params", task->params, "inputs", task->inputs,
+                             "settings", p->conf.settings, "undo", task->undo);
+    give(run, worker_choose(p, task->role, task->workspace), task->workspace);
     p->events.started(owner, run);
     pool_fill_spares(p);
     return run;
@@ -151,6 +259,7 @@ static void used_cleaned(struct work *k)
     pool_run_free(run);
     if (w->state == WORKER_BUSY)
         w->state = WORKER_IDLE;
+    worker_listen(w);
     pool_fill_spares(p);
     p->events.room(p->events.ctx);
 }
@@ -181,15 +290,11 @@ static void release(struct pool_run *run, bool keep_worker)
 
 static void adopt(struct work *k)
 {
-    if (k->path) {
-        struct stat st;
-
-        if (stat(k->path, &st) == 0)
-            k->bytes = st.st_size;
-        k->rc = blob_adopt(k->blobs, k->id, k->path, /* synced= */ true, &k->err);
-    } else {
+    if (k->path)
+        k->rc = blob_take(&k->taken, k->blobs, k->id, k->worker->out_fd, strrchr(k->path, '/') + 1, k->path, k->max_size,
+                          &k->err);
+    else
         k->rc = blob_clone(k->blobs, k->source, k->id, &k->err);
-    }
 }
 
 static void drop_blob(struct work *k) { k->bytes = blob_delete(k->blobs, k->id, NULL); }
@@ -208,7 +313,7 @@ static void adopted(struct work *k)
         drop->fn = drop_blob;
         drop->after = blob_dropped;
         memcpy(drop->id, k->id, sizeof drop->id);
-        run->freed += k->path ? k->bytes : 0;
+        run->freed += k->taken.size;
         pool_work(run->pool, drop);
         if (w->state == WORKER_GONE)
             worker_gone(w);
@@ -219,98 +324,147 @@ static void adopted(struct work *k)
         worker_kill(w);
         return;
     }
+    if (k->path) {
+        json_t *file = json_object_get(k->json, "file");
+
+        json_object_set_new(file, "size", json_integer(k->taken.size));
+        json_object_set_new(file, "md5", json_string(k->taken.md5));
+    }
     run->pool->events.output(run->owner, run, k->json);
-    pool_pump(run);
+    worker_listen(w);
 }
 
-/* An output with contents becomes a blob first. Returns false when the message is malformed. */
-static bool adopt_output(struct pool_run *run, json_t *body)
+/* An input under a new id: what it is called and how long it is, we know. */
+static json_t *cloned(const struct pool_run *run, const json_t *clone, const char *id)
+{
+    const json_t *in = json_array_get(json_object_get(run->message, "inputs"), (size_t)jint(clone, "input", 0));
+    json_t *file = json_pack("{s:s,s:I,s:I}", "id", id, "size", (json_int_t)jint(in, "size", 0), "input",
+                             (json_int_t)jint(clone, "input", 0));
+
+    jset(file, "name", jstr_or(in, "name", ""));
+    jset(file, "ext", jstr_or(in, "ext", ""));
+    jset(file, "md5", jstr_or(in, "md5", ""));
+    jset(file, "mime", jstr_or(in, "mime", ""));
+    if (json_object_get(clone, "meta"))
+        json_object_set(file, "meta", json_object_get(clone, "meta"));
+    return file;
+}
+
+/* An output with contents becomes a blob first. */
+static void adopt_output(struct pool_run *run, json_t *body)
 {
     json_t *file = json_object_get(body, "file"), *clone = json_object_get(body, "clone");
-    const json_t *inputs = json_object_get(run->message, "inputs");
     struct work *k = mem_zalloc(sizeof *k);
 
     k->fn = adopt;
     k->after = adopted;
     k->run = run;
+    k->worker = run->worker;
+    k->max_size = run->pool->conf.file_bytes;
     k->json = json_incref(body);
     id_new(k->id);
-    if (file) {
-        const char *path = jstr_or(file, "path", "");
-
-        /* the worker names a file in its out/ and nothing else */
-        if (!str_starts(path, "out/") || strchr(path + 4, '/') || !strcmp(path + 4, "..")) {
-            json_decref(k->json);
-            free(k);
-            return false;
-        }
-        k->path = mem_printf("%s/%s", run->worker->dir, path);
+    if (json_is_object(file)) {
+        k->path = mem_strdup(jstr_or(file, "path", ""));
         json_object_set_new(file, "id", json_string(k->id));
         json_object_del(file, "path");
     } else {
-        const json_t *in = json_array_get(inputs, (size_t)jint(clone, "input", 0));
+        const json_t *in = json_array_get(json_object_get(run->message, "inputs"), (size_t)jint(clone, "input", 0));
 
         snprintf(k->source, sizeof k->source, "%s", jstr_or(in, "id", ""));
-        json_object_set_new(clone, "id", json_string(k->id));
-        json_object_set(body, "file", clone);
+        json_object_set_new(body, "file", cloned(run, clone, k->id));
         json_object_del(body, "clone");
     }
     run->working = true;
     pool_work(run->pool, k);
-    return true;
 }
 
-/* Deal with what the worker said, in order, one thing at a time. */
-void pool_pump(struct pool_run *run)
+static void hear_failed(struct pool_run *run, const json_t *body)
+{
+    struct err why = {.code = (int)jint(body, "code", ERR_WORKER)};
+
+    snprintf(why.name, sizeof why.name, "%s", jstr_or(body, "name", ""));
+    snprintf(why.msg, sizeof why.msg, "%s", jstr_or(body, "msg", ""));
+    snprintf(why.detail, sizeof why.detail, "%s", jstr_or(body, "detail", ""));
+    why.is_private_address = jbool(body, "private", false);
+    pool_fail(run, &why);
+    release(run, false);
+}
+
+/* What may be said, and may be said now. */
+static void hear_run(struct pool_run *run, enum message type, json_t *body)
 {
     const struct pool_events *ev = &run->pool->events;
 
-    while (run->first && !run->working && !run->stopping && !run->ended) {
-        struct pending *m = run->first;
-        AUTO(json_unref) json_t *body = m->body;
-        enum message type = m->type;
-
-        run->first = m->next;
-        if (!run->first)
-            run->last = &run->first;
-        free(m);
-        switch (type) {
-        case MSG_PROGRESS: ev->progress(run->owner, run, jnum(body, "fraction", 0)); break;
-        case MSG_UNDO: ev->undo(run->owner, run, json_object_get(body, "token")); break;
-        case MSG_OUTPUT:
-            if (!json_object_get(body, "file") && !json_object_get(body, "clone")) {
-                ev->output(run->owner, run, body);
-            } else if (!adopt_output(run, body)) {
-                err_set(&run->failure, ERR_WORKER, "the worker named a file outside its directory");
-                worker_kill(run->worker);
-            }
-            break;
-        case MSG_DONE:
-            ev->done(run->owner, run, jint(body, "exec_us", 0));
-            release(run, true);
-            return;
-        case MSG_FAILED: {
-            struct err why = {.code = (int)jint(body, "code", ERR_WORKER)};
-
-            if (why.code <= ERR_OK || why.code >= ERR_COUNT)
-                why.code = ERR_WORKER;
-            snprintf(why.name, sizeof why.name, "%s", jstr_or(body, "name", ""));
-            snprintf(why.msg, sizeof why.msg, "%s", jstr_or(body, "msg", ""));
-            snprintf(why.detail, sizeof why.detail, "%s", jstr_or(body, "detail", ""));
-            why.is_private_address = jbool(body, "private", false);
-            ev->failed(run->owner, run, &why);
-            release(run, false);
-            return;
-        }
-        default: break;
-        }
+    switch (type) {
+    case MSG_TAKEN: uv_timer_start(run->timer, on_timeout, (uint64_t)run->timeout_s * 1000, 0); break;
+    case MSG_PROGRESS: ev->progress(run->owner, run, jnum(body, "fraction", 0)); break;
+    case MSG_UNDO: ev->undo(run->owner, run, json_object_get(body, "token")); break;
+    case MSG_OUTPUT:
+        if (json_is_object(json_object_get(body, "file")) || json_is_object(json_object_get(body, "clone")))
+            adopt_output(run, body);
+        else
+            ev->output(run->owner, run, body);
+        break;
+    case MSG_DONE:
+        ev->done(run->owner, run, jint(body, "exec_us", 0));
+        release(run, true);
+        break;
+    case MSG_FAILED: hear_failed(run, body); break;
+    default: break;
     }
+}
+
+static void hear_courier(struct worker *w, enum message type, json_t *body)
+{
+    if (type == MSG_UP && w->state == WORKER_STARTING)
+        w->state = WORKER_IDLE;
+    else if (type == MSG_POSTED && map_del(&w->pool->posts, jstr_or(body, "id", "")))
+        w->pool->events.posted(w->pool->events.ctx, body);
+    else
+        refuse_text(w, type, type == MSG_UP ? "comes twice" : "is about what it does not have");
+}
+
+static void hear_new(struct worker *w, enum message type, json_t *body)
+{
+    if (type == MSG_UP) {
+        w->state = w->run ? WORKER_BUSY : WORKER_IDLE;
+        if (w->run)
+            worker_send_job(w);
+    } else if (type == MSG_FAILED) {
+        struct err why = {.code = ERR_WORKER};
+
+        snprintf(why.msg, sizeof why.msg, "a worker could not enter its jail: %s", jstr_or(body, "msg", ""));
+        scrub(why.msg, w->pool, w);
+        log_error(&log_ctx, "%s", why.msg);
+        if (w->run)
+            w->run->failure = why;
+        w->pool->zygotes[w->role].deaths++;
+    } else {
+        refuse_text(w, type, "comes before it is up");
+    }
+}
+
+void pool_hear(struct worker *w, enum message type, json_t *body, size_t bytes)
+{
+    struct err err;
+
+    if (w->courier)
+        hear_courier(w, type, body);
+    else if (w->state == WORKER_STARTING)
+        hear_new(w, type, body);
+    else if (!w->run)
+        refuse_text(w, type, "comes without a job");
+    else if (border_check(&w->run->said, type, body, bytes, clock_mono_us(), &err) < 0)
+        worker_refuse(w, &err);
+    else
+        hear_run(w->run, type, body);
 }
 
 void pool_undo_ok(struct pool_run *run)
 {
     struct err err;
 
+    run->said.undo_open = false;
     if (run->worker->state == WORKER_BUSY && wire_send(run->worker->sock, MSG_UNDO_OK, NULL, -1, &err) < 0)
         worker_kill(run->worker);
 }
@@ -324,6 +478,8 @@ void pool_stop(struct pool_run *run)
 int pool_post(struct pool *p, json_t *what, struct err *err)
 {
     if (!p->courier && !p->closing && p->zygotes[ROLE_TRANSFER].ready) {
+        map_done(&p->posts); /* what the one before had is lost */
+        p->posts = (struct map){0};
         p->courier = worker_spawn(p, ROLE_TRANSFER, true);
         if (p->courier->state == WORKER_DYING) {
             worker_free(p->courier);
@@ -334,7 +490,11 @@ int pool_post(struct pool *p, json_t *what, struct err *err)
         json_decref(what);
         return err_set(err, ERR_BUSY, "there is no courier");
     }
-    return wire_send(p->courier->sock, MSG_POST, what, -1, err);
+    AUTO(mem_free) char *id = mem_strdup(jstr_or(what, "id", ""));
+    if (wire_send(p->courier->sock, MSG_POST, what, -1, err) < 0)
+        return -1;
+    map_put(&p->posts, id, p);
+    return 0;
 }
 
 void pool_scrub(struct pool *p)
@@ -370,6 +530,14 @@ int pool_processes(const struct pool *p)
     return n;
 }
 
+void pool_hide(struct pool *p)
+{
+    const char *slash = strrchr(p->conf.scratch, '/');
+
+    p->hidden[0] = slash ? mem_strndup(p->conf.scratch, (size_t)(slash - p->conf.scratch)) : mem_strdup("");
+    p->hidden[1] = realpath(*p->hidden[0] ? p->hidden[0] : ".", NULL);
+}
+
 int pool_open(struct pool **out, const struct pool_conf *conf, const struct pool_events *events,
               struct err *err)
 {
@@ -378,6 +546,7 @@ int pool_open(struct pool **out, const struct pool_conf *conf, const struct pool
     p->conf = *conf;
     p->events = *events;
     p->next_worker = 1;
+    pool_hide(p);
     char note[200];
     if (scratch_open(p, err) < 0 ||
         cgroup_open(&p->cgroup, note, sizeof note, conf->cgroup ? conf->cgroup : "", err) < 0) {

@@ -29,6 +29,7 @@ struct pool_conf {
     const char *cgroup;        /* see cgroup.h: "", "off" or a directory */
     const char *jail_without;  /* walls that are done without, for tests: walls.h */
     int timeout_s;           /* of a job whose Robot says nothing else */
+    int take_ms;             /* a worker that has not taken its job by then does not get it; 0: 2000 */
     const json_t *settings;  /* for robot_settings(); lent */
     int log_level;
 };

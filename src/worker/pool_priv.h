@@ -3,8 +3,9 @@
 #pragma once
 #include "base/id.h"
 #include "base/log.h"
+#include "base/map.h"
+#include "worker/border.h"
 #include "worker/pool.h"
-#include "worker/wire.h"
 
 #define ROLES 2
 
@@ -25,7 +26,9 @@ struct worker {
     pid_t pid;
     int sock, status, killed, over; /* the last three: see `gone` in messages.def */
     uv_poll_t *poll;
+    bool paused; /* nothing more is read from it */
     char *dir;
+    int out_fd; /* its out/, opened before it had a job; -1: not yet */
     char *workspace; /* NULL: any */
     int jobs;
     bool courier;
@@ -33,23 +36,18 @@ struct worker {
     struct pool_run *run;
 };
 
-struct pending { /* what a worker said and we have not dealt with: in order */
-    struct pending *next;
-    enum message type;
-    json_t *body;
-};
-
 struct pool_run {
     struct pool *pool;
     struct worker *worker;
     void *owner;
+    enum robot_role role;
     char assembly_id[ID_LEN + 1];
     json_t *message;
     int timeout_s;
-    uv_timer_t *timer;
-    struct pending *first, **last;
-    bool working;  /* a thread is at it */
-    bool sent;     /* the worker has the job */
+    uv_timer_t *timer; /* first for its taking the job, then for the job */
+    struct border_run said; /* by the worker */
+    int moves;     /* workers that did not take it */
+    bool working;  /* a thread is at it: nothing is read from the worker meanwhile */
     bool stopping; /* pool_stop() */
     bool ended;    /* done or failed was reported */
     int64_t freed;
@@ -87,6 +85,8 @@ struct pool {
     struct pool_events events;
     struct zygote zygotes[ROLES];
     struct worker *workers, *courier;
+    struct map posts;  /* ids that the courier has */
+    char *hidden[2];   /* the data directory, as it is named and as it is: no client sees either */
     int64_t next_worker;
     bool closing;
 };
@@ -102,6 +102,8 @@ struct work {
     char *dir, *path;
     json_t *json;
     char id[ID_LEN + 1], source[ID_LEN + 1];
+    struct blob_taken taken;
+    int64_t max_size;
     bool remove_dir;
     int rc;
     int64_t bytes;
@@ -123,6 +125,8 @@ int64_t empty_dir(const char *path, bool and_itself);
 void pool_work(struct pool *p, struct work *w); /* steals w */
 void pool_close_poll(uv_poll_t **poll, int *sock);
 MUST_CHECK int zygote_start(struct zygote *z, struct err *err);
+/* Hear what the zygote at the other end of sock (stolen) says. A test may be one. */
+void zygote_listen(struct zygote *z, int sock);
 /* A worker of its own (courier) or for anybody's jobs; WORKER_DYING when the zygote could not be asked. */
 struct worker *worker_spawn(struct pool *p, enum robot_role role, bool courier);
 /* Idle workers in reserve, as many as may be. */
@@ -141,5 +145,14 @@ void worker_scrubbed(struct work *k);
 
 /* ---- pool.c ---- */
 void worker_send_job(struct worker *w);
-/* What its worker said, one after the other. */
-void pool_pump(struct pool_run *run);
+/* What this worker said, checked by border_recv(): dealt with at once. */
+void pool_hear(struct worker *w, enum message type, json_t *body, size_t bytes);
+/* It broke a rule, or can't be heard: it is ended, and its job fails by that name. */
+void worker_refuse(struct worker *w, const struct err *why);
+/* Read from it again, when that was put off; at once, if something waits. */
+void worker_listen(struct worker *w);
+/* What clients must not see of the machine: from conf. */
+void pool_hide(struct pool *p);
+/* A failure that a client may see: no path of the server's in it. */
+void pool_fail(struct pool_run *run, const struct err *why);
+

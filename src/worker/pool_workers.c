@@ -73,9 +73,9 @@ static void on_zygote(uv_poll_t *poll, int status, int events)
     for (;;) {
         enum message type;
         AUTO(json_unref) json_t *body = NULL;
-        int fd = -1;
+        size_t bytes;
         struct err err;
-        int rc = status < 0 ? 0 : wire_recv(z->sock, &type, &body, &fd, &err);
+        int rc = status < 0 ? 0 : border_recv(z->sock, BORDER_ZYGOTE, &type, &body, &bytes, &err);
 
         if (rc < 0 && err.code == ERR_BUSY)
             return;
@@ -87,7 +87,6 @@ static void on_zygote(uv_poll_t *poll, int status, int events)
             }
             return;
         }
-        fd_close(fd);
         struct worker *w = find_worker(z->pool, jint(body, "worker", -1));
         if (type == MSG_READY) {
             AUTO(mem_free) char *notes = json_text(json_object_get(body, "notes"));
@@ -106,7 +105,7 @@ static void on_zygote(uv_poll_t *poll, int status, int events)
         } else if (type == MSG_SPAWNED && w) {
             w->pid = (pid_t)jint(body, "pid", 0);
             if (!w->pid) {
-                log_error(&log_ctx, "fork of a %s worker failed: %s", programs[z->role],
+                log_error(&log_ctx, "fork of a %s worker failed: '%s'", programs[z->role],
                           jstr_or(body, "error", ""));
                 worker_gone(w);
             }
@@ -161,6 +160,16 @@ static char *zygote_settings(const struct pool *p)
     return json_text(s);
 }
 
+void zygote_listen(struct zygote *z, int sock)
+{
+    fcntl(sock, F_SETFL, O_NONBLOCK);
+    z->sock = sock;
+    z->poll = mem_zalloc(sizeof *z->poll);
+    z->poll->data = z;
+    uv_poll_init(z->pool->conf.loop, z->poll, z->sock);
+    uv_poll_start(z->poll, UV_READABLE, on_zygote);
+}
+
 int zygote_start(struct zygote *z, struct err *err)
 {
     struct pool *p = z->pool;
@@ -202,12 +211,7 @@ int zygote_start(struct zygote *z, struct err *err)
         z->process = NULL;
         return err_set(err, ERR_IO, "start '%s': %s", path, uv_strerror(rc));
     }
-    fcntl(pair[0], F_SETFL, O_NONBLOCK);
-    z->sock = pair[0];
-    z->poll = mem_zalloc(sizeof *z->poll);
-    z->poll->data = z;
-    uv_poll_init(p->conf.loop, z->poll, z->sock);
-    uv_poll_start(z->poll, UV_READABLE, on_zygote);
+    zygote_listen(z, pair[0]);
     return 0;
 }
 
@@ -228,11 +232,6 @@ void worker_kill(struct worker *w)
 
 void pool_run_free(struct pool_run *run)
 {
-    for (struct pending *m = run->first, *next; m; m = next) {
-        next = m->next;
-        json_decref(m->body);
-        free(m);
-    }
     if (run->timer) {
         uv_timer_stop(run->timer);
         uv_close((uv_handle_t *)run->timer, close_handle);
@@ -248,6 +247,7 @@ void worker_free(struct worker *w)
             *p = w->next;
             break;
         }
+    fd_close(w->out_fd);
     free(w->dir);
     free(w->workspace);
     free(w);
@@ -307,7 +307,7 @@ void worker_finish_dead(struct work *k)
 
             if (!why.code)
                 why_it_died(&why, w);
-            p->events.failed(run->owner, run, &why);
+            pool_fail(run, &why);
         }
         pool_run_free(run);
     }
@@ -349,57 +349,48 @@ void worker_gone(struct worker *w)
     pool_work(w->pool, k);
 }
 
-static void remember(struct pool_run *run, enum message type, json_t *body)
-{
-    struct pending *m = mem_zalloc(sizeof *m);
-
-    m->type = type;
-    m->body = json_incref(body);
-    *run->last = m;
-    run->last = &m->next;
-}
+#define AT_ONCE 16 /* messages of one worker, then others have their turn */
 
 static void on_worker(uv_poll_t *poll, int status, int events)
 {
     struct worker *w = poll->data;
 
     (void)events;
-    while (w->sock >= 0) {
+    for (int n = 0; n < AT_ONCE && w->sock >= 0; n++) {
         enum message type;
         AUTO(json_unref) json_t *body = NULL;
-        int fd = -1;
+        size_t bytes;
         struct err err;
-        int rc = status < 0 ? 0 : wire_recv(w->sock, &type, &body, &fd, &err);
 
+        /* what it says meanwhile waits in its socket, and it waits when that is full */
+        w->paused = w->run && w->run->working;
+        if (w->paused || w->state >= WORKER_DYING) {
+            uv_poll_stop(poll);
+            return;
+        }
+        int rc = status < 0 ? 0 : border_recv(w->sock, w->courier ? BORDER_COURIER : BORDER_WORKER, &type, &body, &bytes, &err);
         if (rc < 0 && err.code == ERR_BUSY)
             return;
-        if (rc <= 0) {
-            if (rc < 0)
-                log_warn(&log_ctx, "worker %d talks nonsense and is killed: %s", (int)w->pid, err.msg);
-            uv_poll_stop(poll);
+        if (rc > 0) {
+            pool_hear(w, type, body, bytes);
+            continue;
+        }
+        uv_poll_stop(poll);
+        if (rc < 0)
+            worker_refuse(w, &err);
+        else
             worker_kill(w); /* the zygote reports the rest */
-            return;
-        }
-        fd_close(fd);
-        if (type == MSG_UP && w->state == WORKER_STARTING) {
-            w->state = w->run ? WORKER_BUSY : WORKER_IDLE;
-            if (w->run)
-                worker_send_job(w);
-        } else if (type == MSG_POSTED && w->courier) {
-            w->pool->events.posted(w->pool->events.ctx, body);
-        } else if (w->state == WORKER_STARTING && type == MSG_FAILED) {
-            log_error(&log_ctx, "a %s worker could not enter its jail: %s", programs[w->role],
-                      jstr_or(body, "msg", ""));
-            if (w->run)
-                err_set(&w->run->failure, ERR_WORKER, "%s", jstr_or(body, "msg", ""));
-            w->pool->zygotes[w->role].deaths++;
-        } else if (w->state == WORKER_BUSY && w->run && !w->run->stopping &&
-                   (type == MSG_OUTPUT || type == MSG_DONE || type == MSG_FAILED ||
-                    type == MSG_PROGRESS || type == MSG_UNDO)) {
-            remember(w->run, type, body);
-            pool_pump(w->run);
-        }
+        return;
     }
+}
+
+void worker_listen(struct worker *w)
+{
+    if (!w->paused || !w->poll)
+        return;
+    w->paused = false;
+    uv_poll_start(w->poll, UV_READABLE, on_worker);
+    on_worker(w->poll, 0, UV_READABLE);
 }
 
 struct worker *worker_spawn(struct pool *p, enum robot_role role, bool courier)
@@ -413,7 +404,7 @@ struct worker *worker_spawn(struct pool *p, enum robot_role role, bool courier)
     w->role = role;
     w->courier = courier;
     w->id = p->next_worker++;
-    w->sock = -1;
+    w->sock = w->out_fd = -1;
     w->dir = mem_printf("%s/%s-%d", p->conf.scratch, role == ROLE_MEDIA ? "media" : "transfer", (int)w->id);
     AUTO(mem_free) char *in = mem_printf("%s/in", w->dir);
     AUTO(mem_free) char *out = mem_printf("%s/out", w->dir);

@@ -1,0 +1,48 @@
+/* pool_bed.h - the real pool (pool.c, pool_workers.c) with a real loop and a real blob store, and a test in the place of its
+ * zygotes and workers: it holds the other end of each socket and may say whatever it likes. */
+#pragma once
+#include "worker/pool_priv.h"
+
+#define BED_HELD 8
+
+struct bed_worker { /* as its zygote knows it */
+    int64_t id;
+    int sock;      /* the worker's end */
+    char dir[300]; /* where in/ and out/ are */
+    bool courier;
+};
+
+struct bed {
+    uv_loop_t loop;
+    struct pool p;
+    struct blob_store *blobs;
+    char *dir;
+    int zygote[ROLES]; /* the zygotes' ends */
+    struct bed_worker held[BED_HELD]; /* workers that were asked for and live; sock -1: none */
+    int spawned, gone;
+    json_t *input; /* the blob that jobs get */
+
+    /* what the conductor heard */
+    struct pool_run *run;
+    bool hold_undo; /* tokens are not confirmed by themselves */
+    int outputs, undos, dones, failures, stops, posts;
+    double progress;
+    struct err failure;
+    json_t *output; /* the last one */
+};
+
+/* where: NULL for TMPDIR or /tmp. */
+void bed_open(struct bed *b, const char *where);
+void bed_close(struct bed *b);
+/* Start a job with one input (its contents are those of the first that was asked for), NULL: with none. */
+void bed_start(struct bed *b, enum robot_role role, const char *robot, const char *input, bool undo);
+/* Let the pool do what it has to, the zygote answer, and threads come home. */
+void bed_turn(struct bed *b);
+/* The worker that has the run, once it is up and the job has been sent to it; NULL: the run is over. */
+struct bed_worker *bed_working(struct bed *b);
+/* One packet of a worker, with descriptors. -1: it could not be sent. */
+int bed_packet(int sock, const void *data, size_t len, const int *fds, int count);
+void bed_say(struct bed_worker *w, const char *text);
+/* A file in its out/. */
+void bed_write(struct bed_worker *w, const char *name, const char *contents);
+int bed_memory(const void *data, size_t len, int seals);

@@ -1,0 +1,311 @@
+/* A hostile worker's messages against the real pool. */
+#include "pool_bed.h"
+#include "unit.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static struct bed bed;
+
+static int setup(void **state)
+{
+    (void)state;
+    bed_open(&bed, NULL);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    bed_close(&bed);
+    return 0;
+}
+
+static struct bed_worker *at_work(enum robot_role role, const char *robot, const char *input, bool undo)
+{
+    bed_start(&bed, role, robot, input, undo);
+    struct bed_worker *w = bed_working(&bed);
+    assert_non_null(w);
+    bed_say(w, "taken {}");
+    bed_turn(&bed);
+    return w;
+}
+
+static struct bed_worker *resizing(void) { return at_work(ROLE_MEDIA, "/image/resize", "input", false); }
+
+static void assert_refused(const char *why)
+{
+    bed_turn(&bed);
+    assert_int_equal(bed.failures, 1);
+    assert_int_equal(bed.failure.code, ERR_WORKER);
+    if (!strstr(bed.failure.msg, why))
+        fail_msg("'%s' does not say '%s'", bed.failure.msg, why);
+    assert_int_equal(bed.dones, 0);
+    assert_int_equal(bed.gone, 1);
+    bed.failures = bed.gone = 0;
+}
+
+static void refused(struct bed_worker *w, const char *text, const char *why)
+{
+    bed_say(w, text);
+    assert_refused(why);
+}
+
+static void an_honest_job_is_done_and_what_it_made_is_measured_here(void **state)
+{
+    struct bed_worker *w = resizing();
+
+    (void)state;
+    bed_write(w, "0.png", "hello");
+    bed_say(w, "progress {\"fraction\":0.5}");
+    bed_say(w, "output {\"index\":0,\"file\":{\"path\":\"out/0.png\",\"name\":\"a.png\",\"size\":-8,\"md5\":\"lie\",\"mime\":\"image/"
+               "png\",\"meta\":{},\"input\":0}}");
+    bed_say(w, "output {\"index\":1,\"clone\":{\"input\":0,\"meta\":{\"a\":1}}}");
+    bed_say(w, "done {\"exec_us\":1}");
+    bed_turn(&bed);
+    bed_turn(&bed);
+    assert_int_equal(bed.failures, 0);
+    assert_int_equal(bed.outputs, 2); /* the bed has compared size and MD5 with the blob */
+    assert_int_equal(bed.dones, 1);
+    assert_true(bed.progress == 0.5);
+    const json_t *file = json_object_get(bed.output, "file");
+    assert_string_equal(jstr_or(file, "name", ""), "in.png");
+    assert_int_equal(jint(json_object_get(file, "meta"), "a", 0), 1);
+    /* and the same worker does the next */
+    assert_ptr_equal(resizing(), w);
+}
+
+static void whoever_breaks_a_rule_is_ended_and_its_job_fails_by_that_name(void **state)
+{
+    static const struct {
+        const char *text, *why;
+    } cases[] = {
+        {"up {}", "up"},
+        {"nonsense", "no known name"},
+        {"posted {}", "not for it to say"},
+        {"gone {\"worker\":1,\"status\":0,\"killed\":0}", "not for it to say"},
+        {"taken {}", "taken comes twice"},
+        {"progress {\"fraction\":2}", "progress.fraction is out of range"},
+        {"progress {\"fraction\":0.5,\"a\":1}", "holds a field that is none of it"},
+        {"output {\"index\":7,\"clone\":{\"input\":0}}", "next index"},
+        {"output {\"index\":0,\"clone\":true}", "output.clone is no object"},
+        {"output {\"index\":0,\"same\":{\"input\":0}}", "what only a probe finds"},
+        {"output {\"index\":0,\"file\":{\"path\":\"out/../in/0\",\"name\":\"x\",\"input\":0}}", "no file in out/"},
+        {"output {\"index\":0,\"file\":{\"path\":\"out/nothing\",\"name\":\"x\",\"input\":0}}", "there is no file 'out/nothing'"},
+        {"done {\"exec_us\":99999999999}", "took longer"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        refused(resizing(), cases[i].text, cases[i].why);
+}
+
+static void a_second_undo_before_the_first_is_confirmed_is_refused(void **state)
+{
+    struct bed_worker *w = at_work(ROLE_TRANSFER, "/s3/store", "input", false);
+
+    (void)state;
+    bed.hold_undo = true;
+    for (int i = 0; i < 6; i++)
+        bed_say(w, "undo {\"token\":{\"a\":1}}");
+    bed_say(w, "done {\"exec_us\":1}");
+    assert_refused("undo comes before the one before it was confirmed");
+    assert_int_equal(bed.undos, 1);
+}
+
+static void an_import_has_no_input_to_tell_of(void **state)
+{
+    (void)state;
+    refused(at_work(ROLE_TRANSFER, "/http/import", NULL, false), "output {\"index\":0,\"same\":{\"input\":0}}", "only a probe finds");
+    refused(at_work(ROLE_TRANSFER, "/http/import", NULL, false), "output {\"index\":0,\"clone\":{\"input\":0}}", "does not have");
+    refused(at_work(ROLE_MEDIA, "/upload/handle", NULL, false), "output {\"index\":0,\"same\":{\"input\":0}}", "does not have");
+}
+
+static void nothing_is_heard_after_the_end(void **state)
+{
+    struct bed_worker *w = resizing();
+
+    (void)state;
+    bed_say(w, "done {\"exec_us\":1}");
+    bed_say(w, "output {\"index\":0,\"clone\":{\"input\":0}}");
+    bed_turn(&bed);
+    assert_int_equal(bed.dones, 1);
+    assert_int_equal(bed.outputs, 0);
+    assert_int_equal(bed.failures, 0);
+    assert_int_equal(bed.gone, 1);
+}
+
+static void while_a_file_is_taken_nothing_is_read(void **state)
+{
+    struct bed_worker *w = resizing();
+    int sent = 0;
+
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        AUTO(mem_free) char *name = mem_printf("%d", i);
+
+        bed_write(w, name, "x");
+    }
+    for (; sent < 100; sent++) {
+        AUTO(mem_free) char *text = mem_printf(
+            "output {\"index\":%d,\"file\":{\"path\":\"out/%d\",\"name\":\"x\",\"mime\":\"text/plain\",\"input\":0}}", sent, sent);
+
+        if (bed_packet(w->sock, text, strlen(text), NULL, 0) < 0)
+            break;
+    }
+    assert_true(sent >= 2);
+    uv_run(&bed.loop, UV_RUN_NOWAIT);
+    uv_run(&bed.loop, UV_RUN_NOWAIT);
+    assert_true(bed.outputs <= 2); /* they come one by one, as threads come home */
+    while (bed.outputs < sent && bed.run)
+        bed_turn(&bed);
+    assert_int_equal(bed.outputs, sent);
+    assert_int_equal(bed.failures, 0);
+}
+
+static void a_flood_of_one_lets_others_have_their_turn(void **state)
+{
+    struct bed_worker *w = resizing();
+
+    (void)state;
+    for (int i = 0; i < 40; i++)
+        bed_say(w, "progress {\"fraction\":0.25}");
+    struct border_run *said = &bed.run->said;
+    int64_t calm = said->calm_us;
+    uv_run(&bed.loop, UV_RUN_NOWAIT);
+    assert_in_range((said->calm_us - calm) / 100000, 1, 17); /* of forty, sixteen in one turn of the loop */
+    for (int i = 0; i < 400 && bed_packet(w->sock, "progress {\"fraction\":0.25}", 26, NULL, 0) == 0; i++)
+        ;
+    for (int i = 0; i < 30 && !bed.failures; i++)
+        bed_turn(&bed);
+    assert_refused("progress comes too often");
+}
+
+static void a_worker_that_does_not_take_its_job_loses_it_and_no_try_is_lost(void **state)
+{
+    (void)state;
+    bed.p.conf.take_ms = 1;
+    bed_start(&bed, ROLE_MEDIA, "/image/resize", "input", false);
+    struct bed_worker *lazy = bed_working(&bed);
+    int64_t id = lazy->id;
+    while (bed.run->worker->id == id) {
+        usleep(1000);
+        bed_turn(&bed);
+    }
+    bed.p.conf.take_ms = 0;
+    struct bed_worker *w = bed_working(&bed);
+    assert_non_null(w);
+    assert_true(w->id != id);
+    assert_int_equal(bed.failures, 0);
+    bed_say(w, "taken {}");
+    bed_say(w, "done {\"exec_us\":0}");
+    bed_turn(&bed);
+    assert_int_equal(bed.dones, 1);
+    assert_int_equal(bed.failures, 0);
+}
+
+static void workers_that_never_take_it_end_in_a_failure(void **state)
+{
+    (void)state;
+    bed.p.conf.take_ms = 1;
+    bed_start(&bed, ROLE_MEDIA, "/image/resize", "input", false);
+    for (int i = 0; i < 5000 && bed.run; i++) {
+        bed_working(&bed);
+        usleep(1000);
+    }
+    assert_int_equal(bed.failures, 1);
+    assert_string_equal(bed.failure.msg, "no worker took the job");
+}
+
+static void what_takes_something_back_leaves_no_file(void **state)
+{
+    struct bed_worker *w = at_work(ROLE_TRANSFER, "/s3/store", "input", true);
+
+    (void)state;
+    bed_write(w, "0", "x");
+    refused(w, "output {\"index\":0,\"file\":{\"path\":\"out/0\",\"name\":\"x\",\"input\":0}}", "only takes something back");
+}
+
+static void the_courier_answers_only_what_it_was_asked(void **state)
+{
+    struct err err;
+    char id[ID_LEN + 1];
+    struct bed_worker *w = NULL;
+
+    (void)state;
+    id_new(id);
+    assert_int_equal(pool_post(&bed.p, json_pack("{s:s,s:s}", "id", id, "url", "http://x/"), &err), 0);
+    bed_turn(&bed);
+    for (int i = 0; i < BED_HELD; i++)
+        if (bed.held[i].sock >= 0 && bed.held[i].courier)
+            w = &bed.held[i];
+    assert_non_null(w);
+    AUTO(mem_free) char *answer =
+        mem_printf("posted {\"id\":\"%s\",\"status\":200,\"data\":\"ok\",\"error\":null,\"duration_us\":1}", id);
+    bed_say(w, "up {}");
+    bed_say(w, answer);
+    bed_turn(&bed);
+    assert_int_equal(bed.posts, 1);
+    assert_int_equal(bed.gone, 0);
+    bed_say(w, answer);
+    bed_turn(&bed);
+    assert_int_equal(bed.posts, 1);
+    assert_int_equal(bed.gone, 1);
+}
+
+static void a_failure_tells_no_path_of_the_server(void **state)
+{
+    struct bed_worker *w = resizing();
+    AUTO(mem_free) char *text = mem_printf("failed {\"code\":%d,\"name\":\"\",\"msg\":\"open %s/out/0: %s/blobs/x\",\"detail\":\"%s\"}",
+                                           ERR_INPUT, w->dir, bed.dir, w->dir);
+
+    (void)state;
+    bed_say(w, text);
+    bed_turn(&bed);
+    assert_int_equal(bed.failures, 1);
+    assert_string_equal(bed.failure.msg, "open out/0: DATA/blobs/x");
+}
+
+static void what_is_kept_open_for_writing_is_copied(void **state)
+{
+    struct bed_worker *w = resizing();
+    AUTO(mem_free) char *path = mem_printf("%s/out/0", w->dir);
+    AUTO(fd_close) int fd = -1;
+
+    (void)state;
+    bed_write(w, "0", "GOOD");
+    if (geteuid() == 0)
+        assert_int_equal(chown(path, 65534, 65534), 0);
+    fd = open(path, O_RDWR);
+    assert_true(fd >= 0);
+    bed_say(w, "output {\"index\":0,\"file\":{\"path\":\"out/0\",\"name\":\"x\",\"mime\":\"text/plain\",\"input\":0}}");
+    bed_turn(&bed); /* the bed has read the blob and compared */
+    assert_int_equal(pwrite(fd, "EVIL", 4, 0), 4);
+    assert_int_equal(bed.outputs, 1);
+    assert_int_equal(jint(json_object_get(bed.output, "file"), "size", 0), 4);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(an_honest_job_is_done_and_what_it_made_is_measured_here),
+        TEST(whoever_breaks_a_rule_is_ended_and_its_job_fails_by_that_name),
+        TEST(a_second_undo_before_the_first_is_confirmed_is_refused),
+        TEST(an_import_has_no_input_to_tell_of),
+        TEST(nothing_is_heard_after_the_end),
+        TEST(while_a_file_is_taken_nothing_is_read),
+        TEST(a_flood_of_one_lets_others_have_their_turn),
+        TEST(a_worker_that_does_not_take_its_job_loses_it_and_no_try_is_lost),
+        TEST(workers_that_never_take_it_end_in_a_failure),
+        TEST(what_takes_something_back_leaves_no_file),
+        TEST(the_courier_answers_only_what_it_was_asked),
+        TEST(a_failure_tells_no_path_of_the_server),
+        TEST(what_is_kept_open_for_writing_is_copied),
+    };
+
+    json_setup();
+    log_setup(LOG_ERROR, false);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
