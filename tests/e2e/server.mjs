@@ -17,8 +17,9 @@ export const SECRET = 'test-secret-0001'
 export const sleep = (ms) => new Promise((r) => setTimeout(r, ms))
 
 export class Server {
-  static async start(t, { args = [], env = {}, allow = [], dir } = {}) {
+  static async start(t, { args = [], env = {}, allow = [], dir, program = binary } = {}) {
     const s = new this()
+    s.program = program
     s.args = args
     s.env = env
     s.allow = allow
@@ -31,7 +32,7 @@ export class Server {
   }
 
   async boot() {
-    this.child = spawn(binary, ['serve', '--listen', `127.0.0.1:${this.port || 0}`, '--data', this.dir, ...this.args], {
+    this.child = spawn(this.program, ['serve', '--listen', `127.0.0.1:${this.port || 0}`, '--data', this.dir, ...this.args], {
       env: { ...process.env, TRANSLOADIT_KEY: KEY, TRANSLOADIT_SECRET: SECRET, ...this.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
