@@ -113,7 +113,7 @@ static json_t *ask(struct doctor *d, const char *program, const char *flag, cons
     int rc = read_all(&out, from[0], pid, 60);
     close(from[0]);
     waitpid(pid, &status, 0);
-    json_t *answer = out.s ? json_loads(out.s, 0, NULL) : NULL;
+    json_t *answer = out.s ? json_reads(out.s) : NULL;
     if (!answer)
         err_set(err, ERR_WORKER, rc < 0 ? "%s did not answer within a minute (status %d)" : "%s ended with status %d",
                 program, WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
@@ -396,7 +396,7 @@ static int credential(json_t **out, const char **robot, const struct config *c, 
     AUTO(mem_free) char *context = mem_printf("%s/%s", workspace, found->name);
     int rc = unseal(&plain, &key, context, found->sealed, err);
     if (rc == 0) {
-        AUTO(json_unref) json_t *content = json_loads(plain, 0, NULL);
+        AUTO(json_unref) json_t *content = json_reads(plain);
 
         rc = err_set(err, ERR_CONFIG, "credentials of type %s can't be tried", found->type);
         for (size_t i = 0; i < ARRAY_LEN(trials); i++)

@@ -143,7 +143,7 @@ static void complain(struct fsck *f, char *text)
 static int on_event(void *ctx, int64_t seq, int64_t at_us, const char *json)
 {
     struct fsck *f = ctx;
-    AUTO(json_unref) json_t *record = json_loads(json, 0, NULL);
+    AUTO(json_unref) json_t *record = json_reads(json);
     const char *name = jstr_or(record, "e", "?");
     int type = event_type_by_name(name);
     struct effects fx = {0};
@@ -219,7 +219,7 @@ static int on_assembly(void *ctx, const struct store_assembly *row)
 static int on_upload(void *ctx, const char *id, const char *assembly_id, const char *meta)
 {
     struct fsck *f = ctx;
-    AUTO(json_unref) json_t *m = json_loads(meta, 0, NULL);
+    AUTO(json_unref) json_t *m = json_reads(meta);
     const char *file_id = jstr_or(m, "file_id", "");
     AUTO(mem_free) char *path = mem_printf("%s/uploads/%s", f->data, id);
     bool handed_over = jbool(m, "finished", false) && strcmp(jstr_or(m, "concat", "none"), "partial") != 0;

@@ -179,7 +179,7 @@ static char *step_dir(const char *out, const char *step)
 
 static int write_results(struct local_run *j, const char *status, struct err *err)
 {
-    AUTO(json_unref) json_t *doc = json_loads(status, 0, NULL);
+    AUTO(json_unref) json_t *doc = json_reads(status);
     AUTO(mem_free) char *path = mem_printf("%s/status.json", j->out);
     const char *step;
     json_t *list, *file;
@@ -209,7 +209,7 @@ static int finish(struct local_run *j, bool canceled)
     if (conductor_find(&p, j->app->conductor, j->id, &err) < 0)
         return fail(&err, EXIT_SERVER);
     struct shared_text *t = published_text(p, 200);
-    AUTO(json_unref) json_t *doc = json_loads(t->s, 0, NULL);
+    AUTO(json_unref) json_t *doc = json_reads(t->s);
     int code = jstr(doc, "error") ? EXIT_FAILED : canceled ? EXIT_CANCELED : EXIT_DONE;
 
     if (j->tty)

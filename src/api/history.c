@@ -17,7 +17,7 @@ struct history {
 static int keep_event(void *ctx, int64_t seq, int64_t at_us, const char *json)
 {
     struct history *h = ctx;
-    AUTO(json_unref) json_t *record = json_loads(json, 0, NULL);
+    AUTO(json_unref) json_t *record = json_reads(json);
     json_t *data = json_object_get(record, "d");
     int type = event_type_by_name(jstr_or(record, "e", ""));
     struct effects fx = {0};
@@ -44,7 +44,7 @@ static int no_events(struct call *c, const char *id, struct err *err)
 
     if (assembly_stored(&text, c->app, id, err) < 0)
         return -1;
-    AUTO(json_unref) json_t *status = json_loads(text.s, 0, NULL);
+    AUTO(json_unref) json_t *status = json_reads(text.s);
     if (strcmp(jstr_or(status, "account_id", ""), c->auth.key->workspace))
         return err_set(err, ERR_ACCOUNT_MISMATCH, "The Assembly belongs to another workspace");
     return err_set(err, ERR_NOT_REPLAYABLE, "The files of the Assembly are gone");

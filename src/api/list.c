@@ -14,7 +14,7 @@ struct listing {
 /* A live one shows what it has come to by now. */
 static json_t *refreshed(struct app *app, const struct store_listed *l)
 {
-    json_t *item = json_loads(l->item, 0, NULL);
+    json_t *item = json_reads(l->item);
     AUTO(published_unref) struct published *p = NULL;
 
     if (item && !listing_is_over((enum listing_type)l->type) &&

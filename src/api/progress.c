@@ -29,8 +29,8 @@ static void answer_stored(struct http_request *req, const char *id)
         reply_error(req, &err, NULL);
         return;
     }
-    AUTO(json_unref) json_t *status = json_loads(text.s, 0, NULL);
-    AUTO(json_unref) json_t *params = json_loads(jstr_or(status, "merged_params", "{}"), 0, NULL);
+    AUTO(json_unref) json_t *status = json_reads(text.s);
+    AUTO(json_unref) json_t *params = json_reads(jstr_or(status, "merged_params", "{}"));
     bool done = !strcmp(jstr_or(status, "ok", ""), "ASSEMBLY_COMPLETED");
     AUTO(json_unref) json_t *progress = json_pack("{s:[]}", "progress_per_original_file");
     json_t *upload;
@@ -54,7 +54,7 @@ static void reported(void *ctx, const struct err *err, struct published *p)
 {
     struct http_request *req = ctx;
     AUTO(mem_free) char *text = p && !err ? published_report(p) : NULL;
-    AUTO(json_unref) json_t *progress = text ? json_loads(text, 0, NULL) : NULL;
+    AUTO(json_unref) json_t *progress = text ? json_reads(text) : NULL;
 
     if (err && err->code != ERR_ASSEMBLY_NOT_FOUND)
         reply_error(req, err, NULL);

@@ -116,7 +116,7 @@ static int read_instructions(struct replay *r, const struct assembly *a, struct 
             return -1;
         if (!other) {
             AUTO(json_unref)
-            json_t *shown = json_loads(jstr_or(a->created, "params", "{}"), 0, NULL);
+            json_t *shown = json_reads(jstr_or(a->created, "params", "{}"));
             json_t *steps = json_object_get(shown, "steps");
 
             if (json_is_object(steps))
@@ -128,7 +128,7 @@ static int read_instructions(struct replay *r, const struct assembly *a, struct 
             json_object_set(asked, "steps", before ? before : over);
         return template_merge(&r->merged, r->template, asked, err);
     }
-    AUTO(json_unref) json_t *text = json_loads(jstr_or(a->created, "template", "{}"), 0, NULL);
+    AUTO(json_unref) json_t *text = json_reads(jstr_or(a->created, "template", "{}"));
     if (over && template_is_final(&(struct template_use){.content = text}))
         return err_set(err, ERR_TEMPLATE_DENIES,
                        "The Template '%.100s' does not allow its steps to be overridden",

@@ -58,7 +58,7 @@ static void redirect(struct http_response *r, const struct wishes *w, const char
 static char *shortened(const char *status_json)
 {
     static const char *const kept[] = {"ok", "error", "http_code", "message", "assembly_id"};
-    AUTO(json_unref) json_t *all = json_loads(status_json, 0, NULL);
+    AUTO(json_unref) json_t *all = json_reads(status_json);
     AUTO(json_unref) json_t *few = json_object();
 
     for (size_t i = 0; i < ARRAY_LEN(kept); i++)

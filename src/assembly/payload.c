@@ -61,8 +61,8 @@ char *payload_text(const char *status)
 {
     static const char *const before[] = {"notify_start",         "notify_status", "notify_response_code",
                                          "notify_response_data", "notify_error",  "notify_duration"};
-    AUTO(json_unref) json_t *s = json_loads(status, 0, NULL);
-    AUTO(json_unref) json_t *params = s ? json_loads(jstr_or(s, "merged_params", "{}"), 0, NULL) : NULL;
+    AUTO(json_unref) json_t *s = json_reads(status);
+    AUTO(json_unref) json_t *params = s ? json_reads(jstr_or(s, "merged_params", "{}")) : NULL;
     json_t *name;
     size_t i;
 

@@ -1,7 +1,10 @@
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/fault.h"
 
+#include <malloc.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +15,25 @@ static void *or_die(void *p)
         abort();
     }
     return p;
+}
+
+#define WORTH_IT (4u << 20)
+#define PAUSE_US (5 * SECOND_US)
+
+static _Atomic(size_t) freed;
+
+void mem_freed(size_t n) { atomic_fetch_add(&freed, n); }
+
+void mem_give_back(void)
+{
+    static _Atomic(int64_t) last_us;
+    int64_t now_us = clock_mono_us();
+
+    if (freed < WORTH_IT || now_us - last_us < PAUSE_US)
+        return;
+    last_us = now_us;
+    freed = 0;
+    malloc_trim(0);
 }
 
 void *mem_alloc(size_t n) { return or_die(malloc(n ? n : 1)); }

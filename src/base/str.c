@@ -61,6 +61,8 @@ static size_t utf8_seq(const unsigned char *s, size_t left)
     return n;
 }
 
+size_t utf8_length(const char *s, size_t left) { return left ? utf8_seq((const unsigned char *)s, left) : 0; }
+
 bool utf8_valid(const char *s, size_t len)
 {
     for (size_t i = 0, n; i < len; i += n)
@@ -118,6 +120,28 @@ char *utf8_from_unknown(const char *s, size_t len)
     return str_take(&out);
 }
 
+/* A character of json.c's own at s, which stands for what UTF-8 can't say? Returns its bytes, 0: it is an ordinary one. */
+static size_t add_kept(struct str *b, const unsigned char *s, size_t left)
+{
+    uint32_t c;
+
+    if (left < 4 || s[0] != 0xF4 || s[1] != 0x8D)
+        return 0;
+    c = 0x10D000u | (s[2] & 0x3Fu) << 6 | (s[3] & 0x3Fu);
+    if (c < 0x10D7FE)
+        return 0;
+    if (c == 0x10D7FE && left >= 8 && s[4] == 0xF4 && s[5] == 0x8D) {
+        /* the next one is meant as it is; as an escape, so that no text of ours has such a character in another sense */
+        c = (0x10D000u | (s[6] & 0x3Fu) << 6 | (s[7] & 0x3Fu)) - 0x10000;
+        str_addf(b, "\\u%04x\\u%04x", 0xD800 | c >> 10, 0xDC00 | (c & 0x3FF));
+        return 8;
+    }
+    if (c == 0x10D7FE)
+        return 0;
+    str_addf(b, "\\u%04x", c == 0x10D7FF ? 0 : (unsigned)(c - 0x100000));
+    return 4;
+}
+
 void str_add_json(struct str *b, const char *text)
 {
     const unsigned char *s = (const unsigned char *)text;
@@ -130,11 +154,13 @@ void str_add_json(struct str *b, const char *text)
     reserve(b, left + 2);
     str_putc(b, '"');
     while (left) {
-        size_t n = utf8_seq(s, left);
+        size_t n = utf8_seq(s, left), kept;
 
         if (!n) {
             str_add(b, "\xEF\xBF\xBD", 3);
             n = 1;
+        } else if (n == 4 && (kept = add_kept(b, s, left))) {
+            n = kept;
         } else if (*s == '"' || *s == '\\') {
             char esc[2] = {'\\', (char)*s};
             str_add(b, esc, 2);
@@ -143,7 +169,13 @@ void str_add_json(struct str *b, const char *text)
         } else if (*s < 0x20) {
             str_addf(b, "\\u%04x", *s);
         } else {
-            str_add(b, s, n);
+            /* as much as needs no second look, at once */
+            size_t more = n;
+
+            while (more < left && s[more] >= 0x20 && s[more] < 0x80 && s[more] != '"' && s[more] != '\\')
+                more++;
+            str_add(b, s, more);
+            n = more;
         }
         s += n;
         left -= n;

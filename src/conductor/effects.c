@@ -135,7 +135,7 @@ static int inject_credentials(struct conductor *c, const struct assembly *a, con
                    : -1;
     AUTO(mem_free) char *context = mem_printf("%s/%s", a->workspace, found->name);
     AUTO(json_unref) json_t *content =
-        unseal(&plain, c->conf.seal, context, found->sealed, err) < 0 ? NULL : json_loads(plain, 0, NULL);
+        unseal(&plain, c->conf.seal, context, found->sealed, err) < 0 ? NULL : json_reads(plain);
     int rc = content ? credential_inject(params, robot, name, found->type, content, err) : -1;
     free(found);
     return rc;

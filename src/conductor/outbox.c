@@ -156,7 +156,7 @@ static void note(struct conductor *c, const struct delivery *d, json_t *keys)
             log_error(&log_ctx, "notify_* of Assembly %s: %s", d->assembly_id, err.msg);
         return;
     }
-    AUTO(json_unref) json_t *status = json_loads(text.s, 0, NULL);
+    AUTO(json_unref) json_t *status = json_reads(text.s);
     json_object_update(status, mine);
     AUTO(mem_free) char *changed = json_text(status);
     if (turn_begin(c, &err) < 0 || store_status_put(c->conf.store, d->assembly_id, changed, &err) < 0)
@@ -343,7 +343,7 @@ int conductor_replay_notification(struct conductor *c, const char *assembly_id, 
     }
     if (!text.len)
         return err_set(err, ERR_ASSEMBLY_NOT_FOUND, "There is no such Assembly");
-    AUTO(json_unref) json_t *status = json_loads(text.s, 0, NULL);
+    AUTO(json_unref) json_t *status = json_reads(text.s);
     if (!url && !(url = jstr(status, "notify_url")))
         return err_set_named(err, ERR_NOTIFY_URL, "ASSEMBLY_NO_NOTIFY_URL",
                              "The Assembly has no notify_url, and the request gives none");

@@ -12,7 +12,7 @@ struct replay {
 static int replay_event(void *ctx, int64_t seq, int64_t at_us, const char *json)
 {
     struct replay *r = ctx;
-    AUTO(json_unref) json_t *record = json_loads(json, 0, NULL);
+    AUTO(json_unref) json_t *record = json_reads(json);
     int type = event_type_by_name(jstr_or(record, "e", ""));
     struct effects fx = {0};
     struct err err;

@@ -78,7 +78,7 @@ static int events_again(struct reseal *r)
     if (store_check(r->s, r->err) < 0 || stmt_start(&st, &r->s->db, Q_EVENTS_CREATED, r->err, "") < 0)
         return -1;
     while (r->rc == 0 && (row = stmt_next(&r->s->db, st, r->err)) > 0) {
-        AUTO(json_unref) json_t *body = json_loads(stmt_text(st, 1), 0, NULL);
+        AUTO(json_unref) json_t *body = json_reads(stmt_text(st, 1));
         json_t *data = json_object_get(body, "d");
         AUTO(mem_free) char *context = mem_printf("assembly/%s", stmt_text(st, 0));
 

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/filetype.h"
 #include "base/id.h"
+#include "base/budget.h"
 #include "base/json.h"
 #include "base/map.h"
 #include "base/str.h"
@@ -72,6 +73,128 @@ static void deep_json_is_refused_before_it_is_parsed(void **state)
         str_putc(&b, '[');
     assert_null(json_parse(b.s, b.len, 64, &err));
     assert_int_equal(err.code, ERR_INVALID_PARAMS);
+}
+
+/* What comes out again, for what went in. */
+static void json_is_read_as_javascript_reads_it(void **state)
+{
+    static const char *const rows[][2] = {
+        {"\"\\ud83d\\ude00\"", "\"\xF0\x9F\x98\x80\""},
+        {"\"a \\ud83d\"", "\"a \\ud83d\""},
+        {"\"\\ude00\\ud83d\"", "\"\\ude00\\ud83d\""},
+        {"\"\\u0000\\u001F\"", "\"\\u0000\\u001f\""},
+        {"\"\xF4\x8D\x9F\xBF\xF4\x8D\xA0\xBD\"", "\"\\udbf5\\udfff\\udbf6\\udc3d\""},
+        {"\"\\udbf5\\udffe\\udbf5\"", "\"\\udbf5\\udffe\\udbf5\""},
+        {"\"\xFF\xED\xA0\x80\"", "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\""},
+        {"{\"\\u0000\":1,\"a\":1,\"b\":2,\"a\":3}", "{\"\\u0000\":1,\"a\":3,\"b\":2}"},
+        {"[9223372036854775807,-9223372036854775808]", "[9223372036854775807,-9223372036854775808]"},
+        {"[12345678901234567890]", "[1.2345678901234567e+19]"},
+        {"[1e400,-1e400,1e-400,0.1,1e21]", "[null,null,0.0,0.1,1e+21]"},
+        {"0.30000000000000004", "0.30000000000000004"},
+        {" [ 1 , { } , [ ] , null ] ", "[1,{},[],null]"},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct err err;
+        AUTO(json_unref) json_t *j = json_parse(rows[i][0], strlen(rows[i][0]), 10, &err);
+        if (!j)
+            fail_msg("%s: %s", rows[i][0], err.msg);
+        AUTO(mem_free) char *text = json_text(j);
+        assert_string_equal(text, rows[i][1]);
+        AUTO(json_unref) json_t *again = json_reads(text); /* what we wrote is what we read */
+        AUTO(mem_free) char *twice = again ? json_text(again) : NULL;
+        assert_non_null(twice);
+        assert_string_equal(text, twice);
+    }
+}
+
+static void what_is_no_json_is_refused(void **state)
+{
+    static const char *const rows[] = {
+        "", " ", "[", "]", "{", "[1,]", "[,1]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "['a']", "01", "1.", ".5", "+1", "-", "1e", "1e+",
+        "NaN", "tru", "nullx", "\"", "\"\\\"", "\"\\x\"", "\"\\u12g4\"", "\"\\u123\"", "\"\t\"", "[1] 2", "[1}", "{\"a\":1]", "\xEF\xBB\xBF[]", "\xC2\xA0[]"};
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct err err;
+        AUTO(json_unref) json_t *j = json_parse(rows[i], strlen(rows[i]), 10, &err);
+        if (j)
+            fail_msg("taken: %s", rows[i]);
+        assert_int_equal(err.code, ERR_INVALID_PARAMS);
+    }
+    struct err err;
+    assert_null(json_parse("[1\0]", 4, 10, &err));
+}
+
+static void values_are_counted_before_they_are_made_and_not_in_texts(void **state)
+{
+    const struct json_bounds most = {10, 5};
+    struct err err;
+    (void)state;
+
+    AUTO(json_unref) json_t *five = json_parse_within("[1,[],{\"a\":2}]", 14, &most, &err);
+    assert_non_null(five);
+    assert_null(json_parse_within("[1,[],{\"a\":2},3]", 16, &most, &err));
+    AUTO(json_unref) json_t *text = json_parse_within("[\"[,,,,,,[{]\\\"[,,,\"]", 20, &most, &err);
+    assert_non_null(text);
+}
+
+static void a_look_makes_only_what_is_named(void **state)
+{
+    static const char *const names[] = {"auth", "template_id", NULL};
+    const struct json_bounds most = {20, 3};
+    static const struct {
+        const char *text, *seen;
+    } rows[] = {
+        {"{\"x\":[1,2,3,4,5,6,7],\"auth\":{\"key\":\"k\"},\"y\":{\"auth\":2}}", "{\"auth\":{\"key\":\"k\"}}"},
+        {"{\"auth\":1,\"\\u0061uth\":2,\"template_id\":\"t\"}", "{\"auth\":2,\"template_id\":\"t\"}"},
+        {"{\"auth\":{\"a\":1},\"b\":2}", "{\"auth\":{\"a\":1}}"},
+        {"{}", "{}"},
+        {"[\"auth\",1]", "null"},
+        {"{\"auth\":[1,2,3,4]}", NULL},
+        {"{\"auth\":\"0123456789012345678901234567890123456789\"}", NULL},
+        {"{\"auth\":1,\"x\":}", NULL},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct err err;
+        AUTO(json_unref) json_t *j = json_look(rows[i].text, strlen(rows[i].text), names, 30, &most, &err);
+        if (!rows[i].seen) {
+            assert_null(j);
+            continue;
+        }
+        assert_non_null(j);
+        AUTO(mem_free) char *text = json_text(j);
+        assert_string_equal(text, rows[i].seen);
+    }
+}
+
+static void half_of_a_budget_is_anyones_and_the_last_half_is_for_who_needs_little(void **state)
+{
+    struct budget b = {.limit = 1000000};
+    struct share large = {&b}, second = {&b}, small[6] = {0};
+    struct err err;
+    (void)state;
+
+    assert_int_equal(share_take(&large, 500001, &err), -1);
+    assert_int_equal(err.code, ERR_FORM);
+    assert_int_equal(share_take(&large, 500000, &err), 0);
+    assert_int_equal(share_take(&large, INT64_MAX, &err), -1);
+    assert_int_equal(share_take(&second, 400000, &err), -1);
+    assert_int_equal(err.code, ERR_BUSY);
+    assert_true(b.is_short);
+    for (size_t i = 0; i < ARRAY_LEN(small); i++) {
+        small[i].budget = &b;
+        assert_int_equal(share_take(&small[i], 60000, &err), 0);
+    }
+    assert_int_equal(b.used, 860000);
+    share_end(&large);
+    for (size_t i = 0; i < ARRAY_LEN(small); i++)
+        share_end(&small[i]);
+    assert_int_equal(b.used, 0);
+    assert_int_equal(share_take(&large, 1 << 30, &err), 0); /* it is known now */
 }
 
 static void percent_decoding_refuses_bad_escapes(void **state)
@@ -279,6 +402,11 @@ int main(void)
         cmocka_unit_test(the_table_of_types_does_not_contradict_itself),
         cmocka_unit_test(json_text_is_always_valid_utf8),
         cmocka_unit_test(deep_json_is_refused_before_it_is_parsed),
+        cmocka_unit_test(json_is_read_as_javascript_reads_it),
+        cmocka_unit_test(what_is_no_json_is_refused),
+        cmocka_unit_test(values_are_counted_before_they_are_made_and_not_in_texts),
+        cmocka_unit_test(a_look_makes_only_what_is_named),
+        cmocka_unit_test(half_of_a_budget_is_anyones_and_the_last_half_is_for_who_needs_little),
         cmocka_unit_test(percent_decoding_refuses_bad_escapes),
         cmocka_unit_test(base64_tolerates_missing_padding),
         cmocka_unit_test(ordered_ids_sort_by_time_and_never_repeat),
