@@ -1,9 +1,10 @@
 /* accept.c - takes connections from the listening socket and hands each to a libmicrohttpd daemon once it has said
  * something.
  *
- * There are two daemons, because libmicrohttpd gives every connection of one the same memory and half of that is touched
+ * There are two daemons, because libmicrohttpd gives every connection of one the same memory and all of that is touched
  * by the first answer: plenty for uploads, and a waste for event streams, of which thousands stay open and say nothing. The
- * first bytes tell which a connection is. Whatever comes later on it is served all the same, only in smaller pieces. */
+ * first bytes tell which a connection is. When there are many clients that are not known, the others of them get little, too,
+ * so that what all of them take has a bound. Whatever comes on such a connection is served all the same, only in smaller pieces. */
 #include "base/clock.h"
 #include "http/server_priv.h"
 
@@ -15,12 +16,15 @@
 #include <unistd.h>
 
 #define EVENTS 64
-#define FULL_PAUSE_MS 50
+#define FULL_PAUSE_MS 5
+#define LOOK_MOST 4096 /* of a connection's first bytes: a head that does not end in them needs all the memory */
+#define EVICT_US 20000 /* from one look at all connections to the next */
 #define SWEEP_MS 1000
 
 struct pending { /* accepted, not a byte yet */
     struct pending *prev, *next;
     int fd;
+    int slot; /* of its address */
     int64_t since_us;
     struct sockaddr_storage addr;
     socklen_t addr_len;
@@ -33,6 +37,8 @@ struct acceptor {
     struct pending *first; /* newest */
     int count;
     bool is_full; /* the listening socket is not watched */
+    int64_t evicted_us;
+    char said[LOOK_MOST];
 };
 
 static void forget(struct acceptor *a, struct pending *p)
@@ -50,22 +56,44 @@ static void forget(struct acceptor *a, struct pending *p)
 static void hang_up(struct acceptor *a, struct pending *p)
 {
     close(p->fd);
+    crowd_give(a->server, p->slot);
     forget(a, p);
 }
 
-static bool is_small(const struct http_server *s, const char *said, ssize_t n)
+static bool is_small(const struct http_server *s, const char *said, size_t n)
 {
     size_t want = s->conf.stream_prefix ? strlen(s->conf.stream_prefix) : 0;
 
-    return want && n >= (ssize_t)want && !memcmp(said, s->conf.stream_prefix, want);
+    if (!s->conf.stream_memory)
+        return false;
+    if (want && n >= want && !memcmp(said, s->conf.stream_prefix, want))
+        return true;
+    return s->conf.max_strangers && s->big_strangers >= BIG_STRANGERS && (n < LOOK_MOST || memmem(said, n, "\r\n\r\n", 4));
+}
+
+/* Those with large heads share a quarter as many places: who comes too late tries again. */
+static bool is_too_big(const struct http_server *s) { return s->conf.max_strangers && s->big_strangers >= BIG_STRANGERS + BIG_STRANGERS / 4; }
+
+/* The descriptor is libmicrohttpd's, and the connection counts in conn_closed() from here on. */
+static void give(struct http_server *s, struct pending *p, bool small)
+{
+    atomic_fetch_add(&s->strangers, 1);
+    if (!small)
+        atomic_fetch_add(&s->big_strangers, 1);
+    if (MHD_add_connection(small ? s->streams : s->daemon, p->fd, (struct sockaddr *)&p->addr, p->addr_len) == MHD_YES)
+        return;
+    /* it has closed the descriptor */
+    atomic_fetch_sub(&s->strangers, 1);
+    if (!small)
+        atomic_fetch_sub(&s->big_strangers, 1);
+    crowd_give(s, p->slot);
 }
 
 /* False: it has said nothing yet. Otherwise p is gone. */
 static bool hand_over(struct acceptor *a, struct pending *p, bool watched)
 {
     struct http_server *s = a->server;
-    char said[32];
-    ssize_t n = recv(p->fd, said, sizeof said, MSG_PEEK | MSG_DONTWAIT);
+    ssize_t n = recv(p->fd, a->said, sizeof a->said, MSG_PEEK | MSG_DONTWAIT);
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
@@ -75,9 +103,12 @@ static bool hand_over(struct acceptor *a, struct pending *p, bool watched)
     }
     if (watched)
         epoll_ctl(a->epoll_fd, EPOLL_CTL_DEL, p->fd, NULL);
-    /* it closes the descriptor when it refuses */
-    (void)!MHD_add_connection(is_small(s, said, n) ? s->streams : s->daemon, p->fd, (struct sockaddr *)&p->addr,
-                              p->addr_len);
+    bool small = is_small(s, a->said, (size_t)n);
+    if (!small && is_too_big(s)) {
+        hang_up(a, p);
+        return true;
+    }
+    give(s, p, small);
     forget(a, p);
     return true;
 }
@@ -95,8 +126,44 @@ static bool has_room(const struct acceptor *a)
     return a->count + a->server->connections < a->server->conf.max_connections;
 }
 
+/* Of those that have not said a word, the oldest. */
+static int drop_silent(struct acceptor *a, int most, int64_t before_us)
+{
+    int dropped = 0;
+
+    for (struct pending *p = a->first, *next; p && dropped < most; p = next) {
+        next = p->next;
+        if (p->since_us <= before_us) {
+            hang_up(a, p);
+            dropped++;
+        }
+    }
+    return dropped;
+}
+
+/* Too many strangers, or hardly a place left for who comes next: those at which least moves make room. */
+static void make_room(struct acceptor *a)
+{
+    struct http_server *s = a->server;
+    int64_t now_us = clock_mono_us();
+    int above = a->count + s->strangers - s->conf.max_strangers;
+    int tight = a->count + s->connections - (s->conf.max_connections - s->conf.max_connections / 8);
+    int count = above > tight ? above : tight;
+
+    if (!s->conf.max_strangers || count <= 0 || now_us - a->evicted_us < EVICT_US)
+        return;
+    a->evicted_us = now_us;
+    count += s->conf.max_strangers / 64;
+    /* who has just come may be about to speak, as long as there are places */
+    int64_t age_us = has_room(a) ? SECOND_US : SECOND_US / 10;
+    count -= drop_silent(a, count, now_us - age_us);
+    if (count > 0)
+        crowd_evict(s, count, age_us);
+}
+
 static void take_connections(struct acceptor *a)
 {
+    make_room(a);
     for (int i = 0; i < EVENTS; i++) {
         struct pending *p;
         struct epoll_event ev = {.events = EPOLLIN | EPOLLRDHUP};
@@ -113,6 +180,12 @@ static void take_connections(struct acceptor *a)
                 watch_listener(a, false);
             free(p);
             return;
+        }
+        p->slot = crowd_slot(a->server, (struct sockaddr *)&p->addr);
+        if (!crowd_take(a->server, p->slot)) {
+            close(p->fd);
+            free(p);
+            continue;
         }
         p->since_us = clock_mono_us();
         p->next = a->first;
@@ -152,8 +225,11 @@ static void *accept_run(void *acceptor)
             else if (ev[i].data.ptr != a)
                 hand_over(a, ev[i].data.ptr, true);
         }
-        if (a->is_full && has_room(a))
-            watch_listener(a, true);
+        if (a->is_full) {
+            make_room(a);
+            if (has_room(a))
+                watch_listener(a, true);
+        }
         if (clock_mono_us() - swept_us >= SWEEP_MS * 1000) {
             swept_us = clock_mono_us();
             close_silent(a);

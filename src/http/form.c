@@ -10,6 +10,8 @@
 #define MAX_HEAD (16 * 1024) /* header block of one part */
 #define MAX_BOUNDARY 200     /* RFC 2046 says 70 */
 #define MAX_PADDING 64       /* blanks between a boundary and its line end */
+#define PART_COST 256        /* bytes that a part costs beside its text, for the budget */
+#define KEEP_MOST (64 * 1024) /* memory that is kept for the next field */
 #define JOIN_STEP 512        /* bytes added to a remainder at a time, more than any delimiter */
 
 enum state {
@@ -35,6 +37,7 @@ struct form {
     struct str value; /* of the text field; of a urlencoded pair, raw */
     size_t text_bytes;
     int parts;
+    struct share share;
     /* The part. */
     char *name, *filename, *content_type;
     bool is_file, is_begun;
@@ -81,6 +84,16 @@ static char *filename_of(const char *disposition)
     return decoded ? decoded : form_param(disposition, "filename");
 }
 
+/* A part without a filename: is it a field? */
+static bool is_text(const struct form *f)
+{
+    for (const char *const *name = f->limits.fields; name && *name; name++)
+        if (!strcmp(f->name, *name))
+            return true;
+    return !f->content_type || !strncasecmp(f->content_type, "text/", 5) ||
+           (!strncasecmp(f->content_type, "application/json", 16) && strchr("; \t", f->content_type[16]));
+}
+
 static int begin_file(struct form *f, struct err *err)
 {
     f->is_begun = true;
@@ -114,8 +127,10 @@ static int begin_part(struct form *f, struct err *err)
     if (f->content_type && !*f->content_type)
         free(take(f->content_type));
 
+    if (form_hold(f, PART_COST + strlen(f->name), err) < 0)
+        return -1;
     f->is_begun = false;
-    f->is_file = f->filename || (f->content_type && strncasecmp(f->content_type, "text/", 5) != 0);
+    f->is_file = f->filename || !is_text(f);
     if (!f->is_file)
         return 0;
     is_unnamed = f->filename && !*f->filename;
@@ -127,6 +142,15 @@ static int begin_part(struct form *f, struct err *err)
     return is_unnamed ? 0 : begin_file(f, err);
 }
 
+static void reset_value(struct form *f)
+{
+    str_reset(&f->value);
+    if (f->value.cap > KEEP_MOST) {
+        str_done(f->value);
+        f->value = (struct str){0};
+    }
+}
+
 static int end_part(struct form *f, struct err *err)
 {
     int result = 0;
@@ -136,7 +160,7 @@ static int end_part(struct form *f, struct err *err)
     else if (f->is_begun)
         result = f->sink->file_end(f->ctx, err);
     f->text_bytes += f->value.len;
-    str_reset(&f->value);
+    reset_value(f);
     str_reset(&f->head);
     f->head_read = 0;
     free(take(f->name));
@@ -167,7 +191,7 @@ static int add_data(struct form *f, const char *p, size_t n, struct err *err)
             return -1;
         return f->sink->file_data(f->ctx, p, n, err);
     }
-    if (check_text(f, f->name, f->value.len + n, err) < 0)
+    if (check_text(f, f->name, f->value.len + n, err) < 0 || form_hold(f, n, err) < 0)
         return -1;
     str_add(&f->value, p, n);
     return 0;
@@ -319,9 +343,9 @@ static int end_pair(struct form *f, struct err *err)
     if (check_text(f, name, (size_t)len, err) < 0)
         return -1;
     f->text_bytes += (size_t)len;
-    if (f->sink->field(f->ctx, name, len ? eq + 1 : "", (size_t)len, err) < 0)
+    if (form_hold(f, PART_COST, err) < 0 || f->sink->field(f->ctx, name, len ? eq + 1 : "", (size_t)len, err) < 0)
         return -1;
-    str_reset(&f->value);
+    reset_value(f);
     return 0;
 }
 
@@ -335,6 +359,8 @@ static int feed_pairs(struct form *f, const char *p, size_t n, struct err *err)
         if (f->value.len + len > MAX_HEAD + 3 * f->limits.field_bytes)
             return err_set(err, ERR_FORM, "a form field is larger than %zu bytes",
                            f->limits.field_bytes);
+        if (form_hold(f, len, err) < 0)
+            return -1;
         str_add(&f->value, p, len);
         if (!end)
             break;
@@ -429,6 +455,7 @@ struct form *form_new(const char *content_type, const struct form_sink *sink, vo
     f->sink = sink;
     f->ctx = ctx;
     f->limits = *limits;
+    f->share.budget = limits->budget;
     if (!content_type) {
         f->state = FORM_NOTHING;
     } else if (type_len == 33 &&
@@ -466,6 +493,9 @@ int form_feed(struct form *f, const char *data, size_t len, struct err *err)
     return result;
 }
 
+int form_hold(struct form *f, size_t bytes, struct err *err) { return share_take(&f->share, (int64_t)bytes, err); }
+void form_known(struct form *f) { share_end(&f->share); }
+
 int form_finish(struct form *f, struct err *err)
 {
     switch (f->state) {
@@ -485,6 +515,7 @@ void form_free(struct form *f)
 {
     if (!f)
         return;
+    share_end(&f->share);
     str_done(f->rest);
     str_done(f->head);
     str_done(f->value);

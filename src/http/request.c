@@ -5,12 +5,15 @@
  * the end. An answer queued in the first of these calls makes it close the connection afterwards,
  * so one given in begin() is held back until the last call unless it refuses a body. After a
  * suspended connection is resumed the same call comes again: `phase` tells it from the next one. */
+#include "http/reply.h"
 #include "http/server_priv.h"
 
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+
+#define LARGE_ANSWER (16 * 1024)
 
 /* ---- making a request ---- */
 
@@ -111,6 +114,7 @@ static struct http_request *request_new(struct http_server *s, struct MHD_Connec
 
     req = mem_zalloc(sizeof *req + 2 * path_size + method_size);
     req->refs = 1;
+    req->slot = -1;
     req->server = s;
     req->mhd = mhd;
     req->conn = info->socket_context;
@@ -311,6 +315,26 @@ void request_drop_stream(struct http_request *req)
     pthread_mutex_unlock(&req->lock);
 }
 
+void request_cut_slow(struct http_request *req)
+{
+    struct err err;
+
+    err_set(&err, ERR_SLOW, "Less than %d bytes a second for half a minute", req->server->conf.min_body_rate);
+    http_cut(req, reply_error_response(&err, NULL));
+    pthread_mutex_lock(&req->lock);
+    if (req->conn && !req->is_in_body) /* it does not read its answer: the lock keeps the descriptor open */
+        shutdown(req->conn->fd, SHUT_RDWR);
+    pthread_mutex_unlock(&req->lock);
+}
+
+void http_known(struct http_request *req)
+{
+    pthread_mutex_lock(&req->lock);
+    if (req->conn)
+        crowd_conn_known(req->conn);
+    pthread_mutex_unlock(&req->lock);
+}
+
 void request_wake_for_stop(struct http_request *req)
 {
     pthread_mutex_lock(&req->lock);
@@ -320,6 +344,29 @@ void request_wake_for_stop(struct http_request *req)
 }
 
 /* ---- what libmicrohttpd calls ---- */
+
+/* The memory of a connection that goes on is used up whole: it is for clients that are known, when there are many. */
+static bool may_go_on(const struct http_request *req)
+{
+    const struct http_server *s = req->server;
+
+    return !s->conf.max_strangers || req->conn->is_known || req->conn->is_small || s->big_strangers <= BIG_STRANGERS;
+}
+
+/* A large answer stays in memory until its client has read it: a stranger's is taken from what they all may have. */
+static struct http_response *afford(struct http_request *req, struct http_response *r)
+{
+    struct err err;
+
+    if (r->body != BODY_TEXT || r->len < LARGE_ANSWER || req->conn->is_known)
+        return r;
+    req->answer_share.budget = req->server->conf.strangers;
+    if (share_take(&req->answer_share, (int64_t)r->len, &err) == 0)
+        return r;
+    http_response_free(r);
+    err_set(&err, ERR_BUSY, "Too many clients do not read what they asked for; try again");
+    return reply_error_response(&err, NULL);
+}
 
 static enum MHD_Result queue_answer(struct http_request *req)
 {
@@ -334,11 +381,16 @@ static enum MHD_Result queue_answer(struct http_request *req)
     }
     if (r && r->body == BODY_UPGRADE && !req->is_head) {
         req->upgrade = r->upgrade;
+        req->conn->is_upgraded = true;
+        crowd_conn_known(req->conn); /* it never comes back, and who takes it has bounds of their own */
         r->upgrade.taken = NULL;
     }
     pthread_mutex_unlock(&req->lock);
     if (!r) /* end() returned without an answer: a bug above us, but the client gets to know */
         r = http_response_new(500);
+    r = afford(req, r);
+    if (r->body != BODY_UPGRADE && !may_go_on(req))
+        http_response_close(r);
     req->phase = PHASE_QUEUED;
     return response_queue(r, req->mhd, req->is_head);
 }
@@ -387,49 +439,32 @@ static enum MHD_Result settle(struct http_request *req, enum http_next next)
     return MHD_YES;
 }
 
-struct framing {
-    const char *length;
-    int encodings;
-    bool is_ambiguous;
-};
-
-static enum MHD_Result see_framing(void *framing, enum MHD_ValueKind kind, const char *name, const char *value)
+/* No handler hears of it. */
+static enum MHD_Result refuse(struct http_request *req, enum err_code code, const char *why)
 {
-    struct framing *f = framing;
+    struct err err;
 
-    if (!strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING)) {
-        f->encodings++;
-        f->is_ambiguous |= f->encodings > 1 || !value || strcasecmp(value, "chunked") != 0;
-    } else if (!strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH)) {
-        f->is_ambiguous |= !value || (f->length && strcmp(f->length, value) != 0);
-        f->length = value;
-    }
-    f->is_ambiguous |= f->encodings && f->length;
-    return MHD_YES;
-}
-
-/* Could two readers disagree where such a request ends (RFC 9112 6.1 and 6.3)? libmicrohttpd takes the first header of
- * a name and looks at no other. */
-static bool is_ambiguous(struct MHD_Connection *mhd)
-{
-    struct framing f = {0};
-
-    MHD_get_connection_values(mhd, MHD_HEADER_KIND, see_framing, &f);
-    return f.is_ambiguous;
+    req->phase = PHASE_QUEUED;
+    req->is_answered = true;
+    err_set(&err, code, "%s", why);
+    struct http_response *r = reply_error_response(&err, NULL);
+    http_response_close(r);
+    return response_queue(r, req->mhd, false);
 }
 
 static enum MHD_Result begin(struct http_server *s, struct MHD_Connection *mhd, const char *url,
-                             const char *method, void **out)
+                             const char *method, const char *version, void **out)
 {
     struct http_request *req = *out = request_new(s, mhd, url, method);
+    const char *wrong = head_ambiguous(mhd, method, url, version, req->query_raw);
 
     server_conn_begin(req->conn, req);
-    if (is_ambiguous(mhd)) {
-        req->phase = PHASE_QUEUED;
-        req->is_answered = true;
-        struct http_response *r = http_response_new(400);
-        http_response_close(r);
-        return response_queue(r, mhd, false);
+    if (wrong)
+        return refuse(req, ERR_FORM, wrong);
+    req->slot = crowd_forwarded_slot(s, lookup(mhd, "X-Forwarded-For"));
+    if (!crowd_take(s, req->slot)) {
+        req->slot = -1;
+        return refuse(req, ERR_BUSY, "Too many requests of your address at a time");
     }
     req->handler = s->conf.route(req, s->conf.ctx);
     atomic_fetch_add(&s->busy, 1);
@@ -473,7 +508,7 @@ enum MHD_Result request_handle(void *server, struct MHD_Connection *mhd, const c
     size_t got = *size;
 
     if (!req)
-        return begin(server, mhd, url, method, out);
+        return begin(server, mhd, url, method, version, out);
     *size = 0;
     switch (req->phase) {
     case PHASE_BEGIN:
@@ -516,6 +551,8 @@ void request_completed(void *server, struct MHD_Connection *mhd, void **slot,
     if (stream)
         stream_unref(stream);
     upgrade_fail(&req->upgrade);
+    share_end(&req->answer_share);
+    crowd_give(server, req->slot);
     server_conn_end(conn);
     if (req->handler) {
         if (req->handler->done)

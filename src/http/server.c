@@ -45,15 +45,19 @@ static void peer_name(char out[static INET6_ADDRSTRLEN], const struct sockaddr *
     }
 }
 
-static void conn_opened(struct http_server *s, struct MHD_Connection *mhd, void **slot)
+static void conn_opened(const struct entrance *e, struct MHD_Connection *mhd, void **slot)
 {
+    struct http_server *s = e->server;
     struct conn *c = mem_zalloc(sizeof *c);
     struct shard *shard;
 
     c->server = s;
     c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    peer_name(c->peer,
-              MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+    const struct sockaddr *addr = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+    peer_name(c->peer, addr);
+    c->slot = crowd_slot(s, addr);
+    c->is_small = e->is_small;
+    c->since_us = clock_mono_us();
     shard = shard_of(c);
     atomic_fetch_add(&s->connections, 1);
     pthread_mutex_lock(&shard->lock);
@@ -83,18 +87,21 @@ static void conn_closed(struct http_server *s, void **slot)
     pthread_mutex_unlock(&shard->lock);
     if (c->cut_at_us)
         atomic_fetch_sub(&s->cuts, 1);
+    crowd_conn_known(c);
+    crowd_give(s, c->slot);
+    mem_freed(c->is_small ? s->conf.stream_memory : s->conf.connection_memory);
     atomic_fetch_sub(&s->connections, 1);
     free(c->query);
     free(c);
 }
 
-static void conn_notify(void *server, struct MHD_Connection *mhd, void **slot,
+static void conn_notify(void *entrance, struct MHD_Connection *mhd, void **slot,
                         enum MHD_ConnectionNotificationCode what)
 {
     if (what == MHD_CONNECTION_NOTIFY_STARTED)
-        conn_opened(server, mhd, slot);
+        conn_opened(entrance, mhd, slot);
     else
-        conn_closed(server, slot);
+        conn_closed(((struct entrance *)entrance)->server, slot);
 }
 
 static void set_request(struct conn *c, struct http_request *req)
@@ -199,6 +206,7 @@ bool server_conn_deserted(const struct conn *c)
 /* A stream with nothing to send is suspended, and libmicrohttpd does not watch it. */
 static bool is_stream_deserted(const struct conn *c) { return c->is_streaming && server_conn_deserted(c); }
 static bool is_any(const struct conn *c) { return true; }
+static bool is_slow(const struct conn *c) { return c->is_slow; }
 
 /* Call act for the requests of the connections that are so, without the shard's lock. */
 static void for_requests(struct shard *shard, bool (*is_so)(const struct conn *c), void (*act)(struct http_request *req))
@@ -239,13 +247,17 @@ static void sweep(struct http_server *s, bool all)
         struct shard *shard = &s->shards[i];
 
         pthread_mutex_lock(&shard->lock);
-        for (struct conn *c = shard->head; c; c = c->next)
+        for (struct conn *c = shard->head; c; c = c->next) {
             /* libmicrohttpd sees the end of the stream and closes: the descriptor is its own. */
             if (is_overdue(c, now_us, all))
                 shutdown(c->fd, SHUT_RDWR);
+            c->is_slow = all && crowd_too_slow(c, now_us);
+        }
         pthread_mutex_unlock(&shard->lock);
-        if (all)
+        if (all) {
             for_requests(shard, is_stream_deserted, request_drop_stream);
+            for_requests(shard, is_slow, request_cut_slow);
+        }
     }
 }
 
@@ -261,8 +273,11 @@ static void *sweeper_run(void *server)
         bool all = now_us - last_full_us >= SWEEP_US - SWEEP_HURRY_US;
 
         pthread_mutex_unlock(&s->sweep_lock);
-        if (all)
+        if (all) {
             last_full_us = now_us;
+            mem_give_back();
+            crowd_relieve(s);
+        }
         if (all || s->cuts)
             sweep(s, all);
         pthread_mutex_lock(&s->sweep_lock);
@@ -328,7 +343,7 @@ static void *keep_query(void *server, const char *target, struct MHD_Connection 
     return NULL;
 }
 
-static struct MHD_Daemon *start_one(struct http_server *s, int threads, size_t memory)
+static struct MHD_Daemon *start_one(struct http_server *s, struct entrance *e, int threads, size_t memory)
 {
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
                      MHD_ALLOW_UPGRADE;
@@ -344,7 +359,7 @@ static struct MHD_Daemon *start_one(struct http_server *s, int threads, size_t m
 
     return MHD_start_daemon(
         flags, 0, NULL, NULL, request_handle, s, MHD_OPTION_NOTIFY_COMPLETED, request_completed, s,
-        MHD_OPTION_NOTIFY_CONNECTION, conn_notify, s, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, s,
+        MHD_OPTION_NOTIFY_CONNECTION, conn_notify, e, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, s,
         MHD_OPTION_URI_LOG_CALLBACK, keep_query, s,
         MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 }
@@ -353,10 +368,10 @@ static int start_daemons(struct http_server *s, struct err *err)
 {
     int threads = s->conf.threads > 0 ? s->conf.threads : 1;
 
-    s->daemon = start_one(s, threads, s->conf.connection_memory);
-    if (s->daemon && s->conf.stream_prefix)
-        s->streams = start_one(s, (threads + 3) / 4, s->conf.stream_memory);
-    if (!s->daemon || (s->conf.stream_prefix && !s->streams))
+    s->daemon = start_one(s, &s->big, threads, s->conf.connection_memory);
+    if (s->daemon && s->conf.stream_memory)
+        s->streams = start_one(s, &s->small, (threads + 1) / 2, s->conf.stream_memory);
+    if (!s->daemon || (s->conf.stream_memory && !s->streams))
         return err_errno(err, "start %d HTTP threads for %d connections", threads, s->conf.max_connections);
     return 0;
 }
@@ -383,6 +398,9 @@ int http_server_start(struct http_server **out, const struct http_config *conf, 
     s->conf = *conf;
     s->conf.host = NULL; /* lent for the call */
     s->port = conf->port;
+    s->big = (struct entrance){s, false};
+    s->small = (struct entrance){s, true};
+    crowd_open(s);
     pthread_mutex_init(&s->sweep_lock, NULL);
     for (int i = 0; i < SHARDS; i++)
         pthread_mutex_init(&s->shards[i].lock, NULL);
@@ -436,6 +454,7 @@ void http_server_stop(struct http_server *s)
         pthread_mutex_unlock(&s->sweep_lock);
         pthread_join(s->sweeper, NULL);
     }
+    crowd_close(s);
     fd_close(s->listen_fd);
     pthread_mutex_destroy(&s->sweep_lock);
     for (int i = 0; i < SHARDS; i++)

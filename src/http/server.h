@@ -19,6 +19,7 @@
  *
  * http_cut() is the way to end a request whose body is still arriving, from another thread. */
 #pragma once
+#include "base/budget.h"
 #include "base/err.h"
 #include "base/str.h"
 
@@ -50,6 +51,14 @@ struct http_config {
     int idle_timeout_s;   /* no byte moved on a connection */
     int header_timeout_s; /* request line and headers must be complete in this time, however they drip */
     int max_connections;
+    /* Connections of clients that are not known (http_known()): above that many, and when hardly a place is left, those at which
+     * least moves are closed. 0: any number. They share what memory there is: many get stream_memory instead. */
+    int max_strangers;
+    int address_connections; /* of one address; 0: any number */
+    bool local_is_exempt;    /* loopback addresses have any number */
+    bool behind_proxy;       /* X-Forwarded-For says whose requests to count, in the place of connections */
+    struct budget *strangers; /* large answers to clients that are not known are taken from it; NULL: nothing is counted */
+    int min_body_rate;       /* bytes a second that must move of a request, on the average of half a minute; 0: any */
     /* Which handler serves the request; never NULL. Called once, before begin. */
     const struct http_handler *(*route)(struct http_request *req, void *ctx);
     void *ctx;
@@ -79,6 +88,9 @@ bool http_query_bad(const struct http_request *req); /* a bad percent escape or 
 const char *http_query_raw(const struct http_request *req); /* as sent, without the ?; NULL: there was no ? */
 int64_t http_content_length(struct http_request *req); /* -1: unknown (chunked); 0: no body */
 const char *http_peer(const struct http_request *req);  /* textual address */
+/* It is clear who sends this, or that they know what only who may come here knows: the connection is no stranger's from here on. */
+void http_known(struct http_request *req);
+bool http_host_valid(const char *host); /* name or address, with or without a port */
 void *http_ctx(const struct http_request *req);         /* http_config.ctx */
 void http_set_data(struct http_request *req, void *data); /* the handler's own */
 void *http_data(const struct http_request *req);

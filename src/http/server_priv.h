@@ -13,6 +13,8 @@
 #include <stdatomic.h>
 
 #define SHARDS 16
+#define ADDRESS_SLOTS 65536
+#define BIG_STRANGERS 128 /* connections with all their memory, of clients that are not known */
 
 /* One TCP connection, from accept to just before its descriptor is closed. Whoever holds the
  * shard's lock and finds it in the list may use fd. */
@@ -27,12 +29,28 @@ struct conn {
     _Atomic(bool) is_serving;   /* between a request's headers and its end */
     _Atomic(bool) is_streaming; /* its answer is an event stream */
     _Atomic(int64_t) cut_at_us; /* answered raw in mid-body; 0: no */
+    _Atomic(bool) is_upgraded;  /* it has left HTTP */
+    _Atomic(bool) is_known;     /* http_known() */
+    bool is_small;              /* it has stream_memory only */
+    int slot;                   /* of its address; -1: not counted */
+    int64_t since_us;
+
+    /* crowd.c's notes, under the shard's lock */
+    int64_t window_us, score;
+    uint64_t window_bytes;
+    bool is_slow;
 
     /* The sweeper's notes on the present pause between two requests. */
     unsigned seen_requests;
     uint64_t seen_bytes;
     int64_t headers_since_us; /* 0: not a byte yet */
     bool was_deserted;        /* its client had closed in mid-request */
+};
+
+/* A daemon of libmicrohttpd. */
+struct entrance {
+    struct http_server *server;
+    bool is_small;
 };
 
 struct shard {
@@ -46,7 +64,11 @@ struct http_server {
     struct acceptor *acceptor;
     int listen_fd;
     int port;
+    struct entrance big, small;
     _Atomic(int) connections;
+    _Atomic(int) strangers, big_strangers; /* handed to a daemon, and not known; those with all their memory */
+    _Atomic(int) *by_address;              /* [ADDRESS_SLOTS]; NULL: not counted */
+    uint64_t address_seed;
     _Atomic(int) busy;
     _Atomic(int) cuts;      /* connections with cut_at_us set: the sweeper hurries */
     _Atomic(bool) stopping; /* nothing may suspend any more */
@@ -87,6 +109,8 @@ struct http_request {
     struct query_arg *query;
     char *query_text, *query_raw;
     int query_count;
+    struct share answer_share; /* of an answer to a stranger */
+    int slot; /* of the address that it was forwarded for; -1: not counted */
     bool query_bad;
     bool is_head;        /* by override: libmicrohttpd does not know */
     int64_t body_length; /* as http_content_length() */
@@ -136,6 +160,27 @@ bool server_conn_deserted(const struct conn *c); /* the peer has closed its dire
  * that have not said a word are closed then. */
 MUST_CHECK int acceptor_start(struct http_server *s, struct err *err);
 void acceptor_stop(struct http_server *s);
+
+/* head.c: what is wrong with the request's line and headers; NULL: nothing. query: as sent. */
+const char *head_ambiguous(struct MHD_Connection *mhd, const char *method, const char *url, const char *version,
+                           const char *query);
+
+/* crowd.c */
+void crowd_open(struct http_server *s);
+void crowd_close(struct http_server *s);
+int crowd_slot(const struct http_server *s, const struct sockaddr *addr); /* where it is counted; -1: nowhere */
+int crowd_forwarded_slot(const struct http_server *s, const char *forwarded_for);
+bool crowd_take(struct http_server *s, int slot); /* false: that address has enough */
+void crowd_give(struct http_server *s, int slot);
+void crowd_conn_known(struct conn *c);
+bool crowd_is_tight(const struct http_server *s); /* hardly a place is left */
+/* Has hardly anything moved for half a minute? Under the shard's lock. */
+bool crowd_too_slow(struct conn *c, int64_t now_us);
+/* Close the count strangers at which least moved since they came, of those that have been there for min_age_us. How many there were. */
+int crowd_evict(struct http_server *s, int count, int64_t min_age_us);
+/* Those of which too much is held are told to make room: a part of the strangers whose request is under way. */
+void crowd_relieve(struct http_server *s);
+void request_cut_slow(struct http_request *req);
 
 /* request.c: the access handler and the completed callback */
 enum MHD_Result request_handle(void *server, struct MHD_Connection *mhd, const char *url,

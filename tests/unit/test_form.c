@@ -63,7 +63,8 @@ static int on_field(void *ctx, const char *name, const char *value, size_t len, 
 }
 
 static const struct form_sink sink = {on_begin, on_data, on_end, on_field};
-static const struct form_limits limits = {.field_bytes = 1000, .total_bytes = 1500, .parts = 8};
+static const char *const texts[] = {"params", NULL};
+static const struct form_limits limits = {.field_bytes = 1000, .total_bytes = 1500, .parts = 8, .fields = texts};
 
 /* Feed body in three pieces of a and b and the rest bytes. Each piece lives in memory of its own,
  * so that a sanitizer sees a step over its end. */
@@ -114,6 +115,11 @@ static const struct good good[] = {
      "name=\"f\"; filename=\"a b.png\"\r\nContent-Type: image/png\r\n\r\n\r\nPNG\r\n\r\n"
      "--xYz\r\n" CD "name=\"params\"\r\n\r\n{\"a\":1}\r\n--xYz--\r\n",
      "file f|a b.png|image/png\n\r\nPNG\r\n\nend\nfield params={\"a\":1}\n"},
+    /* a type alone makes no file of what is named as text, nor of JSON; a filename does */
+    {MP, "--xYz\r\n" CD "name=params\r\nContent-Type: application/octet-stream\r\nContent-Length: 2\r\n\r\n{}\r\n--xYz--", "field params={}\n"},
+    {MP, "--xYz\r\n" CD "name=x\r\nContent-Type: Application/JSON; charset=utf-8\r\n\r\n1\r\n--xYz--", "field x=1\n"},
+    {MP, "--xYz\r\n" CD "name=x\r\nContent-Type: application/jsonp\r\n\r\n1\r\n--xYz--", "file x|x|application/jsonp\n1\nend\n"},
+    {MP, "--xYz\r\n" CD "name=params; filename=p.json\r\nContent-Type: application/json\r\n\r\n1\r\n--xYz--", "file params|p.json|application/json\n1\nend\n"},
     /* no filename, but no text either */
     {MP, "--xYz\r\n" CD "name=f\r\nContent-Type: application/octet-stream\r\n\r\nq\r\n--xYz--",
      "file f|f|application/octet-stream\nq\nend\n"},
@@ -295,6 +301,42 @@ static void limits_hold(void **state)
     expect_refused(MP, &nul, "NUL");
 }
 
+static void what_is_held_is_taken_from_the_budget_until_the_sender_is_known(void **state)
+{
+    struct budget b = {.limit = 400000};
+    struct form_limits most = {.field_bytes = 1 << 20, .total_bytes = 1 << 20, .parts = 10000, .budget = &b};
+    AUTO(str_done) struct str body = {0};
+    struct record r = {0};
+    struct err err;
+    (void)state;
+
+    str_puts(&body, "a=");
+    add_fill(&body, 100000);
+    struct form *f = form_new("application/x-www-form-urlencoded", &sink, &r, &most, &err);
+    assert_int_equal(form_feed(f, body.s, body.len, &err), 0);
+    assert_int_equal(b.used, body.len);
+    /* small fields cost more than their text */
+    str_reset(&body);
+    for (int i = 0; i < 350; i++)
+        str_puts(&body, "&b");
+    assert_int_equal(form_feed(f, body.s, body.len, &err), 0);
+    assert_true(b.used > 100000 + 349 * 200);
+    assert_int_equal(form_feed(f, body.s, body.len, &err), -1);
+    assert_int_equal(err.code, ERR_FORM);
+    form_free(f);
+    assert_int_equal(b.used, 0);
+
+    f = form_new("application/x-www-form-urlencoded", &sink, &r, &most, &err);
+    assert_int_equal(form_feed(f, body.s, body.len, &err), 0);
+    form_known(f);
+    assert_int_equal(b.used, 0);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(form_feed(f, body.s, body.len, &err), 0);
+    assert_int_equal(b.used, 0);
+    form_free(f);
+    str_done(r.text);
+}
+
 static void what_the_sink_reports_comes_out(void **state)
 {
     static const char body[] =
@@ -371,6 +413,7 @@ int main(void)
         cmocka_unit_test(the_result_does_not_depend_on_how_the_bytes_are_split),
         cmocka_unit_test(every_malformed_body_says_what_is_wrong),
         cmocka_unit_test(limits_hold),
+        cmocka_unit_test(what_is_held_is_taken_from_the_budget_until_the_sender_is_known),
         cmocka_unit_test(what_the_sink_reports_comes_out),
         cmocka_unit_test(a_big_file_passes_without_being_copied),
         cmocka_unit_test(damaged_bodies_do_no_harm),
