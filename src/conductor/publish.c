@@ -25,6 +25,8 @@ struct published {
     bool ready; /* there is something to show */
     bool over;
     double progress;
+    int64_t max_size;
+    int expected_uploads;
     char *report; /* NULL: none yet */
     int64_t bytes; /* of all fragments */
     struct shared_text *text; /* NULL: out of date */
@@ -121,6 +123,8 @@ void published_set_head(struct published *p, const struct assembly *a, char *hea
     p->figures = listing_figures(a);
     p->over = assembly_is_over(a);
     p->progress = assembly_progress(a);
+    p->max_size = a->max_size;
+    p->expected_uploads = a->expected_uploads;
     outdate(p);
     pthread_mutex_unlock(&p->lock);
 }
@@ -319,6 +323,14 @@ char *published_report(struct published *p)
     char *copy = p->report ? mem_strdup(p->report) : NULL;
     pthread_mutex_unlock(&p->lock);
     return copy;
+}
+
+void published_upload_limits(struct published *p, int64_t *max_size, int *files)
+{
+    pthread_mutex_lock(&p->lock);
+    *max_size = p->max_size;
+    *files = p->expected_uploads;
+    pthread_mutex_unlock(&p->lock);
 }
 
 void published_set_report(struct published *p, char *json)

@@ -70,6 +70,8 @@ struct shared_text *published_text(struct published *p, int http_code);
 struct shared_text *published_show(struct published *p, int http_code);
 bool published_is_ready(struct published *p); /* its first turn is committed */
 bool published_is_over(struct published *p);
+/* What a file may have (0: no limit), and how many are expected. */
+void published_upload_limits(struct published *p, int64_t *max_size, int *files);
 /* The execution progress as it was when somebody asked, or was told: a copy, or NULL. */
 char *published_report(struct published *p);
 void published_set_report(struct published *p, char *json); /* takes it */

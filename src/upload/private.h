@@ -1,5 +1,6 @@
 /* private.h - the upload room's own structures. */
 #pragma once
+#include "base/budget.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -35,6 +36,8 @@ struct upload {
     int64_t offset; /* what HEAD says */
     int64_t expires_us;
     struct spool spool;
+    struct share share;          /* of a partial upload that names no Assembly */
+    char used_by[ID_LEN + 1];    /* of a partial upload: the final one that takes it; "": none so far */
     bool attended;               /* its creation is under way: what is complete as it is, that request hands over */
     uint64_t generation;         /* who may write */
     struct http_request *holder; /* the request that writes, a reference; NULL: none */
@@ -50,6 +53,8 @@ struct uploads {
     struct map by_id;       /* struct upload, one reference */
     struct map by_assembly; /* first struct upload of the list */
     struct body_watch *bodies;
+    struct budget strangers;
+    struct joiner *joiner;
     struct upload *untold; /* the conductor has not heard of their last bytes */
 };
 
@@ -73,6 +78,17 @@ MUST_CHECK int upload_hand_over(struct upload *p, conductor_reply reply, void *c
 void upload_tell_offset(struct upload *p, bool now);
 /* Locked by the caller. Open again: the store refused, nothing is acknowledged. */
 void upload_handed_over(struct upload *p, const struct err *err);
+
+/* Live partial uploads of an Assembly: how many, and the bytes that they have announced or brought. */
+void upload_parts(struct uploads *u, const char *assembly_id, int *count, int64_t *bytes);
+
+/* join.c: runs job(arg) on one of a few threads, later. False: too many wait, or the server stops. While joiner_stopping(), a job
+ * comes to an end soon. */
+struct joiner *joiner_new(void);
+bool joiner_add(struct joiner *j, void (*job)(void *arg), void *arg);
+bool joiner_stopping(struct joiner *j);
+void joiner_stop(struct joiner *j); /* waits; what was added is run all the same */
+void joiner_free(struct joiner *j); /* NULL is fine */
 
 /* body.c: says how much of each body has come since the last time. */
 void body_watch_tell(struct uploads *u);

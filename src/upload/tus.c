@@ -8,6 +8,10 @@
 #include <openssl/evp.h>
 #include <string.h>
 
+#define PARTS_MOST 10000    /* partial uploads of an Assembly at a time */
+#define JOIN_MOST 10000     /* parts of a final one */
+#define STRANGER_COST 4096  /* bytes that a partial upload of nobody takes beside its own */
+#define STRANGER_US (600 * SECOND_US)
 
 /* One request. */
 struct tus {
@@ -24,7 +28,7 @@ struct tus {
     unsigned char want[EVP_MAX_MD_SIZE];
     ptrdiff_t want_len;
     struct err err;        /* what went wrong while bytes came in */
-    char **parts;          /* ids of the uploads to join, NULL-terminated */
+    struct upload **parts; /* to join, claimed for `upload`: references; NULL at the end */
 };
 
 static void tus_headers(struct http_request *req, struct http_response *r)
@@ -141,8 +145,8 @@ static void tus_unref(struct tus *t)
         return;
     upload_unref(t->upload);
     EVP_MD_CTX_free(t->checksum);
-    for (char **p = t->parts; p && *p; p++)
-        free(*p);
+    for (struct upload **p = t->parts; p && *p; p++)
+        upload_unref(*p);
     free(t->parts);
     free(t);
 }
@@ -307,7 +311,7 @@ static enum http_next finish(struct tus *t)
         }
         p->state = UPLOAD_FINISHED;
         AUTO(mem_free) char *row = upload_row(p);
-        conductor_post_upload(t->all->conf.conductor, "", p->id, row, NULL, NULL);
+        conductor_post_upload(t->all->conf.conductor, p->assembly_id, p->id, row, NULL, NULL);
         http_answer(t->req, progress_answer(t));
         return HTTP_ANSWERED;
     }
@@ -344,6 +348,35 @@ static int parse_checksum(struct tus *t, const char *header)
     return -1;
 }
 
+/* A partial upload belongs to an Assembly: more bytes of it must fit into what that may have. One that names none takes
+ * them from what all such have together. Locked by the caller, or not yet known to anybody. */
+static int parts_check(struct upload *p, int64_t more, struct err *err)
+{
+    AUTO(published_unref) struct published *doc = NULL;
+    int64_t limit = p->all->conf.max_size, max_size, bytes, all;
+    int files, count;
+
+    if (!*p->assembly_id)
+        return share_take(&p->share, more, err);
+    if (conductor_find(&doc, p->all->conf.conductor, p->assembly_id, err) < 0)
+        return -1;
+    if (!doc)
+        return err_set(err, ERR_ASSEMBLY_NOT_FOUND, "There is no such Assembly, or it is over");
+    if (published_is_over(doc))
+        return err_set(err, ERR_SATURATED, "The Assembly is over");
+    published_upload_limits(doc, &max_size, &files);
+    if (max_size && (!limit || max_size < limit))
+        limit = max_size;
+    if (limit && more > limit - p->spool.size)
+        return err_set(err, ERR_MAX_SIZE, "A part has more than %lld bytes, which a whole file may have", (long long)limit);
+    upload_parts(p->all, p->assembly_id, &count, &bytes);
+    if (count >= PARTS_MOST)
+        return err_set(err, ERR_SATURATED, "The Assembly has %d partial uploads", count);
+    if (limit && (__builtin_mul_overflow(limit, files > 1 ? files : 1, &all) ? 0 : more > all - bytes))
+        return err_set(err, ERR_MAX_SIZE, "The partial uploads of the Assembly have more than %lld bytes", (long long)all);
+    return 0;
+}
+
 static int on_body(struct http_request *req, const char *data, size_t len)
 {
     struct tus *t = http_data(req);
@@ -355,12 +388,14 @@ static int on_body(struct http_request *req, const char *data, size_t len)
     pthread_mutex_lock(&p->lock);
     if (p->generation != t->generation || p->state != UPLOAD_OPEN) {
         err_set(&t->err, ERR_BUSY, "taken over");
-    } else if (p->length >= 0 && p->spool.size + (int64_t)len > p->length) {
+    } else if (p->length >= 0 && (int64_t)len > p->length - p->spool.size) {
         err_set(&t->err, ERR_MAX_SIZE, "more bytes than Upload-Length");
         cut = refusal(req, 413, t->err.msg);
-    } else if (t->all->conf.max_size && p->spool.size + (int64_t)len > t->all->conf.max_size) {
+    } else if (t->all->conf.max_size && (int64_t)len > t->all->conf.max_size - p->spool.size) {
         err_set(&t->err, ERR_MAX_SIZE, "more bytes than Tus-Max-Size");
         cut = refusal(req, 413, t->err.msg);
+    } else if (p->concat == CONCAT_PARTIAL && p->length < 0 && parts_check(p, (int64_t)len, &t->err) < 0) {
+        cut = json_refusal(req, t->err.code == ERR_MAX_SIZE ? 413 : err_http_status(&t->err), &t->err);
     } else if (space_check(&t->all->conf.space, (int64_t)len, &t->err) < 0 ||
                spool_write(&p->spool, data, len, &t->err) < 0) {
         cut = json_refusal(req, err_http_status(&t->err), &t->err);
@@ -430,6 +465,23 @@ static enum http_next on_end(struct http_request *req)
     return next;
 }
 
+/* The final upload is over and done with: its parts are used up, or free again. */
+static void settle_parts(struct tus *t, enum upload_state state)
+{
+    if (state == UPLOAD_FINISHING)
+        return; /* the Assembly will have it: they go with that at the latest */
+    for (struct upload **part = t->parts; part && *part; part++) {
+        pthread_mutex_lock(&(*part)->lock);
+        if (state == UPLOAD_FINISHED)
+            upload_discard(*part);
+        else if (!strcmp((*part)->used_by, t->upload->id)) /* else they were freed before, and another has them */
+            (*part)->used_by[0] = 0;
+        pthread_mutex_unlock(&(*part)->lock);
+        if (state == UPLOAD_FINISHED)
+            conductor_post_upload(t->all->conf.conductor, (*part)->assembly_id, (*part)->id, NULL, NULL, NULL);
+    }
+}
+
 static void on_done(struct http_request *req, enum http_outcome outcome)
 {
     struct tus *t = http_data(req);
@@ -450,9 +502,197 @@ static void on_done(struct http_request *req, enum http_outcome outcome)
                 upload_tell_offset(p, true);
         }
         let_go(t);
+        enum upload_state state = p->state;
         pthread_mutex_unlock(&p->lock);
+        if (t->parts)
+            settle_parts(t, state);
     }
     tus_unref(t);
+}
+
+/* ---- joining ---- */
+
+/* Whoever hears of it may try again with the same parts. No part is locked. */
+static int join_failed(struct tus *t, int status, const char *text)
+{
+    settle_parts(t, UPLOAD_OPEN);
+    http_answer(t->req, refusal(t->req, status, text));
+    return -1;
+}
+
+/* The same final upload once more: its answer was lost. It has the one of then. */
+static bool is_again(struct tus *t, struct upload *part)
+{
+    struct upload *before = *part->used_by ? upload_find(t->all, part->used_by) : NULL;
+
+    if (!before)
+        return false;
+    bool same = before->state == UPLOAD_FINISHED && !strcmp(before->assembly_id, t->upload->assembly_id) &&
+                !strcmp(before->concat_header, t->upload->concat_header);
+    if (same) {
+        struct http_response *r = answer_new(t->req, 201);
+
+        http_response_header(r, "Location", before->url);
+        add_expires(r, before);
+        http_answer(t->req, r);
+    }
+    upload_unref(before);
+    return same;
+}
+
+/* One part for the final upload of t, and its bytes added to the length of that. -1: answered. */
+static int claim(struct tus *t, struct upload *part)
+{
+    struct upload *p = t->upload;
+    const char *wrong = NULL;
+    int status = 400;
+    bool again = false;
+
+    pthread_mutex_lock(&part->lock);
+    if (*part->assembly_id && strcmp(part->assembly_id, p->assembly_id))
+        wrong = "a part belongs to another Assembly";
+    else if (*part->used_by && !(again = is_again(t, part)))
+        wrong = "a part is used twice";
+    else if (again)
+        ;
+    else if (part->concat != CONCAT_PARTIAL || part->state != UPLOAD_FINISHED)
+        wrong = "a part is not a finished partial upload";
+    else if (__builtin_add_overflow(p->length, part->length, &p->length) ||
+             (t->all->conf.max_size && p->length > t->all->conf.max_size))
+        status = 413, wrong = "the parts have more bytes than Tus-Max-Size";
+    else
+        memcpy(part->used_by, p->id, sizeof part->used_by);
+    pthread_mutex_unlock(&part->lock);
+    return wrong ? join_failed(t, status, wrong) : again ? -1 : 0;
+}
+
+/* Upload-Concat: final;url url - claims all of them, before a byte is copied. -1: answered, and none is kept (on_done). */
+static int claim_parts(struct tus *t, const char *list)
+{
+    AUTO(mem_free) char *copy = mem_strdup(list);
+    char *rest = copy, *url;
+    size_t n = 0;
+
+    t->upload->length = 0;
+    while ((url = strsep(&rest, " "))) {
+        const char *slash = strrchr(url, '/');
+        const char *id = slash ? slash + 1 : url;
+        struct upload *part;
+
+        if (!*url)
+            continue;
+        if (!id_valid(id) || n == JOIN_MOST)
+            return join_failed(t, 400, "invalid Upload-Concat");
+        if (!(part = upload_find(t->all, id)))
+            return join_failed(t, 404, "a part does not exist");
+        if (claim(t, part) < 0) {
+            upload_unref(part);
+            return -1;
+        }
+        t->parts = mem_realloc(t->parts, (n + 2) * sizeof *t->parts);
+        t->parts[n++] = part;
+        t->parts[n] = NULL;
+    }
+    return n ? 0 : join_failed(t, 400, "invalid Upload-Concat");
+}
+
+/* The next bytes of a part. 0: it has ended; -1: err. */
+static ssize_t read_part(char *buf, size_t size, struct upload *part, int64_t at, struct err *err)
+{
+    ssize_t n = 0;
+
+    pthread_mutex_lock(&part->lock);
+    if (part->state != UPLOAD_FINISHED)
+        n = err_set(err, ERR_SATURATED, "A part was removed");
+    else if (at < part->length && (n = pread(part->spool.fd, buf, size, at)) < 0)
+        err_errno(err, "read a part");
+    else if (at < part->length && n == 0)
+        n = err_set(err, ERR_IO, "a part is shorter than it was");
+    pthread_mutex_unlock(&part->lock);
+    return n;
+}
+
+static int write_joined(struct tus *t, const char *buf, size_t n, struct err *err)
+{
+    struct upload *p = t->upload;
+    int rc;
+
+    pthread_mutex_lock(&p->lock);
+    rc = p->state != UPLOAD_OPEN ? err_set(err, ERR_SATURATED, "The Assembly is over") : spool_write(&p->spool, buf, n, err);
+    pthread_mutex_unlock(&p->lock);
+    return rc;
+}
+
+static int join(struct tus *t, struct err *err)
+{
+    enum { PIECE = 256 * 1024 };
+    AUTO(mem_free) char *buf = mem_alloc(PIECE);
+
+    for (struct upload **part = t->parts; *part; part++) {
+        int64_t at = 0;
+        ssize_t n;
+
+        while ((n = read_part(buf, PIECE, *part, at, err)) > 0) {
+            if (joiner_stopping(t->all->joiner))
+                return err_set(err, ERR_BUSY, "The server is shutting down");
+            if (write_joined(t, buf, (size_t)n, err) < 0)
+                return -1;
+            at += n;
+        }
+        if (n < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* The final upload will not be: its Assembly does not wait for it. */
+static void drop_final(struct tus *t, const struct err *err)
+{
+    struct upload *p = t->upload;
+    bool open;
+
+    pthread_mutex_lock(&p->lock);
+    if ((open = p->state == UPLOAD_OPEN))
+        upload_discard(p);
+    pthread_mutex_unlock(&p->lock);
+    if (open)
+        conductor_post(t->all->conf.conductor, &(struct conductor_news){
+                                                   .assembly_id = p->assembly_id,
+                                                   .type = EV_UPLOAD_REMOVED,
+                                                   .data = json_pack("{s:s}", "id", p->id),
+                                                   .upload_id = p->id,
+                                               });
+    settle_parts(t, UPLOAD_GONE);
+    http_answer(t->req, json_refusal(t->req, err->code == ERR_SATURATED ? 410 : err_http_status(err), err));
+}
+
+static void join_parts(void *arg)
+{
+    struct tus *t = arg;
+    struct upload *p = t->upload;
+    struct err err;
+
+    if (join(t, &err) < 0) {
+        drop_final(t, &err);
+    } else {
+        pthread_mutex_lock(&p->lock);
+        p->offset = p->spool.size;
+        pthread_mutex_unlock(&p->lock);
+        http_go_on(t->req); /* complete: on_end hands it over */
+    }
+    tus_awaited(t);
+}
+
+/* The Assembly wants it. t is awaited. */
+static void join_later(struct tus *t)
+{
+    struct err err;
+
+    if (joiner_add(t->all->joiner, join_parts, t))
+        return;
+    err_set(&err, ERR_BUSY, "Too many uploads are being joined; try again");
+    drop_final(t, &err);
+    tus_awaited(t);
 }
 
 /* ---- POST ---- */
@@ -471,11 +711,18 @@ static void created(void *ctx, const struct err *err, struct published *doc)
         pthread_mutex_lock(&p->lock);
         upload_discard(p);
         pthread_mutex_unlock(&p->lock);
+        settle_parts(t, UPLOAD_GONE);
         http_answer(req, json_refusal(req, status == 413 ? 413 : status, err));
     } else {
+        if (*p->assembly_id)
+            http_known(req);
+        if (p->concat == CONCAT_FINAL) {
+            join_later(t);
+            return;
+        }
         if (t->has_body)
             http_go_on(req);
-        else if (p->length == 0 || p->concat == CONCAT_FINAL)
+        else if (p->length == 0)
             http_go_on(req); /* complete as it is: on_end hands it over */
         else
             http_answer(req, progress_answer(t));
@@ -492,7 +739,7 @@ static enum http_next post_creation(struct tus *t)
     upload_register(t->all, p);
     tus_await(t);
     if (p->concat == CONCAT_PARTIAL) {
-        conductor_post_upload(t->all->conf.conductor, "", p->id, row, created, t);
+        conductor_post_upload(t->all->conf.conductor, p->assembly_id, p->id, row, created, t);
         return HTTP_WAIT;
     }
     conductor_post(t->all->conf.conductor,
@@ -511,95 +758,85 @@ static enum http_next post_creation(struct tus *t)
     return HTTP_WAIT;
 }
 
-/* Upload-Concat: final;url url - the ids of the parts. */
-static int read_parts(struct tus *t, const char *list)
+/* What the headers say of the upload to be made. NULL: it is right, else what is wrong, with *status. */
+static const char *read_creation(struct tus *t, int *status)
 {
-    AUTO(mem_free) char *copy = mem_strdup(list);
-    char *rest = copy, *url;
-    size_t n = 0;
-
-    while ((url = strsep(&rest, " "))) {
-        const char *slash = strrchr(url, '/');
-        const char *id = slash ? slash + 1 : url;
-
-        if (!*url)
-            continue;
-        if (!id_valid(id))
-            return -1;
-        t->parts = mem_realloc(t->parts, (n + 2) * sizeof *t->parts);
-        t->parts[n++] = mem_strdup(id);
-        t->parts[n] = NULL;
-    }
-    return n ? 0 : -1;
-}
-
-/* Joins the parts; copying may take long, so it has a thread of its own. */
-static void *join_parts(void *arg)
-{
-    struct tus *t = arg;
+    struct http_request *req = t->req;
+    const char *length = http_header(req, "Upload-Length"), *defer = http_header(req, "Upload-Defer-Length");
+    const char *concat = http_header(req, "Upload-Concat"), *metadata = http_header(req, "Upload-Metadata");
+    const char *type = http_header(req, "Content-Type"), *checksum = http_header(req, "Upload-Checksum");
+    int64_t max_size = t->all->conf.max_size;
     struct upload *p = t->upload;
-    AUTO(mem_free) char *buf = mem_alloc(256 * 1024);
-    struct err err = {0};
-    int status = 0;
 
-    /* err: of reading or writing; status: of what was asked for */
-    for (char **id = t->parts; *id && !status; id++) {
-        struct upload *part = upload_find(t->all, *id);
-
-        if (!part) {
-            status = 404;
-            break;
-        }
-        pthread_mutex_lock(&part->lock);
-        if (part->concat != CONCAT_PARTIAL || part->state != UPLOAD_FINISHED)
-            status = 400;
-        for (int64_t at = 0; !status && at < part->length;) {
-            ssize_t n = pread(part->spool.fd, buf, 256 * 1024, at);
-
-            if (n < 0)
-                err_errno(&err, "read a part");
-            else if (n == 0)
-                err_set(&err, ERR_IO, "a part is shorter than it was");
-            if (n <= 0 || spool_write(&p->spool, buf, (size_t)n, &err) < 0)
-                status = err_http_status(&err);
-            at += n;
-        }
-        pthread_mutex_unlock(&part->lock);
-        upload_unref(part);
+    *status = 400;
+    if (concat) {
+        p->concat_header = mem_strdup(concat);
+        p->concat = !strcmp(concat, "partial") ? CONCAT_PARTIAL : CONCAT_FINAL;
+        if (p->concat == CONCAT_FINAL && !str_starts(concat, "final;"))
+            return "invalid Upload-Concat";
     }
-    p->offset = p->length = p->spool.size;
-    if (status) {
-        upload_discard(p);
-        http_answer(t->req, err.code ? json_refusal(t->req, status, &err)
-                                     : refusal(t->req, status, status == 404 ? "a part does not exist"
-                                                                             : "a part is not a finished partial upload"));
-    } else {
-        (void)post_creation(t);
+    if (p->concat == CONCAT_FINAL) {
+        if (length || defer)
+            return "a final upload has no Upload-Length";
+        *status = 403;
+        if (http_content_length(req) != 0)
+            return "a final upload takes no body";
+        *status = 400;
+    } else if (!length == !defer) {
+        return "exactly one of Upload-Length and Upload-Defer-Length is needed";
     }
-    tus_awaited(t);
-    return NULL;
+    if (defer && strcmp(defer, "1"))
+        return "Upload-Defer-Length can only be 1";
+    if (length && (p->length = parse_size(length)) < 0)
+        return "invalid Upload-Length";
+    if (metadata) {
+        p->metadata = mem_strdup(metadata);
+        if (read_metadata(p, metadata) < 0)
+            return "invalid Upload-Metadata";
+    }
+    t->has_body = type && !strcmp(type, "application/offset+octet-stream") && http_content_length(req) != 0;
+    if (t->has_body && checksum && parse_checksum(t, checksum) < 0)
+        return "invalid Upload-Checksum";
+    *status = 413;
+    if (max_size && p->length > max_size)
+        return "Upload-Length is more than Tus-Max-Size";
+    return t->has_body && p->length >= 0 && http_content_length(req) > p->length ? "the body is larger than Upload-Length" : NULL;
 }
 
-static void final_created(struct tus *t)
+/* A partial upload is asked for before a file is made of it. */
+static int admit_part(struct tus *t, struct err *err)
 {
-    pthread_t thread;
+    struct upload *p = t->upload;
 
-    tus_await(t);
-    if (pthread_create(&thread, NULL, join_parts, t) == 0) {
-        pthread_detach(thread);
-        return;
+    if (!id_valid(p->assembly_id)) {
+        p->assembly_id[0] = 0;
+        if (!t->all->strangers.limit || p->length < 0)
+            return err_set(err, ERR_FORM, "A partial upload needs the assembly_url in its metadata, too "
+                                          "(tus-js-client: metadataForPartialUploads)");
+        p->share.budget = &t->all->strangers;
+        p->expires_us = clock_now_us() + (STRANGER_US < t->all->conf.expiry_us ? STRANGER_US : t->all->conf.expiry_us);
+        return parts_check(p, p->length + STRANGER_COST, err);
     }
-    http_answer(t->req, refusal(t->req, 503, "no thread to join the parts"));
-    tus_awaited(t);
+    if (parts_check(p, p->length > 0 ? p->length : 0, err) < 0)
+        return -1;
+    http_known(t->req);
+    return 0;
+}
+
+static enum http_next refuse_json(struct http_request *req, const struct err *err)
+{
+    int status = err_http_status(err);
+
+    http_answer(req, json_refusal(req, status, err));
+    return HTTP_ANSWERED;
 }
 
 static enum http_next create_begin(struct http_request *req)
 {
-    const char *length = http_header(req, "Upload-Length"), *defer = http_header(req, "Upload-Defer-Length");
-    const char *concat = http_header(req, "Upload-Concat"), *metadata = http_header(req, "Upload-Metadata");
-    const char *type = http_header(req, "Content-Type"), *checksum = http_header(req, "Upload-Checksum");
     struct tus *t;
     struct upload *p;
+    const char *wrong;
+    int status;
     struct err err;
 
     if (!version_ok(req))
@@ -610,66 +847,29 @@ static enum http_next create_begin(struct http_request *req)
     id_new_ordered(p->id);
     id_new(p->file_id);
     p->expires_us = clock_now_us() + t->all->conf.expiry_us;
-    if (concat) {
-        p->concat_header = mem_strdup(concat);
-        p->concat = !strcmp(concat, "partial") ? CONCAT_PARTIAL : CONCAT_FINAL;
-        if (p->concat == CONCAT_FINAL &&
-            (!str_starts(concat, "final;") || read_parts(t, concat + strlen("final;")) < 0))
-            return refuse(req, 400, "invalid Upload-Concat");
-    }
-    if (p->concat == CONCAT_FINAL) {
-        if (length || defer)
-            return refuse(req, 400, "a final upload has no Upload-Length");
-        if (http_content_length(req) != 0)
-            return refuse(req, 403, "a final upload takes no body");
-    } else if (!length == !defer) {
-        return refuse(req, 400, "exactly one of Upload-Length and Upload-Defer-Length is needed");
-    }
-    if (defer && strcmp(defer, "1"))
-        return refuse(req, 400, "Upload-Defer-Length can only be 1");
-    if (length && (p->length = parse_size(length)) < 0)
-        return refuse(req, 400, "invalid Upload-Length");
-    if (t->all->conf.max_size && p->length > t->all->conf.max_size)
-        return refuse(req, 413, "Upload-Length is more than Tus-Max-Size");
-    if (metadata) {
-        p->metadata = mem_strdup(metadata);
-        if (read_metadata(p, metadata) < 0)
-            return refuse(req, 400, "invalid Upload-Metadata");
-    }
+    if ((wrong = read_creation(t, &status)))
+        return refuse(req, status, wrong);
     if (!p->fieldname)
         p->fieldname = mem_strdup("file");
     if (!p->filename)
         p->filename = mem_strdup("unnamed");
     if (p->concat != CONCAT_PARTIAL && !id_valid(p->assembly_id)) {
         err_set(&err, ERR_FORM, "The metadata has no valid assembly_url");
-        http_answer(req, json_refusal(req, 400, &err));
-        return HTTP_ANSWERED;
+        return refuse_json(req, &err);
     }
-    if (p->concat == CONCAT_PARTIAL)
-        p->assembly_id[0] = 0;
-    t->has_body = type && !strcmp(type, "application/offset+octet-stream") && http_content_length(req) != 0;
-    if (t->has_body && p->length >= 0 && http_content_length(req) > p->length)
-        return refuse(req, 413, "the body is larger than Upload-Length");
-    if (t->has_body && checksum && parse_checksum(t, checksum) < 0)
-        return refuse(req, 400, "invalid Upload-Checksum");
-
-    if (space_check(&t->all->conf.space, p->length > 0 ? p->length : 0, &err) < 0) {
-        http_answer(req, json_refusal(req, err_http_status(&err), &err));
+    if (p->concat == CONCAT_PARTIAL && admit_part(t, &err) < 0)
+        return refuse_json(req, &err);
+    if (p->concat == CONCAT_FINAL && claim_parts(t, p->concat_header + strlen("final;")) < 0)
         return HTTP_ANSWERED;
-    }
+    if (space_check(&t->all->conf.space, p->length > 0 ? p->length : 0, &err) < 0)
+        return refuse_json(req, &err);
     AUTO(mem_free) char *base = app_base_url(req);
     AUTO(mem_free) char *path = uploads_path(t->all, p->id);
     p->url = mem_printf("%s/resumable/files/%s", base, p->id);
-    if (spool_create(&p->spool, path, &err) < 0) {
-        http_answer(req, json_refusal(req, err_http_status(&err), &err));
-        return HTTP_ANSWERED;
-    }
+    if (spool_create(&p->spool, path, &err) < 0)
+        return refuse_json(req, &err);
     t->generation = upload_take(p, t->has_body ? req : NULL);
     p->attended = true;
-    if (p->concat == CONCAT_FINAL) {
-        final_created(t);
-        return HTTP_WAIT;
-    }
     return post_creation(t);
 }
 
@@ -700,9 +900,11 @@ static enum http_next head_end(struct http_request *req)
         http_answer(req, refusal(req, 410, "the upload is gone"));
     } else {
         /* who asks where to go on is about to: a stalled predecessor must not add bytes behind its back */
-        if (p->state == UPLOAD_OPEN)
+        bool joining = p->concat == CONCAT_FINAL && p->attended; /* nobody else brings its bytes */
+        http_known(req);
+        if (p->state == UPLOAD_OPEN && !joining)
             upload_take(p, NULL);
-        if (p->state == UPLOAD_OPEN && p->offset == p->length) {
+        if (p->state == UPLOAD_OPEN && !joining && p->offset == p->length) {
             /* the last byte came, and the request that brought it ended before its end: whoever hears that all is
              * there will not come again */
             t = tus_new(req);
@@ -773,10 +975,14 @@ static enum http_next patch_locked(struct tus *t, int64_t offset, const char *le
             let_go(t);
             return refuse(req, 400, "Upload-Length can't be changed");
         }
+        if (t->all->conf.max_size && declared > t->all->conf.max_size) {
+            let_go(t);
+            return refuse(req, 413, "Upload-Length is more than Tus-Max-Size");
+        }
         if (p->length < 0) {
             p->length = declared;
             AUTO(mem_free) char *row = upload_row(p);
-            if (body > 0 && p->offset + body > p->length) {
+            if (body > 0 && body > p->length - p->offset) {
                 let_go(t);
                 return refuse(req, 413, "the body is larger than what is left of Upload-Length");
             }
@@ -784,7 +990,7 @@ static enum http_next patch_locked(struct tus *t, int64_t offset, const char *le
             t->has_body = body != 0;
             tus_await(t);
             if (p->concat == CONCAT_PARTIAL)
-                conductor_post_upload(t->all->conf.conductor, "", p->id, row, length_known, t);
+                conductor_post_upload(t->all->conf.conductor, p->assembly_id, p->id, row, length_known, t);
             else
                 conductor_post(t->all->conf.conductor,
                                &(struct conductor_news){.assembly_id = p->assembly_id,
@@ -798,7 +1004,7 @@ static enum http_next patch_locked(struct tus *t, int64_t offset, const char *le
             return HTTP_WAIT;
         }
     }
-    if (body > 0 && p->length >= 0 && p->offset + body > p->length) {
+    if (body > 0 && p->length >= 0 && body > p->length - p->offset) {
         let_go(t);
         return refuse(req, 413, "the body is larger than what is left of Upload-Length");
     }
@@ -826,6 +1032,8 @@ static enum http_next patch_begin(struct http_request *req)
         return refuse(req, 404, "no such upload");
     t = tus_new(req);
     t->upload = p;
+    if (*p->assembly_id)
+        http_known(req);
     /* as many bytes as are announced, or none: half of them would only make it fuller */
     if (http_content_length(req) > 0 && space_check(&t->all->conf.space, http_content_length(req), &err) < 0) {
         http_answer(req, json_refusal(req, err_http_status(&err), &err));
@@ -874,11 +1082,17 @@ static enum http_next delete_end(struct http_request *req)
         return refuse(req, 404, "no such upload");
     pthread_mutex_lock(&p->lock);
     was_open = p->state == UPLOAD_OPEN || p->removal_due;
-    if (p->state == UPLOAD_OPEN || (p->concat == CONCAT_PARTIAL && p->state == UPLOAD_FINISHED))
-        upload_discard(p);
     enum upload_state state = p->state;
+    if (state == UPLOAD_FINISHING || (state == UPLOAD_FINISHED && *p->used_by)) { /* its bytes are on their way into the Assembly */
+        pthread_mutex_unlock(&p->lock);
+        upload_unref(p);
+        return refuse(req, 423, "the upload is being taken over");
+    }
+    /* Of a finished one the Assembly has the file, and keeps it: only the address is over. */
+    if (state == UPLOAD_OPEN || state == UPLOAD_FINISHED)
+        upload_discard(p);
     pthread_mutex_unlock(&p->lock);
-    if (state == UPLOAD_GONE && !was_open && p->concat != CONCAT_PARTIAL) {
+    if (state == UPLOAD_GONE && !was_open) {
         upload_unref(p);
         return refuse(req, 410, "the upload is gone");
     }

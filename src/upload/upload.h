@@ -19,6 +19,8 @@ struct uploads_conf {
     const char *dir; /* partial files; created */
     struct space space;
     int64_t max_size; /* bytes of one upload; 0: no limit */
+    /* Of all partial uploads together whose client has not said to which Assembly they belong; 0: there may be none. */
+    int64_t stranger_bytes;
     int64_t expiry_us;
     bool sync; /* flush a finished upload to the disk before it is acknowledged */
 };
@@ -27,6 +29,8 @@ struct uploads_conf {
  * thread runs. */
 MUST_CHECK int uploads_open(struct uploads **out, const struct uploads_conf *conf, struct store *store,
                             struct err *err);
+/* No parts are joined any more: who waits for that is refused. Before the server stops; NULL is fine. */
+void uploads_stop(struct uploads *u);
 void uploads_close(struct uploads *u);
 /* For conductor_set_uploads(). */
 void uploads_stop_assembly(void *uploads, const char *assembly_id, const char *code, int *stopped,

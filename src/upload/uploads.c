@@ -29,6 +29,7 @@ static void upload_free(struct upload *p)
 {
     if (p->holder)
         http_request_unref(p->holder);
+    share_end(&p->share);
     spool_close(&p->spool, false);
     free(p->concat_header);
     free(p->metadata);
@@ -71,6 +72,24 @@ void upload_register(struct uploads *u, struct upload *p)
     pthread_mutex_unlock(&u->lock);
 }
 
+void upload_parts(struct uploads *u, const char *assembly_id, int *count, int64_t *bytes)
+{
+    *count = 0;
+    *bytes = 0;
+    pthread_mutex_lock(&u->lock);
+    for (struct upload *p = map_get(&u->by_assembly, assembly_id); p; p = p->next_of_assembly) {
+        /* figures that another request changes just now are old or new ones: good enough for a bound */
+        int64_t length = __atomic_load_n(&p->length, __ATOMIC_RELAXED), offset = __atomic_load_n(&p->offset, __ATOMIC_RELAXED);
+
+        if (p->concat != CONCAT_PARTIAL || __atomic_load_n(&p->state, __ATOMIC_RELAXED) == UPLOAD_GONE)
+            continue;
+        ++*count;
+        if (__builtin_add_overflow(*bytes, length > offset ? length : offset, bytes))
+            *bytes = INT64_MAX;
+    }
+    pthread_mutex_unlock(&u->lock);
+}
+
 uint64_t upload_take(struct upload *p, struct http_request *holder)
 {
     struct err err;
@@ -92,6 +111,7 @@ int64_t upload_discard(struct upload *p)
 
     upload_take(p, NULL);
     freed = spool_close(&p->spool, true);
+    share_end(&p->share);
     p->state = UPLOAD_GONE;
     return freed;
 }
@@ -117,7 +137,7 @@ static char *dup_or_null(const char *s) { return s ? mem_strdup(s) : NULL; }
 static int read_row(void *ctx, const char *id, const char *assembly_id, const char *meta)
 {
     struct uploads *u = ctx;
-    AUTO(json_unref) json_t *j = json_loads(meta, 0, NULL);
+    AUTO(json_unref) json_t *j = json_reads(meta);
     AUTO(mem_free) char *path = uploads_path(u, id);
     struct upload *p = upload_new(u);
     const char *concat = jstr_or(j, "concat", "none");
@@ -192,6 +212,8 @@ int uploads_open(struct uploads **out, const struct uploads_conf *conf, struct s
 
     u->conf = *conf;
     pthread_mutex_init(&u->lock, NULL);
+    u->strangers.limit = conf->stranger_bytes;
+    u->joiner = joiner_new();
     if (mkdir(conf->dir, 0700) < 0 && errno != EEXIST) {
         err_errno(err, "make '%s'", conf->dir);
         free(u);
@@ -211,8 +233,16 @@ int uploads_open(struct uploads **out, const struct uploads_conf *conf, struct s
     return 0;
 }
 
+void uploads_stop(struct uploads *u)
+{
+    if (u)
+        joiner_stop(u->joiner);
+}
+
 void uploads_close(struct uploads *u)
 {
+    if (u)
+        joiner_free(u->joiner);
     for (struct map_iter i = {0}; u && map_next(&u->by_id, &i);)
         upload_unref(i.value);
     if (u) {
@@ -317,12 +347,12 @@ void uploads_stop_assembly(void *uploads, const char *assembly_id, const char *c
             cut_over(p, code);
             *bytes_freed += upload_discard(p);
             ++*stopped;
-        } else if (completed) {
+        } else if (completed && p->concat != CONCAT_PARTIAL) {
             pthread_mutex_unlock(&p->lock);
             upload_unref(p);
             continue;
         } else {
-            p->state = UPLOAD_GONE;
+            *bytes_freed += upload_discard(p); /* of a partial upload that was not used there are bytes */
         }
         pthread_mutex_unlock(&p->lock);
         /* the entry stays for a while, so that late requests get 410 and not 404; its row goes now */
@@ -387,10 +417,10 @@ static void tidy(struct upload *p)
     }
     bool over = !doc || published_is_over(doc), removed = false;
     pthread_mutex_lock(&p->lock);
-    if (p->state == UPLOAD_OPEN && over) {
+    if (over && (p->state == UPLOAD_OPEN || (p->state == UPLOAD_FINISHED && p->concat == CONCAT_PARTIAL))) {
         upload_discard(p);
         removed = true;
-    } else if (p->state == UPLOAD_OPEN && !p->holder && !p->attended && p->offset == p->length) {
+    } else if (p->state == UPLOAD_OPEN && p->concat != CONCAT_PARTIAL && !p->holder && !p->attended && p->offset == p->length) {
         pthread_mutex_lock(&u->lock);
         p->refs++;
         pthread_mutex_unlock(&u->lock);
