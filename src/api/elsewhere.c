@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define SIZE_MOST ((1LL << 53) - 1) /* what every client can write down as a number */
+
 static void answered(void *ctx, const struct err *err, struct published *p)
 {
     struct http_request *req = ctx;
@@ -33,8 +35,8 @@ static int size_of(int64_t *out, struct http_request *req, struct err *err)
     if (!text || !*text || !strcmp(text, "null") || !strcmp(text, "undefined"))
         return 0;
     *out = strtoll(text, &end, 10);
-    return *text < '0' || *text > '9' || *end
-               ? err_set(err, ERR_FORM, "size must be a whole number of bytes")
+    return *text < '0' || *text > '9' || *end || *out > SIZE_MOST
+               ? err_set(err, ERR_FORM, "size must be a whole number of bytes, at most %lld", SIZE_MOST)
                : 0;
 }
 

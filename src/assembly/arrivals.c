@@ -12,6 +12,19 @@ static struct tus_upload *find_tus(const struct assembly *a, const char *id)
     return at ? &a->tus[at - 1] : NULL;
 }
 
+int64_t assembly_bytes_expected(const struct assembly *a)
+{
+    int64_t sum;
+
+    return __builtin_add_overflow(a->body_expected, a->tus_expected, &sum) ? INT64_MAX : sum;
+}
+
+void assembly_expect(struct assembly *a, int64_t size)
+{
+    if (size > 0 && __builtin_add_overflow(a->tus_expected, size, &a->tus_expected))
+        a->tus_expected = INT64_MAX;
+}
+
 static void show_tus(struct assembly *a, const struct tus_upload *u, struct effects *fx)
 {
     effects_fragment(fx, LIST_TUS, 0, (int)(u - a->tus), status_tus(u));
@@ -91,7 +104,7 @@ static int on_elsewhere(struct assembly *a, const struct event *ev, struct effec
     if (assembly_too_big(a, size, jstr_or(d, "filename", ""), ev->at_us, fx, err))
         return 0;
     a->added++;
-    a->tus_expected += size > 0 ? size : 0;
+    assembly_expect(a, size);
     graph_add_fetch(a, ev->data, ev->at_us, fx);
     return 0;
 }
@@ -129,7 +142,7 @@ static int on_upload_created(struct assembly *a, const struct event *ev, struct 
     u->user_meta = json_incref(json_object_get(d, "user_meta"));
     a->started_uploads++;
     a->open_uploads += counted;
-    a->tus_expected += size > 0 ? size : 0;
+    assembly_expect(a, size);
     show_tus(a, u, fx);
     return 0;
 }
@@ -152,7 +165,7 @@ static int on_upload_length(struct assembly *a, const struct event *ev, struct e
     if (assembly_too_big(a, jint(ev->data, "size", 0), u->filename, ev->at_us, fx, err))
         return 0;
     u->size = jint(ev->data, "size", 0);
-    a->tus_expected += u->size;
+    assembly_expect(a, u->size);
     show_tus(a, u, fx);
     return 0;
 }
@@ -223,7 +236,7 @@ static int on_file_uploaded(struct assembly *a, const struct event *ev, struct e
     if (u) {
         if (u->size < 0) {
             u->size = size;
-            a->tus_expected += size;
+            assembly_expect(a, size);
         }
         set_offset(a, u, size);
         u->finished = true;

@@ -193,6 +193,7 @@ bool job_is_deadly(const struct assembly *a, const struct job *j, int64_t boot);
 /* After a replay: the effects that start again what was open when the process ended. */
 void assembly_recover(struct assembly *a, struct effects *fx);
 
+int64_t assembly_bytes_expected(const struct assembly *a); /* of the request and of all uploads; never wraps */
 bool assembly_is_over(const struct assembly *a);
 const char *assembly_code(const struct assembly *a);    /* "ASSEMBLY_EXECUTING", or the error code */
 bool event_is_durable(enum event_type t);

@@ -44,7 +44,7 @@ enum listing_type listing_type(const struct assembly *a)
 struct listing_figures listing_figures(const struct assembly *a)
 {
     int64_t received = a->body_bytes + a->tus_received,
-            expected = a->body_expected + a->tus_expected;
+            expected = assembly_bytes_expected(a);
 
     return (struct listing_figures){
         .created_us = a->created_us,

@@ -201,7 +201,8 @@ static void fetched(struct assembly *a, struct job *j, const json_t *d, int64_t 
     jset(record, "field", jstr(j->fetch, "fieldname"));
     if (jstr(j->fetch, "filename"))
         jset(record, "name", jstr(j->fetch, "filename"));
-    a->tus_expected += size - (said > 0 ? said : 0);
+    a->tus_expected -= said > 0 && said < a->tus_expected ? said : said > 0 ? a->tus_expected : 0;
+    assembly_expect(a, size);
     a->tus_received += size;
     a->fetched++;
     a->finished_uploads++;

@@ -25,6 +25,8 @@ void effects_fragment(struct effects *fx, enum doc_list list, int step, int inde
 /* ---- arrivals.c ---- */
 int arrivals_apply(struct assembly *a, const struct event *ev, struct effects *fx, struct err *err);
 /* A limit of the request is passed: it fails, err says why, and 1 comes back. Else 0. */
+/* More bytes to come; the sum of what clients name never wraps. */
+void assembly_expect(struct assembly *a, int64_t size);
 int assembly_too_big(struct assembly *a, int64_t size, const char *name, int64_t at_us, struct effects *fx, struct err *err);
 int assembly_too_many(struct assembly *a, int more, int64_t at_us, struct effects *fx, struct err *err);
 

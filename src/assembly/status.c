@@ -243,7 +243,7 @@ char *status_head(const struct assembly *a)
 {
     struct str b = {0}, jobs = {0};
     int64_t received = a->body_bytes + a->tus_received;
-    int64_t expected = a->body_expected + a->tus_expected;
+    int64_t expected = assembly_bytes_expected(a);
     bool failed = a->state == ASSEMBLY_FAILED;
 
     put_text(&b, failed ? "error" : "ok", assembly_code(a));
