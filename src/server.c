@@ -232,6 +232,7 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     s->partial = mem_printf("%s/uploads", absolute ? absolute : c->data);
     s->data = mem_strdup(absolute ? absolute : c->data);
     s->blobs = mem_printf("%s/blobs", s->data);
+    s->app.strangers.limit = c->stranger_bytes;
     s->app.space = (struct space){{s->data, s->scratch, s->partial, s->blobs}, c->min_free_bytes};
     s->settings = json_pack("{s:s,s:I,s:I,s:I,s:I}", "import_allow", c->import_allow, "max_pixels",
                             (json_int_t)c->max_pixels, "max_frames", (json_int_t)c->max_frames, "max_file_size",
@@ -291,6 +292,7 @@ int server_start(struct server **out, const struct config *c, int log_level, str
                                    .dir = s->partial,
                                    .space = s->app.space,
                                    .max_size = c->max_upload_size,
+                                   .stranger_bytes = c->require_signature ? 0 : c->stranger_bytes,
                                    .expiry_us = c->upload_expiry_s * SECOND_US,
                                    .sync = c->fsync_uploads};
     if (uploads_open(&s->app.uploads, &uploads, s->store, err) < 0)
@@ -312,6 +314,13 @@ int server_start(struct server **out, const struct config *c, int log_level, str
                                .idle_timeout_s = (int)c->idle_timeout_s,
                                .header_timeout_s = (int)c->header_timeout_s,
                                .max_connections = (int)c->max_connections,
+                               .max_strangers = (int)c->max_strangers,
+                               .address_connections = c->address_connections ? (int)c->address_connections
+                                                                             : (int)(c->max_connections + 3) / 4,
+                               .local_is_exempt = !c->address_connections,
+                               .behind_proxy = c->trust_forwarded,
+                               .strangers = &s->app.strangers,
+                               .min_body_rate = (int)c->min_body_rate,
                                .route = app_route,
                                .ctx = &s->app};
     if (http_server_start(&s->http, &http, err) < 0)
@@ -333,6 +342,7 @@ void server_drain(struct server *s)
 void server_stop(struct server *s)
 {
     server_drain(s);
+    uploads_stop(s->app.uploads);
     http_server_stop(s->http); /* streams and idle uploads: their clients come back and go on */
     live_close(s->app.live);
     proxy_close(s->app.companion);

@@ -23,13 +23,12 @@ char *app_base_url(struct http_request *req)
     if (app->config->trust_forwarded) {
         const char *h = http_header(req, "X-Forwarded-Host"), *p = http_header(req, "X-Forwarded-Proto");
 
-        if (h)
+        if (h && http_host_valid(h))
             host = h;
         if (p && !strcmp(p, "https"))
             scheme = "https";
     }
-    if (!host || strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]_") !=
-                     strlen(host))
+    if (!host) /* HTTP/1.0; others have a good one, or are refused */
         return mem_printf("%s://127.0.0.1:%d", scheme, app->port);
     return mem_printf("%s://%s", scheme, host);
 }

@@ -3,6 +3,7 @@
 #include "api/keys.h"
 #include "conductor/conductor.h"
 #include "api/limits.h"
+#include "base/budget.h"
 #include "config.h"
 #include "http/proxy.h"
 #include "http/reply.h"
@@ -26,6 +27,7 @@ struct app {
     struct proxy *companion; /* NULL: none */
     const char *instance;
     struct space space;
+    struct budget strangers; /* what clients keep here before it is known who they are */
     int port;
     bool draining;
 };

@@ -78,6 +78,8 @@ void assembly_answer(struct http_request *req, const char *id, struct published 
     struct str text = {0};
     struct err err;
 
+    if (p)
+        http_known(req); /* who knows the address may ask */
     if (p && !callback) {
         http_answer(req, status_response(p, http_code));
         return;
@@ -103,7 +105,7 @@ void assembly_answer(struct http_request *req, const char *id, struct published 
 void assembly_answer_as(struct http_request *req, struct published *p, const char *ok)
 {
     struct shared_text *t = published_show(p, 200);
-    AUTO(json_unref) json_t *status = json_loads(t->s, 0, NULL);
+    AUTO(json_unref) json_t *status = json_reads(t->s);
 
     shared_text_unref(t);
     jset(status, "ok", ok);
@@ -111,6 +113,13 @@ void assembly_answer_as(struct http_request *req, struct published *p, const cha
 }
 
 /* ---- create ---- */
+
+/* A file of a client that is not known yet: it waits in memory, counted by the form's share, and nothing of it is on the disk. */
+struct held_file {
+    struct held_file *next;
+    char *field, *name;
+    struct str data;
+};
 
 struct create {
     int refs;
@@ -126,22 +135,45 @@ struct create {
     char *file_field, *file_name;
     char file_id[ID_LEN + 1];
     struct wishes wishes;
-    json_t *files;              /* complete ones that the Assembly does not know yet */
-    int file_count;             /* those that it was told of */
+    struct held_file *held, *held_last; /* those that came before it was known who sends them, in their order */
+    int file_count;                     /* those that the Assembly was told of */
     int64_t received, max_size;
     bool created; /* posted to the conductor */
+    bool lacks_signature;
     bool complete; /* body_done is posted: nothing to abort any more */
     struct err err;
 };
+
+static void held_free(struct held_file *h)
+{
+    if (!h)
+        return;
+    free(h->field);
+    free(h->name);
+    str_done(h->data);
+    free(h);
+}
+
+static struct held_file *held_first(struct create *c)
+{
+    struct held_file *h = c->held;
+
+    if (h)
+        c->held = h->next;
+    return h;
+}
 
 static void create_unref(struct create *c)
 {
     if (!c || __atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL))
         return;
+    while (c->held)
+        held_free(held_first(c));
     form_free(c->form);
     body_watch_free(c->watch); /* first: until then a cancel may close the spool */
     spool_close(&c->spool, true);
     wishes_done(&c->wishes);
+    mem_freed(c->params_len); /* it was parsed */
     free(c->params);
     free(c->signature);
     free(c->expected);
@@ -149,7 +181,6 @@ static void create_unref(struct create *c)
     free(c->file_field);
     free(c->file_name);
     json_decref(c->fields);
-    json_decref(c->files);
     http_request_unref(c->req);
     free(c);
 }
@@ -312,26 +343,21 @@ static void handed_over(void *ctx, const struct err *err, struct published *p)
     free(h);
 }
 
-static void post_files(struct create *c)
+/* Takes file. */
+static void post_file(struct create *c, json_t *file)
 {
-    json_t *f;
-    size_t i;
+    struct handed_over *h = mem_zalloc(sizeof *h);
 
-    json_array_foreach (c->files, i, f) {
-        struct handed_over *h = mem_zalloc(sizeof *h);
-
-        h->create = c;
-        __atomic_add_fetch(&c->refs, 1, __ATOMIC_RELAXED);
-        snprintf(h->id, sizeof h->id, "%s", jstr_or(f, "id", ""));
-        conductor_post(c->app->conductor,
-                       &(struct conductor_news){.assembly_id = c->id,
-                                                .type = EV_FILE_UPLOADED,
-                                                .data = json_pack("{s:O,s:s}", "file", f, "nonce", c->nonce),
-                                                .reply = handed_over,
-                                                .ctx = h});
-        c->file_count++;
-    }
-    json_array_clear(c->files);
+    h->create = c;
+    __atomic_add_fetch(&c->refs, 1, __ATOMIC_RELAXED);
+    snprintf(h->id, sizeof h->id, "%s", c->file_id);
+    conductor_post(c->app->conductor,
+                   &(struct conductor_news){.assembly_id = c->id,
+                                            .type = EV_FILE_UPLOADED,
+                                            .data = json_pack("{s:o,s:s}", "file", file, "nonce", c->nonce),
+                                            .reply = handed_over,
+                                            .ctx = h});
+    c->file_count++;
 }
 
 static struct http_response *created_response(const struct create *c, struct published *p, int http_code,
@@ -400,36 +426,9 @@ static void noted(void *ctx, const struct err *err, struct published *p)
     create_unref(c);
 }
 
-/* The Assembly begins as soon as its params are known, so that it can be watched and canceled while its
- * files arrive. */
-static int create_early(struct create *c, struct err *err)
+static int begin_store(struct create *c, const char *name, const char *filename, struct err *err)
 {
-    struct err why;
-    json_t *data;
-
-    if (c->created || !c->params)
-        return 0;
-    if (describe(&data, c, false, &why) < 0) {
-        if (why.code == ERR_NO_SIGNATURE)
-            return 0; /* some clients send it after the files */
-        *err = why;
-        return -1;
-    }
-    c->created = true;
-    body_watch_set_assembly(c->watch, c->id, c->nonce);
-    json_object_clear(c->fields);
-    post(c, EV_CREATED, data, noted);
-    post_files(c);
-    return 0;
-}
-
-static int on_file_begin(void *ctx, const char *name, const char *filename, const char *content_type,
-                         struct err *err)
-{
-    struct create *c = ctx;
-
-    (void)content_type;
-    if (create_early(c, err) < 0 || space_check(&c->app->space, 0, err) < 0)
+    if (space_check(&c->app->space, 0, err) < 0)
         return -1;
     id_new(c->file_id);
     AUTO(mem_free) char *path = uploads_path(c->app->uploads, c->file_id);
@@ -444,15 +443,14 @@ static int on_file_begin(void *ctx, const char *name, const char *filename, cons
     return rc;
 }
 
-static int on_file_data(void *ctx, const char *data, size_t len, struct err *err)
+static int store(struct create *c, const char *data, size_t len, struct err *err)
 {
-    struct create *c = ctx;
     int64_t limit = c->max_size ? c->max_size : c->app->config->max_upload_size;
     int rc;
 
     if (!body_lock(c->watch))
         return err_set(err, ERR_PREMATURE, "The Assembly is over");
-    if (limit && c->spool.size + (int64_t)len > limit)
+    if (limit && (int64_t)len > limit - c->spool.size)
         rc = err_set(err, ERR_MAX_SIZE, "The file '%.100s' has more than %lld bytes", c->file_name,
                      (long long)limit);
     else
@@ -461,9 +459,8 @@ static int on_file_data(void *ctx, const char *data, size_t len, struct err *err
     return rc;
 }
 
-static int on_file_end(void *ctx, struct err *err)
+static int end_store(struct create *c, struct err *err)
 {
-    struct create *c = ctx;
     char md5[33];
     int rc;
 
@@ -474,12 +471,108 @@ static int on_file_end(void *ctx, struct err *err)
     body_unlock(c->watch);
     if (rc < 0)
         return -1;
-    json_array_append_new(c->files, json_pack("{s:s,s:o,s:I,s:s,s:o}", "id", c->file_id, "name",
-                                              jstring(c->file_name), "size", (json_int_t)size, "md5", md5,
-                                              "field", jstring(c->file_field)));
-    if (c->created)
-        post_files(c);
+    post_file(c, json_pack("{s:s,s:o,s:I,s:s,s:o}", "id", c->file_id, "name", jstring(c->file_name), "size",
+                           (json_int_t)size, "md5", md5, "field", jstring(c->file_field)));
     return 0;
+}
+
+static int store_held(struct create *c, struct err *err)
+{
+    for (struct held_file *h; (h = held_first(c));) {
+        int rc = begin_store(c, h->field, h->name, err) < 0 || store(c, h->data.s, h->data.len, err) < 0 ||
+                         end_store(c, err) < 0
+                     ? -1
+                     : 0;
+
+        held_free(h);
+        if (rc < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* It is known who sends this, and that they may: from here on it counts against their limits only. */
+static void post_created(struct create *c, json_t *data, conductor_reply reply)
+{
+    c->created = true;
+    http_known(c->req);
+    if (c->form)
+        form_known(c->form);
+    json_object_clear(c->fields);
+    post(c, EV_CREATED, data, reply);
+}
+
+/* The Assembly begins as soon as its params are known, so that it can be watched and canceled while its
+ * files arrive. */
+static int create_early(struct create *c, struct err *err)
+{
+    struct err why;
+    json_t *data;
+
+    if (c->created || !c->params || (c->lacks_signature && !c->signature))
+        return 0;
+    if (describe(&data, c, false, &why) < 0) {
+        if (why.code == ERR_NO_SIGNATURE) {
+            c->lacks_signature = true; /* some clients send it after the files: asked again when it is there */
+            return 0;
+        }
+        *err = why;
+        return -1;
+    }
+    body_watch_set_assembly(c->watch, c->id, c->nonce);
+    post_created(c, data, noted);
+    return store_held(c, err);
+}
+
+/* Files before params, or before a signature that must be there: they wait. */
+static int hold_file(struct create *c, const char *name, const char *filename, struct err *err)
+{
+    struct held_file *h;
+
+    if (form_hold(c->form, sizeof *h + strlen(name) + strlen(filename), err) < 0)
+        return -1;
+    h = mem_zalloc(sizeof *h);
+    if (c->held)
+        c->held_last->next = h;
+    else
+        c->held = h;
+    c->held_last = h;
+    h->field = mem_strdup(name);
+    h->name = mem_strdup(filename);
+    return 0;
+}
+
+static int hold(struct create *c, const char *data, size_t len, struct err *err)
+{
+    if (form_hold(c->form, len, err) < 0)
+        return -1;
+    str_add(&c->held_last->data, data, len);
+    return 0;
+}
+
+static int on_file_begin(void *ctx, const char *name, const char *filename, const char *content_type,
+                         struct err *err)
+{
+    struct create *c = ctx;
+
+    (void)content_type;
+    if (create_early(c, err) < 0)
+        return -1;
+    return c->created ? begin_store(c, name, filename, err) : hold_file(c, name, filename, err);
+}
+
+static int on_file_data(void *ctx, const char *data, size_t len, struct err *err)
+{
+    struct create *c = ctx;
+
+    return c->created ? store(c, data, len, err) : hold(c, data, len, err);
+}
+
+static int on_file_end(void *ctx, struct err *err)
+{
+    struct create *c = ctx;
+
+    return c->created ? end_store(c, err) : 0;
 }
 
 static void keep(char **slot, const char *value, size_t len)
@@ -516,9 +609,13 @@ static enum http_next create_begin(struct http_request *req)
     struct app *app = app_of(req);
     struct create *c = mem_zalloc(sizeof *c);
     const char *id = http_path_arg(req, 0);
+    static const char *const fields[] = {"params", "signature", "num_expected_upload_files",
+                                         "tus_num_expected_upload_files", NULL};
     struct form_limits limits = {.field_bytes = (size_t)app->config->max_params_bytes,
                                  .total_bytes = (size_t)app->config->max_params_bytes * 2,
-                                 .parts = 10000};
+                                 .parts = 10000,
+                                 .fields = fields,
+                                 .budget = &app->strangers};
     struct err err;
 
     c->refs = 1;
@@ -526,7 +623,6 @@ static enum http_next create_begin(struct http_request *req)
     c->req = http_request_ref(req);
     c->spool.fd = -1;
     c->fields = json_object();
-    c->files = json_array();
     if (id)
         memcpy(c->id, id, sizeof c->id);
     else
@@ -600,21 +696,21 @@ static enum http_next create_end(struct http_request *req)
         http_answer(req, wishes_refusal(&c->wishes, c->id, &c->err));
         return HTTP_ANSWERED;
     }
-    bool files = json_array_size(c->files) > 0;
     if (!c->created) {
+        bool files = c->held;
+
         if (describe(&data, c, !files, &err) < 0) {
             http_answer(req, wishes_refusal(&c->wishes, c->id, &err));
             return HTTP_ANSWERED;
         }
-        c->created = true;
         c->complete = true;
-        json_object_clear(c->fields);
-        if (!files) {
-            post(c, EV_CREATED, data, answer_created);
+        post_created(c, data, files ? NULL : answer_created);
+        if (!files)
+            return HTTP_WAIT;
+        if (store_held(c, &c->err) < 0) {
+            fail_created(c);
             return HTTP_WAIT;
         }
-        post(c, EV_CREATED, data, NULL);
-        post_files(c);
     } else {
         struct auth_request request = who(c);
         struct auth auth;
@@ -644,17 +740,12 @@ static enum http_next create_end(struct http_request *req)
 static void create_done(struct http_request *req, enum http_outcome outcome)
 {
     struct create *c = http_data(req);
-    json_t *f;
-    size_t i;
 
     (void)outcome;
     if (!c)
         return;
     if (c->created && !c->complete)
         post(c, EV_BODY_CUT, json_pack("{s:I}", "bytes", (json_int_t)c->received), NULL);
-    if (!c->created)
-        json_array_foreach (c->files, i, f)
-            (void)blob_delete(c->app->blobs, jstr_or(f, "id", ""), NULL);
     create_unref(c);
 }
 

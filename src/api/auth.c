@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define MAX_JSON_DEPTH 200
+#define MAX_AUTH_BYTES (16 * 1024) /* of `auth`, before anybody knows whose it is */
+#define MAX_AUTH_VALUES 1000
 
 const char *const auth_scopes[] = {"assemblies:read", "assemblies:write", "auth_keys:read", "auth_keys:write",
                                    "bills:read", "queues:read", "template_credentials:read",
@@ -113,13 +115,32 @@ static int check_limits(struct auth *out, const json_t *auth, const char *refere
     return mine && !json_is_null(mine) && !final ? 0 : check_referer(theirs, referer, err);
 }
 
-static int parse_params(json_t **params, const struct auth_request *r, struct err *err)
+/* Nobody knows yet whose they are: only what says so is made into values, and little of that. */
+static int look_at_params(json_t **params, const struct auth_request *r, struct err *err)
 {
+    static const char *const names[] = {"auth", "template_id", NULL};
+    static const struct json_bounds most = {MAX_JSON_DEPTH, MAX_AUTH_VALUES};
+
     if (!r->params)
         return err_set(err, ERR_NO_PARAMS, "The request has no params field");
-    if (!(*params = json_parse(r->params, r->params_len, MAX_JSON_DEPTH, err)))
+    if (!(*params = json_look(r->params, r->params_len, names, MAX_AUTH_BYTES, &most, err)))
         return -1;
     return json_is_object(*params) ? 0 : err_set(err, ERR_NO_OBJECT_PARAMS, "The params are JSON, but not an object");
+}
+
+/* All of them, once it is known who sent them. */
+static int parse_params(json_t **params, struct app *app, const struct auth_request *r, struct err *err)
+{
+    const struct json_bounds most = {MAX_JSON_DEPTH, (size_t)app->config->max_params_values};
+    json_t *all;
+
+    if (!r->params)
+        return 0;
+    if (!(all = json_parse_within(r->params, r->params_len, &most, err)))
+        return -1;
+    json_decref(*params);
+    *params = all;
+    return 0;
 }
 
 static int find_key(struct auth *out, const json_t **auth, json_t **params, struct app *app,
@@ -127,7 +148,7 @@ static int find_key(struct auth *out, const json_t **auth, json_t **params, stru
 {
     const json_t *k;
 
-    if (parse_params(params, r, err) < 0)
+    if (look_at_params(params, r, err) < 0)
         return -1;
     if (!(*auth = json_object_get(*params, "auth")))
         return err_set(err, ERR_NO_AUTH, "The params hold no auth");
@@ -153,7 +174,7 @@ static int find_by_token(struct auth *out, const json_t **auth, json_t **params,
         return -1;
     if (!r->params)
         *params = json_object();
-    else if (parse_params(params, r, err) < 0)
+    else if (look_at_params(params, r, err) < 0)
         return -1;
     *auth = json_object_get(*params, "auth");
     if (*auth && !json_is_null(*auth) && !json_is_object(*auth))
@@ -198,7 +219,7 @@ int auth_check(struct auth *out, json_t **params, struct app *app, enum auth_nee
         return -1;
     if (scope && !auth_allows(out, scope))
         return err_set(err, ERR_SCOPE, "The %s lacks the scope %s", token ? "bearer token" : "Auth Key", scope);
-    return check_limits(out, auth, r->referer, err);
+    return check_limits(out, auth, r->referer, err) < 0 ? -1 : parse_params(params, app, r, err);
 }
 
 int auth_cancel(struct app *app, const struct auth_request *r, struct err *err)

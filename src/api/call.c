@@ -81,6 +81,8 @@ static enum http_next call_end(struct http_request *req)
                                http_header(req, "Referer"), http_header(req, "Authorization")};
     if (!c->failed)
         c->failed = auth_check(&c->auth, &c->params, c->app, c->route->need, &who, c->route->scope, &c->err) < 0;
+    if (!c->failed)
+        http_known(req);
     if (!c->failed && c->route->write) {
         if (c->route->read && c->route->read(c, &c->err) < 0) {
             c->failed = true;

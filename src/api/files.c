@@ -74,6 +74,7 @@ static enum http_next files_end(struct http_request *req)
         reply_error(req, &err, NULL);
         return HTTP_ANSWERED;
     }
+    http_known(req);
     to = size - 1;
     ranged = parse_range(http_header(req, "Range"), size, &from, &to);
     struct http_response *r = http_response_new(ranged < 0 ? 416 : ranged ? 206 : 200);

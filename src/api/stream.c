@@ -78,7 +78,7 @@ int stream_listen(struct published **live, struct app *app, const char *id, int6
     }
     if (assembly_stored(&text, app, id, err) < 0)
         return -1;
-    AUTO(json_unref) json_t *status = json_loads(text.s, 0, NULL);
+    AUTO(json_unref) json_t *status = json_reads(text.s);
     listener_tell_end(make(ctx), status);
     if (live)
         *live = NULL;
@@ -94,6 +94,7 @@ static struct listener *answer_stream(void *req)
     http_response_header(r, "Content-Type", "text/event-stream; charset=utf-8");
     http_response_header(r, "Cache-Control", "no-cache");
     http_response_header(r, "X-Accel-Buffering", "no");
+    http_known(req);
     http_response_header(r, "Access-Control-Allow-Origin", "*");
     return sse_listener(http_answer_stream(req, r));
 }

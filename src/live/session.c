@@ -488,6 +488,8 @@ void session_poll(struct live *l, struct note *n)
         return;
     }
     s->poll = take(n->req);
+    if (s->ear_count) /* it listens to what exists */
+        http_known(s->poll);
     s->poll_origin = take(n->origin);
     if (s->queued)
         session_flush(s);
