@@ -187,6 +187,13 @@ const make = {
     const s = await start(t, ['--companion', `http://127.0.0.1:${babbler.address().port}`])
     return answer(await fetch(`${s.url}/companion/drive`))
   },
+  async REQUEST_PREMATURE_CLOSED(_, t) {
+    const s = await start(t, [])
+    const c = s.raw()
+    c.write('POST /assemblies HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\na')
+    await c.ended // after half a minute
+    return { status: Number(c.text.slice(9, 12)), body: JSON.parse(c.text.slice(c.text.indexOf('{'))) }
+  },
   async SERVER_401(_, t) {
     const s = await start(t, ['--cancel-requires-auth'])
     return answer(await fetch((await s.create(original, { expected: 1 })).assembly_ssl_url, { method: 'DELETE' }))
