@@ -71,6 +71,8 @@ struct live {
     int64_t bytes_freed;
     uv_timer_t *settle_timer;
     int64_t over_mono_us; /* when it ended: leaves memory a while later */
+    bool leaving;         /* in the conductor's list of those that may leave memory */
+    struct live *next_leaving;
 };
 
 struct effect_item {
@@ -138,6 +140,7 @@ struct conductor {
     struct answer *answers;
     int answer_count, answer_cap;
     struct live *ends;
+    struct live *leaving; /* lives_forget() frees them, or not */
     struct delivery *deliveries; /* outbox.c */
     struct run **undo_acks; /* runs whose undo token is durable with this commit */
     int undo_ack_count;
@@ -169,7 +172,12 @@ void turn_answer(struct conductor *c, conductor_reply reply, void *ctx, const st
 void turn_commit(struct conductor *c);
 void live_touch(struct conductor *c, struct live *l);
 struct live *live_add(struct conductor *c, const char *id);
-void live_free(struct conductor *c, struct live *l);
+/* Nobody needs it any more, as far as the caller can see. It stays valid for the rest of the turn: who queued something
+ * for it (an answer, an effect) is not known to the caller. turn_commit() frees it when nothing is queued at all and nothing
+ * hangs on it, and forgets the wish otherwise. Nothing else frees a live Assembly. */
+void live_leave(struct conductor *c, struct live *l);
+/* Once a second: what the clock does to live Assemblies. */
+void lives_watch(struct conductor *c);
 
 void live_touch_end(struct conductor *c, struct live *l);
 

@@ -246,8 +246,8 @@ static int recover_one(struct conductor *c, struct live *l, struct err *err)
         return -1;
     l->stale = l->oversized = false;
     tenant_follow(c, l); /* one whose very creation was lost does not count */
-    if (l->a->state == ASSEMBLY_NEW && !l->runs && !l->stopping && !l->in_ends && !l->dirty) {
-        live_free(c, l); /* it was being created, and was not */
+    if (l->a->state == ASSEMBLY_NEW) {
+        live_leave(c, l); /* it was being created, and was not */
         return 0;
     }
     if (l->refused && !assembly_is_over(l->a))

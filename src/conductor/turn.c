@@ -44,7 +44,23 @@ struct live *live_add(struct conductor *c, const char *id)
     return l;
 }
 
-void live_free(struct conductor *c, struct live *l)
+void live_leave(struct conductor *c, struct live *l)
+{
+    if (l->leaving)
+        return;
+    l->leaving = true;
+    l->next_leaving = c->leaving;
+    c->leaving = l;
+}
+
+/* Work under way, timers and whoever waits: they come back to it in a later turn. */
+static bool is_needed(const struct live *l)
+{
+    return l->runs || l->stopping || l->settle_timer || l->waiters || l->awaiters || l->dirty || l->in_ends || l->stale ||
+           l->waking || (l->a->state != ASSEMBLY_NEW && !l->settled);
+}
+
+static void live_free(struct conductor *c, struct live *l)
 {
     pthread_rwlock_wrlock(&c->live_lock);
     map_del(&c->live, l->a->id);
@@ -53,6 +69,23 @@ void live_free(struct conductor *c, struct live *l)
     assembly_free(l->a);
     free(l->refused);
     free(l);
+}
+
+/* Answers and effects name live Assemblies from the moment they are queued until the commit has dealt with them, and timers
+ * run in between. So Assemblies are freed here alone, when no queue of the turn holds anything. */
+static void lives_forget(struct conductor *c)
+{
+    if (c->answer_count || c->effect_count || c->undo_ack_count || c->dirty || c->ends || c->oversized ||
+        c->in_transaction || c->failure.code)
+        return; /* another turn comes, and then this again */
+    while (c->leaving) {
+        struct live *l = c->leaving;
+
+        c->leaving = l->next_leaving;
+        l->leaving = false;
+        if (!is_needed(l))
+            live_free(c, l);
+    }
 }
 
 void live_touch(struct conductor *c, struct live *l)
@@ -352,6 +385,7 @@ void turn_commit(struct conductor *c)
 
     if (!c->dirty && !answer_count && !c->in_transaction && !c->failure.code) {
         release_claims(c);
+        lives_forget(c);
         return;
     }
     if (!c->failure.code)
@@ -412,6 +446,7 @@ void turn_commit(struct conductor *c)
     save_ends(c);
     if (c->in_transaction || c->dirty || c->answer_count)
         uv_async_send(&c->wake); /* another turn right away */
+    lives_forget(c);
 }
 
 static void on_prepare(uv_prepare_t *h)
@@ -441,13 +476,33 @@ static bool any_running(struct conductor *c)
     return false;
 }
 
+void lives_watch(struct conductor *c)
+{
+    int64_t now = clock_now_us(), mono = clock_mono_us();
+
+    for (struct map_iter i = {0}; map_next(&c->live, &i);) {
+        struct live *l = i.value;
+        int64_t deadline = assembly_deadline(l->a, c->conf.upload_expiry_us, c->conf.execution_expiry_us);
+        struct err err;
+
+        if (deadline && now > deadline && !l->stale)
+            (void)!turn_apply(c, l, EV_EXPIRE, NULL, &err);
+        if (c->ticks % 20 == 0)
+            report_tick(l);
+        if (c->ticks / 10 % KEEP_ALIVE_S == (l->a->id[ID_LEN - 2] + l->a->id[ID_LEN - 1]) % KEEP_ALIVE_S)
+            published_keep_alive(l->published); /* not thousands of streams in the same moment */
+        bool is_nothing = l->a->state == ASSEMBLY_NEW && !l->stale; /* its creation was lost */
+        if (is_nothing || (l->over_mono_us && mono - l->over_mono_us > c->conf.keep_over_us))
+            live_leave(c, l);
+    }
+}
+
 static void on_tick(uv_timer_t *t)
 {
     struct conductor *c = t->data;
-    int64_t now = clock_now_us(), mono = clock_mono_us();
 
     c->ticks++;
-    if (c->draining && (c->stop_wait_us < mono || (!any_running(c) && !outbox_busy(c)))) {
+    if (c->draining && (c->stop_wait_us < clock_mono_us() || (!any_running(c) && !outbox_busy(c)))) {
         uv_stop(&c->loop);
         return;
     }
@@ -460,21 +515,7 @@ static void on_tick(uv_timer_t *t)
         sweep_uploads(c);
     if (c->ticks % 10)
         return; /* the rest is once a second */
-    for (struct map_iter i = {0}; map_next(&c->live, &i);) {
-        struct live *l = i.value;
-        int64_t deadline = assembly_deadline(l->a, c->conf.upload_expiry_us, c->conf.execution_expiry_us);
-        struct err err;
-
-        if (deadline && now > deadline && !l->stale)
-            (void)!turn_apply(c, l, EV_EXPIRE, NULL, &err);
-        if (c->ticks % 20 == 0)
-            report_tick(l);
-        if (c->ticks / 10 % KEEP_ALIVE_S == (l->a->id[ID_LEN - 2] + l->a->id[ID_LEN - 1]) % KEEP_ALIVE_S)
-            published_keep_alive(l->published); /* not thousands of streams in the same moment */
-        if (l->over_mono_us && !l->runs && !l->stopping && !l->waiters && !l->awaiters && !l->dirty && !l->in_ends &&
-            !l->stale && l->settled && mono - l->over_mono_us > c->conf.keep_over_us)
-            live_free(c, l);
-    }
+    lives_watch(c);
     housekeep(c);
 }
 

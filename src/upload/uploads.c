@@ -328,20 +328,38 @@ static void cut_over(struct upload *p, const char *code)
     p->holder = NULL;
 }
 
+/* A list of its own, each with a reference: the chain belongs to the table's lock, and its members may leave the table
+ * meanwhile. The caller frees it. */
+static struct upload **take_of_assembly(size_t *count, struct uploads *u, const char *assembly_id)
+{
+    struct upload **list = NULL;
+    size_t n = 0;
+
+    pthread_mutex_lock(&u->lock);
+    for (struct upload *p = map_del(&u->by_assembly, assembly_id), *next; p; p = next) {
+        if ((n & (n - 1)) == 0)
+            list = mem_realloc(list, (n ? n * 2 : 1) * sizeof *list);
+        list[n++] = p;
+        p->refs++;
+        next = p->next_of_assembly;
+        p->next_of_assembly = NULL;
+    }
+    pthread_mutex_unlock(&u->lock);
+    *count = n;
+    return list;
+}
+
 void uploads_stop_assembly(void *uploads, const char *assembly_id, const char *code, int *stopped,
                            int64_t *bytes_freed)
 {
     struct uploads *u = uploads;
-    struct upload *p;
+    size_t count;
 
     bool completed = !strcmp(code, "ASSEMBLY_COMPLETED"); /* what belongs to it stays, for clients that ask again */
-    pthread_mutex_lock(&u->lock);
-    p = map_del(&u->by_assembly, assembly_id);
-    for (struct upload *q = p; q; q = q->next_of_assembly)
-        q->refs++;
-    pthread_mutex_unlock(&u->lock);
-    for (struct upload *next; p; p = next) {
-        next = p->next_of_assembly;
+    struct upload **list = take_of_assembly(&count, u, assembly_id);
+    for (size_t i = 0; i < count; i++) {
+        struct upload *p = list[i];
+
         pthread_mutex_lock(&p->lock);
         if (p->state == UPLOAD_OPEN || p->state == UPLOAD_FINISHING) {
             cut_over(p, code);
@@ -359,6 +377,7 @@ void uploads_stop_assembly(void *uploads, const char *assembly_id, const char *c
         conductor_post_upload(u->conf.conductor, assembly_id, p->id, NULL, NULL, NULL);
         upload_unref(p);
     }
+    free(list);
     body_watch_stop(u, assembly_id, stopped, bytes_freed);
 }
 
