@@ -2,8 +2,8 @@
 #include "api/app.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/pattern.h"
 
-#include <regex.h>
 #include <string.h>
 
 #define MAX_JSON_DEPTH 200
@@ -82,16 +82,17 @@ static int check_limit(int64_t *out, const json_t *auth, const char *name, int64
 static int check_referer(const json_t *auth, const char *referer, struct err *err)
 {
     const json_t *v = json_object_get(auth, "referer");
-    regex_t re;
 
     if (!v || json_is_null(v))
         return 0;
-    if (!json_is_string(v) || strlen(json_string_value(v)) > 1000 ||
-        regcomp(&re, json_string_value(v), REG_EXTENDED | REG_NOSUB))
-        return err_set(err, ERR_INVALID_REFERER, "auth.referer is no regular expression");
-    int miss = referer ? regexec(&re, referer, 0, NULL, 0) : 0;
-    regfree(&re);
-    return miss ? err_set(err, ERR_REFERER, "The Referer header does not match auth.referer") : 0;
+    if (json_is_string(v))
+        switch (pattern_search(json_string_value(v), json_string_length(v), referer, referer ? strlen(referer) : 0)) {
+        case PATTERN_MATCHES: return 0;
+        case PATTERN_DIFFERS: return err_set(err, ERR_REFERER, "The Referer header does not match auth.referer");
+        case PATTERN_REFUSED: break;
+        }
+    return err_set(err, ERR_INVALID_REFERER,
+                   "auth.referer is no regular expression, or one with back references, looking around or too many repetitions");
 }
 
 /* The request's auth counts; a Template that may not be overridden keeps its own limits as well. */

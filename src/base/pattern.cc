@@ -1,0 +1,32 @@
+#include "base/pattern.h"
+
+#include <re2/re2.h>
+
+namespace {
+/* A program of at most some 4,000 instructions: with PATTERN_TEXT_MAX bytes of text, a tenth of a second at the worst. */
+const int64_t memory_max = 256 << 10;
+
+RE2::Options options()
+{
+    RE2::Options o;
+
+    o.set_encoding(RE2::Options::EncodingLatin1);
+    o.set_max_mem(memory_max);
+    o.set_log_errors(false); /* it would write a client's text to stderr */
+    return o;
+}
+} // namespace
+
+enum pattern_result pattern_search(const char *pattern, size_t pattern_len, const char *text, size_t text_len)
+{
+    if (pattern_len > PATTERN_MAX)
+        return PATTERN_REFUSED;
+    RE2 re(re2::StringPiece(pattern, pattern_len), options());
+    if (!re.ok())
+        return PATTERN_REFUSED;
+    if (!text)
+        return PATTERN_MATCHES;
+    if (text_len > PATTERN_TEXT_MAX)
+        return PATTERN_DIFFERS;
+    return RE2::PartialMatch(re2::StringPiece(text, text_len), re) ? PATTERN_MATCHES : PATTERN_DIFFERS;
+}
