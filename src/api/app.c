@@ -4,6 +4,7 @@
 #include "base/id.h"
 
 #include <string.h>
+#include <strings.h>
 
 struct app *app_of(struct http_request *req) { return http_ctx(req); }
 struct uploads *app_uploads(struct http_request *req) { return app_of(req)->uploads; }
@@ -59,8 +60,10 @@ static bool matches(struct http_request *req, const char *pattern, const char *p
     int arg = 0;
 
     for (; *pattern; pattern++) {
-        if (*pattern == '*' && !pattern[1])
+        if (*pattern == '*' && !pattern[1]) {
+            http_set_path_arg(req, arg, path);
             return true;
+        }
         if (*pattern == '{') {
             size_t n = strcspn(path, "/");
             AUTO(mem_free) char *part = mem_strndup(path, n);
@@ -77,35 +80,87 @@ static bool matches(struct http_request *req, const char *pattern, const char *p
     return !*path;
 }
 
+/* Is it this row's? name: the request's method, or another whose rows serve it as well. */
+static bool is_asked(struct http_request *req, const struct route *r, const char *name)
+{
+    const char *method = http_method(req), *other = http_query(req, "method");
+
+    if (!strcmp(r->method, "*") || !strcmp(r->method, name))
+        return true;
+    return r->by_get && !strcmp(method, "GET") && other && !strcasecmp(other, r->method);
+}
+
+static const struct http_handler *find(struct http_request *req, const char *name)
+{
+    const char *path = http_path(req);
+    size_t count;
+    const struct route *r = app_routes(&count);
+
+    for (const struct route *end = r + count; r < end; r++) {
+        const struct http_handler *h;
+
+        if (!is_asked(req, r, name) || !matches(req, r->pattern, path))
+            continue;
+        if (r->find) {
+            if ((h = r->find(req)))
+                return h;
+            continue;
+        }
+        if (r->handler)
+            return r->handler;
+        http_set_data(req, (void *)r);
+        return &call_handler;
+    }
+    return NULL;
+}
+
+/* The methods of this address, as Allow has them; empty: there is no such address. */
+static void allowed(struct str *out, struct http_request *req)
+{
+    static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
+    bool has[ARRAY_LEN(methods)] = {false};
+    size_t count;
+    const struct route *r = app_routes(&count);
+
+    for (const struct route *end = r + count; r < end; r++)
+        for (size_t i = 0; i < ARRAY_LEN(methods); i++)
+            if (*r->pattern == '/' && !strcmp(r->method, methods[i]) && matches(req, r->pattern, http_path(req))) {
+                has[i] = true;
+                has[1] |= i == 0 && !r->find;
+            }
+    for (size_t i = 0; i < ARRAY_LEN(methods); i++)
+        if (has[i])
+            str_addf(out, "%s%s", out->len ? ", " : "", methods[i]);
+    if (out->len)
+        str_puts(out, ", OPTIONS");
+}
+
+static enum http_next wrong_method_end(struct http_request *req)
+{
+    AUTO(str_done) struct str allow = {0};
+    struct err err;
+
+    allowed(&allow, req);
+    err_set(&err, ERR_SERVER_405, "%.20s is not served at %.200s", http_method(req), http_path(req));
+    struct http_response *r = reply_error_response(&err, NULL);
+    http_response_header(r, "Allow", allow.s);
+    http_answer(req, r);
+    return HTTP_ANSWERED;
+}
+
+static const struct http_handler wrong_method = {.end = wrong_method_end};
+
 const struct http_handler *app_route(struct http_request *req, void *ctx)
 {
-    const char *method = http_method(req), *path = http_path(req);
-
-    const struct http_handler *other;
-    const struct route *routes;
-    size_t count;
+    AUTO(str_done) struct str allow = {0};
+    const char *method = http_method(req);
+    const struct http_handler *h;
 
     (void)ctx;
     if (http_query_bad(req))
         return &bad_escape;
-    if ((other = stream_route(req)) || (other = companion_route(req)))
-        return other;
-    routes = app_routes(&count);
-    for (size_t i = 0; i < count; i++)
-        if ((*routes[i].method == '*' || !strcmp(routes[i].method, method)) &&
-            matches(req, routes[i].pattern, path)) {
-            if (routes[i].handler)
-                return routes[i].handler;
-            http_set_data(req, (void *)&routes[i]);
-            return &call_handler;
-        }
-    /* tus answers for its own paths, in its own manner */
-    if (str_starts(path, "/resumable/files/") && strcmp(method, "GET")) {
-        http_set_path_arg(req, 0, "");
-        return !strcmp(method, "PATCH")    ? &tus_patch
-               : !strcmp(method, "HEAD")   ? &tus_head
-               : !strcmp(method, "DELETE") ? &tus_delete
-                                           : &tus_refuse;
-    }
-    return &not_found;
+    if ((h = find(req, method)) || (!strcmp(method, "HEAD") && (h = find(req, "GET"))))
+        return h;
+    allowed(&allow, req);
+    return allow.len ? &wrong_method : &not_found;
 }

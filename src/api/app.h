@@ -41,10 +41,12 @@ enum auth_need {
     AUTH_NONE, /* the address is the permission, or the handler asks by itself */
     AUTH_CREATE, /* key needed; signature if demanded or given. Expiry is looked at before the signature */
     AUTH_SIGNED, /* key and signature always; the signature is looked at first */
+    AUTH_CANCEL, /* the address is the permission, unless the setting cancel_requires_auth says otherwise: auth_cancel() */
 };
 
 /* A row of it. Pattern: {id} is an id of 32 hex digits, {word} any text without a slash (both become
- * http_path_arg()s in their order), * at the end the rest of the path. First match wins. */
+ * http_path_arg()s in their order), * at the end the rest of the path (an argument too). First match wins. HEAD is served by
+ * the row of GET where it has none of its own; an address that has rows, but none for the method, is 405 with Allow. */
 struct call;
 
 /* What openapi.json says of a row. Schemas are names in openapi.json's components. */
@@ -58,6 +60,9 @@ struct route_about {
 struct route {
     const char *method, *pattern; /* method "*": any */
     const struct http_handler *handler; /* NULL: the columns below describe it (call.h) */
+    /* ...or find says whether it is this row's, and what serves it: another protocol below an address of ours. */
+    const struct http_handler *(*find)(struct http_request *req);
+    bool by_get; /* also as GET with ?method=: for pages that can only load scripts. Stands before the row of GET */
     enum auth_need need;
     const char *scope; /* NULL: none */
     const char *ok;    /* NULL: the answer has none */
@@ -69,7 +74,7 @@ struct route {
     /* ...or as read, but not answered before call_answer(). */
     int (*later)(struct call *c, struct err *err);
     void (*after)(struct call *c); /* after a write's commit, on the conductor's thread; may be NULL */
-    struct route_about about;
+    struct route_about about; /* empty: openapi.json has it by itself */
 };
 
 /* The table itself. */
@@ -102,8 +107,8 @@ MUST_CHECK int auth_check(struct auth *out, json_t **params, struct app *app, en
                           const struct auth_request *r, const char *scope, struct err *err);
 /* For DELETE /assemblies/{id}: -1 with ERR_SCOPE when a known key with a right signature, or a valid bearer token,
  * lacks the scope, or when cancel_requires_auth demands what is not there. Anything else is ignored
- * (api-assemblies.md 3). */
-MUST_CHECK int auth_cancel(struct app *app, const struct auth_request *r, struct err *err);
+ * (api-assemblies.md 3). *workspace: the one whose Assemblies it may cancel, the caller's to free; NULL: any. */
+MUST_CHECK int auth_cancel(char **workspace, struct app *app, const struct auth_request *r, struct err *err);
 /* May who sent this do it? */
 bool auth_allows(const struct auth *a, const char *scope);
 /* Is scope (one) in the list (space-separated, or "*")? */

@@ -757,35 +757,32 @@ static void cancel_answered(void *ctx, const struct err *err, struct published *
 {
     struct http_request *req = ctx;
 
-    if (err && err_http_status(err) >= 500) /* the store refused it: it was not canceled */
-        reply_error(req, err, NULL);
+    if (err && (err_http_status(err) >= 500 || err->code == ERR_ACCOUNT_MISMATCH)) /* it was not canceled */
+        answer_error(req, err, NULL);
     else /* over already, or not live: the document says so */
         assembly_answer(req, http_path_arg(req, 0), p, 200);
     http_request_unref(req);
 }
 
-static enum http_next post_cancel(struct http_request *req)
-{
-    http_request_ref(req);
-    conductor_post(app_of(req)->conductor, &(struct conductor_news){.assembly_id = http_path_arg(req, 0),
-                                                                    .type = EV_CANCEL,
-                                                                    .reply = cancel_answered,
-                                                                    .ctx = req});
-    return HTTP_WAIT;
-}
-
 static enum http_next cancel_end(struct http_request *req)
 {
     struct fields *f = http_data(req);
+    AUTO(mem_free) char *workspace = NULL;
     struct err err;
 
     (void)!fields_end(f, &err); /* a body that can't be read does not keep a cancel from happening */
     struct auth_request request = {f->params, f->params_len, f->signature, NULL, http_header(req, "Authorization")};
-    if (auth_cancel(app_of(req), &request, &err) < 0) {
-        reply_error(req, &err, NULL);
+    if (auth_cancel(&workspace, app_of(req), &request, &err) < 0) {
+        answer_error(req, &err, NULL);
         return HTTP_ANSWERED;
     }
-    return post_cancel(req);
+    http_request_ref(req);
+    conductor_post(app_of(req)->conductor, &(struct conductor_news){.assembly_id = http_path_arg(req, 0),
+                                                                    .type = EV_CANCEL,
+                                                                    .data = json_pack("{s:s*}", "workspace", workspace),
+                                                                    .reply = cancel_answered,
+                                                                    .ctx = req});
+    return HTTP_WAIT;
 }
 
 const struct http_handler assembly_delete = {fields_request_begin, fields_request_body, cancel_end, fields_request_done};
@@ -794,11 +791,9 @@ const struct http_handler assembly_delete = {fields_request_begin, fields_reques
 
 static enum http_next get_end(struct http_request *req)
 {
-    const char *id = http_path_arg(req, 0), *method = http_query(req, "method");
-
-    if (method && !strcasecmp(method, "delete"))
-        return post_cancel(req);
+    const char *id = http_path_arg(req, 0);
     struct err err;
+
     if (limits_read(app_of(req)->limits, id, &err) < 0) {
         /* some clients go on polling at the address in the answer */
         AUTO(mem_free) char *base = app_base_url(req);

@@ -223,7 +223,7 @@ int auth_check(struct auth *out, json_t **params, struct app *app, enum auth_nee
     return check_limits(out, auth, r->referer, err) < 0 ? -1 : parse_params(params, app, r, err);
 }
 
-int auth_cancel(struct app *app, const struct auth_request *r, struct err *err)
+int auth_cancel(char **workspace, struct app *app, const struct auth_request *r, struct err *err)
 {
     AUTO(json_unref) json_t *params = NULL;
     struct auth a = {0};
@@ -239,6 +239,7 @@ int auth_cancel(struct app *app, const struct auth_request *r, struct err *err)
         rc = err_set(err, ERR_SCOPE, "The Auth Key lacks the scope assemblies:write");
     else if (!valid && app->config->cancel_requires_auth)
         rc = err_set(err, ERR_SERVER_401, "This server wants a signed request to cancel");
+    *workspace = rc == 0 && app->config->cancel_requires_auth ? mem_strdup(a.key->workspace) : NULL;
     auth_done(&a);
     return rc;
 }

@@ -77,15 +77,23 @@ int auth_keys_list(struct call *c, struct err *err)
     return 0;
 }
 
+/* Whose secret is told, who is changed or deleted must not be able to do more than who asks. */
+static int check_stronger(struct call *c, const char *scopes, struct err *err)
+{
+    for (const char *const *s = auth_scopes; *s; s++)
+        if (scopes_have(scopes, *s) && !auth_allows(&c->auth, *s))
+            return err_set(err, ERR_SCOPE, "That Auth Key has the scope %s, which yours lacks", *s);
+    return 0;
+}
+
 int auth_key_secret(struct call *c, struct err *err)
 {
     AUTO(auth_key_unref) struct auth_key *k = keys_find_id(c->app->keys, http_path_arg(c->req, 0));
 
     if (!k || strcmp(k->workspace, c->auth.key->workspace))
         return err_set(err, ERR_SECRET_NOT_RETRIEVED, "There is no such Auth Key");
-    for (const char *const *s = auth_scopes; *s; s++)
-        if (scopes_have(k->scopes, *s) && !auth_allows(&c->auth, *s))
-            return err_set(err, ERR_SCOPE, "That Auth Key has the scope %s, which yours lacks", *s);
+    if (check_stronger(c, k->scopes, err) < 0)
+        return -1;
     json_object_set_new(c->body, "auth_secret", jstring(k->secret));
     call_say(c, "The Auth Secret was retrieved.");
     return 0;
@@ -180,19 +188,61 @@ int auth_key_create(struct call *c, struct store *store, struct err *err)
     return 0;
 }
 
-/* The store's row, not the table's: another change of it may be in this very turn. */
-struct change {
+/* Of the store's rows, not the table's: another change may be in this very turn. */
+struct look {
     struct call *c;
     struct store *store;
     struct err *err;
     bool found;
+    char *scopes;   /* of the key that the address names */
+    int full_others; /* keys of the workspace, apart from that one, that may do everything */
     int rc;
 };
 
+static bool is_full(const char *scopes)
+{
+    for (const char *const *s = auth_scopes; *s; s++)
+        if (!scopes_have(scopes, *s))
+            return false;
+    return true;
+}
+
+static int see(void *ctx, const struct store_key *k)
+{
+    struct look *l = ctx;
+
+    if (strcmp(k->workspace, l->c->auth.key->workspace))
+        return 0;
+    if (strcmp(k->id, http_path_arg(l->c->req, 0))) {
+        l->full_others += is_full(k->scopes);
+        return 0;
+    }
+    l->found = true;
+    l->scopes = mem_strdup(k->scopes);
+    return 0;
+}
+
+/* May the key of the address become one with these scopes (NULL: be deleted)? code: what a refusal is, apart from ERR_SCOPE. */
+static int check_change(struct look *l, const char *scopes, enum err_code code)
+{
+    AUTO(mem_free) char *had = NULL;
+
+    if (store_keys(l->store, see, l, l->err) < 0)
+        return -1;
+    had = take(l->scopes);
+    if (!l->found)
+        return err_set(l->err, code, "There is no such Auth Key");
+    if (check_stronger(l->c, had, l->err) < 0)
+        return -1;
+    if (is_full(had) && !l->full_others && !(scopes && is_full(scopes)))
+        return err_set(l->err, code, "The last Auth Key of a workspace that may do everything must go on being that");
+    return 0;
+}
+
 static int change(void *ctx, const struct store_key *k)
 {
-    struct change *ch = ctx;
-    struct call *c = ch->c;
+    struct look *l = ctx;
+    struct call *c = l->c;
 
     if (strcmp(k->id, http_path_arg(c->req, 0)) || strcmp(k->workspace, c->auth.key->workspace))
         return 0;
@@ -201,41 +251,30 @@ static int change(void *ctx, const struct store_key *k)
     row.scopes = jstr_or(c->work, "scopes", k->scopes);
     row.require_signature = call_flag(c, "require_signature_auth", k->require_signature);
     row.modified_us = clock_now_us();
-    ch->found = true;
-    ch->rc = put(c, ch->store, &row, ch->err);
+    l->rc = put(c, l->store, &row, l->err);
     return -1;
 }
 
 int auth_key_update(struct call *c, struct store *store, struct err *err)
 {
-    struct change ch = {c, store, err, false, 0};
+    struct look l = {.c = c, .store = store, .err = err};
+    const char *scopes = jstr(c->work, "scopes");
 
-    if (store_keys(store, change, &ch, err) < 0)
+    /* without scopes: as many as it has */
+    if (check_change(&l, scopes ? scopes : "*", ERR_KEY_NOT_UPDATED) < 0 || store_keys(store, change, &l, err) < 0)
         return -1;
-    if (!ch.found)
-        return err_set(err, ERR_KEY_NOT_UPDATED, "There is no such Auth Key");
     call_say(c, "The Auth Key was updated.");
-    return ch.rc;
-}
-
-static int find(void *ctx, const struct store_key *k)
-{
-    struct change *ch = ctx;
-
-    ch->found = !strcmp(k->id, http_path_arg(ch->c->req, 0)) && !strcmp(k->workspace, ch->c->auth.key->workspace);
-    return ch->found ? -1 : 0;
+    return l.rc;
 }
 
 int auth_key_delete(struct call *c, struct store *store, struct err *err)
 {
     const char *workspace = c->auth.key->workspace;
-    struct change ch = {c, store, err, false, 0};
+    struct look l = {.c = c, .store = store, .err = err};
     int64_t count;
 
-    if (store_keys(store, find, &ch, err) < 0 || store_key_count(&count, store, workspace, err) < 0)
+    if (check_change(&l, NULL, ERR_KEY_NOT_DELETED) < 0 || store_key_count(&count, store, workspace, err) < 0)
         return -1;
-    if (!ch.found)
-        return err_set(err, ERR_KEY_NOT_DELETED, "There is no such Auth Key");
     if (count < 2)
         return err_set(err, ERR_KEY_NOT_DELETED, "The last Auth Key of a workspace can't be deleted");
     call_say(c, "The Auth Key was deleted.");

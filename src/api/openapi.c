@@ -74,7 +74,7 @@ static json_t *security_of(const struct route *r)
         json_array_append_new(scopes, json_string(r->scope));
     if (r->need == AUTH_SIGNED)
         return json_pack("[{s:O},{s:O}]", "signature", scopes, "bearer", scopes);
-    return r->need == AUTH_CREATE ? json_pack("[{},{s:O},{s:O}]", "signature", scopes, "bearer", scopes) : json_pack("[{}]");
+    return r->need == AUTH_CREATE || r->need == AUTH_CANCEL ? json_pack("[{},{s:O},{s:O}]", "signature", scopes, "bearer", scopes) : json_pack("[{}]");
 }
 
 static json_t *answer_schema(const struct route *r)
@@ -131,7 +131,7 @@ static json_t *answers_of(const struct route *r)
         add_answer(answers, r, 200);
     for (const char *at = r->about.also; at && *at; at = end)
         add_answer(answers, r, (int)strtol(at, &end, 10));
-    for (size_t i = 0; i < ARRAY_LEN(signed_ones) && r->need != AUTH_NONE; i++)
+    for (size_t i = 0; i < ARRAY_LEN(signed_ones) && r->need != AUTH_NONE && r->need != AUTH_CANCEL; i++)
         add_answer(answers, r, signed_ones[i]);
     if (strchr(r->pattern, '{') || r->need == AUTH_CREATE) /* a Template, for one */
         add_answer(answers, r, 404);
@@ -143,6 +143,9 @@ static json_t *answers_of(const struct route *r)
     }
     return answers;
 }
+
+/* What the row says, without what it means for OpenAPI's own words. */
+static const char *const needs[] = {"none", "create", "signed", "cancel"};
 
 static json_t *operation(const struct route *r, const char *path)
 {
@@ -159,6 +162,7 @@ static json_t *operation(const struct route *r, const char *path)
     id[n] = 0;
     json_t *op = json_pack("{s:[s],s:s,s:s,s:o,s:o}", "tags", r->about.tag, "summary", r->about.summary, "operationId", id,
                            "security", security_of(r), "responses", answers_of(r));
+    json_object_set_new(op, "x-need", json_string(needs[r->need]));
     add_path_parameters(parameters, path);
     if (r->need != AUTH_NONE)
         add_params(op, parameters, r);
@@ -179,7 +183,7 @@ char *openapi_text(const char *base_url)
     for (size_t i = 0; i < count; i++, r++) {
         AUTO(mem_free) char *path = path_of(r), *method = mem_strdup(r->method);
 
-        if (*path != '/') /* any address: said once for all, in the description */
+        if (*path != '/' || !r->about.summary) /* any address: said once for all, in the description */
             continue;
         for (char *c = method; *c; c++)
             *c = (char)(*c - 'A' + 'a');

@@ -56,6 +56,10 @@ static const struct http_handler root = {.end = root_end}, health = {.end = heal
     }
 
 static const struct route routes[] = {
+    {"GET", "/ws*", .find = stream_route},
+    {"POST", "/ws*", .find = stream_route},
+    {"OPTIONS", "/ws*", .find = stream_route},
+    {"*", "/companion*", .find = companion_route},
     {"GET", "/", &root,
      .about = {"Server", "Is this such a server", "Root"}},
     {"GET", "/healthz", &health,
@@ -77,6 +81,8 @@ static const struct route routes[] = {
      .about = {"Assemblies", "Create an Assembly under an id", "AssemblyStatus", "AssemblyParams", "302 413 429 507"}},
     {"PUT", "/assemblies/{id}", &assembly_create, .need = AUTH_CREATE, .scope = "assemblies:write",
      .about = {"Assemblies", "Create an Assembly under an id", "AssemblyStatus", "AssemblyParams", "302 413 429 507"}},
+    {"DELETE", "/assemblies/{id}", &assembly_delete, .need = AUTH_CANCEL, .scope = "assemblies:write", .by_get = true,
+     .about = {"Assemblies", "Cancel an Assembly", "AssemblyStatus", NULL, "401 403"}},
     {"GET", "/assemblies/{id}", &assembly_get,
      .about = {"Assemblies", "The status of an Assembly", "AssemblyStatus", NULL, "429"}},
     {"GET", "/assemblies/{id}/execution_progress", &assembly_progress_get,
@@ -84,8 +90,6 @@ static const struct route routes[] = {
     {"GET", "/assemblies/{id}/jobs", .need = AUTH_SIGNED, .scope = "assemblies:read", .ok = "ASSEMBLY_JOBS_FOUND",
      .read = assembly_jobs,
      .about = {"Assemblies", "Its jobs over time", "AssemblyJobs"}},
-    {"DELETE", "/assemblies/{id}", &assembly_delete,
-     .about = {"Assemblies", "Cancel an Assembly", "AssemblyStatus", NULL, "401 403"}},
     {"GET", "/tmpfiles/*", &files_get,
      .about = {"Files", "An upload or a result", NULL, NULL, "206 304 404 416"}},
     {"HEAD", "/tmpfiles/*", &files_get,
@@ -136,7 +140,7 @@ static const struct route routes[] = {
     {"GET", "/robots", &robots_get,
      .about = {"Server", "The Robots and their parameters", "RobotList"}},
     {"GET", "/console", &console_enter,
-     .about = {"Server", "To the console", NULL, NULL, "302"}},
+     .about = {"Server", "To the console", NULL, NULL, "301"}},
     {"GET", "/console/*", &console_get,
      .about = {"Server", "The console", NULL, NULL, "304 404"}},
     {"HEAD", "/console/*", &console_get,
@@ -176,6 +180,12 @@ static const struct route routes[] = {
      .about = {"Uploads", "Give an upload up", NULL, NULL, "204 404 410 412 503"}},
     {"GET", "/resumable/files/{id}", &tus_refuse,
      .about = {"Uploads", "Not served", NULL, NULL, "405"}},
+    /* what is no id: tus answers for its own paths, in its own manner */
+    {"HEAD", "/resumable/files/*", &tus_head},
+    {"PATCH", "/resumable/files/*", &tus_patch},
+    {"DELETE", "/resumable/files/*", &tus_delete},
+    {"POST", "/resumable/files/*", &tus_refuse},
+    {"PUT", "/resumable/files/*", &tus_refuse},
     {"OPTIONS", "*", &preflight,
      .about = {"Server", "Preflight of a browser"}},
 };

@@ -73,7 +73,8 @@ struct conductor_news {
     void *ctx;
 };
 /* From any thread; news of one thread are applied in order. EV_CANCEL is answered when the work is gone
- * (api-assemblies.md 3), at most cancel_wait later. */
+ * (api-assemblies.md 3), at most cancel_wait later; with a "workspace" in its data only of an Assembly of that one
+ * (ERR_ACCOUNT_MISMATCH). */
 void conductor_post(struct conductor *c, const struct conductor_news *news);
 /* Only the upload row, without an event (partial uploads; assembly_id may be ""). */
 void conductor_post_upload(struct conductor *c, const char *assembly_id, const char *upload_id,

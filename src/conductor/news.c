@@ -146,6 +146,14 @@ static void handle(struct conductor *c, struct news *n)
         return;
     }
     json_object_del(n->data, "nonce");
+    const char *workspace = n->type == EV_CANCEL ? jstr(n->data, "workspace") : NULL;
+    if (workspace && strcmp(workspace, l->a->workspace)) {
+        err_set(&err, ERR_ACCOUNT_MISMATCH, "The Assembly belongs to another workspace");
+        turn_answer(c, n->reply, n->ctx, &err, NULL);
+        return;
+    }
+    if (workspace)
+        json_object_del(n->data, "workspace"); /* no part of the event */
     if (turn_apply(c, l, (enum event_type)n->type, n->data, &err) < 0) {
         if (n->type == EV_CANCEL && err.code == ERR_SATURATED)
             settle_wait(c, l, n->reply, n->ctx); /* over already: the answer shows how */

@@ -193,7 +193,11 @@ const struct http_handler tus_options = {.end = options_end};
 
 static enum http_next refuse_end(struct http_request *req)
 {
-    return refuse(req, 405, "this method is not served here");
+    struct http_response *r = refusal(req, 405, "this method is not served here");
+
+    http_response_header(r, "Allow", "POST, HEAD, PATCH, DELETE, OPTIONS");
+    http_answer(req, r);
+    return HTTP_ANSWERED;
 }
 
 const struct http_handler tus_refuse = {.end = refuse_end};

@@ -23,14 +23,16 @@ class Contract {
   fault(method, path, status, type, body) {
     if (path.startsWith('/companion')) return undefined // what Companion says
     const verb = method.toLowerCase(), there = this.paths.filter((p) => p.match.test(path))
-    const found = there.find((p) => p.item[verb]), known = found?.item[verb]
+    const said = (m) => there.find((p) => p.item[m])
+    const at_verb = verb === 'head' && !said('head') ? 'get' : verb // HEAD is served wherever GET is
+    const found = said(at_verb), known = found?.item[at_verb]
     // no such address, or not with this method: the answer is that of every such address
-    const response = known ? known.responses[status] : status === 404 || status === 400 || status === 503 ? this.doc.components.responses.Error : undefined
+    const response = known ? known.responses[status] : [400, 404, 503].includes(status) || (status === 405 && there.length) ? this.doc.components.responses.Error : undefined
     const at = `${method} ${path}: ${status}`
     if (!response) return known ? `${at} is not in the document` : `${at}, of an address that is not in the document`
     const content = (response.$ref ? this.doc.components.responses[response.$ref.split('/').at(-1)] : response).content
     const kind = (type || '').split(';')[0]
-    if (kind !== 'application/json') return undefined
+    if (kind !== 'application/json' || verb === 'head') return undefined
     if (!content?.[kind]) return content ? `${at} is JSON, the document says ${Object.keys(content)}` : undefined
     const schema = `doc:#${!known ? '/components/responses/Error' : response.$ref ? response.$ref.slice(1) : this.pointer(found.path, method, status)}/content/application~1json/schema`
     if (!this.compiled.has(schema)) this.compiled.set(schema, this.ajv.compile({ $ref: schema }))

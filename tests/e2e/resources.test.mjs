@@ -538,7 +538,7 @@ test('Auth Keys are made, narrowed, shown and deleted, at once and for good', as
     ['DELETE', `/auth_keys/${none}`, {}, 400, 'AUTH_KEY_NOT_DELETED'],
     ['POST', `/auth_keys/show_secret/${none}`, {}, 400, 'AUTH_SECRET_NOT_RETRIEVED'],
     ['PUT', '/auth_keys/short', {}, 404, 'SERVER_404'],
-    ['GET', `/auth_keys/${last.id}`, {}, 404, 'SERVER_404'],
+    ['GET', `/auth_keys/${last.id}`, {}, 405, 'SERVER_404'],
   ]
   for (const [method, url, params, status, name] of table) await is(call(s, method, url, params), status, name)
 })
