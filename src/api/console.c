@@ -3,6 +3,7 @@
  * requests. */
 #include "api/app.h"
 #include "console/pages.h"
+#include "http/select.h"
 
 #include <string.h>
 
@@ -52,7 +53,7 @@ static enum http_next page_end(struct http_request *req)
         reply_error(req, &err, NULL);
         return HTTP_ANSWERED;
     }
-    bool fresh = known && (strstr(known, p->etag) || strstr(known, p->gzip_etag));
+    bool fresh = known && (http_etag_listed(known, p->etag) || http_etag_listed(known, p->gzip_etag));
     struct http_response *r = http_response_new(fresh ? 304 : 200);
     page_headers(r);
     http_response_header(r, "ETag", gzip ? p->gzip_etag : p->etag);

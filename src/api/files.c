@@ -1,47 +1,19 @@
 /* Temporary files: GET /tmpfiles/{2 digits}/{30 digits}/{name}. The id is the secret (api-status.md 4). */
 #include "api/app.h"
+#include "base/clock.h"
 #include "base/id.h"
+#include "http/select.h"
 
 #include <inttypes.h>
 #include <string.h>
-
-/* One range only: "bytes=a-b", "a-", "-n". 0: none or to be ignored, 1: use it, -1: can't be satisfied. */
-static int parse_range(const char *h, int64_t size, int64_t *from, int64_t *to)
-{
-    char *end;
-
-    if (!h || strncmp(h, "bytes=", 6) || strchr(h, ','))
-        return 0;
-    h += 6;
-    if (*h == '-') {
-        int64_t n = strtoll(h + 1, &end, 10);
-
-        if (end == h + 1 || *end)
-            return 0;
-        if (n <= 0 || !size)
-            return -1;
-        *from = n > size ? 0 : size - n;
-        *to = size - 1;
-        return 1;
-    }
-    *from = strtoll(h, &end, 10);
-    if (end == h || *end != '-' || *from < 0)
-        return 0;
-    h = end + 1;
-    *to = *h ? strtoll(h, &end, 10) : size - 1;
-    if (*h && (*end || *to < *from))
-        return 0;
-    if (*to > size - 1)
-        *to = size - 1;
-    return *from < size ? 1 : -1;
-}
+#include <sys/stat.h>
 
 static void file_headers(struct http_response *r, const char *name)
 {
     AUTO(str_done) struct str disposition = {0};
 
     http_response_header(r, "Access-Control-Allow-Origin", "*");
-    http_response_header(r, "Access-Control-Expose-Headers", "Content-Range, Content-Length, Accept-Ranges");
+    http_response_header(r, "Access-Control-Expose-Headers", "Content-Range, Content-Length, Accept-Ranges, ETag");
     http_response_header(r, "Accept-Ranges", "bytes");
     /* whatever a user uploaded must not act in this origin's name */
     http_response_header(r, "Content-Security-Policy", "sandbox; default-src 'none'; style-src 'unsafe-inline'; "
@@ -54,16 +26,54 @@ static void file_headers(struct http_response *r, const char *name)
     http_response_header(r, "Content-Disposition", disposition.s);
 }
 
+/* What an id names never changes, so the id is the tag; whoever sees it has the address anyway. */
+static int64_t modified_s(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 ? st.st_mtim.tv_sec : 0;
+}
+
+static struct http_asked asked_of(struct http_request *req)
+{
+    return (struct http_asked){.if_match = http_header(req, "If-Match"),
+                               .if_unmodified_since = http_header(req, "If-Unmodified-Since"),
+                               .if_none_match = http_header(req, "If-None-Match"),
+                               .if_modified_since = http_header(req, "If-Modified-Since"),
+                               .if_range = http_header(req, "If-Range"),
+                               .range = http_header(req, "Range"),
+                               .is_get = !strcmp(http_method(req), "GET")};
+}
+
+static void add_body(struct http_response *r, const char *mime, int fd, enum http_selected selected, int64_t from, int64_t to,
+                     int64_t size)
+{
+    char range[80];
+
+    if (selected == SELECTED_PART)
+        snprintf(range, sizeof range, "bytes %" PRId64 "-%" PRId64 "/%" PRId64, from, to, size);
+    else
+        snprintf(range, sizeof range, "bytes */%" PRId64, size);
+    if (selected == SELECTED_PART || selected == SELECTED_NOTHING)
+        http_response_header(r, "Content-Range", range);
+    if (selected == SELECTED_PART)
+        http_response_fd(r, mime, fd, (uint64_t)from, (uint64_t)(to - from + 1));
+    else if (selected == SELECTED_ALL)
+        http_response_fd(r, mime, fd, 0, (uint64_t)size);
+    else
+        close(fd);
+}
+
 static enum http_next files_end(struct http_request *req)
 {
     struct app *app = app_of(req);
     const char *path = http_path(req) + strlen("/tmpfiles/");
-    char id[ID_LEN + 1] = "";
+    char id[ID_LEN + 1] = "", etag[ID_LEN + 3], date[30];
     AUTO(mem_free) char *name = NULL;
     AUTO(mem_free) char *mime = NULL;
     struct err err;
-    int64_t size, from = 0, to;
-    int fd, ranged;
+    int64_t size, from = 0, to = 0;
+    int fd;
 
     if (strlen(path) >= 34 && path[2] == '/' && path[33] == '/')
         snprintf(id, sizeof id, "%.2s%.30s", path, path + 3);
@@ -75,20 +85,17 @@ static enum http_next files_end(struct http_request *req)
         return HTTP_ANSWERED;
     }
     http_known(req);
-    to = size - 1;
-    ranged = parse_range(http_header(req, "Range"), size, &from, &to);
-    struct http_response *r = http_response_new(ranged < 0 ? 416 : ranged ? 206 : 200);
-    char range[80];
-    if (ranged < 0) {
-        snprintf(range, sizeof range, "bytes */%" PRId64, size);
-        close(fd);
-    } else {
-        snprintf(range, sizeof range, "bytes %" PRId64 "-%" PRId64 "/%" PRId64, from, to, size);
-        http_response_fd(r, *mime ? mime : "application/octet-stream", fd, (uint64_t)from,
-                         (uint64_t)(to - from + 1));
+    snprintf(etag, sizeof etag, "\"%s\"", id);
+    struct http_stored stored = {etag, modified_s(fd), size};
+    struct http_asked asked = asked_of(req);
+    enum http_selected selected = http_select(&from, &to, &asked, &stored);
+    struct http_response *r = http_response_new((int)selected);
+    add_body(r, *mime ? mime : "application/octet-stream", fd, selected, from, to, size);
+    http_response_header(r, "ETag", etag);
+    if (stored.modified_s) {
+        date_format_http(date, stored.modified_s * SECOND_US);
+        http_response_header(r, "Last-Modified", date);
     }
-    if (ranged)
-        http_response_header(r, "Content-Range", range);
     file_headers(r, name);
     http_answer(req, r);
     return HTTP_ANSWERED;

@@ -160,6 +160,23 @@ test('temporary files: ranges, type, name, sandbox', async (t) => {
   }
   assert.equal((await get(`bytes=${data.length}-`)).status, 416)
   assert.equal((await fetch(url.replace(/.{3}\/[^/]*$/, '000/x'))).status, 404)
+
+  // what can't be read is ignored: all of it, never a part that claims to be all (tests/unit/test_select.c has the table)
+  for (const range of ['bytes=5-2', 'bytes=3-x', 'bytes=5-99z', 'bytes=1-2-3', 'bytes=0-0,5-9', 'lines=1-2']) {
+    const all = await get(range)
+    assert.equal(all.status, 200, range)
+    assert.deepEqual(Buffer.from(await all.arrayBuffer()), data, range)
+  }
+  const etag = whole.headers.get('etag'), date = whole.headers.get('last-modified')
+  const ask = async (headers, method = 'GET') => { const r = await fetch(url, { method, headers }); return [r.status, (await r.arrayBuffer()).byteLength] }
+  assert.deepEqual(await ask({ Range: 'bytes=0-1', 'If-Range': etag }), [206, 2])
+  assert.deepEqual(await ask({ Range: 'bytes=0-1', 'If-Range': date }), [206, 2])
+  assert.deepEqual(await ask({ Range: 'bytes=0-1', 'If-Range': '"not-this-one"' }), [200, data.length])
+  assert.deepEqual(await ask({ 'If-None-Match': `"x", ${etag}` }), [304, 0])
+  assert.deepEqual(await ask({ 'If-Modified-Since': date }), [304, 0])
+  assert.deepEqual(await ask({ 'If-Match': '"x"' }), [412, 0])
+  assert.deepEqual(await ask({ Range: 'bytes=0-1' }, 'HEAD'), [200, 0])
+  assert.equal((await fetch(url, { method: 'HEAD' })).headers.get('content-length'), String(data.length))
 })
 
 test('a body that is cut off aborts the Assembly and leaves nothing', async (t) => {
