@@ -114,6 +114,7 @@ static const struct setting settings[] = {
     ENUM(notify_signature, notify_signatures, "sha384", "Signature of notifications. sha1: for old receivers."),
     INT(drain_timeout_s, "30", "How long a stop waits for jobs."),
     STRING(region, "local", "Name of this installation in the status."),
+    BOOL(core_dumps, "no", "Allow core dumps: they hold every Auth Secret. To hunt a crash."),
     BOOL(fsync_uploads, "yes", "Flush uploaded bytes before they are acknowledged."),
 };
 /* clang-format on */

@@ -32,7 +32,7 @@ struct config {
     int64_t cancel_wait_ms, drain_timeout_s;
     int64_t upload_expiry_s, assembly_expiry_s, result_expiry_s, status_expiry_s;
     int64_t min_free_bytes, ballast_bytes, memory_keep_s, sweep_interval_s, scrub_interval_s, scrub_grace_s;
-    bool trust_forwarded, require_jail, require_signature, cancel_requires_auth, fsync_uploads;
+    bool trust_forwarded, require_jail, require_signature, cancel_requires_auth, fsync_uploads, core_dumps;
 
     bool help, print_config;   /* --help, --print-config: for the caller to act on */
     const char *const *origin; /* where each row's value is from; "default", "flag", ... */

@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "commands.h"
+#include "secrecy.h"
 #include "server.h"
 
 #include <malloc.h>
@@ -69,6 +70,7 @@ static int serve(int argc, char **argv)
             config_print(&c, stdout);
         return 0;
     }
+    secrecy_settle(c.core_dumps);
     /* threads inherit the mask: only sigwait() below sees these */
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(&wanted);
@@ -102,6 +104,7 @@ int main(int argc, char **argv)
 {
     const char *cmd = argc > 1 ? argv[1] : "";
 
+    secrecy_begin();
     fault_setup();
     /* Large buffers are given back to the system when they are freed, whatever lies behind them: malloc's own growing limit
      * left 111 MB where 37 were needed. */

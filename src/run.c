@@ -3,6 +3,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "commands.h"
+#include "secrecy.h"
 #include "server.h"
 #include "upload/spool.h"
 
@@ -316,6 +317,7 @@ int command_run(int argc, char **argv)
         err_errno(&err, "make a directory for the data");
         return fail(&err, EXIT_SERVER);
     }
+    secrecy_settle(c.core_dumps);
     c.data = data;
     c.listen = "127.0.0.1:0";
     c.drain_timeout_s = 0;

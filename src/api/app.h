@@ -29,7 +29,7 @@ struct app {
     struct space space;
     struct budget strangers; /* what clients keep here before it is known who they are */
     int port;
-    bool draining;
+    _Atomic(bool) draining;
 };
 
 struct app *app_of(struct http_request *req);

@@ -147,7 +147,7 @@ struct conductor {
 
     struct fair_queue queues[2][2]; /* role, batch */
     struct map tenants;             /* workspace -> struct tenant */
-    bool draining, ready;
+    _Atomic(bool) draining, ready; /* looked at by other threads, too */
     int64_t boot; /* when it began: no two starts on one directory have the same */
     int64_t ticks;
 

@@ -147,7 +147,9 @@ void recover_published(struct conductor *c, struct live *l)
 void recover_done(struct conductor *c)
 {
     free(c->to_wake);
+    pthread_rwlock_wrlock(&c->live_lock); /* HTTP threads go on looking until the process ends */
     map_done(&c->sleeping);
+    pthread_rwlock_unlock(&c->live_lock);
 }
 
 static void wake_for(struct conductor *c, int64_t us)
