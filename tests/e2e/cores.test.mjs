@@ -43,7 +43,7 @@ async function die(t, args, { until, keepStdin } = {}) {
     child.stdout.on('data', look)
     child.stderr.on('data', look)
     child.on('exit', resolve)
-    if (!until) setTimeout(resolve, 700)
+    setTimeout(resolve, until ? 20000 : 700)
   })
   await seen
   child.stdin.end(keepStdin ? undefined : '\n')
