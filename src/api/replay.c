@@ -25,7 +25,8 @@ static int load(struct assembly **out, struct call *c, const char *id, struct er
 
     if (history_load(&a, c, id, NULL, NULL, err) < 0)
         return -1;
-    if (!assembly_is_over(a))
+    /* one that executes has all its uploads: that it goes on does not matter */
+    if (a->state == ASSEMBLY_UPLOADING)
         return err_set(err, ERR_NOT_FINISHED, "The Assembly is not over: %s", assembly_code(a));
     if (!a->uploading_finished)
         return err_set(err, ERR_NOT_REPLAYABLE,
@@ -85,6 +86,32 @@ static json_t *unmasked(json_t *shown, json_t *ran)
         ran && json_is_string(shown) && strstr(json_string_value(shown), "****") ? ran : shown);
 }
 
+/* Steps as a list, as old clients send them: a member is the step that its `name` says, else the one that stands at its place
+ * among those that it is laid over. A new reference. NULL: there is no such step. */
+static json_t *named_steps(json_t *list, json_t *over)
+{
+    AUTO(json_unref) json_t *steps = json_object();
+    AUTO(json_unref) json_t *names = json_array();
+    const char *key;
+    json_t *v;
+    size_t i;
+
+    json_object_foreach (over, key, v)
+        json_array_append_new(names, json_string(key));
+    json_array_foreach (list, i, v) {
+        AUTO(json_unref) json_t *step = json_copy(v);
+        const char *given = jstr(v, "name");
+        const char *name = given ? given : json_string_value(json_array_get(names, i));
+
+        if (!name)
+            return NULL;
+        if (given)
+            json_object_del(step, "name");
+        json_object_set(steps, name, step);
+    }
+    return take(steps);
+}
+
 static bool wants_template_again(const json_t *params)
 {
     const char *text = jstr(params, "reparse_template");
@@ -102,11 +129,15 @@ static int read_instructions(struct replay *r, const struct assembly *a, struct 
     json_t *over = json_object_get(c->params, "steps"),
            *other = json_object_get(c->params, "template_id");
     json_t *ran = json_object_get(a->created, "steps");
+    AUTO(json_unref) json_t *listed = NULL;
 
-    if (json_is_null(over) || (json_is_object(over) && !json_object_size(over)))
+    if (json_is_null(over) || (json_is_object(over) && !json_object_size(over)) ||
+        (json_is_array(over) && !json_array_size(over)))
         over = NULL;
     if (json_is_null(other))
         other = NULL;
+    if (json_is_array(over) && !(over = listed = named_steps(over, ran)))
+        return err_set(err, ERR_INVALID_STEPS, "steps is a list with more members than the Assembly has steps");
     if (other || (was && wants_template_again(c->params))) {
         AUTO(json_unref) json_t *asked = json_object();
         AUTO(json_unref) json_t *before = NULL;

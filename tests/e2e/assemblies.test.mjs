@@ -7,6 +7,7 @@ import http from 'node:http'
 import { test } from 'node:test'
 import { Transloadit } from 'transloadit'
 import { binary, KEY, picture, SECRET, Server, sign, sleep } from './server.mjs'
+import { there } from './there.mjs'
 
 const sdk = (s) => new Transloadit({ authKey: KEY, authSecret: SECRET, endpoint: s.url, validateResponses: true })
 const original = { ':original': { robot: '/upload/handle', result: true } }
@@ -197,6 +198,35 @@ test('a replay uses the steps that ran, the Template as it is now, or another on
   await client.deleteTemplate(id)
   assert.deepEqual((await run(old.assembly_id, {})).size, [50, 10])
   refused(await call(s, 'POST', `/assemblies/${old.assembly_id}/replay`, { reparse_template: 1 }), 'TEMPLATE_NOT_FOUND', 404)
+})
+
+test('a replay does not wait for the end of what it repeats, and takes steps as a list', async (t) => {
+  const s = await Server.start(t, { args: ['--import-allow', '127.0.0.1'] })
+  let go
+  const asked = new Promise((resolve) => { go = resolve })
+  const { url } = await there(t, async () => { await asked; return { body: 'hello' } })
+  const replay = async (id, params) => {
+    const { body } = await call(s, 'POST', `/assemblies/${id}/replay`, params)
+    assert.equal(body.ok, 'ASSEMBLY_REPLAYING', JSON.stringify(body))
+    return body.assembly_id
+  }
+  const first = await s.create({ i: { robot: '/http/import', url, result: true } })
+  await s.until(first.assembly_id, (a) => a.ok === 'ASSEMBLY_EXECUTING')
+  const same = await replay(first.assembly_id), other = await replay(first.assembly_id, { steps: { i: { force_name: 'other.txt' } } })
+  go()
+  for (const [id, name] of [[first.assembly_id], [same], [other, 'other.txt']]) {
+    const a = await s.until(id)
+    assert.equal(a.ok, 'ASSEMBLY_COMPLETED', JSON.stringify(a))
+    if (name) assert.equal(a.results.i[0].name, name)
+  }
+
+  const picture_id = (await s.create(resize, { files: { 'a.png': fs.readFileSync(picture) } })).assembly_id
+  await s.until(picture_id)
+  const place = Object.keys(resize).indexOf('resized')
+  const byPlace = Array.from({ length: place + 1 }, (_, i) => (i === place ? { width: 20 } : {}))
+  for (const [steps, width] of [[byPlace, 20], [[{ name: 'resized', width: 30 }], 30], [[], 50]])
+    assert.deepEqual(s4(await s.until(await replay(picture_id, { steps }))).resized, [width], JSON.stringify(steps))
+  refused(await call(s, 'POST', `/assemblies/${picture_id}/replay`, { steps: [{}, {}, {}, {}] }), 'ASSEMBLY_INVALID_STEPS', 400)
 })
 
 test('a replay is refused with the code that says why', async (t) => {
