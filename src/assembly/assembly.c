@@ -351,10 +351,11 @@ static int on_cancel(struct assembly *a, const struct event *ev, struct effects 
         return err_set_named(err, ERR_SATURATED, assembly_code(a), "The Assembly is over already");
     a->cancel_us = ev->at_us;
     date_format(date, ev->at_us);
+    /* null: not counted yet, which is not 0; EV_CANCEL_SETTLED has them */
     a->cancel =
-        json_pack("{s:s,s:b,s:f,s:i,s:i,s:i,s:i,s:i,s:[],s:s?}", "requested", date, "settled", 0,
-                  "duration", 0.0, "jobs_dropped", a->jobs_dropped, "jobs_stopped", a->jobs_stopped,
-                  "processes_killed", 0, "uploads_stopped", 0, "bytes_freed", 0, "exports_kept",
+        json_pack("{s:s,s:b,s:n,s:i,s:i,s:n,s:n,s:n,s:[],s:s?}", "requested", date, "settled", 0,
+                  "duration", "jobs_dropped", a->jobs_dropped, "jobs_stopped", a->jobs_stopped,
+                  "processes_killed", "uploads_stopped", "bytes_freed", "exports_kept",
                   "notification", jstr(a->created, "notify_url") ? "queued" : NULL);
     for (int i = 0; i < a->file_count; i++)
         if (a->files[i]->exported)

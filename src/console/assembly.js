@@ -223,7 +223,7 @@ export function mount(root, id, scope, { title = 'h1', sending } = {}) {
       before = state(a.ok, a.error).word // what is said below says it
       draw()
       const c = a.cancel
-      say(c ? `Canceled. ${plural(c.processes_killed, 'process', 'processes')} killed, ${plural(c.jobs_dropped, 'job')} dropped, ${bytes(c.bytes_freed)} freed.` : `It was over already: ${state(a.ok, a.error).word}`)
+      say(c && !c.settled ? 'Canceled; what it ran is still being stopped.' : c ? `Canceled. ${plural(c.processes_killed, 'process', 'processes')} killed, ${plural(c.jobs_dropped, 'job')} dropped, ${bytes(c.bytes_freed)} freed.` : `It was over already: ${state(a.ok, a.error).word}`)
       if (!c) put(note, h('div', { class: 'note' }, h('strong', null, 'It was over already.'), h('p', null, a.message)))
       receiptEl.setAttribute('tabindex', '-1')
       receiptEl.focus({ preventScroll: true })

@@ -120,7 +120,7 @@ test('cancel: the receipt shows what the API says was stopped, and the processes
   assert.equal((await p.server.get(a.assembly_id)).ok, 'ASSEMBLY_EXECUTING', 'Escape cancels nothing')
   await p.page.getByRole('button', { name: 'Cancel' }).click()
   await p.page.getByRole('button', { name: 'Cancel it now' }).click()
-  await p.page.getByRole('heading', { name: 'Cancel receipt' }).waitFor()
+  await p.page.locator('.receipt[data-settled="true"]').waitFor() // before that, figures are not counted yet
   assert.deepEqual(busy.filter(alive), [])
   const got = await p.server.get(a.assembly_id)
   assert.equal(got.ok, 'ASSEMBLY_CANCELED')
@@ -149,7 +149,7 @@ test('cancel during an upload: it is stopped, counted, and its bytes are freed',
   await p.until(() => document.querySelector('.uploads progress')?.value > 3e6)
   await p.page.getByRole('button', { name: 'Cancel' }).click()
   await p.page.getByRole('button', { name: 'Cancel it now' }).click()
-  await p.page.locator('.receipt').waitFor()
+  await p.page.locator('.receipt[data-settled="true"]').waitFor()
   const { items } = await (await fetch(await listUrl(p))).json()
   const got = await p.server.get(items[0].id)
   assert.equal(got.cancel.uploads_stopped, 1)

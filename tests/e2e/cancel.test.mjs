@@ -167,3 +167,21 @@ test('a cancel survives the death of the server', async (t) => {
   assert.equal(st.ok, 'ASSEMBLY_CANCELED')
   assert.equal(st.cancel.settled, true)
 })
+
+test('what is not counted yet is not shown as 0', async (t) => {
+  const s = await Server.start(t, { args: ['--cancel-wait-ms', '0', '--workers-media', '1'] })
+  const counted = ['duration', 'processes_killed', 'uploads_stopped', 'bytes_freed']
+  const look = (c) => { for (const id of counted) assert.equal(typeof c[id], c.settled ? 'number' : 'object', JSON.stringify(c)) }
+  let unsettled = 0
+  for (let i = 0; i < 10 && !unsettled; i++) {
+    const a = await s.create(huge, { files: { 'a.png': fs.readFileSync(picture) } })
+    await s.until(a.assembly_id, (st) => st.running_jobs.includes('huge:::original'))
+    const got = await s.cancel(a.assembly_id) // answered before the worker can be gone
+    look(got.cancel)
+    unsettled += !got.cancel.settled
+    assert.equal(got.cancel.jobs_stopped, 1)
+    const st = await s.until(a.assembly_id, (x) => { look(x.cancel); return x.cancel.settled })
+    assert.equal(st.cancel.processes_killed, 1)
+  }
+  assert.ok(unsettled > 0)
+})
