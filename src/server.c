@@ -318,7 +318,7 @@ int server_start(struct server **out, const struct config *c, int log_level, str
                                .address_connections = c->address_connections ? (int)c->address_connections
                                                                              : (int)(c->max_connections + 3) / 4,
                                .local_is_exempt = !c->address_connections,
-                               .behind_proxy = c->trust_forwarded,
+                               .trust_forwarded = c->trust_forwarded,
                                .strangers = &s->app.strangers,
                                .min_body_rate = (int)c->min_body_rate,
                                .route = app_route,

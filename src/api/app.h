@@ -105,6 +105,8 @@ void auth_done(struct auth *a);
  * done with auth_done() whatever this returns. scope: "assemblies:write"... */
 MUST_CHECK int auth_check(struct auth *out, json_t **params, struct app *app, enum auth_need need,
                           const struct auth_request *r, const char *scope, struct err *err);
+/* After auth_check(), whatever it said: the log names the key that the request names. */
+void auth_name_key(struct http_request *req, const struct auth *a, const json_t *params);
 /* For DELETE /assemblies/{id}: -1 with ERR_SCOPE when a known key with a right signature, or a valid bearer token,
  * lacks the scope, or when cancel_requires_auth demands what is not there. Anything else is ignored
  * (api-assemblies.md 3). *workspace: the one whose Assemblies it may cancel, the caller's to free; NULL: any. */

@@ -36,10 +36,13 @@ static const char *callback_of(struct http_request *req)
                : NULL;
 }
 
-static void answer_jsonp(struct http_request *req, const char *callback, const char *json)
+static void answer_jsonp(struct http_request *req, const char *callback, const char *json, const char *refusal)
 {
     struct http_response *r = http_response_new(200);
     char *text = mem_printf("%s(%s);", callback, json);
+
+    if (refusal)
+        http_response_code(r, refusal);
 
     http_response_header(r, "Access-Control-Allow-Origin", "*");
     http_response_header(r, "X-Content-Type-Options", "nosniff");
@@ -61,7 +64,7 @@ static void answer_error(struct http_request *req, const struct err *err, const 
     if (err->retry_s > 0)
         json_object_set_new(body, "info", json_pack("{s:i}", "retryIn", err->retry_s));
     AUTO(mem_free) char *text = json_text(body);
-    answer_jsonp(req, callback, text);
+    answer_jsonp(req, callback, text, err_name(err));
 }
 
 int assembly_stored(struct str *out, struct app *app, const char *id, struct err *err)
@@ -87,7 +90,7 @@ void assembly_answer(struct http_request *req, const char *id, struct published 
     if (p) {
         struct shared_text *t = published_show(p, http_code);
 
-        answer_jsonp(req, callback, t->s);
+        answer_jsonp(req, callback, t->s, NULL);
         shared_text_unref(t);
         return;
     }
@@ -95,7 +98,7 @@ void assembly_answer(struct http_request *req, const char *id, struct published 
         str_done(text);
         answer_error(req, &err, NULL);
     } else if (callback) {
-        answer_jsonp(req, callback, text.s);
+        answer_jsonp(req, callback, text.s, NULL);
         str_done(text);
     } else {
         reply_json(req, 200, str_take(&text));
@@ -313,6 +316,7 @@ static int describe(json_t **out, struct create *c, bool body_done, struct err *
     json_t *params;
     int rc = auth_check(&auth, &params, c->app, AUTH_CREATE, &request, "assemblies:write", err);
 
+    auth_name_key(c->req, &auth, params);
     if (rc == 0) {
         note_wishes(c, params);
         rc = describe_checked(out, c, &auth, params, body_done, err);
@@ -363,11 +367,18 @@ static void post_file(struct create *c, json_t *file)
 static struct http_response *created_response(const struct create *c, struct published *p, int http_code,
                                               const struct err *err)
 {
-    if (!c->wishes.quiet && !c->wishes.redirect)
-        return status_response(p, http_code);
-    struct shared_text *t = published_show(p, http_code);
-    struct http_response *r = wishes_response(&c->wishes, c->id, t->s, http_code, err ? err_name(err) : NULL);
-    shared_text_unref(t);
+    struct http_response *r;
+
+    if (!c->wishes.quiet && !c->wishes.redirect) {
+        r = status_response(p, http_code);
+    } else {
+        struct shared_text *t = published_show(p, http_code);
+
+        r = wishes_response(&c->wishes, c->id, t->s, http_code, err ? err_name(err) : NULL);
+        shared_text_unref(t);
+    }
+    if (err)
+        http_response_code(r, err_name(err));
     return r;
 }
 

@@ -223,6 +223,14 @@ int auth_check(struct auth *out, json_t **params, struct app *app, enum auth_nee
     return check_limits(out, auth, r->referer, err) < 0 ? -1 : parse_params(params, app, r, err);
 }
 
+void auth_name_key(struct http_request *req, const struct auth *a, const json_t *params)
+{
+    const char *key = a->key ? a->key->key : jstr(json_object_get(params, "auth"), "key");
+
+    if (key)
+        http_set_key(req, key);
+}
+
 int auth_cancel(char **workspace, struct app *app, const struct auth_request *r, struct err *err)
 {
     AUTO(json_unref) json_t *params = NULL;

@@ -83,6 +83,7 @@ static enum http_next call_end(struct http_request *req)
         c->failed = auth_check(&c->auth, &c->params, c->app, c->route->need, &who, c->route->scope, &c->err) < 0;
     if (!c->failed)
         http_known(req);
+    auth_name_key(req, &c->auth, c->params);
     if (!c->failed && c->route->write) {
         if (c->route->read && c->route->read(c, &c->err) < 0) {
             c->failed = true;

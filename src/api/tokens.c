@@ -111,15 +111,17 @@ static char *basic_of(const char *authorization)
     return text;
 }
 
-static int find_pair(struct auth_key **out, struct app *app, const char *authorization, struct err *err)
+static int find_pair(struct auth_key **out, struct http_request *req, struct err *err)
 {
-    AUTO(mem_free) char *pair = basic_of(authorization);
+    AUTO(mem_free) char *pair = basic_of(http_header(req, "Authorization"));
+    struct app *app = app_of(req);
     char *colon = pair ? strchr(pair, ':') : NULL;
     char want[129], got[129];
 
     if (!colon)
         return err_set(err, ERR_TOKEN_CREDENTIALS, "The request has no Authorization: Basic with an Auth Key and its secret");
     *colon = 0;
+    http_set_key(req, pair);
     AUTO(auth_key_unref) struct auth_key *k = keys_find(app->keys, pair);
     if (k) {
         /* as MACs: how much of a secret is right must not show in the time this takes */
@@ -161,7 +163,7 @@ static int make(struct str *body, struct http_request *req, struct fields *f, st
     AUTO(str_done) struct str scopes = {0};
     const char *type;
 
-    if (find_pair(&k, app, http_header(req, "Authorization"), err) < 0)
+    if (find_pair(&k, req, err) < 0)
         return -1;
     type = fields_end(f, err) < 0 ? NULL : jstr(f->others, "grant_type");
     if (!type || strcmp(type, "client_credentials"))

@@ -90,5 +90,8 @@ struct http_response *wishes_refusal(const struct wishes *w, const char *assembl
         json_pack("{s:s,s:i,s:o,s:o}", "error", err_name(err), "http_code", err_http_status(err),
                   "message", jstring(err->msg), "reason", jstring(err->msg));
     AUTO(mem_free) char *text = json_text(body);
-    return wishes_response(w, assembly_id, text, 302, err_name(err));
+    struct http_response *r = wishes_response(w, assembly_id, text, 302, err_name(err));
+
+    http_response_code(r, err_name(err));
+    return r;
 }

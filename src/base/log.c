@@ -101,7 +101,7 @@ void log_write(enum log_level level, const struct log *l, const char *fmt, ...)
         add_chain_text(&b, l);
         str_puts(&b, " ");
         for (char *c = msg; *c; c++)
-            if (*c == '\n' || *c == '\r')
+            if ((unsigned char)*c < 0x20 || *c == 0x7f) /* a line is one line, and moves no terminal's cursor */
                 *c = ' ';
         str_puts(&b, msg);
         str_putc(&b, '\n');

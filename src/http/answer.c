@@ -3,6 +3,7 @@
 #include "http/server_priv.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -16,6 +17,8 @@ struct http_response *http_response_new(int status)
     r->fd = -1;
     return r;
 }
+
+void http_response_code(struct http_response *r, const char *code) { snprintf(r->code, sizeof r->code, "%s", code); }
 
 /* A body replaces the one before. */
 static void drop_body(struct http_response *r)

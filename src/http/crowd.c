@@ -52,7 +52,7 @@ int crowd_slot(const struct http_server *s, const struct sockaddr *addr)
 {
     struct in6_addr a = {.s6_addr = {[10] = 0xFF, [11] = 0xFF}};
 
-    if (!s->by_address || s->conf.behind_proxy)
+    if (!s->by_address || s->conf.trust_forwarded)
         return -1;
     if (addr->sa_family == AF_INET)
         memcpy(a.s6_addr + 12, &((const struct sockaddr_in *)addr)->sin_addr, 4);
@@ -71,7 +71,7 @@ int crowd_forwarded_slot(const struct http_server *s, const char *forwarded_for)
     struct in6_addr a = {.s6_addr = {[10] = 0xFF, [11] = 0xFF}};
     size_t len;
 
-    if (!s->by_address || !s->conf.behind_proxy || !forwarded_for)
+    if (!s->by_address || !s->conf.trust_forwarded || !forwarded_for)
         return -1;
     last = last ? last + 1 : forwarded_for;
     last += strspn(last, " \t");

@@ -10,7 +10,7 @@ void reply_headers(struct http_response *r)
     http_response_header(r, "Access-Control-Allow-Headers",
                          "X-Requested-With, Content-Type, Cache-Control, Accept, Content-Length, "
                          "Transloadit-Client, Authorization");
-    http_response_header(r, "Access-Control-Expose-Headers", "Retry-After");
+    http_response_header(r, "Access-Control-Expose-Headers", "Retry-After, X-Request-Id");
     http_response_header(r, "Cache-Control", "no-cache");
 }
 
@@ -51,6 +51,7 @@ struct http_response *reply_error_response(const struct err *err, const json_t *
         str_addf(&b, ",\"info\":{\"retryIn\":%d}", err->retry_s);
     str_putc(&b, '}');
     struct http_response *r = json_response(status, str_take(&b));
+    http_response_code(r, err_name(err));
     if (status == 401) /* HTTP demands that a 401 names a way in */
         http_response_header(r, "WWW-Authenticate", str_starts(err_name(err), "TOKEN_") ? "Basic" : "Bearer");
     if (err->retry_s > 0) {

@@ -134,6 +134,7 @@ static struct http_request *request_new(struct http_server *s, struct MHD_Connec
     read_query(req);
     req->query_raw = take(req->conn->query);
     req->body_length = body_length(mhd);
+    request_identify(req, lookup(mhd, "X-Request-Id"), lookup(mhd, "X-Forwarded-For"));
     return req;
 }
 
@@ -163,6 +164,7 @@ const char *http_path(const struct http_request *req) { return req->path; }
 const char *http_path_raw(const struct http_request *req) { return req->path_raw; }
 bool http_query_bad(const struct http_request *req) { return req->query_bad; }
 int64_t http_content_length(struct http_request *req) { return req->body_length; }
+const char *http_request_id(const struct http_request *req) { return req->id; }
 const char *http_peer(const struct http_request *req) { return req->peer; }
 void *http_ctx(const struct http_request *req) { return req->server->conf.ctx; }
 void http_set_data(struct http_request *req, void *data) { req->data = data; }
@@ -235,6 +237,13 @@ static void answer_raw(struct http_request *req, struct http_response *r)
     server_conn_cut(req->conn);
 }
 
+/* What every answer has. */
+static void sign_answer(struct http_request *req, struct http_response *r)
+{
+    http_response_header(r, "X-Request-Id", req->id);
+    refusal_note(req, r);
+}
+
 /* Returns whether r was taken. */
 static bool answer(struct http_request *req, struct http_response *r, bool is_cut)
 {
@@ -243,6 +252,7 @@ static bool answer(struct http_request *req, struct http_response *r, bool is_cu
     pthread_mutex_lock(&req->lock);
     if (req->mhd && !req->is_answered) {
         is_taken = req->is_answered = true;
+        sign_answer(req, r);
         req->is_cut = is_cut;
         if (is_cut)
             r->is_close = true;
@@ -449,6 +459,7 @@ static enum MHD_Result refuse(struct http_request *req, enum err_code code, cons
     err_set(&err, code, "%s", why);
     struct http_response *r = reply_error_response(&err, NULL);
     http_response_close(r);
+    sign_answer(req, r);
     return response_queue(r, req->mhd, false);
 }
 

@@ -280,6 +280,7 @@ static void *sweeper_run(void *server)
         }
         if (all || s->cuts)
             sweep(s, all);
+        refusals_flush(&s->refusals, false);
         pthread_mutex_lock(&s->sweep_lock);
         if (!s->sweep_stop)
             pthread_cond_timedwait(&s->sweep_cond, &s->sweep_lock, &at);
@@ -402,6 +403,8 @@ int http_server_start(struct http_server **out, const struct http_config *conf, 
     s->small = (struct entrance){s, true};
     crowd_open(s);
     pthread_mutex_init(&s->sweep_lock, NULL);
+    pthread_mutex_init(&s->refusals.lock, NULL);
+    id_new(s->id_prefix);
     for (int i = 0; i < SHARDS; i++)
         pthread_mutex_init(&s->shards[i].lock, NULL);
     s->listen_fd = listen_on(&s->port, conf->host, err);
@@ -419,6 +422,7 @@ int http_server_busy(const struct http_server *s) { return s->busy; }
 
 void http_server_quiesce(struct http_server *s)
 {
+    refusals_flush(&s->refusals, true);
     if (s->quiesced)
         return;
     s->quiesced = true;

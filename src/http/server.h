@@ -56,7 +56,7 @@ struct http_config {
     int max_strangers;
     int address_connections; /* of one address; 0: any number */
     bool local_is_exempt;    /* loopback addresses have any number */
-    bool behind_proxy;       /* X-Forwarded-For says whose requests to count, in the place of connections */
+    bool trust_forwarded;    /* X-Request-Id and X-Forwarded-For are a proxy's; the latter says whose requests to count */
     struct budget *strangers; /* large answers to clients that are not known are taken from it; NULL: nothing is counted */
     int min_body_rate;       /* bytes a second that must move of a request, on the average of half a minute; 0: any */
     /* Which handler serves the request; never NULL. Called once, before begin. */
@@ -97,6 +97,12 @@ void *http_data(const struct http_request *req);
 void http_set_path_arg(struct http_request *req, int i, const char *value); /* router: {name} parts */
 const char *http_path_arg(const struct http_request *req, int i);           /* up to 4; copied */
 
+/* Every answer has an X-Request-Id, and every refusal a line in the log with it: method, path, code, the Auth Key that was
+ * named (not its secret), the client's address. Of one code only so many lines a second; the others are counted. */
+const char *http_request_id(const struct http_request *req);
+/* The Auth Key that the request names. Before it is answered. */
+void http_set_key(struct http_request *req, const char *key);
+
 /* A reference keeps the struct (not the connection) alive for other threads. */
 struct http_request *http_request_ref(struct http_request *req);
 /* Has the peer of a request that waits left? libmicrohttpd does not look while it does. Any thread. */
@@ -105,6 +111,7 @@ void http_request_unref(struct http_request *req);
 
 /* ---- answering ---- */
 struct http_response *http_response_new(int status);
+void http_response_code(struct http_response *r, const char *code); /* it is a refusal, also with status 200 */
 void http_response_free(struct http_response *r); /* one that is not used; NULL is fine */
 void http_response_header(struct http_response *r, const char *name, const char *value);
 /* Body choices; without one it is empty. text is taken over (malloc). */

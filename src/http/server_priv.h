@@ -5,6 +5,8 @@
  * a request's may only be tried. sweep_lock is taken last and briefly. No lock is held while a handler's
  * callback runs. */
 #pragma once
+#include "base/id.h"
+#include "base/rate.h"
 #include "http/server.h"
 
 #include <microhttpd.h>
@@ -58,6 +60,15 @@ struct shard {
     struct conn *head;
 };
 
+struct refusals { /* refusals.c */
+    pthread_mutex_t lock;
+    struct refusal_kind {
+        char code[48]; /* "" free, and all after it */
+        struct rate_bucket rate;
+        int64_t unsaid, said_us;
+    } kinds[64];
+};
+
 struct http_server {
     struct http_config conf;
     struct MHD_Daemon *daemon, *streams; /* streams: little memory a connection */
@@ -80,6 +91,10 @@ struct http_server {
     pthread_mutex_t sweep_lock;
     pthread_cond_t sweep_cond;
     bool sweep_stop; /* under sweep_lock */
+
+    struct refusals refusals;
+    char id_prefix[ID_LEN + 1]; /* of this process: its first 8 digits */
+    _Atomic(unsigned) id_last;
 };
 
 enum phase {                /* of a request; only its HTTP thread looks at it */
@@ -129,13 +144,16 @@ struct http_request {
     bool is_raw_sent;           /* and it was, to the last byte */
     bool is_cut;                /* by http_cut() */
 
-    char peer[INET6_ADDRSTRLEN];
+    char peer[INET6_ADDRSTRLEN], client[INET6_ADDRSTRLEN]; /* client: as a trusted proxy has it */
+    char id[65];  /* X-Request-Id */
+    char key[65]; /* the Auth Key that the request names, for the log; "" none */
     const char *method, *path, *path_raw; /* into text */
     char text[];
 };
 
 struct http_response {
     int status;
+    char code[48]; /* of a refusal, for the log; "" none, or its status says it */
     bool is_close;
     struct str headers; /* name NUL value NUL ... */
     enum { BODY_NONE, BODY_TEXT, BODY_SHARED, BODY_FD, BODY_STREAM, BODY_UPGRADE } body;
@@ -200,6 +218,12 @@ bool response_is_plain(const struct http_response *r);
 /* Write r on the socket without waiting, then end our direction. Frees r. Returns whether every
  * byte went to the kernel. */
 bool response_send_raw(struct http_response *r, int fd, bool is_head);
+
+/* refusals.c */
+/* Its id, and who asks. */
+void request_identify(struct http_request *req, const char *given_id, const char *forwarded_for);
+void refusal_note(struct http_request *req, const struct http_response *r); /* r is about to be its answer */
+void refusals_flush(struct refusals *all, bool all_of_them);
 
 /* upgrade.c */
 struct MHD_Response *upgrade_response(void);

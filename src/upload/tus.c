@@ -86,6 +86,7 @@ static struct http_response *json_refusal(struct http_request *req, int status, 
     str_add_json(&b, err->msg);
     str_putc(&b, '}');
     size_t len = b.len;
+    http_response_code(r, err_name(err));
     http_response_text(r, "application/json; charset=utf-8", str_take(&b), len);
     return r;
 }
