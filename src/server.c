@@ -303,6 +303,8 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     struct live_conf live = {(int)c->max_connections, listen_to, &s->app};
     if (live_start(&s->app.live, &live, err) < 0)
         return -1;
+    if (costly_start(&s->app.costly, err) < 0)
+        return -1;
     if (companion_open(&s->app.companion, c, err) < 0)
         return -1;
     struct http_config http = {.host = s->host,

@@ -1,5 +1,6 @@
 /* app.h - what the handlers of the API work with, and the rows of the route table. */
 #pragma once
+#include "api/costly.h"
 #include "api/keys.h"
 #include "conductor/conductor.h"
 #include "api/limits.h"
@@ -23,6 +24,7 @@ struct app {
     const struct seal_key *seal;
     struct store_reader *list_reader; /* its own: a search may take longer than a status may wait */
     struct limits *limits;
+    struct costly *costly;
     struct live *live;
     struct proxy *companion; /* NULL: none */
     const char *instance;
@@ -62,6 +64,7 @@ struct route {
     const struct http_handler *handler; /* NULL: the columns below describe it (call.h) */
     /* ...or find says whether it is this row's, and what serves it: another protocol below an address of ours. */
     const struct http_handler *(*find)(struct http_request *req);
+    bool costly; /* may take long: read or later runs on the thread of such, and not on an HTTP thread (costly.h) */
     bool by_get; /* also as GET with ?method=: for pages that can only load scripts. Stands before the row of GET */
     enum auth_need need;
     const char *scope; /* NULL: none */

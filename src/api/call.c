@@ -72,6 +72,18 @@ static void written(void *ctx, const struct err *err, struct published *p)
         call_answer(c, err);
 }
 
+/* On the thread of costly reads. */
+static void run_costly(void *ctx)
+{
+    struct call *c = ctx;
+    struct err err;
+
+    if (!c->route->later)
+        call_answer(c, c->route->read(c, &err) < 0 ? &err : NULL);
+    else if (c->route->later(c, &err) < 0)
+        call_answer(c, &err);
+}
+
 static enum http_next call_end(struct http_request *req)
 {
     struct call *c = http_data(req);
@@ -93,6 +105,13 @@ static enum http_next call_end(struct http_request *req)
         http_request_ref(req);
         conductor_post_write(c->app->conductor, write_in_turn, written, c);
         return HTTP_WAIT;
+    }
+    if (!c->failed && c->route->costly) {
+        http_request_ref(req);
+        if (costly_post(c->app->costly, c->auth.key->workspace, run_costly, c, &c->err) == 0)
+            return HTTP_WAIT;
+        c->failed = true;
+        http_request_unref(req);
     }
     if (!c->failed && c->route->later) {
         http_request_ref(req);

@@ -113,7 +113,7 @@ int notifications_list(struct call *c, struct err *err)
     q.offset = (page - 1) * size;
     json_t *items = json_array();
     json_object_set_new(c->body, "items", items);
-    if (store_attempts(&count, c->app->reader, &q, add_item, items, err) < 0)
+    if (store_attempts(&count, c->app->list_reader, &q, add_item, items, err) < 0)
         return -1;
     json_object_set_new(c->body, "count", json_integer(count));
     return 0;

@@ -137,6 +137,8 @@ static json_t *answers_of(const struct route *r)
         add_answer(answers, r, 404);
     if (r->write || r->need == AUTH_CREATE)
         add_answer(answers, r, 507); /* the disk is full */
+    if (r->costly)
+        add_answer(answers, r, 429);
     if (!is_tus(r)) {
         add_answer(answers, r, 400); /* a malformed percent escape */
         add_answer(answers, r, 503);
@@ -194,33 +196,38 @@ char *openapi_text(const char *base_url)
     return json_text(doc);
 }
 
-/* Nothing of it changes while the process lives, but the address by which the client reached us. */
+/* Nothing of it changes while the process lives, but the address by which the client reached us. There are few such addresses,
+ * unless a client makes them up: then the address is "/", which is right as well. So nobody who asks and does not read takes
+ * any memory. */
+#define ADDRESSES 8
 static struct {
-    pthread_once_t once;
-    char *before, *after;
-} whole = {PTHREAD_ONCE_INIT, NULL, NULL};
+    pthread_mutex_t lock;
+    char *base[ADDRESSES + 1], *text[ADDRESSES + 1]; /* the last: of "/" */
+    size_t len[ADDRESSES + 1];
+} whole = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void write_whole(void)
+static int text_for(const char *base) /* under the lock */
 {
-    static const char address[] = "http://address.invalid";
-    char *at;
+    int i = 0;
 
-    whole.before = openapi_text(address);
-    at = strstr(whole.before, address);
-    assert(at);
-    *at = 0;
-    whole.after = at + sizeof address - 1;
+    while (i < ADDRESSES && whole.base[i] && strcmp(whole.base[i], base))
+        i++;
+    if (!whole.text[i]) {
+        whole.base[i] = mem_strdup(i < ADDRESSES ? base : "/");
+        whole.text[i] = openapi_text(whole.base[i]);
+        whole.len[i] = strlen(whole.text[i]);
+    }
+    return i;
 }
 
 static enum http_next openapi_end(struct http_request *req)
 {
     AUTO(mem_free) char *base = app_base_url(req);
-    struct str quoted = {0};
 
-    pthread_once(&whole.once, write_whole);
-    str_add_json(&quoted, base);
-    reply_json(req, 200, mem_printf("%s%.*s%s", whole.before, (int)quoted.len - 2, quoted.s + 1, whole.after));
-    str_done(quoted);
+    pthread_mutex_lock(&whole.lock);
+    int i = text_for(base);
+    pthread_mutex_unlock(&whole.lock);
+    reply_json_shared(req, whole.text[i], whole.len[i]); /* what is there is not changed any more */
     return HTTP_ANSWERED;
 }
 

@@ -102,7 +102,7 @@ int credentials_list(struct call *c, struct err *err)
     page.descending = !order || !strcmp(order, "desc");
     page.skip = (number - 1) * PAGE;
     call_say(c, "The Template Credentials were found.");
-    return store_credentials(c->app->reader, &page, add_item, &l, err) < 0 ? -1 : l.rc;
+    return store_credentials(c->app->list_reader, &page, add_item, &l, err) < 0 ? -1 : l.rc;
 }
 
 int credential_type_list(struct call *c, struct err *err)

@@ -319,32 +319,57 @@ struct listing {
     json_t *items;
     const json_t *keywords; /* NULL: none */
     int64_t skip, max, count;
+    int64_t searched; /* bytes of contents that were opened to look into them */
+    bool by_name_only; /* from here on: that was enough */
+    int64_t shown;     /* bytes of contents in the answer */
+    struct err err;
 };
 
-static bool wanted(const struct listing *l, const struct store_template *t, const char *text)
+#define WORDS_MAX 20
+#define SEARCHED_MAX (32 << 20) /* what a search may open: a fraction of a second */
+#define SHOWN_MAX (64 << 20)    /* contents in an answer */
+
+/* Do all words occur in the name or in this text? */
+static bool has_words(const struct listing *l, const char *name, const char *text)
 {
     json_t *word;
     size_t i;
 
     json_array_foreach (l->keywords, i, word)
-        if (json_is_string(word) && !strcasestr(t->name, json_string_value(word)) &&
+        if (json_is_string(word) && !strcasestr(name, json_string_value(word)) &&
             !strcasestr(text, json_string_value(word)))
             return false;
     return true;
+}
+
+/* Names first: what they have need not be opened. Contents are looked into as the text that was sealed. */
+static bool wanted(struct listing *l, const struct store_template *t)
+{
+    struct err err;
+
+    if (has_words(l, t->name, ""))
+        return true;
+    l->by_name_only |= l->searched >= SEARCHED_MAX;
+    if (l->by_name_only)
+        return false;
+    AUTO(mem_free) char *context = context_of(t->id);
+    AUTO(mem_free) char *text = NULL;
+    l->searched += (int64_t)strlen(t->content);
+    return unseal(&text, l->c->app->seal, context, t->content, &err) == 0 && has_words(l, t->name, text);
 }
 
 static int add_item(void *ctx, const struct store_template *t)
 {
     struct listing *l = ctx;
     struct err err;
+
+    if (l->keywords && (!wanted(l, t) || l->count++ < l->skip || l->count > l->skip + l->max))
+        return 0;
+    l->shown += (int64_t)strlen(t->content);
+    if (l->shown > SHOWN_MAX)
+        return err_set(&l->err, ERR_TEMPLATE_LIST, "The Templates of this page have more than %d MB: ask for a smaller pagesize",
+                       SHOWN_MAX >> 20);
     AUTO(json_unref) json_t *content = template_open(l->c->app->seal, t, &err);
-
-    if (l->keywords) {
-        AUTO(mem_free) char *text = json_text(content);
-
-        if (!wanted(l, t, text) || l->count++ < l->skip || l->count > l->skip + l->max)
-            return 0;
-    }
     json_t *o = json_object();
     describe(o, t, content);
     json_object_set_new(o, "encryption_version", json_integer(1));
@@ -352,6 +377,13 @@ static int add_item(void *ctx, const struct store_template *t)
     call_set_date(o, "created", t->created_us);
     call_set_date(o, "modified", t->modified_us);
     json_array_append_new(l->items, o);
+    return 0;
+}
+
+static int check_words(const json_t *words, struct err *err)
+{
+    if (json_array_size(words) > WORDS_MAX)
+        return err_set(err, ERR_TEMPLATE_LIST, "At most %d keywords", WORDS_MAX);
     return 0;
 }
 
@@ -386,6 +418,8 @@ int templates_list(struct call *c, struct err *err)
         l.keywords = one_word = json_pack("[O]", l.keywords);
     if (l.keywords && !json_is_null(l.keywords) && !json_is_array(l.keywords))
         return err_set(err, ERR_TEMPLATE_LIST, "keywords must be a list of texts");
+    if (check_words(l.keywords, err) < 0)
+        return -1;
     if (!json_array_size(l.keywords))
         l.keywords = NULL;
     page.sort = sort ? sort : "created";
@@ -398,10 +432,18 @@ int templates_list(struct call *c, struct err *err)
     l.items = json_array();
     json_object_set_new(c->body, "items", l.items);
     if (!builtin || !str_starts(builtin, "exclusively")) { /* no builtin Templates are shipped */
-        if (store_templates(c->app->reader, &page, add_item, &l, err) < 0 ||
-            (!l.keywords && store_template_count(&l.count, c->app->reader, &page, err) < 0))
+        if (store_templates(c->app->list_reader, &page, add_item, &l, err) < 0 ||
+            (!l.keywords && store_template_count(&l.count, c->app->list_reader, &page, err) < 0))
             return -1;
+        if (l.err.code) {
+            *err = l.err;
+            return -1;
+        }
     }
+    if (l.by_name_only)
+        json_object_set_new(c->body, "warnings",
+                            json_pack("[{s:s,s:s}]", "level", "warning", "msg",
+                                      "There are too many Templates to look into all: the last ones were searched by name only"));
     json_object_set_new(c->body, "count", json_integer(l.count));
     return 0;
 }

@@ -8,6 +8,8 @@
 void reply_headers(struct http_response *r);
 /* json: complete text, taken over. */
 void reply_json(struct http_request *req, int status, char *json);
+/* The same with 200 and a text that stays as long as the process. */
+void reply_json_shared(struct http_request *req, const char *json, size_t len);
 /* {"error":…,"http_code":…,"message":…,"reason":…} plus the members of extra (lent, may be NULL). */
 void reply_error(struct http_request *req, const struct err *err, const json_t *extra);
 struct http_response *reply_error_response(const struct err *err, const json_t *extra);
