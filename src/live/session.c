@@ -110,8 +110,9 @@ static void drop_first(struct session *s, int count)
         ear_unref(p->ear);
     }
     s->queued -= count;
-    memmove(s->queue, s->queue + count, (size_t)s->queued * sizeof *s->queue);
-    if (!s->queued) {
+    if (s->queued) {
+        memmove(s->queue, s->queue + count, (size_t)s->queued * sizeof *s->queue);
+    } else { /* there may be no queue at all */
         free(take(s->queue));
         s->queue_cap = 0;
     }
