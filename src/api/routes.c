@@ -135,7 +135,7 @@ static const struct route routes[] = {
     {"GET", "/queues/work", .need = AUTH_SIGNED, .scope = "queues:read", .ok = "WORK_FOUND", .later = queues_work,
      .about = {"Account", "Workers and queues", "Work"}},
     {"POST", "/instructions/check", .need = AUTH_SIGNED, .scope = NULL, .ok = "INSTRUCTIONS_CHECKED",
-     .read = instructions_check,
+     .read = instructions_check, .costly = true,
      .about = {"Templates", "Check instructions", "InstructionsChecked", "CheckParams"}},
     {"GET", "/robots", &robots_get,
      .about = {"Server", "The Robots and their parameters", "RobotList"}},

@@ -240,6 +240,12 @@ test('who changes a key must have what the key has, and one that may do everythi
       const r = await call(s, method, path, as(more))
       assert.deepEqual([r.status, r.body.error], [403, 'INSUFFICIENT_AUTH_SCOPE'], `${method} ${path}`)
     }
+  // a token has its own scopes, not its key's
+  const token = await call(s, 'POST', '/token', { grant_type: 'client_credentials', scope: 'auth_keys:write' },
+    { Authorization: `Basic ${Buffer.from(`${KEY}:${SECRET}`).toString('base64')}` })
+  const bearer = { Authorization: `Bearer ${token.body.access_token}` }
+  for (const method of ['DELETE', 'PUT'])
+    assert.equal((await call(s, method, `/auth_keys/${first.id}`, { params: '{"scopes":[]}' }, bearer)).body.error, 'INSUFFICIENT_AUTH_SCOPE')
   assert.equal((await call(s, 'PUT', `/auth_keys/${equal.id}`, as({ scopes: ['bills:read'] }))).status, 200)
   assert.equal((await call(s, 'DELETE', `/auth_keys/${equal.id}`, as({}))).status, 200)
   // the last one that may do everything: neither others nor itself
