@@ -71,6 +71,7 @@ struct live {
     int64_t bytes_freed;
     uv_timer_t *settle_timer;
     int64_t over_mono_us; /* when it ended: leaves memory a while later */
+    int queued;           /* answers and effects of the turn that name it */
     bool leaving;         /* in the conductor's list of those that may leave memory */
     struct live *next_leaving;
 };
@@ -173,8 +174,8 @@ void turn_commit(struct conductor *c);
 void live_touch(struct conductor *c, struct live *l);
 struct live *live_add(struct conductor *c, const char *id);
 /* Nobody needs it any more, as far as the caller can see. It stays valid for the rest of the turn: who queued something
- * for it (an answer, an effect) is not known to the caller. turn_commit() frees it when nothing is queued at all and nothing
- * hangs on it, and forgets the wish otherwise. Nothing else frees a live Assembly. */
+ * for it (an answer, an effect) is not known to the caller. At its end turn_commit() frees it when no queue names it and
+ * nothing hangs on it, and forgets the wish otherwise. Nothing else frees a live Assembly. */
 void live_leave(struct conductor *c, struct live *l);
 /* Once a second: what the clock does to live Assemblies. */
 void lives_watch(struct conductor *c);

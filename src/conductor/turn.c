@@ -3,6 +3,7 @@
 #include "conductor/private.h"
 #include "store/sealed.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -53,10 +54,10 @@ void live_leave(struct conductor *c, struct live *l)
     c->leaving = l;
 }
 
-/* Work under way, timers and whoever waits: they come back to it in a later turn. */
+/* What the turn has queued; work under way, timers and whoever waits: they come back to it in a later turn. */
 static bool is_needed(const struct live *l)
 {
-    return l->runs || l->stopping || l->settle_timer || l->waiters || l->awaiters || l->dirty || l->in_ends || l->stale ||
+    return l->queued || l->runs || l->stopping || l->settle_timer || l->waiters || l->awaiters || l->dirty || l->in_ends || l->stale ||
            l->waking || (l->a->state != ASSEMBLY_NEW && !l->settled);
 }
 
@@ -72,12 +73,11 @@ static void live_free(struct conductor *c, struct live *l)
 }
 
 /* Answers and effects name live Assemblies from the moment they are queued until the commit has dealt with them, and timers
- * run in between. So Assemblies are freed here alone, when no queue of the turn holds anything. */
+ * run in between. So Assemblies are freed here alone, at the end of a commit, by their own count of what still names them: a
+ * conductor that is busy all the time must forget, too. */
 static void lives_forget(struct conductor *c)
 {
-    if (c->answer_count || c->effect_count || c->undo_ack_count || c->dirty || c->ends || c->oversized ||
-        c->in_transaction || c->failure.code)
-        return; /* another turn comes, and then this again */
+    assert(!c->oversized);
     while (c->leaving) {
         struct live *l = c->leaving;
 
@@ -86,6 +86,20 @@ static void lives_forget(struct conductor *c)
         if (!is_needed(l))
             live_free(c, l);
     }
+}
+
+/* The commit has dealt with them. */
+static void queues_done(struct effect_item *effects, int effect_count, struct answer *answers, int answer_count)
+{
+    for (int i = 0; i < effect_count; i++) {
+        effects[i].live->queued--;
+        free(effects[i].fx.text);
+    }
+    for (int i = 0; i < answer_count; i++)
+        if (answers[i].live)
+            answers[i].live->queued--;
+    free(effects);
+    free(answers);
 }
 
 void live_touch(struct conductor *c, struct live *l)
@@ -119,6 +133,8 @@ void turn_answer(struct conductor *c, conductor_reply reply, void *ctx, const st
     }
     struct answer *a = &c->answers[c->answer_count++];
     *a = (struct answer){.reply = reply, .ctx = ctx, .live = l};
+    if (l)
+        l->queued++;
     if (err)
         a->err = *err;
 }
@@ -158,6 +174,7 @@ static void keep_effects(struct conductor *c, struct live *l, struct effects *fx
             c->effects = mem_realloc(c->effects, (size_t)c->effect_cap * sizeof *c->effects);
         }
         c->effects[c->effect_count++] = (struct effect_item){l, fx->v[i]};
+        l->queued++;
     }
     free(fx->v); /* the texts have moved */
 }
@@ -348,8 +365,6 @@ static void turn_take_back(struct conductor *c, const struct err *why, struct ef
         ballast_drop(c);
     outbox_committed(c, false);
     c->undo_ack_count = 0;
-    for (int i = 0; i < effect_count; i++)
-        free(effects[i].fx.text);
     while (c->dirty) {
         struct live *l = c->dirty;
 
@@ -361,8 +376,7 @@ static void turn_take_back(struct conductor *c, const struct err *why, struct ef
         c->retry_us = clock_mono_us();
     for (int i = 0; i < answer_count; i++)
         answers[i].reply(answers[i].ctx, answers[i].err.code ? &answers[i].err : why, NULL);
-    free(effects);
-    free(answers);
+    queues_done(effects, effect_count, answers, answer_count);
 }
 
 /* It is written, and perhaps not on the disk: a second flush would succeed and prove nothing. Nobody has been told
@@ -436,10 +450,7 @@ void turn_commit(struct conductor *c)
         }
         answers[i].reply(answers[i].ctx, answers[i].err.code ? &answers[i].err : NULL, p);
     }
-    for (int i = 0; i < effect_count; i++)
-        free(effects[i].fx.text);
-    free(effects);
-    free(answers);
+    queues_done(effects, effect_count, answers, answer_count);
     fail_oversized(c);
     queues_pump(c);
     outbox_pump(c);

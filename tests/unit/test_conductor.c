@@ -159,6 +159,8 @@ static void one_stays_until_its_effects_are_done(void **state)
     turn_commit(c);
     assert_true(is_live(c)); /* its document is written in a turn of its own */
     play_turns(c);
+    lives_watch(c); /* the clock asks again */
+    turn_commit(c);
     assert_false(is_live(c));
 }
 
@@ -218,6 +220,20 @@ static void one_whose_creation_was_lost_stays_until_its_answer_is_given(void **s
     assert_false(is_live(c));
 }
 
+static void a_busy_conductor_forgets_too(void **state)
+{
+    struct conductor *c = &((struct fixture *)*state)->c;
+    struct live *l = over(c), *busy = live_add(c, "ffffffffffffffffffffffffffffffff");
+
+    assert_int_equal(l->queued, 0);
+    lives_watch(c);
+    live_touch_end(c, busy); /* so that each commit leaves work for the next one */
+    busy->stale = true;
+    turn_commit(c);
+    live_touch(c, busy);
+    assert_false(is_live(c));
+}
+
 static void several_leave_in_one_turn(void **state)
 {
     struct conductor *c = &((struct fixture *)*state)->c;
@@ -244,6 +260,7 @@ int main(void)
         TEST(one_stays_while_somebody_waits_for_it),
         TEST(one_stays_while_its_work_is_being_stopped),
         TEST(one_whose_creation_was_lost_stays_until_its_answer_is_given),
+        TEST(a_busy_conductor_forgets_too),
         TEST(several_leave_in_one_turn),
     };
 
