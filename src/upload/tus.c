@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "http/reply.h"
 #include "upload/private.h"
+#include "upload/tus_text.h"
 
 #include <errno.h>
 #include <openssl/evp.h>
@@ -107,21 +108,6 @@ static void add_number(struct http_response *r, const char *name, int64_t n)
     http_response_header(r, name, text);
 }
 
-/* A decimal number without sign, or -1. */
-static int64_t parse_size(const char *s)
-{
-    int64_t n = 0;
-
-    if (!s || !*s || strlen(s) > 18)
-        return -1;
-    for (; *s; s++) {
-        if (*s < '0' || *s > '9')
-            return -1;
-        n = n * 10 + (*s - '0');
-    }
-    return n;
-}
-
 static bool version_ok(struct http_request *req)
 {
     const char *v = http_header(req, "Tus-Resumable");
@@ -205,47 +191,17 @@ const struct http_handler tus_refuse = {.end = refuse_end};
 
 /* ---- metadata ---- */
 
-/* "key base64,key base64": values go where they belong. -1: malformed. */
+/* Upload-Metadata. -1: malformed. */
 static int read_metadata(struct upload *p, const char *text)
 {
-    AUTO(mem_free) char *copy = mem_strdup(text);
-    char *rest = copy, *item;
-    const char *url = NULL;
+    struct tus_metadata m;
+    int r = tus_metadata_read(&m, text);
 
-    p->user_meta = json_object();
-    while ((item = strsep(&rest, ","))) {
-        while (*item == ' ')
-            item++;
-        for (size_t n = strlen(item); n && item[n - 1] == ' ';)
-            item[--n] = 0;
-        if (!*item)
-            continue;
-        char *b64 = strchr(item, ' ');
-        if (b64)
-            *b64++ = 0;
-        size_t len = b64 ? strlen(b64) : 0;
-        AUTO(mem_free) char *value = mem_zalloc(len / 4 * 3 + 4);
-        ptrdiff_t n = b64 ? base64_decode((unsigned char *)value, b64, len) : 0;
-        if (n < 0 || strlen(item) > 255)
-            return -1;
-        value[n] = 0;
-        if (!strcmp(item, "assembly_url") || !strcmp(item, "assembly_ssl_url")) {
-            url = strstr(value, "/assemblies/");
-            for (const char *more; url && (more = strstr(url + 1, "/assemblies/"));)
-                url = more;
-            if (url && !*p->assembly_id)
-                snprintf(p->assembly_id, sizeof p->assembly_id, "%.32s", url + strlen("/assemblies/"));
-        } else if (!strcmp(item, "fieldname")) {
-            free(p->fieldname);
-            p->fieldname = mem_strdup(value);
-        } else if (!strcmp(item, "filename")) {
-            free(p->filename);
-            p->filename = mem_strdup(value);
-        } else {
-            jset(p->user_meta, item, value);
-        }
-    }
-    return 0;
+    snprintf(p->assembly_id, sizeof p->assembly_id, "%s", m.assembly_id);
+    p->fieldname = m.fieldname;
+    p->filename = m.filename;
+    p->user_meta = m.user_meta;
+    return r;
 }
 
 /* ---- finishing ---- */
@@ -333,24 +289,17 @@ static enum http_next finish(struct tus *t)
 
 /* ---- bytes ---- */
 
+/* Upload-Checksum. -1: malformed. */
 static int parse_checksum(struct tus *t, const char *header)
 {
-    static const struct {
-        const char *name;
-        const EVP_MD *(*md)(void);
-    } algs[] = {{"sha1 ", EVP_sha1}, {"md5 ", EVP_md5}, {"sha256 ", EVP_sha256}};
+    const EVP_MD *md = tus_checksum_read(header, t->want);
 
-    for (size_t i = 0; i < ARRAY_LEN(algs); i++) {
-        const char *b64 = header + strlen(algs[i].name);
-
-        if (!str_starts(header, algs[i].name) || strlen(b64) > 64)
-            continue;
-        t->want_len = base64_decode(t->want, b64, strlen(b64));
-        t->checksum = EVP_MD_CTX_new();
-        EVP_DigestInit_ex(t->checksum, algs[i].md(), NULL);
-        return t->want_len == EVP_MD_CTX_size(t->checksum) ? 0 : -1;
-    }
-    return -1;
+    if (!md)
+        return -1;
+    t->want_len = EVP_MD_size(md);
+    t->checksum = EVP_MD_CTX_new();
+    EVP_DigestInit_ex(t->checksum, md, NULL);
+    return 0;
 }
 
 /* A partial upload belongs to an Assembly: more bytes of it must fit into what that may have. One that names none takes
@@ -574,21 +523,16 @@ static int claim(struct tus *t, struct upload *part)
 /* Upload-Concat: final;url url - claims all of them, before a byte is copied. -1: answered, and none is kept (on_done). */
 static int claim_parts(struct tus *t, const char *list)
 {
-    AUTO(mem_free) char *copy = mem_strdup(list);
-    char *rest = copy, *url;
+    AUTO(tus_parts_free) char **ids = tus_parts_read(list);
     size_t n = 0;
 
     t->upload->length = 0;
-    while ((url = strsep(&rest, " "))) {
-        const char *slash = strrchr(url, '/');
-        const char *id = slash ? slash + 1 : url;
+    for (char **id = ids; id && *id; id++) {
         struct upload *part;
 
-        if (!*url)
-            continue;
-        if (!id_valid(id) || n == JOIN_MOST)
+        if (n == JOIN_MOST)
             return join_failed(t, 400, "invalid Upload-Concat");
-        if (!(part = upload_find(t->all, id)))
+        if (!(part = upload_find(t->all, *id)))
             return join_failed(t, 404, "a part does not exist");
         if (claim(t, part) < 0) {
             upload_unref(part);
@@ -792,7 +736,7 @@ static const char *read_creation(struct tus *t, int *status)
     }
     if (defer && strcmp(defer, "1"))
         return "Upload-Defer-Length can only be 1";
-    if (length && (p->length = parse_size(length)) < 0)
+    if (length && (p->length = tus_size(length)) < 0)
         return "invalid Upload-Length";
     if (metadata) {
         p->metadata = mem_strdup(metadata);
@@ -975,7 +919,7 @@ static enum http_next patch_locked(struct tus *t, int64_t offset, const char *le
         return HTTP_GO;
     }
     if (length) {
-        declared = parse_size(length);
+        declared = tus_size(length);
         if (declared < p->offset || (p->length >= 0 && declared != p->length)) {
             let_go(t);
             return refuse(req, 400, "Upload-Length can't be changed");
@@ -1021,7 +965,7 @@ static enum http_next patch_locked(struct tus *t, int64_t offset, const char *le
 static enum http_next patch_begin(struct http_request *req)
 {
     const char *type = http_header(req, "Content-Type"), *checksum = http_header(req, "Upload-Checksum");
-    int64_t offset = parse_size(http_header(req, "Upload-Offset"));
+    int64_t offset = tus_size(http_header(req, "Upload-Offset"));
     struct upload *p;
     struct tus *t;
     enum http_next next;
