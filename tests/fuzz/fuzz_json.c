@@ -1,0 +1,45 @@
+/* JSON from outside: never deeper than allowed, and what was read can be written and read again. */
+#include "fuzz.h"
+
+#include <string.h>
+
+static int depth_of(const json_t *j)
+{
+    int deepest = 0;
+    const char *key;
+    json_t *item;
+    size_t i;
+
+    if (!json_is_array(j) && !json_is_object(j))
+        return 0;
+    json_array_foreach (j, i, item)
+        deepest = depth_of(item) > deepest ? depth_of(item) : deepest;
+    json_object_foreach ((json_t *)j, key, item)
+        deepest = depth_of(item) > deepest ? depth_of(item) : deepest;
+    return deepest + 1;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+    struct bytes b = {data, len};
+    int max = 1 + (int)take_below(&b, 8);
+    size_t n = b.left;
+    AUTO(mem_free) char *text = take_rest(&b);
+    struct err err = {0};
+    AUTO(json_unref) json_t *j = json_parse(text, n, max, &err);
+
+    if (!j) {
+        CHECK(err.msg[0] && utf8_valid(err.msg, strlen(err.msg)));
+        return 0;
+    }
+    CHECK(depth_of(j) <= max);
+    AUTO(mem_free) char *again = json_text(j);
+    AUTO(json_unref) json_t *k = json_parse(again, strlen(again), max, &err);
+    CHECK(k);
+    AUTO(mem_free) char *twice = json_text(k);
+    CHECK(!strcmp(again, twice));
+    (void)jint(j, "a", 0);
+    (void)jnum(j, "a", 0);
+    (void)jbool(j, "a", false);
+    return 0;
+}

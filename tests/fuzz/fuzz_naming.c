@@ -1,0 +1,58 @@
+/* Addresses that people give, names that servers give: the first byte says which. */
+#include "fuzz.h"
+#include "http/naming.h"
+
+#include <string.h>
+#include <strings.h>
+
+static void check_url(const char *text)
+{
+    AUTO(mem_free) char *clean = naming_clean_url(text);
+
+    if (!clean)
+        return;
+    CHECK(!strncasecmp(clean, "http://", 7) || !strncasecmp(clean, "https://", 8));
+    for (const char *p = clean; *p; p++)
+        CHECK(*p > ' ' && *p < 0x7F);
+    AUTO(mem_free) char *again = naming_clean_url(clean);
+    CHECK(again && !strcmp(again, clean));
+    AUTO(mem_free) char *direct = naming_direct_url(clean);
+    CHECK(direct && *direct);
+    AUTO(mem_free) char *shown = naming_public_url(clean);
+    CHECK(shown && !strchr(shown, '#'));
+    AUTO(mem_free) char *name = naming_from_url(clean);
+    CHECK(!name || *name);
+}
+
+static void check_name(const char *text)
+{
+    AUTO(mem_free) char *safe = naming_safe(text);
+    size_t n = strlen(safe);
+
+    CHECK(n && n <= 255 && utf8_valid(safe, n) && strcmp(safe, ".") && strcmp(safe, ".."));
+    for (const char *p = safe; *p; p++)
+        CHECK(*p != '/' && (unsigned char)*p >= 0x20 && *p != 0x7F);
+    AUTO(mem_free) char *again = naming_safe(safe);
+    CHECK(!strcmp(again, safe));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+    struct bytes b = {data, len};
+    unsigned kind = take_byte(&b);
+    AUTO(mem_free) char *text = take_rest(&b);
+
+    switch (kind) {
+    case 'u': check_url(text); break;
+    case 'd': {
+        AUTO(mem_free) char *name = naming_from_disposition(text);
+        if (name)
+            check_name(name);
+        break;
+    }
+    case 'm': (void)naming_extension(text); break;
+    default: check_name(text);
+    }
+    free(naming_public_url(text)); /* of what is no address, too */
+    return 0;
+}

@@ -1,0 +1,33 @@
+/* The head of another server's answer, which goes on to a client: a status line and headers. */
+#include "fuzz.h"
+#include "http/proxy_priv.h"
+#include "http/server_priv.h"
+
+#include <string.h>
+#include <strings.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+    struct bytes b = {data, len};
+    AUTO(str_done) struct str head = {0};
+    struct http_response *r;
+    int64_t length = -2;
+
+    while (b.left) { /* libcurl gives it line by line; a line has no NUL */
+        AUTO(mem_free) char *line = take_line(&b);
+        str_addf(&head, "%s\n", line);
+    }
+    (void)proxy_status(&head);
+    (void)proxy_is_websocket(&head);
+    if (!(r = proxy_answer(&length, &head)))
+        return 0;
+    CHECK(length >= -1);
+    for (const char *p = r->headers.s, *end = p + r->headers.len; p && p < end; p += strlen(p) + 1) {
+        CHECK(*p && !p[strcspn(p, " \t\r\n:")]); /* a name */
+        CHECK(strcasecmp(p, "Content-Length") && strcasecmp(p, "Transfer-Encoding") && strcasecmp(p, "Connection"));
+        p += strlen(p) + 1;
+        CHECK(!strpbrk(p, "\r\n"));
+    }
+    http_response_free(r);
+    return 0;
+}

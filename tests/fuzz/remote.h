@@ -1,0 +1,10 @@
+/* remote.h - a Robot of the transfer role against a server that answers whatever the input says: each request gets the
+ * next answer, "STATUS\nname: value\n...\n\nbody", with lines of "%%" between them. Status 0: the connection broke. The
+ * host's half of robot.h is here as well. */
+#pragma once
+#include "fuzz.h"
+#include "robot/robot.h"
+
+struct robot_job *remote_job(struct bytes *answers, const void *file, size_t len); /* file: of its one input */
+void remote_done(struct robot_job *job);
+json_t *remote_undo(const struct robot_job *job); /* what Robot.undo would get now; NULL: nothing */

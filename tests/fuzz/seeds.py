@@ -1,0 +1,361 @@
+#!/usr/bin/env python3
+"""The inputs that fuzzing begins with, one directory a target, and dictionaries.
+
+seeds.py DESCRIPTION OUT: DESCRIPTION is what describe.c prints. Written to OUT/NAME/* and OUT/NAME.dict. Everything is
+made here, from the formats as their documents give them; nothing depends on time or chance, so a replay is the same
+everywhere."""
+import base64
+import json
+import pathlib
+import shutil
+import struct
+import sys
+
+seeds = {}
+words = {}
+
+
+def seed(target, *contents):
+    for c in contents:
+        seeds.setdefault(target, []).append(c if isinstance(c, bytes) else c.encode())
+
+
+def dictionary(target, *tokens):
+    words.setdefault(target, []).extend(t if isinstance(t, bytes) else t.encode() for t in tokens)
+
+
+# ---- HTTP ----
+
+def multipart(*parts, boundary='b', end=True):
+    body = ''.join(f'--{boundary}\r\n{head}\r\n\r\n{value}\r\n' for head, value in parts)
+    return body + (f'--{boundary}--\r\n' if end else '')
+
+
+TEXT = 'Content-Disposition: form-data; name="params"'
+FILE = 'Content-Disposition: form-data; name="f"; filename="a.jpg"\r\nContent-Type: image/jpeg'
+MULTIPART = 'multipart/form-data; boundary=b\n'
+for cut in '\x00\x01\x07\x7f':
+    seed('form',
+         cut + MULTIPART + multipart((TEXT, '{"a":1}'), (FILE, '\x01\r\n--\x02')),
+         cut + MULTIPART + multipart((FILE.replace('a.jpg', ''), '')),
+         cut + MULTIPART + multipart((FILE, 'x\r\n--bb\r\n-'), end=False),
+         cut + 'multipart/form-data; boundary="a b"; charset=x\n' + multipart((TEXT, 'v'), boundary='a b'),
+         cut + MULTIPART + 'preamble\r\n' + multipart((TEXT.replace('"params"', 'x'), '')) + 'epilogue',
+         cut + MULTIPART + multipart(("content-disposition:form-data;name=x;filename*=UTF-8''%e2%82%ac.txt", 'v')),
+         cut + 'application/x-www-form-urlencoded\na=1&b=%20+&c&=d&%41=%ff',
+         cut + 'application/x-www-form-urlencoded; charset=utf-8\nparams=%7B%7D&signature=sha384:0')
+dictionary('form', '\r\n--b\r\n', '\r\n--b--', '--b', '\r\n\r\n', 'Content-Disposition: form-data; name="', 'filename="', "filename*=UTF-8''",
+           'Content-Type: ', 'Content-Transfer-Encoding: base64', 'multipart/form-data; boundary=', 'application/x-www-form-urlencoded\n', '%00', '&', '=')
+
+seed('form_param', 'form-data; name="a b"; filename="C:\\\\x\\y\\"z.jpg"', "attachment; filename*=UTF-8''%e2%82%ac%20x; filename=e",
+     "form-data; name=plain; filename*=iso-8859-1'en'%A3", 'multipart/form-data; boundary="----=_x/"; charset="utf-8"', ';;; =; name=', 'a; name="unclosed')
+dictionary('form_param', 'name=', 'filename=', 'filename*=', "UTF-8''", "iso-8859-1''", '; ', '\\"', '%00', '/../')
+
+seed('range', *(s + r for s in '\x00\x03\x06' for r in ('bytes=0-4', 'bytes=5-', 'bytes=-3', 'bytes=4-2', 'bytes=99-', 'bytes= 1-2', 'bytes=-0', 'bytes=0-0,2-3',
+                                                       'bytes=9223372036854775807-', 'items=0-1', 'bytes=-9223372036854775808')))
+dictionary('range', 'bytes=', '-', ',', '18446744073709551616')
+
+seed('http', *('\x00' + r.replace('\n', '\r\n') for r in (
+    'GET /a%20b?a=1&b=%41+c&c HTTP/1.1\nHost: x\n\n',
+    'GET /file HTTP/1.1\nHost: x\nRange: bytes=5-9\n\nGET /file HTTP/1.1\nHost: x\nRange: bytes=-1\nConnection: close\n\n',
+    'POST /sink HTTP/1.1\nHost: x\nContent-Length: 3\n\nabcGET /x HTTP/1.1\nHost: x\n\n',
+    'POST /sink HTTP/1.1\nHost: x\nTransfer-Encoding: chunked\n\n3\nabc\n0\n\n',
+    'POST /cut HTTP/1.1\nHost: x\nContent-Length: 9\n\nabcdefghi',
+    'POST /drop HTTP/1.1\nHost: x\nContent-Length: 9\n\nabcdefghi',
+    'POST /wait HTTP/1.1\nHost: x\nContent-Length: 2\nExpect: 100-continue\n\nab',
+    'PUT /refuse HTTP/1.1\nHost: x\nContent-Length: 2\n\nab',
+    'GET /late HTTP/1.1\nHost: x\n\nGET /stream HTTP/1.1\nHost: x\n\n',
+    'GET /stream HTTP/1.0\n\n',
+    'POST /x?%00 HTTP/1.1\nHost: x\nX-HTTP-Method-Override: delete\nContent-Length: 0\n\n',
+    'HEAD http://h/p%zz HTTP/1.1\nHost: x\n\n',
+    'OPTIONS * HTTP/1.1\nHost: x\nHost: y\nContent-Length: 1\nContent-Length: 2\n\n',
+    'POST /a HTTP/1.1\nHost: x\nContent-Length: 1\nTransfer-Encoding: chunked\n\n0\n\n')))
+dictionary('http', 'GET /', 'POST /', 'HEAD ', ' HTTP/1.1\r\n', ' HTTP/1.0\r\n', 'Host: x\r\n', '\r\n\r\n', 'Content-Length: ', 'Transfer-Encoding: chunked\r\n', 'Connection: close\r\n',
+           'Connection: keep-alive\r\n', 'Expect: 100-continue\r\n', 'Range: bytes=', 'X-HTTP-Method-Override: ', '0\r\n\r\n', '/wait', '/late', '/cut', '/drop', '/refuse', '/stream', '/file',
+           '%00', '%zz', '?a=', '&', 'http://h', 'Upgrade: websocket\r\n')
+
+seed('proxy', 'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\nConnection: close, X-Own\r\nX-Own: 1\r\nSet-Cookie: a=b\r\n',
+     'HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n', 'HTTP/1.1 200\nTransfer-Encoding: chunked\nContent-Length: 5\nContent-Length: 5\n',
+     'HTTP/2 304 \r\nETag: "x"\r\nno header\r\n', 'HTTP/1.1 999999999999 X\nA:\n : b\nB b: c\n')
+dictionary('proxy', 'HTTP/1.1 ', 'Connection: ', 'Content-Length: ', 'Transfer-Encoding: ', 'Upgrade: websocket', 'Keep-Alive', 'Trailer: ', 'TE: ')
+
+# ---- WebSocket, Engine.IO, Socket.IO ----
+
+
+def frame(opcode, payload, fin=True, mask=True, length=None, rsv=0):
+    payload = payload if isinstance(payload, bytes) else payload.encode()
+    n = len(payload) if length is None else length
+    head = bytes([(0x80 if fin else 0) | rsv | opcode])
+    bit = 0x80 if mask else 0
+    head += bytes([bit | n]) if n < 126 else bytes([bit | 126]) + struct.pack('>H', n) if n < 65536 else bytes([bit | 127]) + struct.pack('>Q', n)
+    key = b'abcd' if mask else b''
+    return head + key + (bytes(c ^ key[i % 4] for i, c in enumerate(payload)) if mask else payload)
+
+
+HANDSHAKE = b'websocket\nkeep-alive, Upgrade\ndGhlIHNhbXBsZSBub25jZQ==\n13\n'
+for early in b'\x00', b'\x40':
+    seed('websocket',
+         HANDSHAKE + early + b'\x3f' + frame(1, 'hello'),
+         HANDSHAKE + early + b'\x05' + frame(1, 'he', fin=False) + b'\x20' + frame(9, 'ping') + b'\x07' + frame(0, 'llo'),
+         HANDSHAKE + early + b'\x3f' + frame(1, 'bye') + b'\x3f' + frame(8, struct.pack('>H', 1000)),
+         HANDSHAKE + early + b'\x3f' + frame(2, b'\x00') + frame(1, b'\xff'),
+         HANDSHAKE + early + b'\x3f' + frame(1, 'x', mask=False),
+         HANDSHAKE + early + b'\x3f' + frame(1, 'x', length=1 << 40),
+         HANDSHAKE + early + b'\x3f' + frame(1, 'y' * 700, fin=False) + frame(0, 'y' * 700),
+         HANDSHAKE + early + b'\x3f' + frame(9, 'p' * 125) * 5,
+         HANDSHAKE + early + b'\x3f' + frame(0, 'x') + frame(11, ''),
+         HANDSHAKE + early + b'\x3f' + frame(1, 'x', rsv=0x40))
+seed('websocket', b'h2c, websocket\nUpgrade\nshort\n13\n', b'websocket\nUpgrade\ndGhlIHNhbXBsZSBub25jZQ==\n8\n')
+dictionary('websocket', HANDSHAKE, frame(1, 'a'), frame(8, ''), frame(9, ''), frame(10, ''), frame(0, ''), b'\x81\xfe', b'\x81\xff', b'\x01\x80abcd')
+
+for version in '\x00\x01':
+    for body in ('2probe', '4{"a":1}', '5:40/x,', '1:26:42["a"]', '42["assembly_connect",{"id":"0"}]', '40\x1e2\x1e42["a",1]', '41/admin,', '43/ns,12[]', '4451-["a",{"_placeholder":true,"num":0}]',
+                 '3:4€2', '99999999999999999999:4', '0:', '40/a?b=c,{}', 'bAAEC', '2:4\ud83d\ude00' if False else '3:4😀'):
+        seed('packet', version + body)
+dictionary('packet', '42["', '40', '41', '/ns,', '\x1e', '1:', '2:', '12', '_placeholder', 'b4', '2probe', '5', '6')
+
+# ---- tus ----
+b64 = lambda s: base64.b64encode(s.encode()).decode()
+seed('tus', 'm' + f'filename {b64("a.jpg")},fieldname {b64("f")},assembly_url {b64("http://x/assemblies/" + "0" * 32)},x {b64("y")},empty',
+     'm' + f'assembly_url {b64("/assemblies/1/assemblies/" + "a" * 40)}, k  {b64("v")} ,,', 'mname !!!', 'mk ' + 'A' * 300, 'mfilename,filename YQ,filename YWI=',
+     'csha1 ' + 'A' * 27 + '=', 'cmd5 ' + 'A' * 22 + '==', 'csha256 ' + 'A' * 43 + '=', 'csha1 ', 'ccrc32 AAAA', 'csha256 ' + 'A' * 65,
+     'p/resumable/files/' + 'a' * 32 + ' ' + 'http://x/' + 'b' * 32, 'p' + 'c' * 32, 'p  ', 'p/', 's0', 's12345', 's-1', 's999999999999999999', 's1e3', 's')
+dictionary('tus', 'assembly_url ', 'filename ', 'fieldname ', 'sha1 ', 'md5 ', 'sha256 ', b64('/assemblies/'), 'a' * 32, ',', ' ')
+
+# ---- workers ----
+for body in ('0hello {"pid":1}\n', '0job {"id":1,"robot":"/image/resize"}\n', '0output {"id":1,"file":{"name":"x"}}\n', '1\x01output @\n{"a":1}', '1\x02output @\n{"a":1}', '1\x03output @\n[]',
+             '1\x05output @\n', '2\x01\x05output @\n{"a":{}}', '2\x06\x07done {}\n', '4\x05\x05\x05\x05done {}\n', '3\x01\x05\x06done @\n{}', '1\x04done @\n', '1\x08progress {"fraction":0.5}\n', '0nothing {}\n',
+             '0done []\n', '0done {\n0done {}\n1\x05done {}\n', '0done\n', '0 {}\n'):
+    seed('wire', body)
+
+
+def messages():
+    text = (pathlib.Path(__file__).parent / '../../src/worker/messages.def').read_text()
+    return [line.split('"')[1] for line in text.splitlines() if line.startswith('X(')]
+
+
+dictionary('wire', *(m + ' ' for m in messages()), '@\n', '{"', '":')
+seed('wire', *(f'0{m} {{"id":1,"code":5,"file":{{}},"token":null}}\n' for m in messages()))
+
+# ---- Robots and instructions ----
+
+
+def value_of(o):
+    kind = o['type']
+    if kind == 'choice':
+        return o['choices'][-1]
+    if kind in ('integer', 'number'):
+        return o.get('min', 1) or o.get('max', 1)
+    return {'boolean': True, 'text': 'x', 'json': ['a', {'b': 1}]}[kind]
+
+
+def robots(description):
+    for r in description['robots']:
+        options = r['options']
+        required = {o['name']: value_of(o) for o in options if o['required']}
+        steps = [dict(required), {**required, **{o['name']: value_of(o) for o in options}}, {o['name']: '${file.meta.width}' for o in options}, {o['name']: '1px' for o in options},
+                 {o['name']: None for o in options}, {n: True for n in r['not_built']}]
+        steps += [{**required, o['name']: v} for o in options if o['type'] == 'json' for v in ('a', {'x1': '1', 'y1': '50%', 'x2': 3, 'y2': 4}, [1, 'a=b'], '#ff0000')]
+        lines = '\n'.join(json.dumps(s) for s in steps)
+        seed('options', *(f'{mark}{r["name"]}\n{json.dumps(s)}' for mark in ('', '~') for s in steps[:3]), f'{r["name"]}\n{lines}', f'~{r["name"]}\n{lines}')
+        dictionary('options', r['name'], *('"%s":' % o['name'] for o in options), *('"%s"' % c for o in options for c in o.get('choices', [])))
+        dictionary('assembly', '"%s"' % r['name'])
+    dictionary('options', '${file.width}', 'null', 'true', '"100px"', '1e300', '-1', '"credentials":{')
+    seed('options', '/s3/store\n{"bucket":"b","key":"k","secret":"s","credentials":{"key":"a","secret":"b","bucket":"c"}}')
+
+
+RESIZE = {'robot': '/image/resize', 'use': ':original', 'width': 5}
+STORE = {'robot': '/s3/store', 'use': 'a', 'bucket': 'b', 'key': 'k', 'secret': 's', 'path': '${file.id}/${file.name}'}
+IMPORT = {'robot': '/http/import', 'url': 'http://x/a.jpg', 'import_on_errors': ['meta']}
+
+
+def history(first, *events):
+    return '\n'.join([json.dumps(first)] + [f'{name} {json.dumps(data)}' for name, data in events])
+
+
+UPLOADED = ('file_uploaded', {'file': {'n': 0, 'name': 'a b.JPG', 'size': 9, 'md5': 'x', 'field': 'f', 'user_meta': {'k': 'v'}}})
+PROBED = [('job_started', {'job': 0}), ('job_output', {'job': 0, 'index': 0, 'same': {'input': 0, 'mime': 'image/jpeg', 'ext': 'jpg', 'meta': {'width': 3}}}), ('job_done', {'job': 0, 'exec_us': 5})]
+MADE = [('job_started', {'job': 1}), ('job_output', {'job': 1, 'index': 0, 'file': {'n': 1, 'name': 'y.png', 'ext': 'png', 'mime': 'image/png', 'size': 4, 'md5': 'm', 'meta': {'width': 1}, 'extra': {'e': 1}, 'input': 0}})]
+STORED = [('job_started', {'job': 2}), ('job_undo', {'job': 2, 'token': {'path': 'p'}}), ('job_output', {'job': 2, 'index': 0, 'stored': {'input': 0, 'url': 'http://s/1', 'ssl_url': 'https://s/1', 'extra': {'x': 1}, 'meta': {'v': 2}}}),
+          ('job_undo', {'job': 2, 'token': None}), ('job_done', {'job': 2})]
+ONE = {'steps': {'a': RESIZE}, 'expected': 0}
+
+
+def assemblies(description):
+    seed('assembly',
+         history(ONE), history({**ONE, 'body_done': False, 'expected': 1}, UPLOADED, *PROBED, *MADE, ('job_done', {'job': 1}), ('body_done', {'bytes': 9, 'files': 1})),
+         history({'steps': {'a': RESIZE, 's': STORE}, 'body_done': False}, UPLOADED, ('body_done', {'bytes': 3}), *PROBED, *MADE, ('job_done', {'job': 1}), *STORED),
+         history({'steps': {'i': IMPORT, 'a': {**RESIZE, 'use': 'i', 'result': True}}}, ('job_started', {'job': 0}), ('job_progress', {'job': 0, 'fraction': 0.4}),
+                 ('job_output', {'job': 0, 'index': 0, 'file': {'n': 0, 'name': 'z.jpg', 'size': 3, 'extra': {'import_url': 'u', 'original_path': '/p/', 'from_batch_import': True}}}), ('job_done', {'job': 0}), ('job_started', {'job': 1}),
+                 ('job_failed', {'job': 1, 'code': 3, 'name': 'X', 'msg': 'm', 'retry': 'never'})),
+         history({**ONE, 'body_done': False, 'expected': 2, 'max_size': 20, 'max_files': 2}, ('upload_created', {'id': 0, 'filename': 'a', 'size': -1}), ('upload_length', {'id': 0, 'size': 5}), ('upload_offset', {'id': 0, 'offset': 3}),
+                 ('upload_created', {'id': 1, 'filename': 'b', 'size': 30}), ('upload_removed', {'id': 0}), ('file_uploaded', {'upload': 1, 'file': {'n': 2, 'size': 3}}), ('body_done', {'bytes': 0})),
+         history({**ONE, 'body_done': False, 'expected': 2}, ('file_reserved', {'size': 5}), ('file_added', {'size': 5, 'filename': 'q', 'url': 'http://x/q'}), ('cancel', {}), ('cancel_settled', {'jobs_stopped': 1})),
+         history({**ONE, 'body_done': False}, UPLOADED, ('body_cut', {'bytes': 3}), ('cancel', {})), history({**ONE, 'body_done': False}, ('body_bytes', {'bytes': 7}), ('form_fields', {'fields': {'a': 'b'}}), ('expire', {})),
+         history({**ONE, 'body_done': False}, ('fail', {'name': 'MAX_SIZE_EXCEEDED', 'msg': 'm'}), ('notify', {'notify_status': 'sent', 'notify_response_code': 200})),
+         history({'steps': {'a': {**RESIZE, 'ignore_errors': ['meta', 'execute']}}, 'body_done': False, 'expected': 1}, UPLOADED, ('job_started', {'job': 0}), ('job_failed', {'job': 0, 'retry': 'later', 'msg': 'x'}),
+                 ('job_failed', {'job': 0, 'retry': 'now', 'name': 'Y'}), ('body_done', {})),
+         history({'steps': {':original': {'robot': '/upload/handle'}, 'a': {**RESIZE, 'use': {'steps': [{'name': ':original', 'as': 'x', 'fields': 'f'}], 'bundle_steps': True, 'group_by_original': True}}, 'b': {**RESIZE, 'use': ['a', ':original']}}},
+                 UPLOADED, *PROBED, *MADE),
+         history({'steps': {'a': {**RESIZE, 'use': 'b'}, 'b': {**RESIZE, 'use': 'a'}}}), history({'steps': {'a': {**RESIZE, 'use': 'nobody'}}}), history({'steps': {'a': {'robot': '/no/robot'}}}), history({'steps': []}),
+         history({'steps': {'a': {**RESIZE, 'width': '${fields.w}', 'output_meta': {'has_transparency': True}, 'interpolate': {'width': False}}}, 'fields': {'w': '7'}, 'notification_payload': {'exclude': ['results']}}, UPLOADED, *PROBED, *MADE))
+    for name in description['events']:
+        dictionary('assembly', f'{name} {{')
+    dictionary('assembly', ':original', '"use":', '"result":true', '"ignore_errors":["meta"]', '"job":1', '"same":{', '"stored":{', '"file":{', '"input":', '"mime":"image/png"', '"early":true', '"retry":"now"', '"index":1', '"upload":1',
+               '"bundle_steps":true', '"group_by_original":true', '"queue":"batch"', '"fields":', '"as":', '${file.meta.width}', '${fields.a}')
+
+
+WORLD = json.dumps({'file': {'id': '1', 'name': 'a b.jpg', 'basename': 'a b', 'ext': 'jpg', 'size': 7, 'meta': {'width': 3, 'a': [1, {'b': None}], 'x y': 2.5}}, 'fields': {'a': 'b', 'n': ['1', '2']}})
+seed('variables', *(f'{WORLD}\n{json.dumps(p)}' for p in (
+    {'a': '${file.meta.width}', 'b': 'x${file.name}y', 'c': ['${fields.n[1]}', {'d': '${file.meta["x y"]}'}]}, {'a': '${file.meta.a[1].b}', 'b': '${fields.none}'}, {'a': '${1+1}'}, {'a': '${file.url_name}', 'b': '${previous_step.name}'},
+    {'a': '${"}"}', 'b': '${`${1}`}', 'c': '${'}, {'a': '\\${x}', 'interpolate': {'a': False}}, {'a': '${unique_prefix}/${assembly.id}', 'robot': '${x}', '${fields.a}': 1}, {'a': '${file.meta.a[99999999999999999999]}'}, {'a': '${ file . name }'})))
+dictionary('variables', '${', '}', 'file.', 'fields.', 'assembly.id', 'unique_prefix', 'previous_step.name', '.meta', '[0]', '["a"]', '"interpolate":{')
+
+# ---- what is in files ----
+
+
+def tiff(entries, order='<', sub=b''):
+    head = (b'II*\0' if order == '<' else b'MM\0*') + struct.pack(order + 'I', 8)
+    data = b''
+    at = 8 + 2 + 12 * len(entries) + 4
+    ifd = struct.pack(order + 'H', len(entries))
+    for tag, kind, count, value in entries:
+        if isinstance(value, int):
+            value = struct.pack(order + ('I' if kind in (4, 13) else 'HH'), *((value,) if kind in (4, 13) else (value, 0)))
+        if len(value) > 4:
+            ifd += struct.pack(order + 'HHII', tag, kind, count, at + len(data))
+            data += value
+        else:
+            ifd += struct.pack(order + 'HHI', tag, kind, count) + value.ljust(4, b'\0')
+    return head + ifd + struct.pack(order + 'I', 0) + data + sub
+
+
+def rationals(order, *pairs):
+    return b''.join(struct.pack(order + 'II', *p) for p in pairs)
+
+
+for order in '<', '>':
+    r = lambda *pairs, order=order: rationals(order, *pairs)
+    image = [(0x010E, 2, 6, b'title\0'), (0x010F, 2, 4, b'Cam\0'), (0x0110, 2, 2, b'M\0'), (0x0112, 3, 1, 6), (0x011A, 5, 1, r((72, 1))), (0x0131, 2, 5, b'Soft\0'), (0x0132, 2, 20, b'2031:05:06 07:08:09\0'),
+             (0x013B, 2, 3, b'me\0'), (0x8298, 2, 3, b'(c)'), (0x9C9B, 1, 6, 'xyz'.encode('utf-16le'))]
+    photo = [(0x829A, 5, 1, r((1, 200))), (0x829D, 5, 1, r((28, 10))), (0x8827, 3, 1, 100), (0x9003, 2, 20, b'2031:05:06 07:08:09\0'), (0x9209, 3, 1, 25), (0x920A, 5, 1, r((50, 1))), (0xA001, 3, 1, 1), (0x9201, 10, 1, r((7, 1))),
+             (0x9204, 10, 1, r((0, 0))), (0xA403, 3, 1, 1), (0xA434, 2, 4, b'Lens')]
+    gps = [(1, 2, 2, b'N\0'), (2, 5, 3, r((52, 1), (30, 1), (0, 0))), (3, 2, 2, b'W\0'), (4, 5, 3, r((13, 1), (24, 1), (36, 1))), (5, 1, 1, b'\1'), (6, 5, 1, r((35, 1)))]
+    for pointer, entries in (0x8769, photo), (0x8825, gps), (0, []):
+        base = image + ([(pointer, 4, 1, 0)] if pointer else [])
+        sub = tiff(entries, order)[8:]
+        whole = tiff(base, order)
+        block = tiff(image + ([(pointer, 4, 1, len(whole))] if pointer else []), order, sub) if pointer else whole
+        seed('exif', block, b'Exif\0\0' + block, block[:-9])
+    seed('exif', tiff([(0x8769, 4, 1, 8), (0x8825, 4, 1, 8)], order), tiff([(0x010E, 2, 0xFFFFFFFF, b'12345')], order))
+dictionary('exif', b'II*\0', b'MM\0*', b'Exif\0\0', struct.pack('<H', 0x8769), struct.pack('>H', 0x8769), struct.pack('<H', 0x8825), struct.pack('>H', 0x8825), b'2031:05:06 07:08:09\0')
+
+
+def iim(record, data, text):
+    return b'\x1c' + bytes([record, data]) + struct.pack('>H', len(text)) + text
+
+
+IIM = iim(1, 90, b'\x1b%G') + iim(2, 5, b'title') + iim(2, 25, b'key') + iim(2, 25, b'word') + iim(2, 55, b'20310506') + iim(2, 80, b'me') + iim(2, 90, b'town') + iim(2, 116, b'(c)') + iim(2, 120, b'text')
+
+
+def resource(number, data, name=b''):
+    return b'8BIM' + struct.pack('>H', number) + bytes([len(name)]) + name + (b'' if len(name) % 2 else b'\0') + struct.pack('>I', len(data)) + data + (b'\0' if len(data) % 2 else b'')
+
+
+seed('iptc', IIM, resource(0x0404, IIM), b'Photoshop 3.0\0' + resource(0x0404, IIM) + resource(2999, b'\x04path') + resource(2000, b'x' * 26, b'clip'), iim(2, 5, b'')[:-1], b'\x1c\x02\x05\x80\x04\0\0\0\5title',
+     resource(0x0404, IIM)[:-5], IIM[:-3], iim(2, 120, b'\xff\xfe'))
+dictionary('iptc', b'8BIM', b'Photoshop 3.0\0', b'\x1c\x02', b'\x04\x04', b'\x0b\xb7', b'\x80\x04')
+
+XMP = ('<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:xmp="http://ns.adobe.com/xap/1.0/" '
+       'xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/" xmlns:exif="http://ns.adobe.com/exif/1.0/" xmp:CreatorTool="t" photoshop:City="c" xmp:CreateDate="2031-05-06T07:08:09+01:00"><dc:title><rdf:Alt><rdf:li xml:lang="x-default">title'
+       '</rdf:li></rdf:Alt></dc:title><dc:subject><rdf:Bag><rdf:li>a</rdf:li><rdf:li>b</rdf:li></rdf:Bag></dc:subject><exif:DateTimeOriginal>2031:05:06 07:08:09</exif:DateTimeOriginal></rdf:Description></rdf:RDF></x:xmpmeta>')
+seed('xmp', XMP, '<?xpacket begin="" id="x"?>' + XMP + '<?xpacket end="w"?>', XMP[:-40], '<!DOCTYPE x [<!ENTITY a "b"><!ENTITY c "&a;&a;">]>' + XMP.replace('title<', '&c;<'), XMP.replace('x:xmpmeta', 'rdf:RDF', 1), '<rdf:RDF/>', '<a><b><c/></b></a>')
+dictionary('xmp', '<rdf:Description ', '<dc:subject>', '<rdf:li>', '</rdf:li>', '<rdf:Alt>', 'xmp:CreateDate="', 'xmlns:dc="http://purl.org/dc/elements/1.1/"', '<![CDATA[', '&#0;', '&a;', '<!ENTITY ', '<?xpacket')
+seed('svg', '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 20.5"/>', '<?xml version="1.0"?><!-- x --><svg viewBox=" 0,0,1e3 , 5"><g/></svg>', '<!DOCTYPE svg [<!ENTITY a SYSTEM "file:///etc/passwd">]><svg viewBox="0 0 &a; 1">&a;</svg>',
+     '<svg viewBox="0 0 nan inf"', '<s:svg xmlns:s="x" viewBox="a"/>', '<svg viewBox="0 0 1e999 -1"/>')
+dictionary('svg', '<svg ', 'viewBox="', '0 0 ', '<!DOCTYPE ', '<!ENTITY ', 'SYSTEM "', '1e308', 'nan')
+
+MARKS = [b'\xff\xd8\xff\xe0', b'\x89PNG\r\n\x1a\n', b'GIF89a', b'RIFF\0\0\0\0WEBPVP8 ', b'RIFF\0\0\0\0WAVEfmt ', b'RIFF\0\0\0\0AVI LIST', b'\0\0\0\x1cftypavif\0\0\0\0avifmif1', b'\0\0\0\x18ftypheic', b'\0\0\0\x14ftypqt  ', b'\0\0\0\x14ftypM4A ',
+         b'%PDF-1.7', b'OggS\0\2\0\0\0\0\0\0\0\0\x80theora', b'OggS\0\2OpusHead', b'ID3\3\0', b'\xff\xfb\x90\x44', b'fLaC', b'\x1aE\xdf\xa3webm', b'\x1aE\xdf\xa3matroska', b'PK\3\4', b'II*\0', b'BM', b'8BPS\0\1', b'<svg', b'<?xml ?><svg>', b'<html>',
+         b'WEBVTT\n', b'1\n00:00:01,000 --> ', b'{\\rtf1', b'\0asm', b'\x7fELF', b'\0\0\1\0', b'FORM\0\0\0\0AIFF', b'FLV\1', b'\0\0\0\x0cjP  \r\n\x87\n', b'\xff\x0a', b'text', b'\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1', b'\x30\x26\xb2\x75']
+seed('mime', *(name + b'\n' + m + b'\0' * 8 for name, m in zip([b'a.jpg', b'a.docx', b'', b'x.svg', b'b.mkv', b'c.', b'.md', b'a.b.csv'] * 9, MARKS)), b'e.epub\nPK\3\4', b'x.svg\n<?xml version="1.0"?>\n<a:svg/>', b'\n')
+dictionary('mime', *MARKS, b'ftyp', b'.svg\n', b'.docx\n', b'.mkv\n', b'.json\n')
+
+
+def probe(streams, fmt):
+    return json.dumps({'streams': streams, 'format': fmt})
+
+
+VIDEO = {'index': 0, 'codec_type': 'video', 'codec_name': 'h264', 'profile': 'High', 'width': 320, 'height': 240, 'pix_fmt': 'yuv420p10le', 'avg_frame_rate': '30000/1001', 'r_frame_rate': '0/0', 'sample_aspect_ratio': '1:1', 'display_aspect_ratio': '4:3',
+         'duration': '1.5', 'bit_rate': '900', 'tags': {'rotate': '90', 'creation_time': '2031-05-06T07:08:09.000000Z'}, 'side_data_list': [{'rotation': -90}], 'color_space': 'bt709', 'disposition': {'attached_pic': 0}, 'nb_frames': '45'}
+AUDIO = {'index': 1, 'codec_type': 'audio', 'codec_name': 'aac', 'sample_rate': '44100', 'channels': 2, 'bit_rate': '128000', 'bits_per_sample': 16, 'tags': {'language': 'eng'}}
+FORMAT = {'format_name': 'mov,mp4,m4a', 'duration': '1.500', 'bit_rate': '1000', 'tags': {'title': 't', 'artist': 'a', 'track': '1/2', 'date': '2031', 'location': '+52.1+013.2/', 'com.apple.quicktime.location.ISO6709': '+1-2/'}}
+PDF = 'Title: t\nAuthor: a\nPages: 3\nPage size: 595.28 x 841.89 pts (A4)\nCreationDate: 2020-01-09T12:02:08+01\nModDate: 2020-01-09T12:02:08Z\n'
+for look in '\0\1\3\4\5\6':
+    seed('probe', look + '\0' + probe([VIDEO, AUDIO], FORMAT), look + '\1' + probe([{**VIDEO, 'disposition': {'attached_pic': 1}}, AUDIO], FORMAT) + '\n%%\nmean_volume: -20.5 dB\n')
+seed('probe', '\0\0{', '\0\0' + probe([], {}), '\0\1' + probe([{'codec_type': 'subtitle'}, {'codec_type': 5}, None, 3], []), '\0\1' + probe([{**VIDEO, 'width': 1e300, 'height': '-1', 'avg_frame_rate': '1/0', 'duration': 'N/A'}], {'duration': 'nan', 'bit_rate': -1}),
+     '\2\0' + PDF, '\2\0Pages: -1\nPage size: nan x inf\nCreationDate: ' + '9' * 40 + '\nTitle\n', '\7\0')
+dictionary('probe', *('"%s":' % k for k in {**VIDEO, **AUDIO, **FORMAT, **FORMAT['tags']}), 'Pages: ', 'Page size: ', 'CreationDate: ', 'mean_volume: ', '\n%%\n', '"N/A"', '"attached_pic":1', '1/0', '1e308')
+
+# ---- what other servers say ----
+ERROR = '<?xml version="1.0"?><Error><Code>{}</Code><Message>m</Message><Region>eu-central-1</Region></Error>'
+OK = '200\netag: "x"\nx-amz-version-id: v\n\n'
+NEXT = '\n%%\n'
+REGION = '200\nx-amz-bucket-region: eu-west-1\n\n'
+INITIATED = '200\n\n<InitiateMultipartUploadResult xmlns="x"><UploadId>u1</UploadId></InitiateMultipartUploadResult>'
+COMPLETED = '200\n\n<CompleteMultipartUploadResult><ETag>"e-1"</ETag></CompleteMultipartUploadResult>'
+LIST = '200\n\n<ListMultipartUploadsResult><IsTruncated>{}</IsTruncated><NextKeyMarker>k</NextKeyMarker><NextUploadIdMarker>m</NextUploadIdMarker><Upload><Key>k</Key><UploadId>u</UploadId><Initiated>2031-05-06T07:08:09.000Z</Initiated></Upload></ListMultipartUploadsResult>'
+for first in '\0\1\2\3':
+    seed('s3', first + NEXT.join([REGION, OK]), first + NEXT.join([OK, INITIATED, OK, COMPLETED]), first + NEXT.join([INITIATED, OK, COMPLETED]), first + NEXT.join([INITIATED, OK, '200\n\n' + ERROR.format('InternalError'), '404\n\n', OK]),
+         first + NEXT.join([REGION, '400\n\n' + ERROR.format('AuthorizationHeaderMalformed'), OK]), first + NEXT.join([REGION, '403\ndate: Tue, 06 May 2031 07:08:09 GMT\n\n' + ERROR.format('RequestTimeTooSkewed'), OK]),
+         first + NEXT.join([REGION, '503\n\n' + ERROR.format('SlowDown'), '0\n\n', OK]), first + NEXT.join([REGION, INITIATED, '500\n\n', '0\n', '0\n', '0\n', '204\n\n', LIST.format('false')]),
+         first + NEXT.join([REGION, '0\n\n', '0\n\n', '0\n\n', '0\n\n', LIST.format('true'), '204\n\n', LIST.format('false'), '204\n\n']))
+seed('s3', '\4' + NEXT.join([REGION, OK, '200\n\nworkcell doctor was here\n', '204\n\n']), '\4' + NEXT.join([REGION, OK, '200\n\nother', '403\n\n' + ERROR.format('AccessDenied')]))
+dictionary('s3', '<Error>', '<Code>', '</Code>', '<UploadId>', '</UploadId>', '<Upload>', '<Key>', '<Initiated>', '<IsTruncated>true</IsTruncated>', 'x-amz-bucket-region: ', 'etag: ', 'date: Tue, 06 May 2031 07:08:09 GMT\n', NEXT,
+           '200\n', '403\n', '503\n', '0\n', 'InternalError', 'RequestTimeTooSkewed', 'AuthorizationHeaderMalformed', 'Signature=', '<!DOCTYPE ')
+for step, answers in (
+        ({'url': 'http://x/a.jpg'}, ['200\ncontent-type: image/jpeg\ncontent-length: 3\n\nabc']), ({'url': 'http://x/'}, ["200\ncontent-disposition: attachment; filename*=UTF-8''%e2%82%ac.jpg\n\nabc"]),
+        ({'url': ['http://x/a', 'https://y/b'], 'force_name': ['c', 'd']}, ['200\n\na', '200\n\nb']), ({'url': 'http://x/a', 'range': '2-4'}, ['206\ncontent-range: bytes 2-4/9\n\nabc']),
+        ({'url': 'http://x/a', 'range': ['0-1', '4-', '-2']}, ['206\ncontent-range: bytes 0-1/9\n\nab', '206\ncontent-range: bytes 4-8/9\n\nabcde', '200\n\nabcdefghi']),
+        ({'url': 'http://x/a'}, ['503\nretry-after: 1\n\n', '0\n', '200\n\nx']), ({'url': 'http://x/a'}, ['404\n\nnone']), ({'url': 'http://x/a|b', 'url_delimiter': '|'}, ['200\nfinal-url http://y/%2e%2e?x=1#f\n\nx']),
+        ({'url': 'https://www.dropbox.com/s/x/y.pdf?dl=0', 'headers': {'A': 'b'}}, ['206\ncontent-range: bytes 5-1/0\n\nx']), ({'url': 'http://x/a', 'headers': ['A: b\r\nC: d']}, []), ({'url': 'http://x/a', 'range': '0-'}, ['416\n\n'])):
+    seed('import', json.dumps(step) + '\n' + NEXT.join(answers))
+dictionary('import', '"url":', '"range":', '"force_name":', '"headers":', '"url_delimiter":', 'content-range: bytes ', 'content-disposition: attachment; filename=', "filename*=UTF-8''", 'content-length: ', 'final-url ', NEXT, '206\n', '200\n', '503\n')
+
+seed('naming', *('u' + u for u in ('http://x/a b.jpg?x=1#f', 'HTTPS://u:p@h:80/ä', 'https://www.dropbox.com/s/a/b.jpg?dl=0', 'https://drive.google.com/file/d/1AbC/view?usp=sharing', 'https://docs.google.com/document/d/1/edit', 'https://1drv.ms/u/s!x',
+                                   'https://x.sharepoint.com/:i:/g/a?e=1', 'http://x?X-Amz-Signature=1&token=2&a=b', 'http://[::1]:9/%2F..%00', '//x/y', 'ftp://x', 'http://', 'http://x/%e4/')),
+     *('n' + n for n in ('a/b\\c.jpg', '..', '.', 'a' * 300 + '.jpeg', 'x\x01\x7f', 'ü' * 200, ' a. ')), *('d' + d for d in ('attachment; filename="a\\"b.jpg"', "inline; filename*=UTF-8''a%20b", "filename*=iso-8859-1''%e4; filename=x", 'filename=')), 'mimage/jpeg; q=1', 'mvideo/x-matroska')
+dictionary('naming', 'http://', 'https://', '@', '%2F', '?dl=0', 'drive.google.com/file/d/', 'X-Amz-Signature=', 'filename*=', "UTF-8''", 'filename="')
+seed('date', '2031/05/06 07:08:09+00:00', '2031/05/06 07:08:09 GMT', '2031-05-06T07:08:09.123Z', '2031-05-06T07:08:09-11:30', '2031-05-06', 'Tue, 06 May 2031 07:08:09 GMT', '1936000000', '1936000000000', '2031-02-30T25:61:61Z', '99999-01-01', '2031/05/06 07:08', '0000-00-00T00:00:00Z')
+dictionary('date', 'T', 'Z', ' GMT', '+00:00', '-23:59', '/', '9999', 'Tue, ', ' May ')
+seed('json', '\7{"a":[1,2.5e3,"\\u00e4\\ud83d\\ude00",null,true]}', '\0[]', '\0[[1]]', '\3{"a":{"b":{"c":1}}}', '\7"\\', '\7{"a":1,"a":2}', '\7[1e999]', '\7[-0.0,9223372036854775807,9223372036854775808]', '\7"\\u0000"', '\2[[[[[[["]]]]]"]', '\7]]]][[[[')
+dictionary('json', '\\u', '\\"', '{"', '":', '],[', '1e308', 'null', '\\ud800')
+seed('text', 'a%20b+c%2F', '%', '%zz', '%00', 'YWJj', 'YQ==', 'YQ', 'ä€😀', b'\xc0\x80', b'\xed\xa0\x80', b'\xf4\x90\x80\x80', '"\\\x01')
+dictionary('text', '%', '%25', '==', b'\xc2', b'\xe2\x82', b'\xf0\x9f')
+for address in ('7f000001', '0a000001', 'c0a80101', 'a9fea9fe', '64400001', '08080808', 'e0000001', '00000000', 'ac1f0001'):
+    v4 = bytes.fromhex(address)
+    for six in (b'\0' * 10 + b'\xff\xff' + v4, b'\0\x64\xff\x9b' + b'\0' * 8 + v4, b'\x20\x02' + v4 + b'\0' * 10, b'\0' * 12 + v4):
+        seed('guard', six + b'\x1f\x90')
+    seed('guard', six + b'\x1f\x90127.0.0.1:8080, 10.0.0.0/8,fd00::/8,*', six + b'\0P[::1]:80,192.168.0.0/33,host.example')
+dictionary('guard', '127.0.0.1', '10.0.0.0/8', '::/0', '0.0.0.0/0', '*', ',', ':80', '/129', 'fd00::/8', '[::1]:9')
+
+
+def main():
+    description = json.loads(pathlib.Path(sys.argv[1]).read_text())
+    out = pathlib.Path(sys.argv[2])
+    robots(description)
+    assemblies(description)
+    for target, contents in seeds.items():
+        place = out / target
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        for i, c in enumerate(contents):
+            (place / f'{i:03}').write_bytes(c)
+    for target, tokens in words.items():
+        quoted = (''.join(chr(b) if 32 <= b < 127 and b not in (34, 92) else f'\\x{b:02x}' for b in t) for t in dict.fromkeys(tokens) if 0 < len(t) < 60)
+        (out / f'{target}.dict').write_text(''.join(f'"{q}"\n' for q in quoted))
+    (out / 'stamp').write_text('')
+
+
+if __name__ == '__main__':
+    main()
