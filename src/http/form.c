@@ -97,7 +97,12 @@ static bool is_text(const struct form *f)
 static int begin_file(struct form *f, struct err *err)
 {
     f->is_begun = true;
-    return f->sink->file_begin(f->ctx, f->name, *f->filename ? f->filename : f->name,
+    if (!*f->filename) { /* the field's name stands in, but it is no path either */
+        free(f->filename);
+        f->filename = mem_strdup(f->name);
+        form_keep_basename(f->filename);
+    }
+    return f->sink->file_begin(f->ctx, f->name, *f->filename ? f->filename : "unnamed",
                                f->content_type ? f->content_type : "application/octet-stream", err);
 }
 

@@ -276,6 +276,8 @@ char *naming_safe(const char *raw)
     size_t keep = NAME_MAX_BYTES - strlen(ext);
     while (((unsigned char)out.s[keep] & 0xC0) == 0x80) /* not in the middle of a character */
         keep--;
+    while (keep && out.s[keep - 1] == ' ') /* the cut made it the last */
+        keep--;
     return mem_printf("%.*s%s", (int)keep, out.s, ext);
 }
 

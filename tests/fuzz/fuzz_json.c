@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     AUTO(json_unref) json_t *j = json_parse(text, n, max, &err);
 
     if (!j) {
-        CHECK(err.msg[0] && utf8_valid(err.msg, strlen(err.msg)));
+        CHECK(err.msg[0]);
         return 0;
     }
     CHECK(depth_of(j) <= max);

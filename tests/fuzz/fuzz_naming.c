@@ -13,7 +13,7 @@ static void check_url(const char *text)
         return;
     CHECK(!strncasecmp(clean, "http://", 7) || !strncasecmp(clean, "https://", 8));
     for (const char *p = clean; *p; p++)
-        CHECK(*p > ' ' && *p < 0x7F);
+        CHECK((unsigned char)*p > ' ' && *p != 0x7F);
     AUTO(mem_free) char *again = naming_clean_url(clean);
     CHECK(again && !strcmp(again, clean));
     AUTO(mem_free) char *direct = naming_direct_url(clean);

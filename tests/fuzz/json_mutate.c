@@ -162,13 +162,15 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned 
         lines[n++] = take_line(&b);
     which = rnd(n);
     whither = rnd(n);
-    if (n > 1 && !rnd(4)) { /* lines in another order, or one again */
+    if (which != whither && !rnd(4)) { /* lines in another order, or one again */
         char *moved = lines[which];
-        lines[which] = rnd(2) ? mem_strdup(lines[whither]) : take(lines[whither]);
-        if (!lines[whither])
+        if (rnd(2)) {
+            lines[which] = lines[whither];
             lines[whither] = moved;
-        else
+        } else {
+            lines[which] = mem_strdup(lines[whither]);
             free(moved);
+        }
     } else if (n > 1 && !rnd(8)) {
         free(lines[which]);
         lines[which] = lines[--n];

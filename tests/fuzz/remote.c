@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #define MAX_REQUESTS 40
@@ -75,7 +76,7 @@ int http_client_run(struct http_client_response *out, struct http_client *c, con
     AUTO(mem_free) char *status = NULL;
 
     *out = (struct http_client_response){.url = mem_strdup(req->url)};
-    CHECK(str_starts(req->url, "http://") || str_starts(req->url, "https://"));
+    CHECK(!strncasecmp(req->url, "http://", 7) || !strncasecmp(req->url, "https://", 8));
     CHECK(req->guard); /* no request of a Robot's goes without it */
     for (const char *const *h = req->headers; h && *h; h++)
         CHECK(!strpbrk(*h, "\r\n"));
