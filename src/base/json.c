@@ -544,13 +544,17 @@ const char *jstr_or(const json_t *obj, const char *key, const char *def)
     return s ? s : def;
 }
 
+/* What is out of range becomes the nearest that is not: converting it as it is has no meaning in C. */
+static int64_t whole(double d)
+{
+    return d >= 0x1p63 ? INT64_MAX : d <= -0x1p63 ? INT64_MIN : (int64_t)d;
+}
+
 int64_t jint(const json_t *obj, const char *key, int64_t def)
 {
     const json_t *v = json_object_get(obj, key);
 
-    return json_is_integer(v) ? json_integer_value(v)
-           : json_is_real(v)  ? (int64_t)json_real_value(v)
-                              : def;
+    return json_is_integer(v) ? json_integer_value(v) : json_is_real(v) ? whole(json_real_value(v)) : def;
 }
 
 double jnum(const json_t *obj, const char *key, double def)

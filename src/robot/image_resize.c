@@ -332,7 +332,8 @@ static int read_region(struct rect *out, const json_t *v)
         const json_t *n = json_object_get(v, keys[i]);
         const char *s = json_string_value(n);
 
-        *to[i] = json_is_number(n)                           ? (int64_t)json_number_value(n)
+        /* a number beyond every integer can't be made one */
+        *to[i] = json_is_number(n)                           ? (int64_t)fmin(fmax(json_number_value(n), 0), 1e9)
                  : s && !strpbrk(s, "xX")                    ? atoll(s)
                  : s && str_ends(s, "px") && !strchr(s, 'X') ? atoll(s)
                                                              : 0;
