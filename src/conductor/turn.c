@@ -238,13 +238,14 @@ int turn_apply(struct conductor *c, struct live *l, enum event_type type, json_t
         return -1;
     }
     live_touch(c, l);
-    if (event_is_durable(type)) {
+    if (event_is_durable(type) || has_ended(&fx)) { /* an end is kept, whatever brought it */
         AUTO(json_unref) json_t *kept = type == EV_CREATED ? sealed_created(c->conf.seal, l->a->id, data) : json_incref(data);
         AUTO(json_unref) json_t *record = json_pack("{s:s,s:O?}", "e", event_name(type), "d", kept);
         AUTO(mem_free) char *text = json_text(record);
         struct err why;
 
-        if (store_event_add(c->conf.store, l->a->id, ++l->seq, ev.at_us, text, &why) < 0 ||
+        if (turn_begin(c, &why) < 0 ||
+            store_event_add(c->conf.store, l->a->id, ++l->seq, ev.at_us, text, &why) < 0 ||
             save_rows(c, l, type, data, &why) < 0 ||
             (type == EV_JOB_DONE &&
              usage_save(c, l, (int)jint(data, "job", 0), l->a->bytes_usage - billed, ev.at_us, &why) < 0) ||

@@ -19,8 +19,10 @@ struct history {
         enum event_type type;
         json_t *data;
         int64_t at_us;
+        bool kept; /* in the store */
     } log[MAX_EVENTS];
     int count;
+    bool is_over;
     int64_t now_us;
 };
 
@@ -250,7 +252,7 @@ static struct assembly *replay(const struct history *h, bool durable_only)
     struct assembly *a = assembly_new("0123456789abcdef0123456789abcdef");
 
     for (int i = 0; i < h->count; i++)
-        if (!durable_only || event_is_durable(h->log[i].type))
+        if (!durable_only || h->log[i].kept)
             CHECK(apply(a, h->log[i].type, h->log[i].data, h->log[i].at_us) == 0);
     return a;
 }
@@ -274,8 +276,12 @@ static void compare(struct assembly *a, const struct history *h)
     effects_done(&fx);
 }
 
-static void remember(struct history *h, enum event_type type, json_t *data)
+static void remember(struct history *h, const struct assembly *a, enum event_type type, json_t *data)
 {
+    bool was_over = h->is_over;
+
+    h->is_over = assembly_is_over(a);
+    h->log[h->count].kept = event_is_durable(type) || (h->is_over && !was_over); /* as conductor/turn.c */
     h->log[h->count].type = type;
     h->log[h->count].data = json_incref(data);
     h->log[h->count++].at_us = h->now_us;
@@ -297,7 +303,7 @@ static void one_event(struct assembly *a, struct history *h, struct bytes *b)
     AUTO(json_unref) json_t *data = event_data((enum event_type)type, d);
     h->now_us += 1000;
     if (apply(a, (enum event_type)type, data, h->now_us) == 0)
-        remember(h, (enum event_type)type, data);
+        remember(h, a, (enum event_type)type, data);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -312,7 +318,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     AUTO(json_unref) json_t *created = created_data(first);
     if (apply(a, EV_CREATED, created, h.now_us) < 0)
         return 0;
-    remember(&h, EV_CREATED, created);
+    remember(&h, a, EV_CREATED, created);
     while (b.left && h.count < MAX_EVENTS)
         one_event(a, &h, &b);
     compare(a, &h);
