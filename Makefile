@@ -1,5 +1,5 @@
 # A thin front: the work is in dev/*. `make` builds build/workcell.
-.PHONY: all setup demo test chaos soak faults power model bench format lint clean
+.PHONY: all setup demo test chaos soak faults power fuzz fuzz-net sanitize coverage model bench format lint clean
 
 all:
 	@dev/build
@@ -27,6 +27,19 @@ faults:
 
 power:
 	@dev/power
+
+# TARGETS="form tus" of them, SECONDS_ each
+fuzz:
+	@SECONDS_=$${SECONDS_:-1800} dev/fuzz $(TARGETS)
+
+fuzz-net:
+	@dev/fuzz net
+
+sanitize:
+	@dev/sanitize
+
+coverage:
+	@dev/coverage
 
 model: all
 	@MODEL_HISTORIES=1000000 build/tests/unit/test_model

@@ -52,5 +52,6 @@ void mem_give_back(void);
 void *mem_zalloc(size_t n);
 void *mem_realloc(void *p, size_t n);
 char *mem_strdup(const char *s);
+/* All n bytes and a NUL behind them: what comes from outside may hold NULs, and who keeps n relies on it. */
 char *mem_strndup(const char *s, size_t n);
 char *mem_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);

@@ -40,7 +40,15 @@ void *mem_alloc(size_t n) { return or_die(malloc(n ? n : 1)); }
 void *mem_zalloc(size_t n) { return or_die(calloc(1, n ? n : 1)); }
 void *mem_realloc(void *p, size_t n) { return or_die(realloc(p, n ? n : 1)); }
 char *mem_strdup(const char *s) { return or_die(strdup(s)); }
-char *mem_strndup(const char *s, size_t n) { return or_die(strndup(s, n)); }
+
+char *mem_strndup(const char *s, size_t n)
+{
+    char *copy = mem_alloc(n + 1);
+
+    memcpy(copy, s, n);
+    copy[n] = 0;
+    return copy;
+}
 
 char *mem_printf(const char *fmt, ...)
 {

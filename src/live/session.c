@@ -99,6 +99,8 @@ static void say(struct session *s, const char *packet) { enqueue(s, text_of(pack
 
 static void drop_first(struct session *s, int count)
 {
+    if (!count) /* there may be no queue yet */
+        return;
     for (int i = 0; i < count; i++) {
         struct parcel *p = &s->queue[i];
 

@@ -10,6 +10,14 @@
 
 #include <string.h>
 
+static void a_copy_has_every_byte_that_was_asked_for(void **state)
+{
+    AUTO(mem_free) char *copy = mem_strndup("{\0}\0 more", 4); /* a params field with a NUL in it */
+
+    (void)state;
+    assert_memory_equal(copy, "{\0}\0", 5);
+}
+
 static void every_form_of_expires_is_read(void **state)
 {
     static const struct {
@@ -394,6 +402,7 @@ static void the_table_of_types_does_not_contradict_itself(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_copy_has_every_byte_that_was_asked_for),
         cmocka_unit_test(every_form_of_expires_is_read),
         cmocka_unit_test(a_date_is_written_as_the_status_wants_it),
         cmocka_unit_test(a_date_in_a_file_is_a_moment_or_nothing),
