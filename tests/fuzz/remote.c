@@ -151,14 +151,17 @@ const char *robot_assembly_id(const struct robot_job *j) { return "0123456789abc
 const json_t *robot_settings(const struct robot_job *j) { return j->settings; }
 void robot_progress(struct robot_job *j, double fraction) { CHECK(fraction >= 0 && fraction <= 1.0001); }
 
+static char out_dir[] = "/tmp/workcell-fuzz-XXXXXX";
+
+static void remove_dir(void) { rmdir(out_dir); }
+
 const char *robot_out_path(struct robot_job *j, const char *ext)
 {
-    static char dir[] = "/tmp/workcell-fuzz-XXXXXX";
-
-    if (strstr(dir, "XXXXXX"))
-        CHECK(mkdtemp(dir));
-    (void)ext;
-    return arena_printf(j->arena, "%s/out", dir);
+    if (strstr(out_dir, "XXXXXX")) {
+        CHECK(mkdtemp(out_dir));
+        atexit(remove_dir);
+    }
+    return arena_printf(j->arena, "%s/out", out_dir);
 }
 
 static void is_text(const char *s)
