@@ -50,7 +50,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
             check_name(name);
         break;
     }
-    case 'm': (void)naming_extension(text); break;
     default: check_name(text);
     }
     free(naming_public_url(text)); /* of what is no address, too */
