@@ -1,6 +1,8 @@
 #include "http/client.h"
 #include "base/clock.h"
+#include "http/decode.h"
 #include "http/guard.h"
+#include "http/naming.h"
 
 #include <assert.h>
 #include <curl/curl.h>
@@ -30,6 +32,7 @@ struct hop {
     bool follow;       /* that answer is a redirect we are going to follow */
     bool cut;          /* we stopped reading because we have enough */
     bool failed;       /* a callback reported an error, which is in err already */
+    struct decoder *decoder; /* of the body that counts; NULL: it comes as it is */
     char refused[80];  /* address that the guard turned down; "" none */
     struct err *err;
 };
@@ -111,6 +114,32 @@ static int64_t content_length(const struct http_client_response *r)
     return *end ? -1 : n;
 }
 
+static bool is_good(const struct hop *h) { return h->status >= 200 && h->status < 300; }
+
+/* RFC 9110 8.4: a Content-Encoding is undone by who reads the answer, asked for or not. Not that of a part (14.3: the bytes
+ * of a range are those of the coded form), nor one that only says that a file is compressed. */
+static int choose_decoder(struct hop *h)
+{
+    AUTO(mem_free) char *codings = http_client_header(h->out, "content-encoding");
+    AUTO(mem_free) char *type = http_client_header(h->out, "content-type");
+    AUTO(mem_free) char *disposition = http_client_header(h->out, "content-disposition");
+    struct err why;
+
+    if (!codings || h->status == 206 || !strcmp(h->method, "HEAD"))
+        return 0;
+    if (decoder_new(&h->decoder, codings, &why) < 0) {
+        if (!is_good(h)) /* of an error's page the status counts */
+            return 0;
+        *h->err = why;
+        return -1;
+    }
+    AUTO(mem_free) char *name = disposition ? naming_from_disposition(disposition) : NULL;
+    const char *const names[] = {h->out->url, name};
+    if (h->decoder && decoder_is_archive(type, names, ARRAY_LEN(names)))
+        decoder_keep_archive(h->decoder);
+    return 0;
+}
+
 static size_t on_header(char *data, size_t size, size_t count, void *ctx)
 {
     struct hop *h = ctx;
@@ -158,33 +187,42 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx)
 
         h->follow = to && *to;
     }
-    if (!h->follow && h->req->on_head &&
-        h->req->on_head(h->req->ctx, h->status, content_length(h->out), h->err) < 0) {
+    if (!h->follow && (choose_decoder(h) < 0 ||
+                       (h->req->on_head && h->req->on_head(h->req->ctx, h->status, h->decoder ? -1 : content_length(h->out), h->err) < 0))) {
         h->failed = true;
         return 0;
     }
     return size * count;
 }
 
+/* The body as it is meant. -1: err says why, or cut. */
+static int take_body(void *ctx, const char *data, size_t len, struct err *err)
+{
+    struct hop *h = ctx;
+    size_t room = KEPT_MAX - h->out->body.len;
+
+    if (h->req->on_body && is_good(h))
+        return h->req->on_body(h->req->ctx, data, len, err);
+    str_add(&h->out->body, data, len < room ? len : room);
+    if (len < room)
+        return 0;
+    h->cut = true;
+    return -1;
+}
+
 static size_t on_data(char *data, size_t size, size_t count, void *ctx)
 {
     struct hop *h = ctx;
-    size_t len = size * count, room = KEPT_MAX - h->out->body.len;
+    size_t len = size * count;
 
     if (h->follow) { /* the page that a redirect carries: not worth the time, a new hop follows */
         h->cut = true;
         return 0;
     }
-    if (h->req->on_body && h->status >= 200 && h->status < 300) {
-        if (h->req->on_body(h->req->ctx, data, len, h->err) == 0)
-            return len;
-        h->failed = true;
-        return 0;
-    }
-    str_add(&h->out->body, data, len < room ? len : room);
-    if (len < room)
+    if ((h->decoder ? decoder_feed(h->decoder, data, len, take_body, h, h->err) : take_body(h, data, len, h->err)) == 0)
         return len;
-    h->cut = true;
+    h->failed = !h->cut && is_good(h);
+    h->cut = !h->failed;
     return 0;
 }
 
@@ -266,6 +304,39 @@ static char *origin_of(const char *url)
     return out ? out : mem_strdup("");
 }
 
+/* Who the first address says is asking, for hops of one origin: curl itself forgets it when a redirect names a whole
+ * address. */
+struct login {
+    char *user, *password; /* NULL: none */
+};
+
+static struct login login_of(const char *url)
+{
+    struct login l = {0};
+    CURLU *u = curl_url();
+    char *user = NULL, *password = NULL;
+
+    if (u && !curl_url_set(u, CURLUPART_URL, url, CURLU_PATH_AS_IS)) {
+        if (!curl_url_get(u, CURLUPART_USER, &user, CURLU_URLDECODE))
+            l.user = mem_strdup(user);
+        if (!curl_url_get(u, CURLUPART_PASSWORD, &password, CURLU_URLDECODE))
+            l.password = mem_strdup(password);
+    }
+    curl_free(user);
+    curl_free(password);
+    curl_url_cleanup(u);
+    return l;
+}
+
+static void login_done(struct login l)
+{
+    if (l.password)
+        explicit_bzero(l.password, strlen(l.password));
+    free(l.user);
+    free(l.password);
+}
+DEFINE_AUTO(struct login, login_done)
+
 /* Headers that say nothing about who asks. All others stay at the host they were written for. */
 static bool may_travel(const char *header)
 {
@@ -312,25 +383,43 @@ static int set_failure(struct err *err, const struct hop *h, CURLcode rc, const 
     }
 }
 
-static int run_hop(struct hop *h, struct http_client *c, const char *url, bool same_origin,
+static bool is_header(const char *line, const char *name)
+{
+    size_t n = strlen(name);
+
+    return !strncasecmp(line, name, n) && line[n] == ':';
+}
+
+/* Its decoder is for the caller to free. */
+static int run_hop(struct hop *h, struct http_client *c, const char *url, const struct login *login, bool same_origin,
                    int64_t deadline_us)
 {
     const struct http_client_request *r = h->req;
     AUTO(slist_free) struct curl_slist *headers = NULL;
     char text[CURL_ERROR_SIZE] = "";
     CURL *e = c->curl;
-    bool has_agent = false;
+    const char *cookie = NULL;
+    bool has_agent = false, has_encoding = false, is_part = false;
 
     for (const char *const *p = r->headers; p && *p; p++) {
         if (strpbrk(*p, "\r\n"))
             return err_set(h->err, ERR_INPUT, "a header line contains a line break");
         if (!same_origin && !may_travel(*p))
             continue;
-        has_agent |= !strncasecmp(*p, "user-agent:", 11);
+        if (r->cookies && is_header(*p, "cookie") && !cookie) { /* one line for these and the jar's */
+            cookie = *p + strlen("cookie:");
+            cookie += strspn(cookie, " \t");
+            continue;
+        }
+        has_agent |= is_header(*p, "user-agent");
+        has_encoding |= is_header(*p, "accept-encoding");
+        is_part |= is_header(*p, "range");
         slist_add(&headers, *p);
     }
     if (!has_agent)
         slist_add(&headers, "User-Agent: workcell");
+    if (is_part && !has_encoding) /* a part of a coded form could never be decoded */
+        slist_add(&headers, "Accept-Encoding: identity");
 
     curl_easy_reset(e); /* options only: connections and resolved names stay */
     curl_easy_setopt(e, CURLOPT_URL, url);
@@ -341,6 +430,16 @@ static int run_hop(struct hop *h, struct http_client *c, const char *url, bool s
                                                where the guard can't see */
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(e, CURLOPT_HTTPHEADER, headers);
+    if (r->cookies)
+        curl_easy_setopt(e, CURLOPT_COOKIEFILE, ""); /* a jar in memory; curl keeps to the rules of RFC 6265 */
+    if (cookie)
+        curl_easy_setopt(e, CURLOPT_COOKIE, cookie);
+    if (login) {
+        if (login->user)
+            curl_easy_setopt(e, CURLOPT_USERNAME, login->user);
+        if (login->password)
+            curl_easy_setopt(e, CURLOPT_PASSWORD, login->password);
+    }
     curl_easy_setopt(e, CURLOPT_ERRORBUFFER, text);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, h);
@@ -384,6 +483,8 @@ static int run_hop(struct hop *h, struct http_client *c, const char *url, bool s
     if (!h->headers_done)
         return err_set(h->err, ERR_IO, "the answer is not HTTP");
     h->out->status = h->status;
+    if (h->decoder && !h->cut && decoder_end(h->decoder, take_body, h, h->err) < 0 && !h->cut)
+        return is_good(h) ? -1 : 0;
     return 0;
 }
 
@@ -405,6 +506,7 @@ int http_client_run(struct http_client_response *out, struct http_client *c,
                     const struct http_client_request *req, struct err *err)
 {
     AUTO(mem_free) char *first = origin_of(req->url);
+    AUTO(login_done) struct login login = login_of(req->url);
     const char *method = req->method;
     int64_t deadline_us =
         req->total_timeout_s ? clock_mono_us() + req->total_timeout_s * SECOND_US : 0;
@@ -413,6 +515,8 @@ int http_client_run(struct http_client_response *out, struct http_client *c,
 
     *out = (struct http_client_response){.url = mem_strdup(req->url)};
     use_guard(c, req->guard);
+    /* connections are kept from one download to the next, cookies never: the next may be somebody else's */
+    curl_easy_setopt(c->curl, CURLOPT_COOKIELIST, "ALL");
     for (int left = req->max_redirects;; left--) {
         struct hop h = {
             .req = req, .out = out, .method = method, .send_body = send_body, .err = err};
@@ -420,7 +524,10 @@ int http_client_run(struct http_client_response *out, struct http_client *c,
 
         str_reset(&out->headers);
         str_reset(&out->body);
-        if (run_hop(&h, c, out->url, same_origin, deadline_us) < 0)
+        AUTO(login_done) struct login own = login_of(out->url);
+        int rc = run_hop(&h, c, out->url, same_origin && !own.user ? &login : NULL, same_origin, deadline_us);
+        decoder_free(h.decoder);
+        if (rc < 0)
             return -1;
         if (!h.follow)
             return 0;
@@ -433,7 +540,7 @@ int http_client_run(struct http_client_response *out, struct http_client *c,
 
         AUTO(mem_free) char *origin = origin_of(out->url);
         /* Once away, never trusted again: the way back may be an attacker's choice too. */
-        same_origin = same_origin && !strcmp(origin, first);
+        same_origin = same_origin && !strcasecmp(origin, first);
         /* RFC 9110 15.4: 303 means look there; 301 and 302 turn a POST into a GET by custom. */
         if ((h.status == 303 && strcmp(method, "HEAD") != 0) ||
             (h.status <= 302 && !strcmp(method, "POST"))) {

@@ -15,6 +15,7 @@ struct http_client_request {
     int body_fd;        /* file body when body_length >= 0 and body is NULL; read from body_offset */
     int64_t body_offset, body_length; /* body_length -1: no file body */
     int connect_timeout_s, idle_timeout_s, total_timeout_s; /* 0: 10, 30, none */
+    bool cookies;       /* keep what this request's answers set, for its redirects: a jar of its own */
     int max_redirects;  /* 0: a redirect is the answer; else one more than this is an error */
     const char *guard;  /* NULL: any address. Else private, loopback and link-local targets are refused
                          * unless listed: see guard.h. Checked on the connected address, each hop. */
@@ -37,9 +38,10 @@ struct http_client *http_client_new(void);
 void http_client_free(struct http_client *c);
 DEFINE_AUTO(struct http_client *, http_client_free)
 
-/* 0 when an HTTP answer came back, whatever its status. Only http and https; no proxy; bodies as they
- * are on the wire (no decompression). After a redirect to another origin only harmless headers of the
- * caller's (Accept, Range, User-Agent ...) are sent on. Errors: ERR_IO (connect, reset, time out;
+/* 0 when an HTTP answer came back, whatever its status. Only http and https; no proxy. The Content-Encoding of an answer
+ * is undone (decode.h), except that of a part (206); its bytes then count decoded, and on_head gets the length -1. Within
+ * one origin (scheme, host and port) a redirect keeps the caller's headers and the address's user and password; to another
+ * only harmless headers (Accept, Range, User-Agent ...) are sent on, and nothing comes back on the way home. Errors: ERR_IO (connect, reset, time out;
  * worth a retry), ERR_INPUT (bad address, untrusted certificate, too many redirects), ERR_SERVER_403
  * with is_private_address when the guard refused, or what a callback reported. out is always initialised; free it with http_client_response_done(). */
 MUST_CHECK int http_client_run(struct http_client_response *out, struct http_client *c,

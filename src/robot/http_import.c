@@ -12,7 +12,7 @@
 #define RANGES_MAX 64
 
 struct import_opts {
-    json_t *url, *headers, *force_name, *import_on_errors, *range;
+    json_t *url, *headers, *force_name, *import_on_errors, *range, *ignore_errors;
     const char *url_delimiter, *credentials;
     bool fail_fast;
     int64_t max_file_size;
@@ -38,6 +38,9 @@ static const struct option options[] = {
     OPT_JSON(struct import_opts, range,
              .help = "Bytes to fetch: \"0-99\", \"-100\" (the last 100), or a list; several are "
                      "written at their own offsets into one file."),
+    /* shared by all Robots, and checked there; here each address stands for itself */
+    OPT_JSON(struct import_opts, ignore_errors, .nullable = true,
+             .help = "true, or a list with \"import\": an address that can't be fetched is left out, and the others go on."),
     OPT_UNSUPPORTED("return_file_stubs", .def_str = "false"),
     OPT_UNSUPPORTED("bucket"),
     OPT_UNSUPPORTED("force_original_id"),
@@ -295,6 +298,7 @@ static int import_check(const void *opts, bool partial, struct err *err)
 #include <fcntl.h>
 #include <openssl/rand.h>
 #include <time.h>
+#include <unistd.h>
 
 #define ATTEMPTS 3
 #define REDIRECTS_MAX 10
@@ -514,6 +518,7 @@ static int fetch(struct download *d, struct err *err)
                 .body_length = -1,
                 .idle_timeout_s = (int)jint(robot_settings(d->job), "import_idle_s", 0),
                 .max_redirects = REDIRECTS_MAX,
+                .cookies = true,
                 .guard = jstr_or(robot_settings(d->job), "import_allow", ""),
                 .on_head = on_head,
                 .on_body = on_body,
@@ -604,13 +609,37 @@ static int import_one(struct download *base, const struct range *ranges, int ran
         d.range = range_count ? &ranges[k] : NULL;
         d.progress_share = 1.0 / (double)total / requests;
         d.progress_from = (double)i / (double)total + k * d.progress_share;
-        if (fetch(&d, err) < 0)
+        if (fetch(&d, err) < 0) {
+            if (d.path)
+                unlink(d.path); /* others may go on: its room is theirs */
             return -1;
+        }
     }
     /* A shorter second answer must not leave the tail of a longer, broken first one behind. */
     if (ftruncate(d.fd, d.end) < 0)
         return err_errno(err, "cut the imported file");
     return emit(&d, total > 1, err);
+}
+
+/* What an address may do to the others: nothing, when its failure is to be ignored. */
+static bool ignores_failures(const json_t *v)
+{
+    const char *s = json_string_value(v);
+    json_t *item;
+    size_t i;
+
+    if (json_is_true(v) || (s && !strcmp(s, "true")))
+        return true;
+    json_array_foreach (v, i, item)
+        if (json_is_string(item) && (!strcmp(json_string_value(item), "import") || !strcmp(json_string_value(item), "execute")))
+            return true;
+    return false;
+}
+
+/* The other side's fault; ours (a full disk) ends the job as always. */
+static bool is_about_address(const struct err *err)
+{
+    return err->code == ERR_HTTP_IMPORT || err->code == ERR_HTTP_IMPORT_NOT_FOUND || err->code == ERR_HTTP_IMPORT_DENIED;
 }
 
 static int import_run(struct robot_job *job, const void *opts, struct err *err)
@@ -631,12 +660,31 @@ static int import_run(struct robot_job *job, const void *opts, struct err *err)
     AUTO(http_client_free) struct http_client *client = http_client_new();
     struct download base = {.job = job, .client = client, .opts = o, .headers = lines};
     find_limit(&base);
+    size_t total = json_array_size(urls), failed = 0;
+    struct err first = {0};
+    bool ignore = ignores_failures(o->ignore_errors);
+
     json_array_foreach (urls, i, item) {
+        struct err why = {0};
+
         base.url = json_string_value(item);
-        if (import_one(&base, ranges, range_count, i, json_array_size(urls), err) < 0)
+        if (import_one(&base, ranges, range_count, i, total, &why) == 0)
+            continue;
+        if (!ignore || !is_about_address(&why)) {
+            *err = why;
             return -1;
+        }
+        if (!failed++)
+            first = why;
     }
-    return 0;
+    if (!failed)
+        return 0;
+    /* One error for the job, after the good ones were handed over: it goes to the ignored errors of the Assembly. */
+    *err = first;
+    if (total > 1)
+        err_set_named(err, first.code, first.name, "%zu of %zu addresses failed, the first one so: %s", failed, total, first.msg);
+    err->is_private_address = first.is_private_address;
+    return -1;
 }
 #endif /* WORKCELL_WORKER */
 
