@@ -108,6 +108,7 @@ void assembly_free(struct assembly *a)
     free(a->bundle_counts);
     free(a->bundle_done);
     free(a->result_counts);
+    free(a->offers);
     free(a->is_export);
     free(a->step_open);
     instructions_free(a->in);
@@ -144,12 +145,13 @@ void effects_fragment(struct effects *fx, enum doc_list list, int step, int inde
     e->text = text;
 }
 
-void assembly_warn(struct assembly *a, const char *text)
+void assembly_say(struct assembly *a, const char *level, const char *text)
 {
     if (json_array_size(a->warnings) < 100)
-        json_array_append_new(a->warnings,
-                              json_pack("{s:s,s:o}", "level", "warning", "msg", jstring(text)));
+        json_array_append_new(a->warnings, json_pack("{s:s,s:o}", "level", level, "msg", jstring(text)));
 }
+
+void assembly_warn(struct assembly *a, const char *text) { assembly_say(a, "warning", text); }
 
 /* ---- states ---- */
 
@@ -251,8 +253,11 @@ void assembly_advance(struct assembly *a, int64_t at_us, struct effects *fx)
         effects_tell(fx, "assembly_upload_meta_data_extracted", NULL);
     }
     graph_flush_bundles(a, at_us, fx);
-    if (a->meta_extracted && !a->jobs_open)
+    if (a->meta_extracted && !a->jobs_open) {
+        if (a->state == ASSEMBLY_EXECUTING)
+            silence_tell(a);
         assembly_set_state(a, ASSEMBLY_COMPLETED, at_us, fx);
+    }
 }
 
 /* ---- events ---- */
@@ -271,6 +276,7 @@ static void index_steps(struct assembly *a)
     a->bundle_counts = mem_zalloc(n * sizeof *a->bundle_counts);
     a->bundle_done = mem_zalloc(n * sizeof *a->bundle_done);
     a->result_counts = mem_zalloc(n * sizeof *a->result_counts);
+    a->offers = mem_zalloc(n * sizeof *a->offers);
     a->step_open = mem_zalloc(n * sizeof *a->step_open);
     a->is_export = mem_zalloc(n * sizeof *a->is_export);
     for (size_t i = 0; i < n; i++)

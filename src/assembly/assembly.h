@@ -100,6 +100,11 @@ struct bundle { /* files that wait for a bundling step */
     int use;
 };
 
+struct offers { /* files of the steps that a step uses, as they became ready */
+    int count, unwanted, passed_by; /* all; in another form field; of a type that its Robot does not take */
+    const struct file *first;       /* passed by */
+};
+
 struct assembly {
     char id[ID_LEN + 1];
     enum assembly_state state;
@@ -134,6 +139,7 @@ struct assembly {
     int *bundle_counts;      /* [step] */
     bool *bundle_done;       /* [step] */
     int *result_counts;      /* [step] entries in results */
+    struct offers *offers;   /* [step] */
     bool *is_export;         /* [step] store Robot */
     int started_count, ignored_count;
     double shown_progress;   /* 0..100, as told last */

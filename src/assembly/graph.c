@@ -1,4 +1,5 @@
 #include "assembly/graph.h"
+#include "assembly/private.h"
 #include "base/filetype.h"
 
 #include <string.h>
@@ -88,10 +89,17 @@ void graph_file_ready(struct assembly *a, struct file *f, int step, int64_t at_u
 {
     for (int t = 1; t < a->in->count; t++) {
         const struct step *s = &a->in->steps[t];
+        bool offered = false, wanted = false;
         int took = 0;
 
         for (int u = 0; u < s->use_count; u++) {
-            if (s->uses[u].step != step || !step_wants_field(s, u, f->field) || !takes(s, f))
+            if (s->uses[u].step != step)
+                continue;
+            offered = true;
+            if (!step_wants_field(s, u, f->field))
+                continue;
+            wanted = true;
+            if (!takes(s, f))
                 continue;
             if (took++ && !s->bundle)
                 a->has_dupe_jobs = true;
@@ -104,6 +112,8 @@ void graph_file_ready(struct assembly *a, struct file *f, int step, int64_t at_u
             if (a->is_export[t])
                 f->exports_open++;
         }
+        if (offered)
+            silence_offered(a, t, f, wanted, took > 0);
     }
 }
 
@@ -120,8 +130,7 @@ void graph_start_sources(struct assembly *a, int64_t at_us, struct effects *fx)
         }
         AUTO(mem_free) char *text =
             mem_printf("The step '%s' has no `use`, so it never gets a file.", s->name);
-        json_array_append_new(a->warnings, json_pack("{s:s,s:o}", "level", "warning", "msg",
-                                                     jstring(text)));
+        assembly_warn(a, text);
     }
 }
 

@@ -16,6 +16,8 @@ void assembly_fail(struct assembly *a, const struct err *err, const char *step, 
 void assembly_advance(struct assembly *a, int64_t at_us, struct effects *fx);
 int assembly_refuse_over(const struct assembly *a, struct err *err); /* -1 */
 void assembly_warn(struct assembly *a, const char *text);
+/* level: "notice" or "warning" (api-status.md). At most a hundred are kept. */
+void assembly_say(struct assembly *a, const char *level, const char *text);
 /* The error that an event carries: {code, name, msg}. The public name counts: numbers of codes are not the same in every
  * version. */
 void assembly_stored_error(struct err *why, const json_t *d, enum err_code otherwise);
@@ -32,6 +34,12 @@ int assembly_too_many(struct assembly *a, int more, int64_t at_us, struct effect
 
 /* ---- outcomes.c ---- */
 int outcomes_apply(struct assembly *a, const struct event *ev, struct effects *fx, struct err *err);
+
+/* ---- silence.c ---- */
+/* A file of one of the step's sources is ready. wanted: it is in a form field that the step asks for; taken: it gets a job. */
+void silence_offered(struct assembly *a, int step, const struct file *f, bool wanted, bool taken);
+/* It is about to be complete: which steps did nothing, and why, as warnings. */
+void silence_tell(struct assembly *a);
 
 /* ---- files.c ---- */
 struct file *file_add(struct assembly *a, const char *id, const char *name, int step);

@@ -268,6 +268,7 @@ const struct robot robot_image_facedetect = {
     .summary = "Find faces",
     .validation_code = "IMAGE_FACEDETECT_VALIDATION",
     .accepts = filetype_pictures,
+    .nothing = "no face was found",
     .role = ROLE_MEDIA,
     .passes_input = true,
     .price_factor = 1,

@@ -58,6 +58,7 @@ struct robot {
     const char *accepts; /* "image/" prefix of the mime types, several separated by '|'; NULL: any */
     const char *roles;   /* what `as` of an input may say, several separated by '|'; NULL: nothing */
     enum robot_role role;
+    const char *nothing; /* what it means that a job gives no file ("no face was found"); NULL: nothing special */
     bool no_input; /* imports: runs once without `use` */
     bool is_store; /* passes its input on with a new url; never listed in results itself */
     bool passes_input; /* may emit its input again, with its meta: waits until that is complete */

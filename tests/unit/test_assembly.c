@@ -639,6 +639,80 @@ static void stored_outputs_that_cannot_be_do_nothing(void **state)
     assembly_free(a);
 }
 
+/* One upload of this type (NULL: none), its metadata, and as many jobs as follow, which give nothing. */
+static struct assembly *play(struct effects *fx, const char *steps, const char *mime)
+{
+    struct assembly *a = begin(fx, steps, 0, false);
+    AUTO(mem_free) char *same =
+        mem_printf("{\"job\":0,\"index\":0,\"same\":{\"input\":0,\"mime\":\"%s\",\"ext\":\"x\",\"meta\":{}}}", mime ? mime : "");
+
+    if (mime)
+        assert_int_equal(apply(a, fx, EV_FILE_UPLOADED, upload), 0);
+    assert_int_equal(apply(a, fx, EV_BODY_DONE, "{\"bytes\":20}"), 0);
+    for (int i = 0; i < a->job_count; i++) {
+        AUTO(mem_free) char *job = mem_printf("{\"job\":%d}", i);
+
+        assert_int_equal(apply(a, fx, EV_JOB_STARTED, job), 0);
+        if (i == 0)
+            assert_int_equal(apply(a, fx, EV_JOB_OUTPUT, same), 0);
+        assert_int_equal(apply(a, fx, EV_JOB_DONE, job), 0);
+    }
+    assert_int_equal(a->state, ASSEMBLY_COMPLETED);
+    effects_done(fx);
+    *fx = (struct effects){0};
+    return a;
+}
+
+static void what_had_nothing_to_do_is_told_when_it_is_over(void **state)
+{
+#define RESIZE(name, use) "\"" name "\":{\"robot\":\"/image/resize\",\"use\":" use ",\"width\":9}"
+    static const struct {
+        const char *steps, *mime, *says[2];
+    } rows[] = {
+        {"{" RESIZE("r", "\":original\"") "}", NULL, {"No file was sent, so there was nothing to do for: 'r'."}},
+        {"{\":original\":{\"robot\":\"/upload/handle\"}}", NULL, {"No file was sent, so there was nothing to do."}},
+        {"{\":original\":{\"robot\":\"/upload/handle\"}}", "text/plain", {NULL}},
+        {"{" RESIZE("r", "\":original\"") "}", "text/plain",
+         {"The step 'r' did nothing: /image/resize does not take 'a b.jpg' (text/plain)."}},
+        /* what follows from that is not told again */
+        {"{" RESIZE("r", "\":original\"") "," RESIZE("s", "\"r\"") "}", "text/plain",
+         {"The step 'r' did nothing: /image/resize does not take 'a b.jpg' (text/plain)."}},
+        {"{" RESIZE("r", "{\"steps\":[\":original\"],\"fields\":[\"other\"]}") "}", "image/png",
+         {"The step 'r' did nothing: no file came in one of the form fields that it asks for."}},
+        {"{\"f\":{\"robot\":\"/image/facedetect\",\"use\":\":original\",\"crop\":true}," RESIZE("s", "\"f\"") "," RESIZE("t", "{\"steps\":[\":original\",\"f\"],\"bundle_steps\":true}") "}",
+         "image/png",
+         {"The step 'f' gave no file: no face was found in 'a b.jpg' (image/png).",
+          "The step 't' did nothing: it takes files of all the steps that it uses together, and one of them gave none."}},
+    };
+    struct effects fx = {0};
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct assembly *a = play(&fx, rows[i].steps, rows[i].mime);
+        size_t n = 0;
+
+        for (; n < 2 && rows[i].says[n]; n++) {
+            const json_t *w = json_array_get(a->warnings, n);
+
+            assert_string_equal(jstr_or(w, "msg", ""), rows[i].says[n]);
+            assert_string_equal(jstr_or(w, "level", ""), "warning");
+        }
+        assert_int_equal(json_array_size(a->warnings), n);
+        assembly_free(a);
+    }
+}
+
+static void a_branch_that_had_nothing_to_do_is_only_noted_when_another_had(void **state)
+{
+    struct effects fx = {0};
+    struct assembly *a = play(&fx, "{\":original\":{\"robot\":\"/upload/handle\",\"result\":true}," RESIZE("r", "\":original\"") "}", "video/mp4");
+    (void)state;
+
+    assert_int_equal(json_array_size(a->warnings), 1);
+    assert_string_equal(jstr_or(json_array_get(a->warnings, 0), "level", ""), "notice");
+    assembly_free(a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -663,6 +737,8 @@ int main(void)
         cmocka_unit_test(starts_of_an_older_version_blame_nobody),
         cmocka_unit_test(stored_outputs_that_cannot_be_do_nothing),
         cmocka_unit_test(slugs_are_safe_names),
+        cmocka_unit_test(what_had_nothing_to_do_is_told_when_it_is_over),
+        cmocka_unit_test(a_branch_that_had_nothing_to_do_is_only_noted_when_another_had),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
