@@ -127,7 +127,7 @@ export function mount(root, id, scope, { title = 'h1', sending } = {}) {
       steps.get(name).draw(files)
       steps.get(name).n.textContent = plural(files.length, 'file')
     }
-    if (!steps.size) put(resultsEl, h('p', { class: 'muted' }, state(a.ok, a.error).busy ? 'None yet.' : 'None.'))
+    if (!steps.size) put(resultsEl, h('p', { class: 'muted' }, state(a.ok, a.error).busy ? 'None yet.' : a.ok === 'ASSEMBLY_COMPLETED' && a.warnings?.length ? 'None; the warnings above say why.' : 'None.'))
   }
 
   function draw() {

@@ -2,9 +2,9 @@
 import { account, ApiError, call, local, onAccount } from './api.js'
 import { mount } from './assembly.js'
 import { explain } from './codes.js'
-import { bytes, h, plural, problem, put, say, Scope } from './dom.js'
+import { ask, bytes, h, plural, problem, put, say, Scope } from './dom.js'
 import { editor, robotHelp } from './editor.js'
-import { graph } from './graph.js'
+import { graph, stepsOf } from './graph.js'
 import { upload } from './upload.js'
 
 const resize = (width) => ({ robot: '/image/resize', use: ':original', width, result: true })
@@ -108,6 +108,8 @@ export function playgroundView(main, scope) {
     put(note)
     const got = await ed.check()
     if (got.problems.length) { say(`Not started: ${ed.count()}`); ed.area.focus(); return }
+    const idle = files.length ? [] : stepsOf(got.value).filter((x) => x.use.includes(':original')).map((x) => x.name)
+    if (idle.length && !await ask('Run without a file?', `No file is chosen, so there is nothing to do for: ${idle.join(', ')}.`, 'Run it anyway', { danger: false })) { input.focus(); return }
     run.disabled = true
     try {
       await start(got.value, files)

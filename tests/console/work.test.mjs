@@ -105,6 +105,29 @@ test('playground: what is wrong is told with its line, before anything is sent',
   await p.page.getByText('The server would take it.').waitFor()
 })
 
+test('playground: without a file it asks first, and what came of it is said', async (t) => {
+  const p = await Page.open(t, { at: '#/playground' })
+  const created = () => p.requests.filter((r) => r.method === 'POST' && r.url.endsWith('/assemblies')).length
+  await p.page.locator('#instructions').fill(say({ steps: small }))
+  await p.page.getByText('The server would take it.').waitFor()
+  await p.page.getByRole('button', { name: 'Run', exact: true }).click()
+  await p.page.getByRole('heading', { name: 'Run without a file?' }).waitFor()
+  await p.page.getByText('nothing to do for: small.').waitFor()
+  await p.page.getByRole('button', { name: 'Go back' }).click()
+  await sleep(200)
+  assert.equal(created(), 0)
+  await p.page.getByRole('button', { name: 'Run', exact: true }).click()
+  await p.page.getByRole('button', { name: 'Run it anyway' }).click()
+  await state(p, 'Completed')
+  await p.page.locator('.note.warn', { hasText: "No file was sent, so there was nothing to do for: 'small'." }).waitFor()
+  await p.page.getByText('None; the warnings above say why.').waitFor()
+  assert.equal(created(), 1)
+  // a file that nobody reads is no file either
+  await p.page.locator('#files').setInputFiles({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('notes') })
+  await p.page.getByRole('button', { name: 'Run', exact: true }).click()
+  await p.page.locator('.note.warn', { hasText: "/image/resize does not take 'notes.txt' (text/plain)." }).waitFor()
+})
+
 test('cancel: the receipt shows what the API says was stopped, and the processes are gone', async (t) => {
   const p = await Page.open(t, { args: ['--workers-media', '1'] })
   const data = fs.readFileSync(picture)
