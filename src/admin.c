@@ -2,12 +2,20 @@
 #include "assembly/credentials.h"
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/near.h"
 #include "commands.h"
 #include "server.h"
 #include "store/sealed.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 extern char **environ;
 
@@ -18,6 +26,7 @@ struct admin {
     int count;
     const char *workspace_name, *description; /* --workspace, --description; may be NULL */
     const char *signature;                    /* --require-signature-auth */
+    bool replace;                             /* --replace */
     int lock_fd;
     struct store *store;
     struct store_reader *reader;
@@ -64,6 +73,8 @@ static int sort_words(struct admin *a, int argc, char **argv, struct err *err)
             if (i + 1 == argc)
                 return err_set(err, ERR_CONFIG, "%s needs a value", argv[i]);
             *own[o].value = argv[++i];
+        } else if (!strcmp(argv[i], "--replace")) {
+            a->replace = true;
         } else if (strncmp(argv[i], "--", 2)) {
             a->words[a->count++] = argv[i];
         } else {
@@ -91,8 +102,8 @@ static int match_workspace(void *ctx, const char *id, const char *name, int64_t 
     return -1;
 }
 
-/* The one named by --workspace, else the first; made when the directory is new. */
-static int choose_workspace(struct admin *a, struct err *err)
+/* The one named by --workspace, else the first; made when the directory is new and something is to be put into it. */
+static int choose_workspace(struct admin *a, bool creates, struct err *err)
 {
     struct find_workspace f = {a->workspace_name, NULL};
 
@@ -105,6 +116,8 @@ static int choose_workspace(struct admin *a, struct err *err)
     a->workspace = store_setting_get(a->store, "workspace");
     if (a->workspace)
         return 0;
+    if (!creates)
+        return err_set(err, ERR_CONFIG, "nothing was ever put into the data directory '%s'", a->config.data);
     a->workspace = mem_alloc(ID_LEN + 1);
     id_new(a->workspace);
     return store_begin(a->store, err) < 0 ||
@@ -114,49 +127,85 @@ static int choose_workspace(struct admin *a, struct err *err)
                : 0;
 }
 
-static const char credential_usage[] =
-    "credential add NAME TYPE KEY=VALUE... | list | remove NAME | rotate  [--data DIR] "
-    "[--workspace NAME]";
-static const char template_usage[] =
-    "template create NAME FILE | update NAME FILE | list | get NAME | delete NAME  [--data DIR] "
-    "[--workspace NAME] [--require-signature-auth 0|1]";
-static const char workspace_usage[] =
-    "workspace add NAME | list  [--data DIR]";
-static const char key_usage[] =
-    "key add [SCOPE...] | list | delete ID  [--data DIR] [--workspace NAME] [--description TEXT] "
-    "[--require-signature-auth 0|1]";
+/* One thing that a command can do. */
+struct verb {
+    const char *name;
+    int least, most; /* words after the verb */
+    bool creates;    /* puts something in, into a new data directory if need be; all others want one that is there */
+    int (*run)(struct admin *a, struct err *err);
+};
 
-static int usage(FILE *f, const char *text)
+static int wrong_verb(const char *command, const struct verb *verbs, const struct admin *a)
 {
-    fprintf(f, "usage: workcell %s\n", text);
-    return f == stdout ? 0 : 2;
+    struct near near = near_to(a->count ? a->words[0] : "");
+    const struct verb *v = verbs;
+
+    for (; v->name; v++) {
+        near_try(&near, v->name);
+        if (a->count && !strcmp(v->name, a->words[0]))
+            break;
+    }
+    if (v->name)
+        fprintf(stderr, "workcell: too %s words for `%s %s`\n", a->count - 1 < v->least ? "few" : "many", command, v->name);
+    else if (a->count && near.name)
+        fprintf(stderr, "workcell: there is no `%s %s`; did you mean '%s'?\n", command, a->words[0], near.name);
+    else if (a->count)
+        fprintf(stderr, "workcell: there is no `%s %s`\n", command, a->words[0]);
+    command_usage(command, stderr);
+    return EXIT_USAGE;
 }
 
-/* Returns -1 when the command can't go on: exit with 1, err is printed; 1 when only its usage was asked for, which
- * needs no data directory. */
-static int admin_open(struct admin *a, int argc, char **argv, const char *text)
+/* A mistyped --data must not become a directory. */
+static int look_for_data(const struct admin *a, const char *db, struct err *err)
 {
-    struct err err;
+    struct stat st;
 
-    *a = (struct admin){.lock_fd = -1, .arena = arena_new()};
-    if (sort_words(a, argc, argv, &err) < 0)
-        return fail(&err), -1;
-    if (a->config.help) {
-        usage(stdout, text);
-        return 1;
-    }
+    if (stat(a->config.data, &st) < 0)
+        return errno == ENOENT
+                   ? err_set(err, ERR_CONFIG, "there is no data directory '%s' (--data DIR names it; `workcell serve` makes one)",
+                             a->config.data)
+                   : err_errno(err, "look at the data directory '%s'", a->config.data);
+    if (stat(db, &st) < 0)
+        return err_set(err, ERR_CONFIG, "'%s' is no data directory: there is no workcell.db in it", a->config.data);
+    return 0;
+}
+
+static int open_data(struct admin *a, bool creates, struct err *err)
+{
     AUTO(mem_free) char *db = mem_printf("%s/workcell.db", a->config.data);
+
     a->key_file = mem_printf("%s/credentials.key", a->config.data);
-    if (server_lock_dir(&a->lock_fd, a->config.data, &err) < 0) {
-        fail(&err);
+    if (server_lock_dir(&a->lock_fd, a->config.data, err) < 0) {
+        fail(err);
         fprintf(stderr, "workcell: while it runs, use its API (/templates, /template_credentials, /auth_keys), or stop it "
                         "for this command\n");
         return -1;
     }
-    if (store_open(&a->store, db, &err) < 0 || store_reader_open(&a->reader, db, &err) < 0 ||
-        sealed_open(&a->seal, a->store, a->key_file, &err) < 0 || choose_workspace(a, &err) < 0)
-        return fail(&err), -1;
+    if (store_open(&a->store, db, err) < 0 || store_reader_open(&a->reader, db, err) < 0 ||
+        sealed_open(&a->seal, a->store, a->key_file, err) < 0 || choose_workspace(a, creates, err) < 0)
+        return fail(err), -1;
     return 0;
+}
+
+/* Returns the exit code. */
+static int admin_run(const char *command, const struct verb *verbs, int argc, char **argv)
+{
+    AUTO(admin_done) struct admin a = {.lock_fd = -1, .arena = arena_new()};
+    const struct verb *v = verbs;
+    struct err err = {0};
+
+    if (sort_words(&a, argc, argv, &err) < 0)
+        return fail(&err), EXIT_USAGE;
+    while (v->name && (!a.count || strcmp(v->name, a.words[0])))
+        v++;
+    if (!v->name || a.count - 1 < v->least || a.count - 1 > v->most)
+        return wrong_verb(command, verbs, &a);
+    AUTO(mem_free) char *db = mem_printf("%s/workcell.db", a.config.data);
+    if (!v->creates && look_for_data(&a, db, &err) < 0)
+        return fail(&err), EXIT_USAGE;
+    if (open_data(&a, v->creates, &err) < 0)
+        return EXIT_FAILED;
+    return v->run(&a, &err) < 0 ? fail(&err) : 0;
 }
 
 /* Commits what a put of this transaction gave, or takes it back. */
@@ -168,18 +217,126 @@ static int finish(struct admin *a, int rc, struct err *err)
     return -1;
 }
 
-static bool is(const struct admin *a, const char *verb, int min_words, int max_words)
-{
-    return a->count && !strcmp(a->words[0], verb) && a->count >= min_words && a->count <= max_words;
-}
-
-
 /* ---- credentials ---- */
 
 static int print_credential(void *ctx, const struct store_credential *c)
 {
     (void)ctx;
     printf("%s\t%s\t%s\n", c->name, c->type, c->id);
+    return 0;
+}
+
+#define SECRET_MAX ((size_t)64 * 1024)
+
+/* All that comes, at most SECRET_MAX, without one line break at the end; the caller's to free. */
+static char *read_value(int fd, const char *from, const char *key, struct err *err)
+{
+    AUTO(mem_free) char *buf = mem_zalloc(SECRET_MAX + 2);
+    size_t len = 0;
+    ssize_t n = 1;
+
+    while (len <= SECRET_MAX && (n = read(fd, buf + len, SECRET_MAX + 1 - len)) > 0) {
+        len += (size_t)n;
+        if (isatty(fd) && buf[len - 1] == '\n')
+            break;
+    }
+    if (n < 0)
+        return err_errno(err, "read '%s' from %s", key, from), NULL;
+    if (len > SECRET_MAX || strlen(buf) != len)
+        return err_set(err, ERR_CONFIG, "'%s' from %s is no text of at most %zu KB", key, from, SECRET_MAX / 1024), NULL;
+    if (len && buf[len - 1] == '\n')
+        buf[--len] = 0;
+    if (len && buf[len - 1] == '\r')
+        buf[--len] = 0;
+    if (!len)
+        return err_set(err, ERR_CONFIG, "'%s' from %s is empty", key, from), NULL;
+    return take(buf);
+}
+
+/* From standard input: piped as it is, typed without being shown. */
+static char *ask_value(const char *key, struct err *err)
+{
+    struct termios old, quiet;
+    bool typed = isatty(0) && tcgetattr(0, &old) == 0;
+
+    if (typed) {
+        quiet = old;
+        quiet.c_lflag &= ~(tcflag_t)(ECHO | ISIG); /* a Ctrl-C must not leave a terminal without echo behind */
+        fprintf(stderr, "%s: ", key);
+        tcsetattr(0, TCSAFLUSH, &quiet);
+    }
+    char *value = read_value(0, "standard input", key, err);
+    if (typed) {
+        tcsetattr(0, TCSAFLUSH, &old);
+        fputc('\n', stderr);
+        for (const char *p = value; p && *p; p++)
+            if ((unsigned char)*p < 0x20) { /* that Ctrl-C, for one */
+                free(value);
+                return err_set(err, ERR_CONFIG, "given up"), NULL;
+            }
+    }
+    return value;
+}
+
+/* "-": standard input, "@FILE": that file, "@@...": a text that begins with @. Command lines are seen by every user of the
+ * machine and kept by shells: secrets have better ways. The caller's to free. */
+static char *value_of(const char *key, const char *text, bool *asked, struct err *err)
+{
+    if (!strcmp(text, "-")) {
+        if (*asked)
+            return err_set(err, ERR_CONFIG, "only one value can come from standard input"), NULL;
+        *asked = true;
+        return ask_value(key, err);
+    }
+    if (*text != '@')
+        return mem_strdup(text);
+    if (text[1] == '@')
+        return mem_strdup(text + 1);
+    AUTO(fd_close) int fd = open(text + 1, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(err, "open '%s'", text + 1), NULL;
+    AUTO(mem_free) char *from = mem_printf("'%s'", text + 1);
+    return read_value(fd, from, key, err);
+}
+
+/* KEY=VALUE... Values are never repeated in a message: a word without = may be a secret as well. */
+static int read_content(json_t *content, struct admin *a, struct err *err)
+{
+    bool asked = false;
+
+    for (int i = 3; i < a->count; i++) {
+        char *eq = strchr(a->words[i], '=');
+
+        if (!eq || eq == a->words[i])
+            return err_set(err, ERR_CONFIG, "the %s word after the type is not KEY=VALUE",
+                           i == 3 ? "first" : i == 4 ? "second" : i == 5 ? "third" : i == a->count - 1 ? "last" : "next");
+        AUTO(mem_free) char *key = mem_strndup(a->words[i], (size_t)(eq - a->words[i]));
+        if (json_object_get(content, key))
+            return err_set(err, ERR_CONFIG, "'%.60s' is given twice", key);
+        AUTO(mem_free) char *value = value_of(key, eq + 1, &asked, err);
+        if (!value)
+            return -1;
+        jset(content, key, value);
+        explicit_bzero(value, strlen(value));
+    }
+    return 0;
+}
+
+/* What is wrong with them, with what there is. */
+static int check_content(const char *type, const json_t *content, struct err *err)
+{
+    struct err unknown = {0};
+    bool odd = credential_check_keys(type, content, ERR_CONFIG, &unknown) < 0;
+
+    if (credential_check(type, content, ERR_CONFIG, err) < 0) {
+        size_t len = strlen(err->msg);
+
+        snprintf(err->msg + len, sizeof err->msg - len, "%s%s. `workcell credential --help` lists types and their fields",
+                 odd ? ", and " : "", odd ? unknown.msg : "");
+        return -1;
+    }
+    if (odd)
+        fprintf(stderr, "workcell: %s; it is kept, but nothing here reads it\n", unknown.msg);
     return 0;
 }
 
@@ -190,30 +347,44 @@ static int credential_add(struct admin *a, struct err *err)
     struct store_credential *old = NULL;
     char id[ID_LEN + 1];
     int64_t now = clock_now_us();
+    int have = store_credential_get(&old, a->store, a->workspace, name, err);
 
-    for (int i = 3; i < a->count; i++) {
-        char *eq = strchr(a->words[i], '=');
-
-        if (!eq || eq == a->words[i])
-            return err_set(err, ERR_CONFIG, "'%s' is not KEY=VALUE", a->words[i]);
-        *eq = 0;
-        jset(content, a->words[i], eq + 1);
+    if (have == 0 && !a->replace) {
+        free(old);
+        return err_set(err, ERR_CONFIG, "there are credentials '%.100s' already; --replace puts these in their place", name);
     }
-    if (credential_check(type, content, ERR_CONFIG, err) < 0)
+    if (read_content(content, a, err) < 0 || check_content(type, content, err) < 0) {
+        free(old);
         return -1;
+    }
     AUTO(mem_free) char *plain = json_text(content);
     AUTO(mem_free) char *context = mem_printf("%s/%s", a->workspace, name);
     AUTO(mem_free) char *sealed = seal(&a->seal, context, plain);
-    int have = store_credential_get(&old, a->store, a->workspace, name, err);
+    explicit_bzero(plain, strlen(plain));
     id_new(id);
     struct store_credential c = {have == 0 ? old->id : id, a->workspace, name, type, sealed, now, now};
-    if (store_begin(a->store, err) < 0)
-        return -1;
-    int rc = finish(a, (have == 0 ? store_credential_put : store_credential_add)(a->store, &c, err), err);
+    int rc = store_begin(a->store, err) < 0
+                 ? -1
+                 : finish(a, (have == 0 ? store_credential_put : store_credential_add)(a->store, &c, err), err);
     free(old);
     if (rc == 0)
-        printf("credentials '%s' are kept, encrypted\n", name);
+        printf("credentials '%s' are %s, encrypted\n", name, have == 0 ? "replaced" : "kept");
     return rc;
+}
+
+static int credential_list(struct admin *a, struct err *err)
+{
+    struct store_page all = {.workspace = a->workspace, .sort = "name", .max = -1};
+
+    return store_credentials(a->reader, &all, print_credential, NULL, err);
+}
+
+static int credential_rotate(struct admin *a, struct err *err)
+{
+    if (sealed_rotate(&a->seal, a->store, a->key_file, err) < 0)
+        return -1;
+    printf("everything is sealed with a new key, in %s\n", a->key_file);
+    return 0;
 }
 
 static int credential_remove(struct admin *a, struct err *err)
@@ -229,28 +400,13 @@ static int credential_remove(struct admin *a, struct err *err)
 
 int command_credential(int argc, char **argv)
 {
-    AUTO(admin_done) struct admin a = {.lock_fd = -1};
-    struct err err;
-    int rc;
+    static const struct verb verbs[] = {{"add", 2, 60, true, credential_add},
+                                        {"list", 0, 0, false, credential_list},
+                                        {"remove", 1, 1, false, credential_remove},
+                                        {"rotate", 0, 0, false, credential_rotate},
+                                        {0}};
 
-    if ((rc = admin_open(&a, argc, argv, credential_usage)) != 0)
-        return rc < 0;
-    if (is(&a, "add", 3, 64)) {
-        rc = credential_add(&a, &err);
-    } else if (is(&a, "list", 1, 1)) {
-        struct store_page all = {.workspace = a.workspace, .sort = "name", .max = -1};
-
-        rc = store_credentials(a.reader, &all, print_credential, NULL, &err);
-    } else if (is(&a, "remove", 2, 2)) {
-        rc = credential_remove(&a, &err);
-    } else if (is(&a, "rotate", 1, 1)) {
-        rc = sealed_rotate(&a.seal, a.store, a.key_file, &err);
-        if (rc == 0)
-            printf("everything is sealed with a new key, in %s\n", a.key_file);
-    } else {
-        return usage(stderr, credential_usage);
-    }
-    return rc < 0 ? fail(&err) : 0;
+    return admin_run("credential", verbs, argc, argv);
 }
 
 /* ---- Templates ---- */
@@ -323,28 +479,26 @@ static int print_template(void *ctx, const struct store_template *t)
     return 0;
 }
 
+static int template_create_one(struct admin *a, struct err *err) { return template_put(a, true, err); }
+static int template_update_one(struct admin *a, struct err *err) { return template_put(a, false, err); }
+
+static int template_list(struct admin *a, struct err *err)
+{
+    struct store_page all = {.workspace = a->workspace, .sort = "name", .from_us = INT64_MIN, .to_us = INT64_MAX, .max = -1};
+
+    return store_templates(a->reader, &all, print_template, NULL, err);
+}
+
 int command_template(int argc, char **argv)
 {
-    AUTO(admin_done) struct admin a = {.lock_fd = -1};
-    struct err err;
-    int rc;
+    static const struct verb verbs[] = {{"create", 2, 2, true, template_create_one},
+                                        {"update", 2, 2, false, template_update_one},
+                                        {"list", 0, 0, false, template_list},
+                                        {"get", 1, 1, false, template_print},
+                                        {"delete", 1, 1, false, template_remove},
+                                        {0}};
 
-    if ((rc = admin_open(&a, argc, argv, template_usage)) != 0)
-        return rc < 0;
-    if (is(&a, "create", 3, 3) || is(&a, "update", 3, 3)) {
-        rc = template_put(&a, *a.words[0] == 'c', &err);
-    } else if (is(&a, "list", 1, 1)) {
-        struct store_page all = {.workspace = a.workspace, .sort = "name", .from_us = INT64_MIN, .to_us = INT64_MAX, .max = -1};
-
-        rc = store_templates(a.reader, &all, print_template, NULL, &err);
-    } else if (is(&a, "get", 2, 2)) {
-        rc = template_print(&a, &err);
-    } else if (is(&a, "delete", 2, 2)) {
-        rc = template_remove(&a, &err);
-    } else {
-        return usage(stderr, template_usage);
-    }
-    return rc < 0 ? fail(&err) : 0;
+    return admin_run("template", verbs, argc, argv);
 }
 
 /* ---- workspaces and Auth Keys ---- */
@@ -399,21 +553,26 @@ static int print_workspace(void *ctx, const char *id, const char *name, int64_t 
     return 0;
 }
 
+static int workspace_list(struct admin *a, struct err *err) { return store_workspaces(a->store, print_workspace, NULL, err); }
+
 int command_workspace(int argc, char **argv)
 {
-    AUTO(admin_done) struct admin a = {.lock_fd = -1};
-    struct err err;
-    int rc;
+    static const struct verb verbs[] = {{"add", 1, 1, true, workspace_add}, {"list", 0, 0, false, workspace_list}, {0}};
 
-    if ((rc = admin_open(&a, argc, argv, workspace_usage)) != 0)
-        return rc < 0;
-    if (is(&a, "add", 2, 2))
-        rc = workspace_add(&a, &err);
-    else if (is(&a, "list", 1, 1))
-        rc = store_workspaces(a.store, print_workspace, NULL, &err);
-    else
-        return usage(stderr, workspace_usage);
-    return rc < 0 ? fail(&err) : 0;
+    return admin_run("workspace", verbs, argc, argv);
+}
+
+static int no_scope(const char *name, struct err *err)
+{
+    AUTO(str_done) struct str all = {0};
+    struct near near = near_to(name);
+
+    for (const char *const *s = auth_scopes; *s; s++) {
+        str_addf(&all, "%s%s", all.len ? ", " : "", *s);
+        near_try(&near, *s);
+    }
+    return err_set(err, ERR_CONFIG, "there is no scope '%.60s'%s%s%s; there are: %s", name, near.name ? "; did you mean '" : "",
+                   near.name ? near.name : "", near.name ? "'?" : "", all.s);
 }
 
 static int key_add(struct admin *a, struct err *err)
@@ -422,7 +581,7 @@ static int key_add(struct admin *a, struct err *err)
 
     for (int i = 1; i < a->count; i++) {
         if (!scope_exists(a->words[i]))
-            return err_set(err, ERR_CONFIG, "there is no scope '%s'", a->words[i]);
+            return no_scope(a->words[i], err);
         str_addf(&scopes, "%s%s", i > 1 ? " " : "", a->words[i]);
     }
     if (store_begin(a->store, err) < 0)
@@ -468,21 +627,12 @@ static int key_delete(struct admin *a, struct err *err)
     return finish(a, store_key_del(a->store, a->workspace, id, err), err);
 }
 
+static int key_list(struct admin *a, struct err *err) { return store_keys(a->store, print_key, a, err); }
+
 int command_key(int argc, char **argv)
 {
-    AUTO(admin_done) struct admin a = {.lock_fd = -1};
-    struct err err;
-    int rc;
+    static const struct verb verbs[] = {
+        {"add", 0, 60, true, key_add}, {"list", 0, 0, false, key_list}, {"delete", 1, 1, false, key_delete}, {0}};
 
-    if ((rc = admin_open(&a, argc, argv, key_usage)) != 0)
-        return rc < 0;
-    if (is(&a, "add", 1, 64))
-        rc = key_add(&a, &err);
-    else if (is(&a, "list", 1, 1))
-        rc = store_keys(a.store, print_key, &a, &err);
-    else if (is(&a, "delete", 2, 2))
-        rc = key_delete(&a, &err);
-    else
-        return usage(stderr, key_usage);
-    return rc < 0 ? fail(&err) : 0;
+    return admin_run("key", verbs, argc, argv);
 }

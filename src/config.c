@@ -1,5 +1,6 @@
 #include "config.h"
 #include "base/log.h"
+#include "base/near.h"
 #include "base/str.h"
 
 #include <ctype.h>
@@ -224,6 +225,26 @@ static const struct setting *find(const char *name, size_t len)
     return NULL;
 }
 
+/* The setting that a mistyped name may have meant. */
+static struct near nearest(const char *typed)
+{
+    struct near near = near_to(typed);
+
+    for (size_t i = 0; i < SETTINGS; i++)
+        near_try(&near, settings[i].name);
+    return near;
+}
+
+/* As a flag or a variable is written. */
+static const char *spelled(struct arena *a, const char *name, bool loud)
+{
+    char *out = arena_strdup(a, name);
+
+    for (char *p = out; *p; p++)
+        *p = loud ? (char)toupper((unsigned char)*p) : *p == '_' ? '-' : *p;
+    return out;
+}
+
 /* ---- the file ---- */
 
 /* The value at s, in place; NULL when quotes are not closed or something follows them. */
@@ -267,8 +288,12 @@ static int load_line(struct loading *l, char *line, const char *origin, struct e
     if (*value != '=')
         return err_set(err, ERR_CONFIG, "%s: not of the form name = value", origin);
     s = find(line, len);
-    if (!s || s == settings) /* a file can't name another */
-        return err_set(err, ERR_CONFIG, "%s: there is no setting '%.*s'", origin, (int)len, line);
+    if (!s || s == settings) { /* a file can't name another */
+        struct near near = nearest(arena_printf(l->a, "%.*s", (int)(len < 100 ? len : 100), line));
+
+        err_set(err, ERR_CONFIG, "%s: there is no setting '%.*s'", origin, (int)len, line);
+        return near_say(err, &near, "");
+    }
     if (strcmp(l->origin[s - settings], "default"))
         return err_set(err, ERR_CONFIG, "%s: %s was given before (%s)", origin, s->name,
                        l->origin[s - settings]);
@@ -334,8 +359,14 @@ static int load_flag(struct loading *l, int argc, char **argv, int *i, struct er
     if (!s && !value && str_starts(name, "no-") && (s = find(name + 3, len - 3)) &&
         s->kind == KIND_BOOL)
         return set(l, s, "no", "flag", err);
-    if (!s || !find(name, len))
-        return err_set(err, ERR_CONFIG, "there is no flag '%.*s' (see --help)", (int)len + 2, flag);
+    if (!s || !find(name, len)) {
+        struct near near = nearest(arena_printf(l->a, "%.*s", (int)(len < 100 ? len : 100), name));
+
+        err_set(err, ERR_CONFIG, "there is no flag '%.*s' (see --help)", (int)(len < 100 ? len : 100) + 2, flag);
+        if (near.name)
+            near.name = spelled(l->a, near.name, false);
+        return near_say(err, &near, "--");
+    }
     if (value)
         value++;
     else if (s->kind == KIND_BOOL)
@@ -395,6 +426,26 @@ int config_load(struct config *out, struct arena *a, int argc, char **argv, char
     c.origin = origin;
     *out = c;
     return 0;
+}
+
+void config_warn_environment(char **envp, FILE *to)
+{
+    AUTO(arena_free) struct arena *a = arena_new();
+
+    for (; envp && *envp; envp++) {
+        const char *name = *envp + strlen("WORKCELL_");
+        size_t len = str_starts(*envp, "WORKCELL_") ? strcspn(name, "=") : 0;
+
+        if (!len || len > 60)
+            continue;
+        char *typed = arena_printf(a, "%.*s", (int)len, name);
+        struct near near = nearest(typed);
+        const char *meant = near.name ? spelled(a, near.name, true) : typed;
+
+        if (strcmp(meant, typed) != 0)
+            fprintf(to, "workcell: WORKCELL_%s in the environment is no setting and does nothing; did you mean WORKCELL_%s?\n",
+                    typed, meant);
+    }
 }
 
 /* ---- printing ---- */
@@ -464,7 +515,6 @@ static void print_dashed(const char *name, FILE *to)
 void config_help(FILE *to)
 {
     fputs(
-        "usage: workcell [--NAME VALUE]...\n\n"
         "Each setting is also WORKCELL_NAME in the environment and `name = value` in the file of\n"
         "--config. A flag goes before the environment, that before the file.\n\n"
         "  --help          this text\n"

@@ -459,10 +459,6 @@ int command_fsck(int argc, char **argv)
     free(flags);
     if (rc < 0)
         return blind(&err);
-    if (c.help) {
-        puts("usage: workcell fsck [--repair] [--json] [--data DIR]");
-        return 0;
-    }
     f.data = c.data;
     if (open_all(&f, &lock, &err) < 0 || look(&f, &err) < 0 ||
         (wants_repair && f.count && repair(&f, &err) < 0)) {

@@ -202,6 +202,20 @@ static int write_results(struct local_run *j, const char *status, struct err *er
     return 0;
 }
 
+/* Why there is less than one may have hoped for: what a status says in passing, a command line says aloud. */
+static void tell(const json_t *doc)
+{
+    const json_t *ignored = json_object_get(doc, "ignored_errors");
+    json_t *item;
+    size_t i;
+
+    json_array_foreach (json_object_get(doc, "warnings"), i, item)
+        fprintf(stderr, "workcell: %s: %s\n", jstr_or(item, "level", "warning"), jstr_or(item, "msg", ""));
+    json_array_foreach (ignored, i, item)
+        fprintf(stderr, "workcell: ignored: %s: %s - step %s\n", jstr_or(item, "error", ""), jstr_or(item, "message", ""),
+                jstr_or(item, "step", ""));
+}
+
 static int finish(struct local_run *j, bool canceled)
 {
     AUTO(published_unref) struct published *p = NULL;
@@ -218,6 +232,7 @@ static int finish(struct local_run *j, bool canceled)
     if (write_results(j, t->s, &err) < 0)
         code = fail(&err, EXIT_SERVER);
     shared_text_unref(t);
+    tell(doc);
     if (jstr(doc, "error"))
         fprintf(stderr, "%s: %s%s%s\n", jstr(doc, "error"), jstr_or(doc, "message", ""),
                 jstr(doc, "step") ? " - step " : "", jstr_or(doc, "step", ""));
@@ -299,15 +314,20 @@ int command_run(int argc, char **argv)
     flags[0] = argv[0];
     int nw = sort_args(&j, argc, argv, words, flags, &nf);
     bool known = config_load(&c, a, nf, flags, environ, &err) == 0;
-    if ((known && c.help) || nw < 1 || !j.out) {
-        fputs("usage: workcell run INSTRUCTIONS.json [FILE...] -o DIR [settings]\n", known && c.help ? stdout : stderr);
-        return known && c.help ? 0 : EXIT_USAGE;
+    if (known && (nw < 1 || !j.out)) {
+        command_usage("run", stderr);
+        return EXIT_USAGE;
     }
     if (!known)
         return fail(&err, EXIT_USAGE);
     AUTO(json_unref) json_t *params = json_read_object(words[0], &err);
-    if (!params)
-        return fail(&err, EXIT_USAGE);
+    if (!params) {
+        const char *from = strcmp(words[0], "-") ? words[0] : "standard input";
+
+        fprintf(stderr, "workcell: %s%s%s\n", strstr(err.msg, from) ? "" : from, strstr(err.msg, from) ? "" : ": ", err.msg);
+        return EXIT_USAGE;
+    }
+    config_warn_environment(environ, stderr);
     if (mkdir(j.out, 0755) < 0 && errno != EEXIST) {
         err_errno(&err, "make '%s'", j.out);
         return fail(&err, EXIT_USAGE);

@@ -30,6 +30,8 @@ struct server {
     char *data, *scratch, *partial, *blobs, *connect_allow; /* lent to the conductor and the uploads for as long as they run */
     int lock_fd;
     struct auth_key *new_key;
+    enum key_origin key_origin;
+    bool unsigned_keys; /* one of them, at the start */
 };
 
 struct key_load {
@@ -44,12 +46,15 @@ static int keep_key(void *ctx, const struct store_key *row)
     struct auth_key *k;
 
     l->rc = auth_key_open(&k, row, &l->s->seal, l->err);
-    if (l->rc == 0)
+    if (l->rc == 0) {
+        l->s->unsigned_keys |= !k->require_signature;
         keys_put(l->s->app.keys, k);
+    }
     return l->rc;
 }
 
-static int add_key(struct auth_key **out, struct server *s, bool first, const char *id, const char *key, const char *secret,
+/* have: the key as it is known already, which keeps what it may; NULL: it is new. */
+static int add_key(struct auth_key **out, struct server *s, bool first, const struct auth_key *have, const char *id, const char *key, const char *secret,
                    const char *workspace, const char *name, struct err *err)
 {
     AUTO(mem_free) char *sealed = auth_key_seal(id, secret, &s->seal);
@@ -58,9 +63,11 @@ static int add_key(struct auth_key **out, struct server *s, bool first, const ch
                             .key = key,
                             .secret = sealed,
                             .workspace = workspace,
-                            .scopes = "*",
+                            .scopes = have ? have->scopes : "*",
+                            .description = have ? have->description : NULL,
+                            .require_signature = have && have->require_signature,
                             .workspace_name = name,
-                            .created_us = now,
+                            .created_us = have ? have->created_us : now,
                             .modified_us = now};
 
     /* a workspace that is known already is fine */
@@ -87,13 +94,21 @@ static int first_key(struct server *s, struct err *err)
     if (store_keys(s->store, keep_key, &load, err) < 0 || load.rc < 0)
         return -1;
     AUTO(auth_key_unref) struct auth_key *have = given ? keys_find(s->app.keys, key) : NULL;
-    if ((given && have && !strcmp(have->secret, secret)) || (!given && keys_count(s->app.keys)))
+    s->key_origin = given ? have ? KEY_CHANGED : KEY_GIVEN : KEY_MADE;
+    if (given && have && !strcmp(have->secret, secret)) {
+        s->key_origin = KEY_GIVEN;
         return 0;
+    }
+    if (!given && keys_count(s->app.keys)) {
+        s->key_origin = KEY_STORED;
+        return 0;
+    }
     id_new(id);
     id_new(made_key);
     id_new(made_secret);
     id_new(workspace);
-    if (add_key(&made, s, !stored, have ? have->id : id, given ? key : made_key, given ? secret : made_secret,
+    s->unsigned_keys |= !have;
+    if (add_key(&made, s, !stored, have, have ? have->id : id, given ? key : made_key, given ? secret : made_secret,
                 have ? have->workspace : stored ? stored : workspace, have ? have->workspace_name : "default", err) < 0)
         return -1;
     if (given)
@@ -109,7 +124,8 @@ static int split_listen(struct server *s, int *port, const char *listen, struct 
     char *end;
 
     if (!colon || colon == listen)
-        return err_set(err, ERR_CONFIG, "listen must be HOST:PORT, not '%s'", listen);
+        return err_set(err, ERR_CONFIG, "listen must be HOST:PORT, not '%s'%s%s%s", listen, colon ? "; every address is 0.0.0.0" : "",
+                       colon ? colon : "", colon ? " or [::]" : "");
     *port = (int)strtol(colon + 1, &end, 10);
     if (end == colon + 1 || *end || *port < 0 || *port > 65535)
         return err_set(err, ERR_CONFIG, "listen: '%s' is no port", colon + 1);
@@ -368,4 +384,7 @@ void server_stop(struct server *s)
 struct app *server_app(struct server *s) { return &s->app; }
 const char *server_host(const struct server *s) { return s->host; }
 int server_port(const struct server *s) { return s->app.port; }
+const char *server_data(const struct server *s) { return s->data; }
+enum key_origin server_key_origin(const struct server *s) { return s->key_origin; }
+bool server_takes_unsigned(const struct server *s) { return s->unsigned_keys && !s->app.config->require_signature; }
 const struct auth_key *server_new_key(const struct server *s) { return s->new_key; }

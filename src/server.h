@@ -18,6 +18,12 @@ int64_t server_files_needed(const struct config *config);
 struct app *server_app(struct server *s);
 const char *server_host(const struct server *s);
 int server_port(const struct server *s);
+const char *server_data(const struct server *s); /* its data directory, absolute */
+enum key_origin { KEY_STORED, KEY_GIVEN, KEY_CHANGED, KEY_MADE };
+/* Where the first Auth Key is from; CHANGED: given, and known before with another secret. */
+enum key_origin server_key_origin(const struct server *s);
+/* Is there, at the start, an Auth Key whose requests need no signature? */
+bool server_takes_unsigned(const struct server *s);
 /* The key that was made at the first start because none was given; NULL otherwise. */
 const struct auth_key *server_new_key(const struct server *s);
 /* Where workcell-media and workcell-transfer lie; out holds PATH_MAX. Errors: ERR_CONFIG. */

@@ -29,7 +29,7 @@ static void check_others(json_t *problems, const json_t *steps, const char *know
         if (known && !strcmp(name, known))
             continue;
         if (robot_name && !robot)
-            err_set(&err, ERR_STEP_UNKNOWN_ROBOT, "There is no Robot '%.100s'", robot_name);
+            robot_unknown(&err, robot_name);
         else if (robot && robot_options(&opts, a, robot, v, /* partial= */ true, &err) == 0)
             err.code = 0;
         if (err.code)

@@ -113,7 +113,7 @@ static json_t *bad_answer(const struct route *r)
 
 static void add_answer(json_t *answers, const struct route *r, int status)
 {
-    bool is_bad = status >= 400 || (status == 302 && r->about.answer); /* redirect_url: also when it was refused */
+    bool is_bad = status >= 400 || (status == 302 && r->need == AUTH_CREATE); /* redirect_url: also when it was refused */
     char key[12];
 
     snprintf(key, sizeof key, "%d", status);

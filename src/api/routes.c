@@ -4,8 +4,17 @@
 
 static enum http_next root_end(struct http_request *req)
 {
+    const char *accept = http_header(req, "accept");
     struct str b = {0};
 
+    if (accept && strstr(accept, "text/html")) { /* a person with a browser, not a client */
+        struct http_response *r = http_response_new(302);
+
+        http_response_header(r, "Location", "/console/");
+        http_response_header(r, "Vary", "Accept");
+        http_answer(req, r);
+        return HTTP_ANSWERED;
+    }
     str_puts(&b, "{\"ok\":\"SERVER_ROOT\",\"http_code\":200,\"hostname\":");
     str_add_json(&b, app_of(req)->instance);
     str_putc(&b, '}');
@@ -61,7 +70,7 @@ static const struct route routes[] = {
     {"OPTIONS", "/ws*", .find = stream_route},
     {"*", "/companion*", .find = companion_route},
     {"GET", "/", &root,
-     .about = {"Server", "Is this such a server", "Root"}},
+     .about = {"Server", "Is this such a server; a browser is led to the console", "Root", NULL, "302"}},
     {"GET", "/healthz", &health,
      .about = {"Server", "Does the process live", "Health"}},
     {"GET", "/readyz", &ready,

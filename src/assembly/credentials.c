@@ -1,5 +1,7 @@
 #include "assembly/credentials.h"
+#include "base/near.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const struct credential_type credential_types[] = {
@@ -75,8 +77,14 @@ int credential_check(const char *type, const json_t *content, enum err_code code
     const struct credential_type *t = find(type);
     AUTO(mem_free) char *lacks = NULL;
 
-    if (!t)
-        return err_set(err, code, "There is no type of credentials '%.60s'", type);
+    if (!t) {
+        struct near near = near_to(type);
+
+        for (const struct credential_type *one = credential_types; one->name; one++)
+            near_try(&near, one->name);
+        err_set(err, code, "There is no type of credentials '%.60s'", type);
+        return near_say(err, &near, "");
+    }
     if (!json_is_object(content))
         return err_set(err, code, "content must be an object");
     if (!t->required)
@@ -167,5 +175,61 @@ int credential_inject(json_t *params, const struct robot *robot, const char *nam
         json_decref(headers);
     }
     json_object_del(params, "credentials");
+    return 0;
+}
+
+/* A word of a list that separates them by spaces, | or =. */
+static bool next_word(const char **at, char *word, size_t size)
+{
+    size_t n;
+
+    *at += strspn(*at, " |=");
+    if (!(n = strcspn(*at, " |=")))
+        return false;
+    snprintf(word, size, "%.*s", (int)n, *at);
+    *at += n;
+    return true;
+}
+
+static bool is_parameter(const struct credential_type *t, const char *key)
+{
+    for (const struct robot *const *r = robot_table; *r; r++)
+        if ((!t->family || in_family((*r)->name, t->family)) && has_option(*r, key))
+            return true;
+    return false;
+}
+
+int credential_check_keys(const char *type, const json_t *content, enum err_code code, struct err *err)
+{
+    const struct credential_type *t = find(type);
+    const char *key;
+    char word[64];
+    json_t *v;
+
+    if (!t || !t->required)
+        return 0;
+    json_object_foreach ((json_t *)content, key, v) {
+        struct near near = near_to(key);
+        bool known = is_parameter(t, key);
+        const char *const lists[] = {t->required, t->optional ? t->optional : "", t->renamed ? t->renamed : ""};
+
+        for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+            for (const char *at = lists[i]; next_word(&at, word, sizeof word);) {
+                struct near one = near_to(key);
+
+                known |= !strcmp(word, key);
+                near_try(&one, word);
+                if (one.name && (!near.name || one.distance < near.distance)) {
+                    near.name = at - strlen(word); /* in the list: word changes */
+                    near.distance = one.distance;
+                }
+            }
+        if (known)
+            continue;
+        if (!near.name)
+            return err_set(err, code, "credentials of type %s know no '%.60s'", type, key);
+        return err_set(err, code, "credentials of type %s know no '%.60s'; did you mean '%.*s'?", type, key,
+                       (int)strcspn(near.name, " |="), near.name);
+    }
     return 0;
 }

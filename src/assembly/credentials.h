@@ -14,6 +14,9 @@ extern const struct credential_type credential_types[]; /* name NULL at the end 
 
 /* Is content complete for this type? Errors: code, with what is missing. */
 MUST_CHECK int credential_check(const char *type, const json_t *content, enum err_code code, struct err *err);
+/* Is every key of content one of the type's, or a parameter of a Robot that takes such credentials? Errors: code, naming the
+ * first that is not. Types that are not checked know every key. */
+MUST_CHECK int credential_check_keys(const char *type, const json_t *content, enum err_code code, struct err *err);
 /* Put content into a job's params, which win, in the place of `credentials`. A Robot gets the parameters that it has.
  * Errors: ERR_CREDENTIALS (of a type that the Robot can't use). */
 MUST_CHECK int credential_inject(json_t *params, const struct robot *robot, const char *name, const char *type,

@@ -1,4 +1,5 @@
 #include "assembly/instructions.h"
+#include "base/near.h"
 
 #include <string.h>
 #include <strings.h>
@@ -76,9 +77,14 @@ static int add_use(struct instructions *in, struct step *s, const char *name, co
     if (!*name)
         return bad_use(err, "an empty step name");
     int from = find_step(in, name);
-    if (from < 0)
-        return err_set(err, ERR_STEP_UNKNOWN_USE, "`use` names the step '%.100s', which does not exist",
-                       name);
+    if (from < 0) {
+        struct near near = near_to(name);
+
+        for (int i = 0; i < in->count; i++)
+            near_try(&near, in->steps[i].name);
+        err_set(err, ERR_STEP_UNKNOWN_USE, "`use` names the step '%.100s', which does not exist", name);
+        return near_say(err, &near, "");
+    }
     struct use *grown = arena_alloc(in->arena, (size_t)(s->use_count + 1) * sizeof *grown);
     if (s->use_count)
         memcpy(grown, s->uses, (size_t)s->use_count * sizeof *grown);
@@ -154,8 +160,7 @@ static int parse_step(struct instructions *in, struct step *s, struct err *err)
         return err_set(err, ERR_STEP_INVALID_ROBOT, "The step's `robot` is not a text");
     s->robot = robot_find(json_string_value(robot));
     if (!s->robot)
-        return err_set(err, ERR_STEP_UNKNOWN_ROBOT, "There is no Robot '%.100s'",
-                       json_string_value(robot));
+        return robot_unknown(err, json_string_value(robot));
     bool handles_uploads = !strcmp(s->robot->name, "/upload/handle");
     bool is_original = !strcmp(s->name, ":original");
     if (is_original && !handles_uploads)

@@ -19,7 +19,7 @@ const what = {
   ASSEMBLY_STEP_INVALID: 'A step must be an object with a `robot`.',
   ASSEMBLY_STEP_NO_ROBOT: 'Say which Robot does the step, for example "/image/resize".',
   ASSEMBLY_STEP_INVALID_ROBOT: 'The Robot must be a text such as "/image/resize".',
-  ASSEMBLY_STEP_UNKNOWN_ROBOT: 'This server has no such Robot. Check the spelling against the list of Robots.',
+  ASSEMBLY_STEP_UNKNOWN_ROBOT: 'This server has no such Robot: it is spelled otherwise, or it is one that is not built here. The playground lists those that are.',
   ASSEMBLY_STEP_INVALID_USE: '`use` is the name of a step, a list of names, or an object with `steps`.',
   ASSEMBLY_STEP_UNKNOWN_USE: '`use` names a step that is not there. Files that you upload come from ":original".',
   ASSEMBLY_INFINITE: 'The steps use each other in a circle. Break it.',

@@ -1,4 +1,5 @@
 #include "robot/option.h"
+#include "base/near.h"
 #include "base/str.h"
 
 #include <ctype.h>
@@ -177,6 +178,18 @@ static bool asks_for_nothing(const struct option *o, const json_t *v, const json
     return !v || json_is_null(v);
 }
 
+static int refuse_unknown(struct err *err, const struct option *table, const char *key)
+{
+    struct near near = near_to(key);
+
+    for (const struct option *o = table; o->type != OPT_TYPE_END; o++)
+        near_try(&near, o->name);
+    for (size_t i = 0; i < ARRAY_LEN(shared); i++)
+        near_try(&near, shared[i]);
+    err_set(err, ERR_ROBOT_VALIDATION, "unknown parameter '%.100s'", key);
+    return near_say(err, &near, "");
+}
+
 int options_fill(void *opts, struct arena *a, const struct option *table, const json_t *step,
                  bool partial, struct err *err)
 {
@@ -193,7 +206,7 @@ int options_fill(void *opts, struct arena *a, const struct option *table, const 
         if (o->type == OPT_TYPE_END && !strcmp(shared_unbuilt[0].name, key))
             o = shared_unbuilt;
         if (o->type == OPT_TYPE_END)
-            return err_set(err, ERR_ROBOT_VALIDATION, "unknown parameter '%.100s'", key);
+            return refuse_unknown(err, table, key);
         if (o->unsupported && !asks_for_nothing(o, v, step))
             return err_set(err, ERR_ROBOT_VALIDATION,
                            "parameter '%s' is not supported by this server", key);

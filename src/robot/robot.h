@@ -115,6 +115,10 @@ const json_t *robot_settings(const struct robot_job *job);
 /* ---- registry: generated from src/robot/meson.build ---- */
 extern const struct robot *const robot_table[]; /* NULL-terminated */
 const struct robot *robot_find(const char *name);
+/* Would other servers know a Robot of this name? Says nothing about this one. */
+bool robot_is_known(const char *name);
+/* -1 and ERR_STEP_UNKNOWN_ROBOT: no such Robot is built, with what may have been meant. In the daemon only. */
+int robot_unknown(struct err *err, const char *name);
 /* options_fill plus check; err gets the Robot's validation code. *opts lives in a. */
 MUST_CHECK int robot_options(void **opts, struct arena *a, const struct robot *r,
                              const json_t *step, bool partial, struct err *err);
