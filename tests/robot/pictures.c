@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <vips/vips.h>
 
 static VipsImage *draw(int w, int h, bool alpha, int shift)
@@ -93,6 +94,82 @@ const char *picture_make_animated(struct robot_job *job, const char *name, int w
     g_object_unref(strip);
     for (int i = 0; i < n; i++)
         g_object_unref(frames[i]);
+    return path;
+}
+
+const char *picture_photograph(struct robot_job *job, const char *name)
+{
+    const char *dir = getenv("WORKCELL_PICTURES");
+    const char *path = arena_printf(robot_arena(job), "%s/%s", dir ? dir : "build/pictures", name);
+
+    if (access(path, R_OK) < 0) {
+        fprintf(stderr, "%s is missing: dev/get-pictures.sh build/pictures\n", path);
+        abort();
+    }
+    return path;
+}
+
+/* v becomes what an operation over it gave in out. */
+static void step(VipsImage **v, VipsImage **out, int failed)
+{
+    if (failed) {
+        fprintf(stderr, "%s\n", vips_error_buffer());
+        abort();
+    }
+    g_object_unref(*v);
+    *v = *out;
+}
+
+#define HEAD ((struct box){140, 10, 170, 190})     /* in astronaut.png: hair, face, collar */
+#define HEAD_FACE ((struct box){180, 82, 90, 92})  /* marked by hand: brows to chin, temple to temple */
+
+static VipsImage *head_of(struct box *face, struct robot_job *job, const struct head *h)
+{
+    VipsImage *v = vips_image_new_from_file(picture_photograph(job, "astronaut.png"), NULL), *out = NULL;
+
+    if (!v)
+        abort();
+    step(&v, &out, vips_extract_area(v, &out, HEAD.x, HEAD.y, HEAD.width, HEAD.height, NULL));
+    if (h->mirrored)
+        step(&v, &out, vips_flip(v, &out, VIPS_DIRECTION_HORIZONTAL, NULL));
+    if (h->gray) {
+        step(&v, &out, vips_colourspace(v, &out, VIPS_INTERPRETATION_B_W, NULL));
+        step(&v, &out, vips_colourspace(v, &out, VIPS_INTERPRETATION_sRGB, NULL));
+    }
+    if (h->darker) {
+        step(&v, &out, vips_linear1(v, &out, 1 - h->darker / 100.0, 0, NULL));
+        step(&v, &out, vips_cast(v, &out, VIPS_FORMAT_UCHAR, NULL));
+    }
+    if (h->scale != 1)
+        step(&v, &out, vips_resize(v, &out, h->scale, NULL));
+    int left = HEAD_FACE.x - HEAD.x;
+    if (h->mirrored)
+        left = HEAD.width - left - HEAD_FACE.width;
+    *face = (struct box){h->x + (int)(left * h->scale), h->y + (int)((HEAD_FACE.y - HEAD.y) * h->scale),
+                         (int)(HEAD_FACE.width * h->scale), (int)(HEAD_FACE.height * h->scale)};
+    return v;
+}
+
+const char *picture_group(struct box *boxes, struct robot_job *job, const char *name, int w, int h, const struct head *heads, int count)
+{
+    const char *path = host_path(job, name);
+    VipsImage *wall, *out = NULL;
+    double tone[] = {172, 166, 158};
+
+    start();
+    if (vips_black(&wall, w, h, "bands", 3, NULL))
+        abort();
+    double one[] = {1, 1, 1};
+    step(&wall, &out, vips_linear(wall, &out, one, tone, 3, NULL));
+    step(&wall, &out, vips_cast(wall, &out, VIPS_FORMAT_UCHAR, NULL));
+    step(&wall, &out, vips_copy(wall, &out, "interpretation", VIPS_INTERPRETATION_sRGB, NULL));
+    for (int i = 0; i < count; i++) {
+        VipsImage *head = head_of(&boxes[i], job, &heads[i]);
+
+        step(&wall, &out, vips_insert(wall, head, &out, heads[i].x, heads[i].y, NULL));
+        g_object_unref(head);
+    }
+    save(wall, path);
     return path;
 }
 

@@ -14,6 +14,23 @@ const char *picture_make_turned(struct robot_job *job, const char *name, int w, 
 const char *picture_make_animated(struct robot_job *job, const char *name, int w, int h, int n);
 const char *picture_write(struct robot_job *job, const char *name, const void *data, size_t len);
 
+/* A photograph of those that dev/get-pictures.sh fetches; without them the test program ends, as nothing it says would
+ * count. Lent. */
+const char *picture_photograph(struct robot_job *job, const char *name);
+
+/* Where the astronaut's head goes in a picture of several people. The fields after scale are 0 for "as it is". */
+struct head {
+    int x, y;     /* px of the corner of her head, hair and collar included: 170 x 190 px, scaled */
+    double scale; /* 1: her face is 90 px wide */
+    bool mirrored, gray;
+    int darker;   /* percent */
+};
+struct box {
+    int x, y, width, height; /* px */
+};
+/* Heads before a plain wall; boxes gets each face as it was marked by hand in the photograph, moved along. */
+const char *picture_group(struct box *boxes, struct robot_job *job, const char *name, int w, int h, const struct head *heads, int count);
+
 struct picture_facts {
     int width, height, bands, frames, orientation;
     char loader[32];

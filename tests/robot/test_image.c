@@ -251,57 +251,6 @@ static void sound_and_video_are_probed_with_ffprobe(void **state)
     json_decref(meta);
 }
 
-/* The photographs are not part of the project; without them this is not run, and says so. */
-static void faces_in_the_marked_photographs_are_found(void **state)
-{
-    const char *faces = getenv("WORKCELL_FACES");
-    json_t *marks;
-    const char *name;
-    json_t *list;
-    int found = 0, marked = 0;
-    (void)state;
-
-    if (!faces)
-        faces = "../shared/data/faces";
-    char path[500];
-    snprintf(path, sizeof path, "%s/boxes.json", faces);
-    if (!(marks = json_load_file(path, 0, NULL))) {
-        skip();
-        return;
-    }
-    json_object_foreach (json_object_get(marks, "images"), name, list) {
-        struct robot_job *h = host_new();
-        struct err err;
-
-        snprintf(path, sizeof path, "%s/%s", faces, name);
-        host_add_input(h, path);
-        assert_int_equal(host_run(h, "/image/facedetect", "{}", &err), 0);
-        const json_t *got = json_object_get(host_output(h, 0)->meta, "faces");
-        marked += (int)json_array_size(list);
-        found += (int)json_array_size(got);
-        if (json_array_size(got) > json_array_size(list))
-            fail_msg("%s: %zu faces found, %zu marked", name, json_array_size(got), json_array_size(list));
-        host_free(h);
-        if (!json_array_size(list))
-            continue; /* no face, no cut-out */
-
-        h = host_new();
-        host_add_input(h, path);
-        assert_int_equal(host_run(h, "/image/facedetect",
-                                  "{\"crop\":true,\"crop_padding\":\"10%\",\"faces\":\"max-confidence\"}", &err), 0);
-        const json_t *f = json_array_get(json_object_get(host_output(h, 0)->meta, "faces"), 0);
-        assert_int_equal(host_output_count(h), 1);
-        assert_int_equal(jint(host_output(h, 0)->meta, "width", 0), jint(f, "width", -1));
-        /* near corner moved out by the padding, far corner not: width - (x2 - x1) is one padding */
-        int64_t pad = jint(f, "width", 0) - (jint(f, "x2", 0) - jint(f, "x1", 0));
-        int64_t bare = jint(f, "x2", 0) - jint(f, "x1", 0) - pad;
-        assert_int_equal(pad, (bare + 5) / 10);
-        host_free(h);
-    }
-    json_decref(marks);
-    assert_true(found * 10 >= marked * 9);
-}
-
 static int set_up(void **state)
 {
     (void)state;
@@ -334,7 +283,6 @@ int main(void)
         cmocka_unit_test(hostile_files_end_in_an_error_before_they_are_decoded),
         cmocka_unit_test(a_probe_tells_what_a_file_is_from_its_bytes),
         cmocka_unit_test(sound_and_video_are_probed_with_ffprobe),
-        cmocka_unit_test(faces_in_the_marked_photographs_are_found),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
