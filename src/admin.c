@@ -1,5 +1,6 @@
 /* Commands on a data directory: credentials, Templates, workspaces, Auth Keys. */
 #include "assembly/credentials.h"
+#include "assembly/instructions.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/near.h"
@@ -329,11 +330,13 @@ static int check_content(const char *type, const json_t *content, struct err *er
     bool odd = credential_check_keys(type, content, ERR_CONFIG, &unknown) < 0;
 
     if (credential_check(type, content, ERR_CONFIG, err) < 0) {
-        size_t len = strlen(err->msg);
+        AUTO(str_done) struct str text = {0};
 
-        snprintf(err->msg + len, sizeof err->msg - len, "%s%s. `workcell credential --help` lists types and their fields",
-                 odd ? ", and " : "", odd ? unknown.msg : "");
-        return -1;
+        str_addf(&text, "%s%s%s", err->msg, odd ? ", and " : "", odd ? unknown.msg : "");
+        if (!credential_type_exists(type))
+            for (const struct credential_type *t = credential_types; t->name; t++)
+                str_addf(&text, "%s%s", t == credential_types ? "; there are: " : ", ", t->name);
+        return err_set(err, ERR_CONFIG, "%s. `workcell credential --help` lists their fields", text.s);
     }
     if (odd)
         fprintf(stderr, "workcell: %s; it is kept, but nothing here reads it\n", unknown.msg);
@@ -411,6 +414,18 @@ int command_credential(int argc, char **argv)
 
 /* ---- Templates ---- */
 
+/* It is kept as it is: Assemblies may add to it, and the next version may know more. */
+static void try_template(const json_t *content)
+{
+    AUTO(instructions_free) struct instructions *in = NULL;
+    json_t *steps = json_object_get(content, "steps");
+    const char *bad_step;
+    struct err err;
+
+    if (json_object_size(steps) && instructions_parse(&in, steps, &bad_step, &err) < 0)
+        fprintf(stderr, "workcell: by itself it would not run: %s%s%s\n", err.msg, bad_step ? " - step " : "", bad_step ? bad_step : "");
+}
+
 static int template_put(struct admin *a, bool create, struct err *err)
 {
     const char *name = a->words[1];
@@ -437,8 +452,10 @@ static int template_put(struct admin *a, bool create, struct err *err)
     if (a->signature)
         t.require_signature = !strcmp(a->signature, "1");
     int rc = finish(a, (create ? store_template_add : store_template_put)(a->store, &t, err), err);
-    if (rc == 0)
+    if (rc == 0) {
         printf("%s\t%s\n", t.id, t.name);
+        try_template(content);
+    }
     free(old);
     return rc;
 }

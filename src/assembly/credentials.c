@@ -39,6 +39,8 @@ static const struct credential_type *find(const char *name)
     return NULL;
 }
 
+bool credential_type_exists(const char *type) { return find(type) != NULL; }
+
 static bool is_given(const json_t *v)
 {
     return json_is_string(v) ? json_string_length(v) > 0 : v && !json_is_null(v);

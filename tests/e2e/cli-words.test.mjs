@@ -119,7 +119,7 @@ test('credentials are not overwritten by the way, come from a file or standard i
   assert.match(add(['x', 's3', 'bukcet=b', 'key=k', 'secret=word'], { status: 1 }), /need 'bucket'.*know no 'bukcet'; did you mean 'bucket'\?/)
   assert.match(add(['x', 's3', 'bucket=b', 'key=k', 'secret=word', 'bucket_regoin=word'], {}), /know no 'bucket_regoin'; did you mean 'bucket_region'\?; it is kept/)
   assert.doesNotMatch(add(['y', 's3', 'bucket=b', 'key=k', 'secret=word', 'no_vhost=true', 'host=h'], {}), /know no/)
-  assert.match(add(['x2', 'wasbi', 'key=word'], { status: 1 }), /no type of credentials 'wasbi'; did you mean 'wasabi'\?.*lists types/)
+  assert.match(add(['x2', 'wasbi', 'key=word'], { status: 1 }), /no type of credentials 'wasbi'; did you mean 'wasabi'\?; there are: ai, azure, .*youtube/)
   assert.match(add(['x2', 's3', 'bucket=b', 'word-without-key'], { status: 1 }), /the second word after the type is not KEY=VALUE/)
   assert.match(add(['x2', 's3', 'key=-', 'secret=-'], { status: 1, input: 'word' }), /only one value/)
   assert.match(add(['x2', 's3', 'secret=word', 'secret=word'], { status: 1 }), /given twice/)
@@ -142,6 +142,20 @@ test('what came in by a file or standard input is what an API client reads', asy
   const { sign } = await import('./server.mjs')
   const r = await (await fetch(`${s.url}/template_credentials/g?${new URLSearchParams({ params, signature: sign(params) })}`)).json()
   assert.deepEqual(r.credential.content, { project_id: 'p', client_email: 'e', private_key: '-----BEGIN-----\nline\n-----END-----', bucket: 'from stdin' })
+})
+
+test('a Template that would not run is kept, and it is said', (t) => {
+  const dir = place(t)
+  const create = (name, content) => {
+    fs.writeFileSync(path.join(dir, 't.json'), JSON.stringify(content))
+    const r = cli(dir, ['template', 'create', name, 't.json', '--data', 'd'])
+    assert.equal(r.status, 0)
+    return r.stderr
+  }
+  assert.match(create('video', { steps: { v: { robot: '/video/encode', use: ':original' } } }), /by itself it would not run: The Robot '\/video\/encode' is known, but not built.* - step v/)
+  assert.equal(create('good', { steps: { r: { robot: '/image/resize', use: ':original', width: '${fields.w}' } } }), '')
+  assert.equal(create('empty', { steps: {} }), '')
+  assert.equal(cli(dir, ['template', 'list', '--data', 'd']).stdout.split('\n').length, 4)
 })
 
 const run = (dir, instructions, files, extra = []) => {
