@@ -10,7 +10,7 @@ import { binary, KEY, picture, SECRET, Server } from './server.mjs'
 const clean = Object.fromEntries(Object.entries(process.env).filter(([k]) => !/^(TRANSLOADIT|WORKCELL)_/.test(k)))
 const place = (t) => {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-e2e-words-'))
-  t.after(() => fs.rmSync(dir, { recursive: true, force: true }))
+  process.on('exit', () => fs.rmSync(dir, { recursive: true, force: true })) // after the servers on it
   return dir
 }
 const cli = (cwd, args, { input, env = {} } = {}) => spawnSync(binary, args, { cwd, encoding: 'utf8', input, env: { ...clean, ...env } })

@@ -88,7 +88,9 @@ const plainRequest = http.request
 http.request = (...args) => {
   const req = plainRequest(...args)
   req.on('response', (res) => {
-    const url = new URL(req.path, `${req.protocol}//${req.getHeader('host')}`)
+    const base = `${req.protocol}//${req.getHeader('host')}`
+    if (!URL.canParse(req.path, base)) return // what a test of bad hosts sends
+    const url = new URL(req.path, base)
     if (!servers.has(url.origin) || req.getHeader('x-http-method-override')) return
     const pieces = [], push = res.push
     res.push = (piece, ...rest) => {
