@@ -31,6 +31,8 @@ struct cell {
     int keep; /* a descriptor that the worker keeps, beside 0, 1 and 2 */
 };
 
-/* Start one. *control is the caller's: any byte written to it ends the cell, closing it as well; once the init is reaped
- * a struct cell_report can be read there, if it lived to write it. Returns the init's pid, -1 with err. */
+/* In the zygote, when the init is reaped: what it said. false: it did not live to say it. */
+bool cell_report_read(struct cell_report *out, int control);
+
+/* Start one. *control is the caller's: any byte written to it ends the cell, closing it as well. Returns the init's pid, -1 with err. */
 pid_t cell_start(int *control, const struct cell *cell, struct err *err);

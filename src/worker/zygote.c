@@ -132,7 +132,7 @@ static void ended(struct child *c, int status)
     struct cell_report r;
 
     /* an init that was killed has not counted: its worker was there, at least */
-    if (recv(c->control, &r, sizeof r, MSG_DONTWAIT) != sizeof r)
+    if (!cell_report_read(&r, c->control))
         r = (struct cell_report){.killed = 1, .status = status};
     close(c->control);
     if (limits.cgroup && cgroup_remove(limits.cgroup, c->worker) && !r.over)

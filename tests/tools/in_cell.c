@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,6 +54,6 @@ int main(int argc, char **argv)
         return 1;
     }
     waitpid(pid, NULL, 0);
-    (void)!recv(control, &report, sizeof report, MSG_DONTWAIT);
+    (void)!cell_report_read(&report, control);
     return WIFEXITED(report.status) ? WEXITSTATUS(report.status) : 128 + WTERMSIG(report.status);
 }

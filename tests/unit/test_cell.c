@@ -128,7 +128,7 @@ static char *in_cell(int role, struct trial *t, struct cell_report *report, void
     int status;
     assert_int_equal(waitpid(t->init, &status, 0), t->init);
     memset(report, 0, sizeof *report);
-    (void)!recv(t->control, report, sizeof *report, MSG_DONTWAIT);
+    (void)!cell_report_read(report, t->control);
     close(t->control);
     remove_dir(t->dir);
     return text;
@@ -397,7 +397,7 @@ static void end_of_a_family(const char *without, bool by_closing)
             shutdown(t.control, SHUT_WR);
         assert_int_equal(waitpid(t.init, &status, 0), t.init);
         assert_int_equal(living_in(t.dir), 0);
-        assert_int_equal(recv(t.control, &r, sizeof r, MSG_DONTWAIT), sizeof r);
+        assert_true(cell_report_read(&r, t.control));
         assert_int_equal(r.killed, 6);
         assert_true(WIFSIGNALED(r.status) && WTERMSIG(r.status) == SIGKILL);
         close(t.control);
@@ -416,6 +416,23 @@ static void a_kill_ends_and_counts_every_process_without_namespaces(void **state
 {
     (void)state;
     end_of_a_family("pid,mount,userns,ipc,net,user", false);
+}
+
+/* An order that comes when the init ends by itself must not cost its report. */
+static void a_report_is_read_whatever_came_too_late(void **state)
+{
+    struct cell_report sent = {.killed = 7}, got = {0};
+    int pair[2];
+    (void)state;
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+    assert_int_equal(send(pair[0], "k", 1, 0), 1);
+    assert_int_equal(send(pair[1], &sent, sizeof sent, 0), sizeof sent);
+    close(pair[1]);
+    assert_true(cell_report_read(&got, pair[0]));
+    assert_int_equal(got.killed, 7);
+    assert_false(cell_report_read(&got, pair[0]));
+    close(pair[0]);
 }
 
 static void a_cell_ends_when_nobody_is_left_to_tell_it(void **state)
@@ -662,6 +679,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(processes_of_others_are_out_of_reach),
         cmocka_unit_test(a_kill_ends_and_counts_every_process),
         cmocka_unit_test(a_kill_ends_and_counts_every_process_without_namespaces),
+        cmocka_unit_test(a_report_is_read_whatever_came_too_late),
         cmocka_unit_test(a_cell_ends_when_nobody_is_left_to_tell_it),
         cmocka_unit_test(an_init_that_is_killed_takes_its_cell_along),
         cmocka_unit_test(processes_of_a_job_are_bounded_together),
