@@ -574,8 +574,10 @@ void pool_close(struct pool *p)
         if (p->zygotes[role].process)
             uv_process_kill(p->zygotes[role].process, SIGKILL);
     }
-    for (struct worker *w = p->workers; w; w = w->next)
+    for (struct worker *w = p->workers; w; w = w->next) {
         pool_close_poll(&w->poll, &w->sock);
+        pool_close_poll(&w->dying, &w->init_fd);
+    }
 }
 
 void pool_list(const struct pool *p, void (*cb)(void *ctx, const struct pool_worker *w), void *ctx)

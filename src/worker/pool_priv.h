@@ -25,7 +25,9 @@ struct worker {
     enum worker_state state;
     pid_t pid;
     int sock, status, killed, over; /* the last three: see `gone` in messages.def */
+    int init_fd;  /* of its cell's init, which ends last; -1: not known yet */
     uv_poll_t *poll;
+    uv_poll_t *dying; /* on init_fd, when no zygote is left to tell of its end */
     bool paused; /* nothing more is read from it */
     char *dir;
     int out_fd; /* its out/, opened before it had a job; -1: not yet */

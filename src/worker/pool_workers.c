@@ -10,7 +10,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static const struct log log_ctx = {"room", "worker", NULL};
 static const char *const programs[ROLES] = {"workcell-media", "workcell-transfer"};
@@ -104,6 +106,8 @@ static void on_zygote(uv_poll_t *poll, int status, int events)
             pool_fill_spares(z->pool);
         } else if (type == MSG_SPAWNED && w) {
             w->pid = (pid_t)jint(body, "pid", 0);
+            if (w->pid > 0 && w->init_fd < 0)
+                w->init_fd = (int)syscall(SYS_pidfd_open, w->pid, 0);
             if (!w->pid) {
                 log_error(&log_ctx, "fork of a %s worker failed: '%s'", programs[z->role],
                           jstr_or(body, "error", ""));
@@ -116,6 +120,32 @@ static void on_zygote(uv_poll_t *poll, int status, int events)
             worker_gone(w);
         }
     }
+}
+
+static void on_init_exit(uv_poll_t *poll, int status, int events)
+{
+    struct worker *w = poll->data;
+
+    (void)status;
+    (void)events;
+    pool_close_poll(&w->dying, &w->init_fd);
+    worker_gone(w);
+}
+
+/* Nothing is called gone before the init is: the kernel ends it last. */
+static void end_without_zygote(struct worker *w)
+{
+    w->status = SIGKILL;
+    w->state = WORKER_DYING;
+    if (w->init_fd < 0) {
+        worker_gone(w);
+        return;
+    }
+    (void)!syscall(SYS_pidfd_send_signal, w->init_fd, SIGKILL, NULL, 0);
+    w->dying = mem_zalloc(sizeof *w->dying);
+    w->dying->data = w;
+    uv_poll_init(w->pool->conf.loop, w->dying, w->init_fd);
+    uv_poll_start(w->dying, UV_READABLE, on_init_exit);
 }
 
 static void on_zygote_exit(uv_process_t *process, int64_t status, int signal)
@@ -136,12 +166,8 @@ static void on_zygote_exit(uv_process_t *process, int64_t status, int signal)
     /* its cells die with it */
     for (struct worker *w = p->workers, *next; w; w = next) {
         next = w->next;
-        if (w->role == z->role && w->state != WORKER_GONE) {
-            if (w->pid > 0)
-                kill(w->pid, SIGKILL);
-            w->status = SIGKILL;
-            worker_gone(w);
-        }
+        if (w->role == z->role && w->state != WORKER_GONE)
+            end_without_zygote(w);
     }
     if (z->deaths++ < 5 && zygote_start(z, &err) < 0)
         log_error(&log_ctx, "%s", err.msg);
@@ -248,6 +274,7 @@ void worker_free(struct worker *w)
             break;
         }
     fd_close(w->out_fd);
+    pool_close_poll(&w->dying, &w->init_fd);
     free(w->dir);
     free(w->workspace);
     free(w);
@@ -404,7 +431,7 @@ struct worker *worker_spawn(struct pool *p, enum robot_role role, bool courier)
     w->role = role;
     w->courier = courier;
     w->id = p->next_worker++;
-    w->sock = w->out_fd = -1;
+    w->sock = w->out_fd = w->init_fd = -1;
     w->dir = mem_printf("%s/%s-%d", p->conf.scratch, role == ROLE_MEDIA ? "media" : "transfer", (int)w->id);
     AUTO(mem_free) char *in = mem_printf("%s/in", w->dir);
     AUTO(mem_free) char *out = mem_printf("%s/out", w->dir);
