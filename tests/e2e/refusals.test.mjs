@@ -46,7 +46,7 @@ test('a refusal is logged with its code, key, address and id', async (t) => {
   const c = s.raw()
   c.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n')
   await c.ended
-  assert.match(await line(s, c.text.match(/X-Request-Id: (\w+)/)[1]), /400 HTTP 400/)
+  assert.match(await line(s, c.text.match(/X-Request-Id: (\w+)/)[1]), /400 INVALID_FORM_DATA/)
   assert.ok(!s.log.includes(SECRET) && !s.log.includes('wrong-secret') && !s.log.includes('forged'))
   await s.cancel(a.assembly_id)
 })
