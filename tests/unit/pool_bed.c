@@ -269,6 +269,7 @@ void bed_close(struct bed *b)
     for (int i = 0; i < 10; i++)
         uv_run(&b->loop, UV_RUN_NOWAIT);
     assert(uv_loop_close(&b->loop) == 0);
+    map_done(&b->p.posts);
     json_decref(b->output);
     json_decref(b->input);
     blob_store_close(b->blobs);
