@@ -33,7 +33,7 @@ const bytes = (files) => files.reduce((sum, f) => { try { return sum + fs.statSy
 // Descriptors of the daemon on files that jobs and uploads write, also removed ones.
 export function descriptors(daemon) {
   return list(`/proc/${daemon.child.pid}/fd`).map((n) => link(`/proc/${daemon.child.pid}/fd/${n}`))
-    .filter((t) => t.startsWith(daemon.dir) && /\/(scratch|uploads)\//.test(t))
+    .filter((t) => t.startsWith(daemon.dir) && /\/(scratch|uploads)\//.test(t) && !/\/scratch\/[^/]+\/out$/.test(t)) // of a warm worker the directory is kept open
 }
 
 export function census(daemon) {
