@@ -430,8 +430,12 @@ static void noted(void *ctx, const struct err *err, struct published *p)
 {
     struct create *c = ctx;
 
+    bool goes_on = body_watch_created(c->watch);
+
     /* refused while its body arrives: no need to read gigabytes of it */
-    if (err)
+    if (!err && !goes_on && p)
+        http_cut(c->req, created_response(c, p, 200, NULL));
+    else if (err)
         http_cut(c->req, p ? created_response(c, p, err_http_status(err), err)
                            : wishes_refusal(&c->wishes, c->id, err));
     create_unref(c);
@@ -715,7 +719,7 @@ static enum http_next create_end(struct http_request *req)
             return HTTP_ANSWERED;
         }
         c->complete = true;
-        post_created(c, data, files ? NULL : answer_created);
+        post_created(c, data, files ? noted : answer_created);
         if (!files)
             return HTTP_WAIT;
         if (store_held(c, &c->err) < 0) {

@@ -12,6 +12,7 @@ struct body_watch {
     char assembly_id[ID_LEN + 1], nonce[ID_LEN + 1];
     pthread_mutex_t lock;
     bool stopped;
+    bool creating; /* its Assembly's creation is not answered yet: whoever asked for that answers the request */
     _Atomic(int64_t) received;
     int64_t told; /* what the conductor has heard of; uploads_tell()'s own */
 };
@@ -36,7 +37,19 @@ void body_watch_set_assembly(struct body_watch *w, const char *assembly_id, cons
     pthread_mutex_lock(&w->all->lock);
     snprintf(w->assembly_id, sizeof w->assembly_id, "%s", assembly_id);
     snprintf(w->nonce, sizeof w->nonce, "%s", nonce);
+    w->creating = *assembly_id;
     pthread_mutex_unlock(&w->all->lock);
+}
+
+bool body_watch_created(struct body_watch *w)
+{
+    bool stopped;
+
+    pthread_mutex_lock(&w->all->lock);
+    w->creating = false;
+    stopped = w->stopped;
+    pthread_mutex_unlock(&w->all->lock);
+    return !stopped;
 }
 
 void body_watch_count(struct body_watch *w, int64_t received) { w->received = received; }
@@ -102,6 +115,8 @@ void body_watch_stop(struct uploads *u, const char *assembly_id, int *stopped, i
             *bytes_freed += spool_close(w->spool, true);
         ++*stopped;
         pthread_mutex_unlock(&w->lock);
+        if (w->creating)
+            continue; /* refused by its own instructions, most likely: then the answer is an error, not 200 */
         struct shared_text *text = doc ? published_show(doc, 200) : NULL;
         struct http_response *r = http_response_new(200);
         http_response_header(r, "Access-Control-Allow-Origin", "*");

@@ -56,6 +56,8 @@ struct body_watch;
 struct body_watch *body_watch_new(struct uploads *u, struct http_request *req, struct spool *spool);
 /* nonce: as in the news about it, should the id be another's. */
 void body_watch_set_assembly(struct body_watch *w, const char *assembly_id, const char *nonce);
+/* The creation was answered. false: the Assembly is over already, and nobody has answered the request: the caller does. */
+bool body_watch_created(struct body_watch *w);
 void body_watch_count(struct body_watch *w, int64_t received); /* bytes of the body so far; any thread may look */
 /* False: the Assembly is over; leave the body alone. Otherwise call body_unlock(). */
 bool body_lock(struct body_watch *w);

@@ -152,3 +152,20 @@ test('a redirect to a private address is refused; lists, names and sizes work', 
   assert.deepEqual(two.results.i.map((f) => f.import_url).sort(), [`${base}/hop`, `${base}/named`])
   assert.equal(two.num_input_files, 2)
 })
+
+test('instructions that are refused are answered with their error\'s status, also when a file comes with them', async (t) => {
+  const s = await Server.start(t)
+  const seen = {}
+  for (const size of [10, 100000, 3000000]) {
+    for (let i = 0; i < 20; i++) {
+      const form = new FormData()
+      form.append('params', JSON.stringify({ auth: { key: KEY }, steps: { r: { robot: '/image/resize', use: ':original', widht: 3 } } }))
+      form.append('file', new Blob([new Uint8Array(size)]), 'a.jpg')
+      const res = await fetch(`${s.url}/assemblies`, { method: 'POST', body: form })
+      const { error, assembly_id } = await res.json()
+      assert.equal((await s.get(assembly_id)).error, error)
+      seen[`${res.status} ${error}`] = (seen[`${res.status} ${error}`] || 0) + 1
+    }
+  }
+  assert.deepEqual(seen, { '400 IMAGE_RESIZE_VALIDATION': 60 })
+})
