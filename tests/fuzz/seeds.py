@@ -297,6 +297,21 @@ seed('probe', '\0\0{', '\0\0' + probe([], {}), '\0\1' + probe([{'codec_type': 's
      '\2\0' + PDF, '\2\0Pages: -1\nPage size: nan x inf\nCreationDate: ' + '9' * 40 + '\nTitle\n', '\7\0')
 dictionary('probe', *('"%s":' % k for k in {**VIDEO, **AUDIO, **FORMAT, **FORMAT['tags']}), 'Pages: ', 'Page size: ', 'CreationDate: ', 'mean_volume: ', '\n%%\n', '"N/A"', '"attached_pic":1', '1/0', '1e308')
 
+
+# ---- a worker's messages: a line each, and what is done meanwhile (fuzz_pool.c) ----
+
+FILE = 'Woutput {"index":%d,"file":{"path":"out/%d","name":"x","meta":{"a":[1,2,{"b":null}]},"extra":{},"input":-1}}'
+seed('pool', *('\n'.join(lines) for lines in (
+    ('J0', 'Wtaken {}', 'Wprogress {"fraction":0.5}', 'Wdone {"exec_us":1}'),
+    ('J1', 'Wtaken {}', 'Ff0', FILE % (0, 0), 'Fl2', FILE % (1, 2), 'Wdone {"exec_us":1}'),
+    ('J2', 'Wtaken {}', 'Woutput {"index":0,"clone":{"input":0,"meta":{}}}', 'Wdone {"exec_us":1}', 'J3', 'K'),
+    ('J3', 'Wtaken {}', 'Wundo {"token":{"a":1}}', 'Wundo {"token":null}', 'Wfailed {"code":3,"name":"","msg":"m","detail":"d","private":false}'),
+    ('J4', 'Wtaken {}', 'Woutput {"index":0,"same":{"input":0,"mime":"a/b","ext":"a","early":true}}', 'S', 'T', 'N', 'Wup {}'),
+    ('Woutput {"index":0,"stored":{"input":0,"url":"http://a/","ssl_url":"https://a/","extra":{}}}', 'U3progress {"fraction":0.5}', 'D1progress {"fraction":0.5}', 'D7taken {}'),
+    ('Zgone {"worker":1,"status":9,"killed":1}', 'Zspawned {"worker":2,"error":"no"}', 'Zready {"complete":true,"notes":[]}', 'Cup {}'))))
+dictionary('pool', '"index":', '"file":', '"clone":', '"same":', '"stored":', '"input":', '"path":"out/', '"meta":', '"token":', '"fraction":', '"exec_us":', 'Wtaken {}', 'Wdone ', 'Wfailed ',
+           'Woutput ', 'Wundo ', 'Wprogress ', 'Zgone ', 'Cposted ', 'Moutput ', '\nJ1\n', '\nK\n', '9223372036854775807')
+
 # ---- what other servers say ----
 ERROR = '<?xml version="1.0"?><Error><Code>{}</Code><Message>m</Message><Region>eu-central-1</Region></Error>'
 OK = '200\netag: "x"\nx-amz-version-id: v\n\n'
