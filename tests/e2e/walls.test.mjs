@@ -122,7 +122,12 @@ test('an ordinary user\'s server has all walls, too', { skip: !root && 'is one a
   fs.writeFileSync(`${d}/steps.json`, JSON.stringify({ steps: resize }))
   fs.copyFileSync(picture, `${d}/a.png`)
   fs.writeFileSync(`${d}/b.svg`, '<svg xmlns="http://www.w3.org/2000/svg" width="90" height="90"><circle r="40"/></svg>')
-  const as = (...args) => spawnSync('setpriv', ['--reuid', '12345', '--regid', '12345', '--clear-groups', binary, ...args], { encoding: 'utf8', cwd: d, env: { PATH: process.env.PATH, TMPDIR: d } })
+  // the programs may lie where only root can go
+  for (const p of ['workcell', 'workcell-media', 'workcell-transfer']) {
+    fs.copyFileSync(p === 'workcell' ? binary : path.join(path.dirname(binary), p), `${d}/${p}`)
+    fs.chmodSync(`${d}/${p}`, 0o755)
+  }
+  const as = (...args) => spawnSync('setpriv', ['--reuid', '12345', '--regid', '12345', '--clear-groups', `${d}/workcell`, ...args], { encoding: 'utf8', cwd: d, env: { PATH: process.env.PATH, TMPDIR: d } })
   const doctor = as('doctor', '--data', `${d}/data`)
   assert.match(doctor.stdout, /ok +jail\.media +.*user namespaces.*a root of its own/)
   const r = as('run', 'steps.json', 'a.png', 'b.svg', '-o', 'out', '--require-jail')

@@ -650,7 +650,7 @@ static void a_transfer_worker_reaches_what_the_guard_allows_and_nothing_else(voi
 /* ---- as somebody else ---- */
 
 /* All of it again as an ordinary user: a namespace of users instead of users. */
-static int as_nobody(const char *self)
+static int as_nobody(int (*run)(void))
 {
     pid_t pid = fork();
     int status;
@@ -658,17 +658,14 @@ static int as_nobody(const char *self)
     if (pid == 0) {
         if (setgroups(0, NULL) < 0 || setgid(JAIL_NOBODY) < 0 || setuid(JAIL_NOBODY) < 0)
             _exit(99);
-        prctl(PR_SET_DUMPABLE, 1);
-        execl(self, self, NULL);
-        _exit(98);
+        prctl(PR_SET_DUMPABLE, 1); /* as after an exec(): /proc/self is its own again */
+        exit(run() != 0);
     }
-    waitpid(pid, &status, 0);
-    return status;
+    return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
-int main(int argc, char **argv)
+static int run_all(void)
 {
-    (void)argc;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_call_that_is_not_listed_is_refused),
         cmocka_unit_test(calls_that_depend_on_arguments_are_refused_with_others),
@@ -686,7 +683,12 @@ int main(int argc, char **argv)
         cmocka_unit_test(limits_hold_for_all_processes_and_files_together),
         cmocka_unit_test(a_transfer_worker_reaches_what_the_guard_allows_and_nothing_else),
     };
-    int rc = cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
 
-    return rc || geteuid() != 0 ? rc : as_nobody(argv[0]);
+int main(void)
+{
+    int rc = run_all();
+
+    return rc || geteuid() != 0 ? rc : as_nobody(run_all);
 }
