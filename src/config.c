@@ -69,8 +69,11 @@ static const struct setting settings[] = {
     INT(min_body_rate, "256", "Least bytes a second of a body whose client is not known yet, on the average of 30 s. 0: any.", .max = 1000000),
     INT(idle_timeout_s, "75", "Close a connection that is silent for so long.", .min = 1, .max = 86400),
     INT(header_timeout_s, "20", "Time a client has to send a request's headers.", .min = 1, .max = 86400),
-    INT(workers_media, "0", "Processes for media jobs. 0: as many as cores.", .max = 1024),
-    INT(workers_transfer, "16", "Processes for imports and exports.", .min = 1, .max = 1024),
+#define X(id, role, network, address, data, files, processes, nice, workers_default, least, text)                                         \
+    {.name = "workers_" #role, .kind = KIND_INT, .offset = offsetof(struct config, workers[ROLE_##id]), .def = workers_default,         \
+     .help = text, .min = least, .max = 1024},
+#include "robot/roles.def"
+#undef X
     INT(worker_jobs, "100", "Replace a worker after so many jobs.", .min = 1),
     ENUM(isolation, isolations, "worker", "A jail for each worker, or a new one for each job."),
     BOOL(require_jail, "no", "Refuse to start when workers can not be locked in."),

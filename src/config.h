@@ -8,6 +8,7 @@
 #pragma once
 #include "base/arena.h"
 #include "base/err.h"
+#include "robot/roles.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@ struct config {
     int log_format, isolation, notify_signature, create_rate_status;
     int64_t http_threads, max_connections, max_strangers, address_connections, min_body_rate;
     int64_t idle_timeout_s, header_timeout_s, stranger_bytes, max_params_values;
-    int64_t workers_media, workers_transfer, worker_jobs;
+    int64_t workers[ROLE_COUNT], worker_jobs;
     int64_t job_timeout_s, job_memory_mb, job_file_size, job_scratch_size, job_attempts;
     int64_t max_upload_size, max_params_bytes, max_pixels, max_frames, import_max_size;
     const char *notify_allow, *jail_without, *cgroup;

@@ -186,7 +186,7 @@ static int http_threads(void) { return processors() < 2 ? 4 : processors() * 4; 
 
 int64_t server_files_needed(const struct config *c)
 {
-    return c->max_connections + c->workers_transfer + 256;
+    return c->max_connections + c->workers[ROLE_TRANSFER] + 256;
 }
 
 /* The soft limit is there for programs that use select(); we may have as many files as the hard one says. */
@@ -267,8 +267,6 @@ int server_start(struct server **out, const struct config *c, int log_level, str
         .instance = s->instance,
         .region = c->region,
         .build_id = BUILD_ID,
-        .workers_media = c->workers_media ? (int)c->workers_media : processors(),
-        .workers_transfer = (int)c->workers_transfer,
         .worker_jobs = (int)c->worker_jobs,
         .isolate_jobs = c->isolation == ISOLATION_JOB,
         .require_jail = c->require_jail,
@@ -301,6 +299,8 @@ int server_start(struct server **out, const struct config *c, int log_level, str
         .too_many = c->create_rate_status == 429 ? ERR_RATE_429 : ERR_RATE,
         .robot_settings = s->settings,
     };
+    for (int role = 0; role < ROLE_COUNT; role++)
+        conductor.workers[role] = !robots_have_role(role) ? 0 : c->workers[role] ? (int)c->workers[role] : processors();
     if (conductor_start(&s->app.conductor, &conductor, err) < 0)
         return -1;
     struct uploads_conf uploads = {.conductor = s->app.conductor,

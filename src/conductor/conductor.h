@@ -28,7 +28,7 @@ struct conductor_conf {
     const struct seal_key *seal;
     const char *program_dir, *scratch;
     const char *instance, *region, *build_id;
-    int workers_media, workers_transfer, worker_jobs;
+    int workers[ROLE_COUNT], worker_jobs;
     bool isolate_jobs, require_jail;
     int64_t job_memory_bytes, job_file_bytes, job_scratch_bytes;
     const char *connect_allow; /* private networks that transfer workers may reach */

@@ -225,7 +225,7 @@ void queues_pump(struct conductor *c)
 {
     if (c->draining || c->no_space)
         return;
-    for (int role = 0; role < 2; role++)
+    for (int role = 0; role < ROLE_COUNT; role++)
         for (struct run *r; pool_has_room(c->pool, (enum robot_role)role) && (r = take_next(c, role));)
             start(c, r);
 }

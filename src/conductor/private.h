@@ -36,7 +36,7 @@ struct waiter {
 /* What workspaces share, and what each has of it. */
 struct tenant {
     int open; /* Assemblies that are not over */
-    struct fair_lane lanes[2][2]; /* role, batch */
+    struct fair_lane lanes[ROLE_COUNT][2]; /* role, batch */
     struct run *taken; /* those that workers have */
 };
 
@@ -146,7 +146,7 @@ struct conductor {
     struct run **undo_acks; /* runs whose undo token is durable with this commit */
     int undo_ack_count;
 
-    struct fair_queue queues[2][2]; /* role, batch */
+    struct fair_queue queues[ROLE_COUNT][2]; /* role, batch */
     struct map tenants;             /* workspace -> struct tenant */
     _Atomic(bool) draining, ready; /* looked at by other threads, too */
     int64_t boot; /* when it began: no two starts on one directory have the same */

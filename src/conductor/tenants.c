@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const role_names[] = {[ROLE_MEDIA] = "media", [ROLE_TRANSFER] = "transfer"};
-
 struct tenant *tenant_of(struct conductor *c, const char *workspace)
 {
     struct tenant *t = map_get(&c->tenants, workspace);
@@ -13,7 +11,7 @@ struct tenant *tenant_of(struct conductor *c, const char *workspace)
     if (t)
         return t;
     t = mem_zalloc(sizeof *t);
-    for (int role = 0; role < 2; role++)
+    for (int role = 0; role < ROLE_COUNT; role++)
         for (int batch = 0; batch < 2; batch++)
             t->lanes[role][batch] = (struct fair_lane){.queue = &c->queues[role][batch],
                                                        .limit = batch ? 0 : c->conf.job_slots};
@@ -38,7 +36,7 @@ void tenants_done(struct conductor *c)
     for (struct map_iter i = {0}; map_next(&c->tenants, &i);)
         free(i.value);
     map_done(&c->tenants);
-    for (int role = 0; role < 2; role++)
+    for (int role = 0; role < ROLE_COUNT; role++)
         for (int batch = 0; batch < 2; batch++)
             fair_queue_done(&c->queues[role][batch]);
 }
@@ -94,7 +92,7 @@ static void see_worker(void *ctx, const struct pool_worker *w)
     struct look *look = ctx;
     const struct run *r = w->owner;
     bool own = w->workspace && !strcmp(w->workspace, look->workspace);
-    json_t *o = json_pack("{s:s,s:I,s:s,s:b}", "role", role_names[w->role], "id", (json_int_t)w->id, "state", w->state,
+    json_t *o = json_pack("{s:s,s:I,s:s,s:b}", "role", role_name(w->role), "id", (json_int_t)w->id, "state", w->state,
                           "own", own);
 
     json_array_append_new(look->workers, o);
@@ -117,11 +115,11 @@ void work_answer(struct conductor *c, const struct news *n)
     struct look look = {c, n->upload_id, workers};
 
     pool_list(c->pool, see_worker, &look);
-    for (int role = 0; role < 2; role++)
-        json_object_set_new(queues, role_names[role],
-                            json_pack("{s:i,s:i,s:i}", "live", t->lanes[role][0].waiting, "batch",
-                                      t->lanes[role][1].waiting, "workers",
-                                      role == ROLE_MEDIA ? c->conf.workers_media : c->conf.workers_transfer));
+    for (int role = 0; role < ROLE_COUNT; role++)
+        if (c->conf.workers[role])
+            json_object_set_new(queues, role_name(role),
+                                json_pack("{s:i,s:i,s:i}", "live", t->lanes[role][0].waiting, "batch",
+                                          t->lanes[role][1].waiting, "workers", c->conf.workers[role]));
     json_object_set_new(n->data, "workers", workers);
     json_object_set_new(n->data, "queues", queues);
     json_object_set_new(n->data, "open_assemblies", json_integer(t->open));

@@ -577,7 +577,6 @@ int conductor_start(struct conductor **out, const struct conductor_conf *conf, s
         .blobs = conf->blobs,
         .program_dir = conf->program_dir,
         .scratch = conf->scratch,
-        .workers = {[ROLE_MEDIA] = conf->workers_media, [ROLE_TRANSFER] = conf->workers_transfer},
         .worker_jobs = conf->worker_jobs,
         .isolate_jobs = conf->isolate_jobs,
         .require_jail = conf->require_jail,
@@ -591,6 +590,7 @@ int conductor_start(struct conductor **out, const struct conductor_conf *conf, s
         .settings = conf->robot_settings,
         .log_level = conf->log_level,
     };
+    memcpy(pool.workers, conf->workers, sizeof pool.workers);
     ballast_make(c);
     if (pool_open(&c->pool, &pool, &events, err) < 0 || recover_open(c, err) < 0)
         return -1;

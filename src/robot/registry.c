@@ -11,6 +11,14 @@ const struct robot *robot_find(const char *name)
     return NULL;
 }
 
+bool robots_have_role(enum robot_role role)
+{
+    for (const struct robot *const *r = robot_table; *r; r++)
+        if ((*r)->role == role)
+            return true;
+    return false;
+}
+
 int robot_options(void **opts, struct arena *a, const struct robot *r, const json_t *step,
                   bool partial, struct err *err)
 {

@@ -1,7 +1,7 @@
 /* robot.h - what a Robot is and what it may ask of its host.
  *
- * A Robot is one file src/robot/<name>.c with one `const struct robot robot_<name>` and one row in
- * src/robot/meson.build. Its table (name, options, accepts) is linked into the daemon, which checks
+ * A Robot is one file src/robot/FAMILY/NAME.c with one `const struct robot robot_FAMILY_NAME` and one line in
+ * src/robot/FAMILY/meson.build. Its table (name, options, accepts) is linked into the daemon, which checks
  * instructions with it; run, check and undo are linked only into the worker program of its role:
  * wrap them in IN_WORKER(). So the daemon never links a media library.
  *
@@ -13,11 +13,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "robot/option.h"
-
-enum robot_role {
-    ROLE_MEDIA,    /* parses hostile bytes; no network */
-    ROLE_TRANSFER, /* import, export, webhooks: network, no media libraries */
-};
+#include "robot/roles.h"
 
 #ifdef WORKCELL_WORKER
 #define IN_WORKER(fn) (fn)
@@ -115,6 +111,8 @@ const json_t *robot_settings(const struct robot_job *job);
 /* ---- registry: generated from src/robot/meson.build ---- */
 extern const struct robot *const robot_table[]; /* NULL-terminated */
 const struct robot *robot_find(const char *name);
+/* Has this program a Robot of this role? */
+bool robots_have_role(enum robot_role role);
 /* Would other servers know a Robot of this name? Says nothing about this one. */
 bool robot_is_known(const char *name);
 /* -1 and ERR_STEP_UNKNOWN_ROBOT: no such Robot is built, with what may have been meant. In the daemon only. */

@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #define NONE 0u
-#define MEDIA (1u << ROLE_MEDIA)
-#define TRANSFER (1u << ROLE_TRANSFER)
-#define BOTH (MEDIA | TRANSFER)
+#define ALL ((1u << ROLE_COUNT) - 1)
+#define EXEC (1u << ROLE_MEDIA | 1u << ROLE_TRANSFER | 1u << ROLE_BROWSER)
+#define NETWORK (1u << ROLE_TRANSFER | 1u << ROLE_BROWSER)
 
 #define PR_SET_VMA_ 0x53564d41 /* newer than Debian 12's headers */
 
@@ -33,47 +33,46 @@ static const struct conditional {
     uint64_t mask, value;
 } conditionals[] = {
     /* a thread or a plain child, never a namespace (0x7e020080: all of them) */
-    {SCMP_SYS(clone), BOTH, 0,
+    {SCMP_SYS(clone), ALL, 0,
      CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET |
          0x80 /* CLONE_NEWTIME */,
      0},
     /* its own limits, which it can only lower; not another process's */
-    {SCMP_SYS(prlimit64), BOTH, 0, UINT32_MAX, 0},
+    {SCMP_SYS(prlimit64), ALL, 0, UINT32_MAX, 0},
     /* no leases, no signals for somebody else */
-    {SCMP_SYS(fcntl), BOTH, 1, UINT32_MAX, F_DUPFD},
-    {SCMP_SYS(fcntl), BOTH, 1, UINT32_MAX, F_DUPFD_CLOEXEC},
-    {SCMP_SYS(fcntl), BOTH, 1, UINT32_MAX, F_GETFD},
-    {SCMP_SYS(fcntl), BOTH, 1, UINT32_MAX, F_SETFD},
-    {SCMP_SYS(fcntl), BOTH, 1, UINT32_MAX, F_GETFL},
-    {SCMP_SYS(fcntl), BOTH, 1, UINT32_MAX, F_SETFL},
-    {SCMP_SYS(fcntl), BOTH, 1, UINT32_MAX, F_GETLK},
-    {SCMP_SYS(fcntl), BOTH, 1, UINT32_MAX, F_SETLK},
-    {SCMP_SYS(fcntl), BOTH, 1, UINT32_MAX, F_SETLKW},
-    {SCMP_SYS(fcntl), BOTH, 1, UINT32_MAX, F_ADD_SEALS},
-    {SCMP_SYS(fcntl), BOTH, 1, UINT32_MAX, F_GET_SEALS},
-    {SCMP_SYS(fcntl), BOTH, 1, UINT32_MAX, F_SETPIPE_SZ},
-    {SCMP_SYS(fcntl), BOTH, 1, UINT32_MAX, F_GETPIPE_SZ},
+    {SCMP_SYS(fcntl), ALL, 1, UINT32_MAX, F_DUPFD},
+    {SCMP_SYS(fcntl), ALL, 1, UINT32_MAX, F_DUPFD_CLOEXEC},
+    {SCMP_SYS(fcntl), ALL, 1, UINT32_MAX, F_GETFD},
+    {SCMP_SYS(fcntl), ALL, 1, UINT32_MAX, F_SETFD},
+    {SCMP_SYS(fcntl), ALL, 1, UINT32_MAX, F_GETFL},
+    {SCMP_SYS(fcntl), ALL, 1, UINT32_MAX, F_SETFL},
+    {SCMP_SYS(fcntl), ALL, 1, UINT32_MAX, F_GETLK},
+    {SCMP_SYS(fcntl), ALL, 1, UINT32_MAX, F_SETLK},
+    {SCMP_SYS(fcntl), ALL, 1, UINT32_MAX, F_SETLKW},
+    {SCMP_SYS(fcntl), ALL, 1, UINT32_MAX, F_ADD_SEALS},
+    {SCMP_SYS(fcntl), ALL, 1, UINT32_MAX, F_GET_SEALS},
+    {SCMP_SYS(fcntl), ALL, 1, UINT32_MAX, F_SETPIPE_SZ},
+    {SCMP_SYS(fcntl), ALL, 1, UINT32_MAX, F_GETPIPE_SZ},
     /* no terminals, no files of other kinds than plain ones */
-    {SCMP_SYS(ioctl), BOTH, 1, UINT32_MAX, FIONBIO},
-    {SCMP_SYS(ioctl), BOTH, 1, UINT32_MAX, FIONREAD},
-    {SCMP_SYS(ioctl), BOTH, 1, UINT32_MAX, FIOCLEX},
-    {SCMP_SYS(ioctl), BOTH, 1, UINT32_MAX, FIONCLEX},
-    {SCMP_SYS(prctl), BOTH, 0, UINT32_MAX, PR_SET_NAME},
-    {SCMP_SYS(prctl), BOTH, 0, UINT32_MAX, PR_GET_NAME},
-    {SCMP_SYS(prctl), BOTH, 0, UINT32_MAX, PR_GET_DUMPABLE},
-    {SCMP_SYS(prctl), BOTH, 0, UINT32_MAX, PR_GET_NO_NEW_PRIVS},
-    {SCMP_SYS(prctl), BOTH, 0, UINT32_MAX, PR_GET_SECCOMP},
-    {SCMP_SYS(prctl), BOTH, 0, UINT32_MAX, PR_SET_VMA_},
-    {SCMP_SYS(prctl), BOTH, 0, UINT32_MAX, PR_CAPBSET_READ},
+    {SCMP_SYS(ioctl), ALL, 1, UINT32_MAX, FIONBIO},
+    {SCMP_SYS(ioctl), ALL, 1, UINT32_MAX, FIONREAD},
+    {SCMP_SYS(ioctl), ALL, 1, UINT32_MAX, FIOCLEX},
+    {SCMP_SYS(ioctl), ALL, 1, UINT32_MAX, FIONCLEX},
+    {SCMP_SYS(prctl), ALL, 0, UINT32_MAX, PR_SET_NAME},
+    {SCMP_SYS(prctl), ALL, 0, UINT32_MAX, PR_GET_NAME},
+    {SCMP_SYS(prctl), ALL, 0, UINT32_MAX, PR_GET_DUMPABLE},
+    {SCMP_SYS(prctl), ALL, 0, UINT32_MAX, PR_GET_NO_NEW_PRIVS},
+    {SCMP_SYS(prctl), ALL, 0, UINT32_MAX, PR_GET_SECCOMP},
+    {SCMP_SYS(prctl), ALL, 0, UINT32_MAX, PR_SET_VMA_},
+    {SCMP_SYS(prctl), ALL, 0, UINT32_MAX, PR_CAPBSET_READ},
     /* internet sockets and what the resolver asks about addresses; no local sockets */
-    {SCMP_SYS(socket), TRANSFER, 0, UINT32_MAX, AF_INET},
-    {SCMP_SYS(socket), TRANSFER, 0, UINT32_MAX, AF_INET6},
-    {SCMP_SYS(socket), TRANSFER, 0, UINT32_MAX, AF_NETLINK},
+    {SCMP_SYS(socket), NETWORK, 0, UINT32_MAX, AF_INET},
+    {SCMP_SYS(socket), NETWORK, 0, UINT32_MAX, AF_INET6},
+    {SCMP_SYS(socket), NETWORK, 0, UINT32_MAX, AF_NETLINK},
     /* libcurl wakes its resolver through a pair */
-    {SCMP_SYS(socketpair), TRANSFER, 0, UINT32_MAX, AF_UNIX},
+    {SCMP_SYS(socketpair), NETWORK, 0, UINT32_MAX, AF_UNIX},
     /* to where the socket is connected, nowhere else */
-    {SCMP_SYS(sendto), TRANSFER, 4, UINT64_MAX, 0},
-    {SCMP_SYS(sendto), MEDIA, 4, UINT64_MAX, 0},
+    {SCMP_SYS(sendto), ALL, 4, UINT64_MAX, 0},
 };
 
 /* Refused as if the kernel did not have them: libc then takes an older way. clone3 hides its flags in memory. */

@@ -141,7 +141,7 @@ static void add_files(struct held *h, int fd, int depth)
 static enum cell_over look(struct watcher *w)
 {
     const struct jail_limits *limits = w->cell->limits;
-    int64_t memory = w->cell->role->memory_bytes ? w->cell->role->memory_bytes : limits->memory_bytes;
+    int64_t memory = jail_memory(w->cell->role, limits);
     AUTO(mem_free) char *out_path = mem_printf("%s/out", w->cell->dir);
     struct held *h = mem_zalloc(sizeof *h);
     enum cell_over over = CELL_OVER_NOTHING;
@@ -377,9 +377,7 @@ static _Noreturn void be_init(const struct cell *cell, int control, uid_t outsid
     w.user = jail_user(cell->limits, cell->worker);
     int rc = give_directories(cell, w.user, &err);
     if (rc == 0 && cell->limits->cgroup)
-        rc = cgroup_enter(cell->limits->cgroup, cell->worker,
-                          cell->role->memory_bytes ? cell->role->memory_bytes : cell->limits->memory_bytes,
-                          cell->role->processes, &err);
+        rc = cgroup_enter(cell->limits->cgroup, cell->worker, jail_memory(cell->role, cell->limits), cell->role->processes, &err);
     if (rc == 0)
         rc = build(cell, outside, group, &err);
     if (rc == 0 && cell->role->network && cell->limits->walls & WALL_BROKER &&

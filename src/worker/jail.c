@@ -44,6 +44,18 @@ uid_t jail_user(const struct jail_limits *limits, int64_t worker)
     return limits->user ? limits->user + (uid_t)(worker % limits->users) : JAIL_NOBODY;
 }
 
+static int64_t bytes_of(int64_t column, const struct jail_limits *limits)
+{
+    return column == ROLE_JOB_MEMORY ? limits->memory_bytes : column;
+}
+
+int64_t jail_memory(const struct role *role, const struct jail_limits *limits)
+{
+    int64_t address = bytes_of(role->address_bytes, limits), data = bytes_of(role->data_bytes, limits);
+
+    return address && (!data || address < data) ? address : data;
+}
+
 static int allow_path(int ruleset, const char *path, uint64_t access, struct err *err)
 {
     AUTO(fd_close) int fd = open(path, O_PATH | O_CLOEXEC);
@@ -123,7 +135,8 @@ int jail_enter(const struct role *role, const struct jail_limits *limits, uid_t 
 
     if (setpgid(0, 0) < 0)
         return err_errno(err, "make a process group");
-    limit(RLIMIT_AS, role->memory_bytes ? role->memory_bytes : limits->memory_bytes);
+    limit(RLIMIT_AS, bytes_of(role->address_bytes, limits));
+    limit(RLIMIT_DATA, bytes_of(role->data_bytes, limits));
     limit(RLIMIT_FSIZE, limits->file_bytes);
     limit(RLIMIT_NOFILE, role->files);
     setrlimit(RLIMIT_CORE, &none);

@@ -8,17 +8,15 @@
 
 #include <sys/types.h>
 
-/* One row of roles.c. */
+/* One row of robot/roles.def, where the columns are explained. */
 struct role {
-    const char *name;      /* "media" */
-    bool network;          /* may make internet sockets */
-    int64_t memory_bytes;  /* address space of a process, and what all of them hold; 0: the configured value */
-    int files;             /* open descriptors of a process */
-    int processes;         /* of one worker, threads included */
-    int nice;              /* the daemon answers first */
+    const char *name; /* "media" */
+    bool network;
+    int64_t address_bytes, data_bytes;
+    int files, processes, nice;
     const char *const *readable; /* system files and directories, NULL-terminated */
 };
-extern const struct role roles[]; /* by enum robot_role */
+extern const struct role roles[ROLE_COUNT];
 
 /* The mechanisms; a kernel, a container or an operator may lack some. */
 enum wall {
@@ -33,7 +31,7 @@ enum wall {
 };
 
 struct jail_limits {
-    int64_t memory_bytes;  /* see struct role */
+    int64_t memory_bytes;  /* of a job, where its role does not say otherwise */
     int64_t file_bytes;    /* largest file */
     int64_t scratch_bytes; /* all files together */
     uid_t user;            /* root: first of a range that no account has; 0: there is none */
@@ -43,6 +41,9 @@ struct jail_limits {
     unsigned walls;        /* those that this machine has: walls_probe() */
 };
 #define JAIL_NOBODY 65534
+
+/* What all processes of a worker of this role may hold together, in bytes; 0: any. */
+int64_t jail_memory(const struct role *role, const struct jail_limits *limits);
 
 /* The worker's user: its own where there is a range, else nobody; the caller's own when that is not root. */
 uid_t jail_user(const struct jail_limits *limits, int64_t worker);

@@ -554,10 +554,10 @@ int pool_open(struct pool **out, const struct pool_conf *conf, const struct pool
         return -1;
     }
     log_debug(&log_ctx, "%s", note);
-    for (int role = 0; role < ROLES; role++)
+    for (int role = 0; role < ROLE_COUNT; role++)
         p->zygotes[role] = (struct zygote){.pool = p, .role = role, .sock = -1, .said = {.fd = -1}};
-    for (int role = 0; role < ROLES; role++)
-        if (zygote_start(&p->zygotes[role], err) < 0) {
+    for (int role = 0; role < ROLE_COUNT; role++)
+        if (conf->workers[role] && zygote_start(&p->zygotes[role], err) < 0) {
             pool_close(p);
             return -1;
         }
@@ -568,7 +568,7 @@ int pool_open(struct pool **out, const struct pool_conf *conf, const struct pool
 void pool_close(struct pool *p)
 {
     p->closing = true;
-    for (int role = 0; role < ROLES; role++) {
+    for (int role = 0; role < ROLE_COUNT; role++) {
         pool_close_poll(&p->zygotes[role].poll, &p->zygotes[role].sock); /* it exits, and its cells with it */
         said_close(&p->zygotes[role].said);
         if (p->zygotes[role].process)

@@ -17,9 +17,9 @@ struct pool_run; /* one job on its way through a worker */
 struct pool_conf {
     uv_loop_t *loop;
     struct blob_store *blobs;
-    const char *program_dir; /* where workcell-media and workcell-transfer lie */
+    const char *program_dir; /* where the programs workcell-ROLE lie */
     const char *scratch;     /* directory; emptied at start. Same file system as the blobs, if possible. Absolute */
-    int workers[2];          /* by enum robot_role */
+    int workers[ROLE_COUNT]; /* 0: no job has this role, and no process is started */
     int worker_jobs;
     bool isolate_jobs;       /* every job a fresh process */
     bool require_jail;

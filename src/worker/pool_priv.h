@@ -7,8 +7,6 @@
 #include "worker/border.h"
 #include "worker/pool.h"
 
-#define ROLES 2
-
 enum worker_state {
     WORKER_STARTING, /* forked, warming up */
     WORKER_IDLE,
@@ -85,7 +83,7 @@ struct pool {
     int64_t user; /* root: first of the workers' users; 0: there is none */
     int users;
     struct pool_events events;
-    struct zygote zygotes[ROLES];
+    struct zygote zygotes[ROLE_COUNT];
     struct worker *workers, *courier;
     struct map posts;  /* ids that the courier has */
     char *hidden[2];   /* the data directory, as it is named and as it is: no client sees either */

@@ -11,7 +11,6 @@
 #define READS_A_TURN 16
 
 static const struct log log_ctx = {"room", "worker", NULL};
-static const char *const roles_said[ROLES] = {"media", "transfer"};
 
 static void tell(struct said *s)
 {
@@ -20,7 +19,7 @@ static void tell(struct said *s)
     s->line[s->len] = 0;
     if (second != s->second) {
         if (s->left_out)
-            log_info(&log_ctx, "%d more lines of %s workers were left out", s->left_out, roles_said[s->role]);
+            log_info(&log_ctx, "%d more lines of %s workers were left out", s->left_out, role_name(s->role));
         s->second = second;
         s->lines = s->left_out = 0;
     }
@@ -29,7 +28,7 @@ static void tell(struct said *s)
     if (++s->lines > LINES_A_SECOND)
         s->left_out++;
     else
-        log_info(&log_ctx, "a %s worker wrote: '%s'%s", roles_said[s->role], s->line, s->cut ? " ..." : "");
+        log_info(&log_ctx, "a %s worker wrote: '%s'%s", role_name(s->role), s->line, s->cut ? " ..." : "");
     s->len = 0;
 }
 

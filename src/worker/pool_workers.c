@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 static const struct log log_ctx = {"room", "worker", NULL};
-static const char *const programs[ROLES] = {"workcell-media", "workcell-transfer"};
 
 /* ---- work for libuv's threads ---- */
 
@@ -84,7 +83,7 @@ static void on_zygote(uv_poll_t *poll, int status, int events)
         if (rc <= 0) {
             uv_poll_stop(poll); /* on_zygote_exit deals with it */
             if (rc < 0 && z->process) { /* alive, but nobody hears it any more */
-                log_warn(&log_ctx, "%s can't be understood and is started again: %s", programs[z->role], err.msg);
+                log_warn(&log_ctx, "workcell-%s can't be understood and is started again: %s", role_name(z->role), err.msg);
                 uv_process_kill(z->process, SIGKILL);
             }
             return;
@@ -96,20 +95,20 @@ static void on_zygote(uv_poll_t *poll, int status, int events)
             z->ready = true;
             z->deaths = 0;
             z->pool->events.room(z->pool->events.ctx);
-            log_debug(&log_ctx, "%s is ready: %s", programs[z->role], notes);
+            log_debug(&log_ctx, "workcell-%s is ready: %s", role_name(z->role), notes);
             if (!jbool(body, "complete", false) && z->pool->conf.require_jail) {
-                log_error(&log_ctx, "--require-jail, and this machine lacks a mechanism for %s: %s", programs[z->role], notes);
+                log_error(&log_ctx, "--require-jail, and this machine lacks a mechanism for workcell-%s: %s", role_name(z->role), notes);
                 _exit(1); /* before a byte of anybody's was looked at */
             }
             if (!jbool(body, "complete", false))
-                log_warn(&log_ctx, "the jail of %s is not complete: %s", programs[z->role], notes);
+                log_warn(&log_ctx, "the jail of workcell-%s is not complete: %s", role_name(z->role), notes);
             pool_fill_spares(z->pool);
         } else if (type == MSG_SPAWNED && w) {
             w->pid = (pid_t)jint(body, "pid", 0);
             if (w->pid > 0 && w->init_fd < 0)
                 w->init_fd = (int)syscall(SYS_pidfd_open, w->pid, 0);
             if (!w->pid) {
-                log_error(&log_ctx, "fork of a %s worker failed: '%s'", programs[z->role],
+                log_error(&log_ctx, "fork of a workcell-%s worker failed: '%s'", role_name(z->role),
                           jstr_or(body, "error", ""));
                 worker_gone(w);
             }
@@ -161,7 +160,7 @@ static void on_zygote_exit(uv_process_t *process, int64_t status, int signal)
     said_close(&z->said);
     if (p->closing)
         return;
-    log_error(&log_ctx, "%s ended (status %d, signal %d)%s", programs[z->role], (int)status, signal,
+    log_error(&log_ctx, "workcell-%s ended (status %d, signal %d)%s", role_name(z->role), (int)status, signal,
               z->deaths < 5 ? "; starting it again" : "; giving up");
     /* its cells die with it */
     for (struct worker *w = p->workers, *next; w; w = next) {
@@ -200,7 +199,7 @@ int zygote_start(struct zygote *z, struct err *err)
 {
     struct pool *p = z->pool;
     int pair[2], writer = -1;
-    AUTO(mem_free) char *path = mem_printf("%s/%s", p->conf.program_dir, programs[z->role]);
+    AUTO(mem_free) char *path = mem_printf("%s/workcell-%s", p->conf.program_dir, role_name(z->role));
     AUTO(mem_free) char *settings = zygote_settings(p);
 
     if (access(path, X_OK) < 0)
@@ -432,7 +431,7 @@ struct worker *worker_spawn(struct pool *p, enum robot_role role, bool courier)
     w->courier = courier;
     w->id = p->next_worker++;
     w->sock = w->out_fd = w->init_fd = -1;
-    w->dir = mem_printf("%s/%s-%d", p->conf.scratch, role == ROLE_MEDIA ? "media" : "transfer", (int)w->id);
+    w->dir = mem_printf("%s/%s-%d", p->conf.scratch, role_name(role), (int)w->id);
     AUTO(mem_free) char *in = mem_printf("%s/in", w->dir);
     AUTO(mem_free) char *out = mem_printf("%s/out", w->dir);
     w->next = p->workers;
@@ -482,7 +481,7 @@ bool pool_has_room(const struct pool *p, enum robot_role role)
 /* One worker that belongs to nobody is kept warm, beside those that work. */
 void pool_fill_spares(struct pool *p)
 {
-    for (int role = 0; role < ROLES && !p->closing; role++) {
+    for (int role = 0; role < ROLE_COUNT && !p->closing; role++) {
         bool spare = false;
 
         for (struct worker *w = p->workers; w; w = w->next)

@@ -215,7 +215,7 @@ static void settle(void)
         pool_stop(bed.run);
     bed_turn(&bed);
     by_hand = bed.hold_undo = false;
-    for (int role = 0; role < ROLES; role++)
+    for (int role = 0; role < ROLE_COUNT; role++)
         bed.p.zygotes[role].deaths = 0;
 }
 

@@ -37,11 +37,15 @@ int main(int argc, char **argv)
     struct err err;
     struct cell_report report = {.status = 1 << 8};
 
-    if (argc < 3 || (strcmp(argv[1], "media") && strcmp(argv[1], "transfer")) || !realpath(".", dir)) {
-        fprintf(stderr, "usage: in_cell media|transfer COMMAND [ARGUMENT...]\n");
+    const struct role *role = NULL;
+
+    for (int i = 0; argc > 2 && i < ROLE_COUNT; i++)
+        if (!strcmp(argv[1], roles[i].name))
+            role = &roles[i];
+    if (!role || !realpath(".", dir)) {
+        fprintf(stderr, "usage: in_cell ROLE COMMAND [ARGUMENT...]\n");
         return 2;
     }
-    const struct role *role = &roles[strcmp(argv[1], "media") ? ROLE_TRANSFER : ROLE_MEDIA];
     struct jail_limits limits = {.memory_bytes = INT64_C(4) << 30, .file_bytes = INT64_C(10) << 30, .users = 1,
                                  .user = geteuid() == 0 && users_are_mapped(USER, 1) ? USER : 0, .connect_allow = ""};
     const struct walls_wish wish = {dir, "", limits.user != 0};

@@ -202,7 +202,7 @@ void bed_open(struct bed *b, const char *where)
                                        .courier_lost = on_courier_lost};
     b->p.next_worker = 1;
     pool_hide(&b->p);
-    for (int role = 0; role < ROLES; role++) {
+    for (int role = 0; role < ROLE_COUNT; role++) {
         b->p.zygotes[role] = (struct zygote){.pool = &b->p, .role = role, .sock = -1, .said = {.fd = -1}};
         zygote_begin(b, role);
     }
@@ -242,7 +242,7 @@ void bed_turn(struct bed *b)
 {
     for (int i = 0; i < 2 || (!is_calm(b) && i < 20000); i++) {
         uv_run(&b->loop, UV_RUN_NOWAIT);
-        for (int role = 0; role < ROLES; role++) {
+        for (int role = 0; role < ROLE_COUNT; role++) {
             if (!uv_is_active((uv_handle_t *)b->p.zygotes[role].poll))
                 zygote_ends(b, role);
             zygote_answer(b, role);
@@ -264,7 +264,7 @@ void bed_close(struct bed *b)
         bed_turn(b);
     }
     pool_close(&b->p);
-    for (int role = 0; role < ROLES; role++)
+    for (int role = 0; role < ROLE_COUNT; role++)
         fd_close(b->zygote[role]);
     for (int i = 0; i < 10; i++)
         uv_run(&b->loop, UV_RUN_NOWAIT);

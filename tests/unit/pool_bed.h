@@ -17,7 +17,7 @@ struct bed {
     struct pool p;
     struct blob_store *blobs;
     char *dir;
-    int zygote[ROLES]; /* the zygotes' ends */
+    int zygote[ROLE_COUNT]; /* the zygotes' ends */
     struct bed_worker held[BED_HELD]; /* workers that were asked for and live; sock -1: none */
     int spawned, gone;
     json_t *input; /* the blob that jobs get */

@@ -1,10 +1,16 @@
 /* /s3/store: put a file into a bucket of Amazon S3 or of a server that speaks like it. */
+#include "base/clock.h"
+#include "base/id.h"
 #include "base/str.h"
 #include "robot/robot.h"
+#include "transfer/s3.h"
 
 #include <ctype.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #define DEFAULT_HOST "s3.amazonaws.com"
 #define DEFAULT_PATH "${unique_prefix}/${file.url_name}"
@@ -176,15 +182,6 @@ static int s3_check(const void *opts, bool partial, struct err *err)
                        strlen(path), KEY_MAX);
     return check_headers(o->headers, err) < 0 || check_tags(o->tags, err) < 0 ? -1 : 0;
 }
-
-#ifdef WORKCELL_WORKER
-#include "base/clock.h"
-#include "base/id.h"
-#include "robot/s3.h"
-
-#include <fcntl.h>
-#include <openssl/evp.h>
-#include <time.h>
 
 #define MIB (INT64_C(1024) * 1024)
 #define MULTIPART_THRESHOLD (100 * MIB)
@@ -797,9 +794,8 @@ static int s3_trial(struct robot_job *job, const void *opts, struct err *err)
         *err = why;
     return read;
 }
-#endif /* WORKCELL_WORKER */
 
-const struct robot robot_s3_store = {
+const struct robot robot_store_s3 = {
     .name = "/s3/store",
     .summary = "Store files in Amazon S3 or a compatible service",
     .validation_code = "S3_STORE_VALIDATION",

@@ -1,6 +1,6 @@
 /* Talking to a bucket: where it is, requests that are signed and repeated, what S3 says about a
  * failure. */
-#include "robot/s3.h"
+#include "transfer/s3.h"
 #include "base/clock.h"
 #include "base/str.h"
 

@@ -1,11 +1,17 @@
 /* /http/import: fetch files from web addresses. */
 #include "base/filetype.h"
 #include "base/str.h"
+#include "http/client.h"
+#include "http/naming.h"
 #include "robot/robot.h"
 
 #include <ctype.h>
+#include <fcntl.h>
+#include <openssl/rand.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
+#include <unistd.h>
 
 #define URLS_MAX 10000
 #define HEADERS_MAX 64
@@ -290,15 +296,6 @@ static int import_check(const void *opts, bool partial, struct err *err)
         return err_set(err, ERR_ROBOT_VALIDATION, "'import_on_errors' must be a list of texts");
     return 0;
 }
-
-#ifdef WORKCELL_WORKER
-#include "http/client.h"
-#include "http/naming.h"
-
-#include <fcntl.h>
-#include <openssl/rand.h>
-#include <time.h>
-#include <unistd.h>
 
 #define ATTEMPTS 3
 #define REDIRECTS_MAX 10
@@ -686,9 +683,8 @@ static int import_run(struct robot_job *job, const void *opts, struct err *err)
     err->is_private_address = first.is_private_address;
     return -1;
 }
-#endif /* WORKCELL_WORKER */
 
-const struct robot robot_http_import = {
+const struct robot robot_import_http = {
     .name = "/http/import",
     .summary = "Import files from web addresses",
     .validation_code = "HTTP_IMPORT_VALIDATION",
