@@ -8,10 +8,11 @@
 
 static void print_robot(const struct robot *r)
 {
+    const struct option *o;
     bool more = false;
 
     printf("## %s\n\n%s.\n\n", r->name, r->summary);
-    for (const struct option *o = r->options; o->type != OPT_TYPE_END; o++) {
+    for (struct opt_walk w = opt_walk(r->options); (o = opt_next(&w));) {
         if (o->unsupported)
             continue;
         printf("- `%s`%s%s%s", o->name, o->required ? " (required)" : "", o->unit ? " in " : "", o->unit ? o->unit : "");
@@ -21,7 +22,7 @@ static void print_robot(const struct robot *r)
             printf("%s\"%s\"", ch == o->choices ? ", one of " : ", ", ch->name);
         printf("%s%s\n", o->help ? ": " : "", o->help ? o->help : "");
     }
-    for (const struct option *o = r->options; o->type != OPT_TYPE_END; o++)
+    for (struct opt_walk w = opt_walk(r->options); (o = opt_next(&w));)
         if (o->unsupported) {
             printf("%s`%s`", more ? ", " : "\nKnown, but not built here: ", o->name);
             more = true;

@@ -137,10 +137,9 @@ static const struct credential_type *service_of(const char *robot)
 
 static bool has_option(const struct robot *robot, const char *name)
 {
-    for (const struct option *o = robot->options; o && o->type != OPT_TYPE_END; o++)
-        if (!strcmp(o->name, name))
-            return !o->unsupported;
-    return false;
+    const struct option *o = option_find(robot->options, name);
+
+    return o && !o->unsupported;
 }
 
 /* The parameter that a key of the content becomes, the caller's to free. */

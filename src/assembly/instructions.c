@@ -1,6 +1,8 @@
 #include "assembly/instructions.h"
 #include "base/near.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -57,18 +59,24 @@ static int bad_use(struct err *err, const char *why)
     return err_set(err, ERR_STEP_INVALID_USE, "The `use` of a step is invalid: %s", why);
 }
 
+/* A wrong value of a parameter that every Robot has: the Robot's code. */
+static int PRINTF_LIKE(3, 4) bad_value(const struct step *s, struct err *err, const char *fmt, ...)
+{
+    char code[ROBOT_CODE_MAX], text[256];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    robot_code(code, s->robot, "VALIDATION");
+    return err_set_named(err, ERR_ROBOT_VALIDATION, code, "%s", text);
+}
+
 /* Inputs with roles belong together (robots.md 3.7). A role that the Robot has no use for would be lost in silence. */
 static int take_role(struct step *s, const char *as, struct err *err)
 {
-    size_t len = strlen(as);
-
-    for (const char *p = s->robot->roles; p && *p; p += strcspn(p, "|"), p += *p == '|')
-        if (strcspn(p, "|") == len && !strncmp(p, as, len)) {
-            s->bundle = true;
-            return 0;
-        }
-    return err_set_named(err, ERR_ROBOT_VALIDATION, s->robot->validation_code,
-                         "an input with `as: \"%.100s\"` is not supported by this server's %s", as, s->robot->name);
+    s->bundle = robot_takes(s->robot, as);
+    return s->bundle ? 0 : bad_value(s, err, "an input with `as: \"%.100s\"` is not supported by this server's %s", as, s->robot->name);
 }
 
 static int add_use(struct instructions *in, struct step *s, const char *name, const char *as,
@@ -161,7 +169,7 @@ static int parse_step(struct instructions *in, struct step *s, struct err *err)
     s->robot = robot_find(json_string_value(robot));
     if (!s->robot)
         return robot_unknown(err, json_string_value(robot));
-    bool handles_uploads = !strcmp(s->robot->name, "/upload/handle");
+    bool handles_uploads = s->robot->flags & ROBOT_HANDLES_UPLOADS;
     bool is_original = !strcmp(s->name, ":original");
     if (is_original && !handles_uploads)
         return err_set(err, ERR_STEP_NAME, "The step :original must use /upload/handle");
@@ -177,12 +185,9 @@ static int parse_shared(struct step *s, struct err *err)
     const char *q = json_string_value(queue);
 
     if (parse_ignore(&s->ignore, json_object_get(s->params, "ignore_errors")) < 0)
-        return err_set_named(err, ERR_ROBOT_VALIDATION, s->robot->validation_code,
-                             "'ignore_errors' must be true, false or a list of \"meta\", "
-                             "\"execute\" and \"import\"");
+        return bad_value(s, err, "'ignore_errors' must be true, false or a list of \"meta\", \"execute\" and \"import\"");
     if (queue && !json_is_null(queue) && (!q || strcmp(q, "batch")))
-        return err_set_named(err, ERR_ROBOT_VALIDATION, s->robot->validation_code,
-                             "'queue' can only be \"batch\"");
+        return bad_value(s, err, "'queue' can only be \"batch\"");
     s->batch = q != NULL;
     s->result = truthy(json_object_get(s->params, "result")) ||
                 !strcmp(jstr_or(s->params, "result", ""), "debug");
@@ -260,7 +265,7 @@ int instructions_parse(struct instructions **out, json_t *steps, const char **ba
     in->arena = arena_new();
     in->root = json_incref(steps);
     in->steps = arena_alloc(in->arena, (json_object_size(steps) + 1) * sizeof *in->steps);
-    in->steps[STEP_ORIGINAL] = (struct step){.name = ":original", .robot = robot_find("/upload/handle"),
+    in->steps[STEP_ORIGINAL] = (struct step){.name = ":original", .robot = robot_that(ROBOT_HANDLES_UPLOADS),
                                              .leaf = true};
     json_object_foreach (steps, name, v) {
         struct step *s = &in->steps[strcmp(name, ":original") ? n++ : STEP_ORIGINAL];

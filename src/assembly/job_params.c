@@ -41,7 +41,7 @@ static json_t *file_object(const struct file *f)
 
 const struct robot *job_robot(const struct assembly *a, const struct job *j)
 {
-    return j->fetch ? robot_find("/http/import")
+    return j->fetch ? robot_that(ROBOT_FETCHES)
                     : a->in->steps[j->probe ? STEP_ORIGINAL : j->step].robot;
 }
 
@@ -70,7 +70,7 @@ int assembly_job_params(json_t **out, const struct assembly *a, const struct job
     void *opts;
 
     if (j->fetch) {
-        *out = json_pack("{s:s,s:[s],s:s,s:s*}", "robot", "/http/import", "url",
+        *out = json_pack("{s:s,s:[s],s:s,s:s*}", "robot", job_robot(a, j)->name, "url",
                          jstr_or(j->fetch, "url", ""), "url_delimiter", "", "force_name",
                          jstr(j->fetch, "filename"));
         return 0;
@@ -78,13 +78,14 @@ int assembly_job_params(json_t **out, const struct assembly *a, const struct job
     if (j->probe) {
         const json_t *p = s->params;
 
-        *out = json_pack("{s:s,s:O?}", "robot", "/upload/handle", "output_meta",
+        *out = json_pack("{s:s,s:O?}", "robot", job_robot(a, j)->name, "output_meta",
                          json_object_get(p, "output_meta"));
         return 0;
     }
     with_defaults = json_copy(s->params);
     /* texts with variables that are defaults in the Robot's table are substituted like given ones */
-    for (const struct option *o = s->robot->options; o && o->type != OPT_TYPE_END; o++)
+    const struct option *o;
+    for (struct opt_walk w = opt_walk(s->robot->options); (o = opt_next(&w));)
         if (o->def_str && strstr(o->def_str, "${") && !json_object_get(with_defaults, o->name))
             json_object_set_new(with_defaults, o->name,
                                 o->type == OPT_TYPE_STR ? json_string(o->def_str)
@@ -92,7 +93,7 @@ int assembly_job_params(json_t **out, const struct assembly *a, const struct job
     if (variables_apply(&params, with_defaults, &v, err) < 0 ||
         robot_options(&opts, arena, s->robot, params, /* partial= */ false, err) < 0) {
         if (err->code == ERR_ROBOT_VALIDATION && !err->name[0])
-            snprintf(err->name, sizeof err->name, "%s", s->robot->validation_code);
+            robot_code(err->name, s->robot, "VALIDATION");
         return -1;
     }
     *out = take(params);

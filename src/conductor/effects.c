@@ -183,6 +183,7 @@ static bool start(struct conductor *c, struct run *r)
         .inputs = inputs_of(j),
         .undo = r->undo ? json_incref(j->undo) : NULL,
         .timeout_s = robot->timeout_s,
+        .probes = robot->flags & ROBOT_HANDLES_UPLOADS,
     };
     if (!r->undo) {
         AUTO(json_unref) json_t *data = json_pack("{s:i,s:I}", "job", r->job, "boot", (json_int_t)c->boot);

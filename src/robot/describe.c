@@ -31,7 +31,9 @@ json_t *robots_describe(void)
     for (const struct robot *const *r = robot_table; *r; r++) {
         json_t *options = json_array(), *refused = json_array();
 
-        for (const struct option *o = (*r)->options; o->type != OPT_TYPE_END; o++)
+        const struct option *o;
+
+        for (struct opt_walk w = opt_walk((*r)->options); (o = opt_next(&w));)
             if (o->unsupported)
                 json_array_append_new(refused, json_string(o->name));
             else

@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <math.h>
 #include <regex.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MATCHED_MAX 4096 /* bytes of a text that must have a form */
@@ -15,6 +16,41 @@ static const char *const shared[] = {"robot",        "use",         "result",   
 
 /* Of every Robot in the contract's newest schema, and not built. */
 static const struct option shared_unbuilt[] = {OPT_UNSUPPORTED("user_meta", .def_str = "{}"), OPT_END};
+
+struct opt_walk opt_walk(const struct option *table) { return (struct opt_walk){.at = {table}}; }
+
+const struct option *opt_next(struct opt_walk *w)
+{
+    for (;;) {
+        const struct option *o = w->at[w->depth];
+
+        if (o->type == OPT_TYPE_END) {
+            if (!w->depth)
+                return NULL;
+            w->depth--;
+            continue;
+        }
+        w->at[w->depth]++;
+        if (o->type != OPT_TYPE_GROUP) {
+            w->offset = w->base[w->depth] + o->offset;
+            return o;
+        }
+        if (w->depth + 1 == OPT_DEPTH)
+            abort(); /* our own table */
+        w->base[w->depth + 1] = w->base[w->depth] + o->offset;
+        w->at[++w->depth] = o->group;
+    }
+}
+
+const struct option *option_find(const struct option *table, const char *name)
+{
+    const struct option *o;
+
+    for (struct opt_walk w = opt_walk(table); (o = opt_next(&w));)
+        if (!strcmp(o->name, name))
+            return o;
+    return NULL;
+}
 
 static bool is_shared(const char *name)
 {
@@ -105,7 +141,8 @@ static int fill_bool(bool *field, const struct option *o, const json_t *v, struc
 
 static int fill_enum(int *field, const struct option *o, const json_t *v, struct err *err)
 {
-    const char *s = json_string_value(v);
+    AUTO(mem_free) char *number = json_is_integer(v) ? json_text(v) : NULL; /* {"90", 90}: rotations */
+    const char *s = number ? number : json_string_value(v);
     AUTO(str_done) struct str want = {0};
 
     for (const struct opt_choice *c = o->choices; c->name; c++) {
@@ -162,6 +199,7 @@ static void fill_default(void *field, struct arena *a, const struct option *o)
         if (*(json_t **)field)
             arena_defer(a, unref, *(json_t **)field);
         break;
+    case OPT_TYPE_GROUP:
     case OPT_TYPE_END: break;
     }
 }
@@ -182,12 +220,39 @@ static int refuse_unknown(struct err *err, const struct option *table, const cha
 {
     struct near near = near_to(key);
 
-    for (const struct option *o = table; o->type != OPT_TYPE_END; o++)
+    const struct option *o;
+
+    for (struct opt_walk w = opt_walk(table); (o = opt_next(&w));)
         near_try(&near, o->name);
     for (size_t i = 0; i < ARRAY_LEN(shared); i++)
         near_try(&near, shared[i]);
     err_set(err, ERR_ROBOT_VALIDATION, "unknown parameter '%.100s'", key);
     return near_say(err, &near, "");
+}
+
+static int fill(void *field, struct arena *a, const struct option *o, const json_t *step, bool partial, struct err *err)
+{
+    json_t *v = json_object_get(step, o->name);
+
+    fill_default(field, a, o);
+    if (!v || (json_is_null(v) && (o->nullable || !o->required))) {
+        if (o->required)
+            return err_set(err, ERR_ROBOT_VALIDATION, "'%s' is required", o->name);
+        return v && !o->nullable ? refuse(err, o, v, "left out rather than null") : 0;
+    }
+    if (partial && options_have_expression(v))
+        return 0;
+    switch (o->type) {
+    case OPT_TYPE_INT:
+    case OPT_TYPE_NUM: return fill_number(field, o, v, err);
+    case OPT_TYPE_BOOL: return fill_bool(field, o, v, err);
+    case OPT_TYPE_ENUM: return fill_enum(field, o, v, err);
+    case OPT_TYPE_STR: return fill_str(field, a, o, v, err);
+    case OPT_TYPE_JSON: *(json_t **)field = v; break;
+    case OPT_TYPE_GROUP:
+    case OPT_TYPE_END: break;
+    }
+    return 0;
 }
 
 int options_fill(void *opts, struct arena *a, const struct option *table, const json_t *step,
@@ -197,48 +262,22 @@ int options_fill(void *opts, struct arena *a, const struct option *table, const 
     json_t *v;
 
     json_object_foreach ((json_t *)step, key, v) {
-        const struct option *o = table;
+        const struct option *o = is_shared(key) ? NULL : option_find(table, key);
 
         if (is_shared(key))
             continue;
-        while (o->type != OPT_TYPE_END && strcmp(o->name, key))
-            o++;
-        if (o->type == OPT_TYPE_END && !strcmp(shared_unbuilt[0].name, key))
+        if (!o && !strcmp(shared_unbuilt[0].name, key))
             o = shared_unbuilt;
-        if (o->type == OPT_TYPE_END)
+        if (!o)
             return refuse_unknown(err, table, key);
         if (o->unsupported && !asks_for_nothing(o, v, step))
             return err_set(err, ERR_ROBOT_VALIDATION,
                            "parameter '%s' is not supported by this server", key);
     }
-    for (const struct option *o = table; o->type != OPT_TYPE_END; o++) {
-        if (o->unsupported)
-            continue;
-        void *field = (char *)opts + o->offset;
-        int rc = 0;
+    const struct option *o;
 
-        fill_default(field, a, o);
-        v = json_object_get(step, o->name);
-        if (!v || (json_is_null(v) && (o->nullable || !o->required))) {
-            if (o->required)
-                return err_set(err, ERR_ROBOT_VALIDATION, "'%s' is required", o->name);
-            if (v && !o->nullable)
-                return refuse(err, o, v, "left out rather than null");
-            continue;
-        }
-        if (partial && options_have_expression(v))
-            continue;
-        switch (o->type) {
-        case OPT_TYPE_INT:
-        case OPT_TYPE_NUM: rc = fill_number(field, o, v, err); break;
-        case OPT_TYPE_BOOL: rc = fill_bool(field, o, v, err); break;
-        case OPT_TYPE_ENUM: rc = fill_enum(field, o, v, err); break;
-        case OPT_TYPE_STR: rc = fill_str(field, a, o, v, err); break;
-        case OPT_TYPE_JSON: *(json_t **)field = v; break;
-        case OPT_TYPE_END: break;
-        }
-        if (rc < 0)
+    for (struct opt_walk w = opt_walk(table); (o = opt_next(&w));)
+        if (!o->unsupported && fill((char *)opts + w.offset, a, o, step, partial, err) < 0)
             return -1;
-    }
     return 0;
 }

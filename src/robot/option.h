@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 enum opt_type { OPT_TYPE_END, OPT_TYPE_INT, OPT_TYPE_NUM, OPT_TYPE_BOOL, OPT_TYPE_ENUM,
-                OPT_TYPE_STR, OPT_TYPE_JSON };
+                OPT_TYPE_STR, OPT_TYPE_JSON, OPT_TYPE_GROUP };
 
 struct opt_choice {
     const char *name; /* NULL ends the list */
@@ -32,9 +32,12 @@ struct option {
     double def_num;  /* NUM */
     const char *def_str; /* STR; JSON: JSON text of the default */
     const struct opt_choice *choices; /* ENUM */
+    const struct option *group;       /* GROUP: the rows of an embedded struct */
     const char *pattern; /* STR: POSIX extended regular expression the value must match */
+    const char *other_default; /* why the default is not the contract's; NULL: it is */
     const char *unit;
     const char *help;
+    const char *example; /* JSON of a value that is not the default, where its type alone would not give one */
 };
 
 /* JSON fields are `json_t *`, borrowed from the step (or from the arena for a default); NULL: absent. */
@@ -50,11 +53,29 @@ struct option {
     OPT_ROW(T, f, int, OPT_TYPE_ENUM, .choices = (list), __VA_ARGS__)
 #define OPT_STR(T, f, ...) OPT_ROW(T, f, const char *, OPT_TYPE_STR, __VA_ARGS__)
 #define OPT_JSON(T, f, ...) OPT_ROW(T, f, json_t *, OPT_TYPE_JSON, __VA_ARGS__)
+/* Parameters that several Robots share: the rows of table, for the struct `member` of type ctype in T. Groups may hold groups. */
+#define OPT_GROUP(T, member, ctype, table)                                                         \
+    {.type = OPT_TYPE_GROUP, .offset = _Generic(((T *)0)->member, ctype: offsetof(T, member)),     \
+     .group = (table)}
 /* A parameter of the contract that we do not have yet: refused by name, never ignored. Schemas of the
  * SDK write out every default, though, and a default asks for nothing. */
 #define OPT_UNSUPPORTED(n, ...)                                                                    \
     {.name = (n), .type = OPT_TYPE_JSON, .unsupported = true, __VA_ARGS__}
 #define OPT_END {0}
+
+/* Every row of a table, those of its groups in their place:
+ *     for (struct opt_walk w = opt_walk(table); (o = opt_next(&w));)
+ * w.offset is where the row's field lies in the outermost struct. */
+#define OPT_DEPTH 4
+struct opt_walk {
+    const struct option *at[OPT_DEPTH];
+    size_t base[OPT_DEPTH], offset;
+    int depth;
+};
+struct opt_walk opt_walk(const struct option *table);
+const struct option *opt_next(struct opt_walk *w);
+/* The row of that name, NULL: there is none. */
+const struct option *option_find(const struct option *table, const char *name);
 
 /* Fill *opts (already zeroed) from step, the step's JSON object. Keys that every Robot shares (robot,
  * use, result, queue, output_meta, force_accept, ignore_errors, interpolate) are skipped.

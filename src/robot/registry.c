@@ -1,5 +1,7 @@
 #include "robot/robot.h"
 
+#include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -9,6 +11,33 @@ const struct robot *robot_find(const char *name)
         if (!strcmp((*r)->name, name))
             return *r;
     return NULL;
+}
+
+const struct robot *robot_that(enum robot_flag flag)
+{
+    for (const struct robot *const *r = robot_table; *r; r++)
+        if ((*r)->flags & flag)
+            return *r;
+    return NULL;
+}
+
+void robot_code(char out[static ROBOT_CODE_MAX], const struct robot *r, const char *suffix)
+{
+    int n = snprintf(out, ROBOT_CODE_MAX, "%s_%s", r->name + 1, suffix);
+
+    for (char *p = out; p < out + n && *p; p++)
+        *p = *p == '/' || *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+}
+
+bool robot_takes(const struct robot *r, const char *as)
+{
+    for (size_t i = 0; i < ARRAY_LEN(r->takes) && r->takes[i]; i++) {
+        size_t n = strcspn(r->takes[i], "*");
+
+        if (!r->takes[i][n] ? !strcmp(as, r->takes[i]) : !strncmp(as, r->takes[i], n) && as[n] && !as[n + strspn(as + n, "0123456789")])
+            return true;
+    }
+    return false;
 }
 
 bool robots_have_role(enum robot_role role)
@@ -28,8 +57,8 @@ int robot_options(void **opts, struct arena *a, const struct robot *r, const jso
     partial = partial && options_have_expression(step);
     if (options_fill(o, a, r->options, step, partial, err) < 0 ||
         (r->check && r->check(o, partial, err) < 0)) {
-        if (err && err->code == ERR_ROBOT_VALIDATION && !err->name[0] && r->validation_code)
-            strncpy(err->name, r->validation_code, sizeof err->name - 1);
+        if (err && err->code == ERR_ROBOT_VALIDATION && !err->name[0])
+            robot_code(err->name, r, "VALIDATION");
         return -1;
     }
     *opts = o;

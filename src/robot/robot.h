@@ -21,6 +21,12 @@
 #define IN_WORKER(fn) NULL
 #endif
 
+/* What the server itself asks of one Robot, whichever that is. */
+enum robot_flag {
+    ROBOT_HANDLES_UPLOADS = 1 << 0, /* is the Step :original; its job is the look into each file that comes in */
+    ROBOT_FETCHES = 1 << 1,         /* gets a file from a URL for a client that sent one in the place of a file */
+};
+
 struct robot_job;
 
 /* One input file. All strings are lent for the job's life. */
@@ -50,13 +56,14 @@ struct robot_output {
 struct robot {
     const char *name; /* "/image/resize" */
     const char *summary;
-    const char *validation_code; /* "IMAGE_RESIZE_VALIDATION" */
     const char *accepts; /* "image/" prefix of the mime types, several separated by '|'; NULL: any */
-    const char *roles;   /* what `as` of an input may say, several separated by '|'; NULL: nothing */
+    const char *takes[8]; /* what `as` of an input may say: "image"; "audio_*" with any number for *. None: nothing */
+    const char *credentials; /* type of the stored credentials that are of its own service; NULL: any type that fits */
     enum robot_role role;
     const char *nothing; /* what it means that a job gives no file ("no face was found"); NULL: nothing special */
     bool no_input; /* imports: runs once without `use` */
     bool is_store; /* passes its input on with a new url; never listed in results itself */
+    unsigned flags; /* enum robot_flag */
     bool passes_input; /* may emit its input again, with its meta: waits until that is complete */
     double price_factor;  /* robots.json; 0: costs nothing */
     int64_t min_charge;   /* bytes */
@@ -64,6 +71,7 @@ struct robot {
     int slots;            /* job slots that a running job occupies, 0 to 60 */
     size_t opts_size;
     const struct option *options;
+    const char *example; /* JSON of parameters with which it can be used; NULL: it needs none */
     /* What involves two options at once. Runs in the daemon when the Assembly is created (partial: some
      * values are still ${...} and hold their defaults) and again before run. May be NULL. */
     int (*check)(const void *opts, bool partial, struct err *err);
@@ -76,6 +84,11 @@ struct robot {
     int (*trial)(struct robot_job *job, const void *opts, struct err *err);
 };
 
+/* A failure with a code of the Robot's own: with "ACCESS_DENIED" it is SFTP_STORE_ACCESS_DENIED. like: the code that it
+ * otherwise behaves like (HTTP status, whether it is tried again). Returns -1. */
+int robot_fail(const struct robot_job *job, struct err *err, enum err_code like, const char *suffix, const char *fmt, ...)
+    PRINTF_LIKE(5, 6);
+
 /* Every Robot of this program with its options, for people and tools: an array. The caller unrefs. */
 json_t *robots_describe(void);
 
@@ -83,6 +96,9 @@ json_t *robots_describe(void);
 
 int robot_input_count(const struct robot_job *job);
 const struct robot_input *robot_input(const struct robot_job *job, int i);
+/* The nth input (from 0) with this `as`; NULL: there is none. */
+const struct robot_input *robot_input_as(const struct robot_job *job, const char *as, int nth);
+const struct robot *robot_of_job(const struct robot_job *job);
 struct arena *robot_arena(struct robot_job *job); /* freed after the job */
 const char *robot_assembly_id(const struct robot_job *job);
 
@@ -111,6 +127,13 @@ const json_t *robot_settings(const struct robot_job *job);
 /* ---- registry: generated from src/robot/meson.build ---- */
 extern const struct robot *const robot_table[]; /* NULL-terminated */
 const struct robot *robot_find(const char *name);
+/* The one with this flag; NULL: it is not in this program. */
+const struct robot *robot_that(enum robot_flag flag);
+#define ROBOT_CODE_MAX 64
+/* "/image/resize" and "VALIDATION" make "IMAGE_RESIZE_VALIDATION". */
+void robot_code(char out[static ROBOT_CODE_MAX], const struct robot *r, const char *suffix);
+/* May an input come with this `as`? */
+bool robot_takes(const struct robot *r, const char *as);
 /* Has this program a Robot of this role? */
 bool robots_have_role(enum robot_role role);
 /* Would other servers know a Robot of this name? Says nothing about this one. */

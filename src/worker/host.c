@@ -24,6 +24,7 @@ struct robot_job {
 
 int robot_input_count(const struct robot_job *job) { return job->input_count; }
 const struct robot_input *robot_input(const struct robot_job *job, int i) { return &job->inputs[i]; }
+const struct robot *robot_of_job(const struct robot_job *job) { return job->robot; }
 struct arena *robot_arena(struct robot_job *job) { return job->arena; }
 
 const char *robot_assembly_id(const struct robot_job *job)
@@ -224,7 +225,7 @@ static int run(struct robot_job *job, struct err *err)
     if (!job->robot)
         return err_set(err, ERR_WORKER, "this worker has no Robot '%s'",
                        jstr_or(job->body, "robot", ""));
-    if (!strcmp(job->robot->name, "/upload/handle"))
+    if (job->robot->flags & ROBOT_HANDLES_UPLOADS)
         return run_probe(job, err);
     if (robot_options(&opts, job->arena, job->robot, job->params, false, err) < 0)
         return -1;

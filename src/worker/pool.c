@@ -200,7 +200,7 @@ static void set_input_paths(json_t *inputs)
 static void give(struct pool_run *run, struct worker *w, const char *workspace)
 {
     border_run_begin(&run->said, (int)json_array_size(json_object_get(run->message, "inputs")),
-                     !strcmp(jstr_or(run->message, "robot", ""), "/upload/handle"),
+                     run->probes,
                      json_is_object(json_object_get(run->message, "undo")));
     run->worker = w;
     w->run = run;
@@ -224,6 +224,7 @@ struct pool_run *pool_start(struct pool *p, const struct pool_task *task, void *
     run->pool = p;
     run->owner = owner;
     run->role = task->role;
+    run->probes = task->probes;
     run->timeout_s = task->timeout_s ? task->timeout_s : p->conf.timeout_s;
     snprintf(run->assembly_id, sizeof run->assembly_id, "%s", task->assembly_id);
     run->message = json_pack("{s:s,s:s,s:o,s:o,s:O?,s:o?}", "robot", task->robot, "assembly",

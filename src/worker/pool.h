@@ -41,6 +41,7 @@ struct pool_task {
     json_t *inputs; /* array of objects with id (blob), name, ...: robot_input's fields; stolen */
     json_t *undo;   /* token: run Robot.undo instead of run; stolen; NULL: run */
     int timeout_s;  /* 0: the default */
+    bool probes;    /* it looks into its inputs, which stay what they are: may say `same` */
 };
 
 /* All on the loop's thread. After done, failed or stopped the run is gone. */

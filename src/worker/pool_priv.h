@@ -44,6 +44,7 @@ struct pool_run {
     char assembly_id[ID_LEN + 1];
     json_t *message;
     int timeout_s;
+    bool probes; /* see struct pool_task */
     uv_timer_t *timer; /* first for its taking the job, then for the job */
     struct border_run said; /* by the worker */
     int moves;     /* workers that did not take it */

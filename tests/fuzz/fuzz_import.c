@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
     if (!json_is_object(step))
         return 0;
-    struct robot_job *job = remote_job(&b, "", 0);
+    struct robot_job *job = remote_job(r, &b, "", 0);
     if (robot_options(&opts, robot_arena(job), r, step, false, &err) == 0 && r->run(job, opts, &err) < 0)
         CHECK(err.code && err.msg[0]);
     unlink(robot_out_path(job, "x"));

@@ -8,9 +8,8 @@
 #include <string.h>
 
 /* What run() relies on: what the table promises, it holds. */
-static void check_row(const char *opts, const struct option *o)
+static void check_row(const void *field, const struct option *o)
 {
-    const void *field = opts + o->offset;
     bool limited = o->min != 0 || o->max != 0;
     double n;
 
@@ -43,8 +42,9 @@ static void check_step(const struct robot *r, json_t *step, bool partial)
         CHECK(err.code && err.msg[0]);
         return;
     }
-    for (const struct option *o = r->options; o->type != OPT_TYPE_END; o++)
-        check_row(opts, o);
+    const struct option *o;
+    for (struct opt_walk w = opt_walk(r->options); (o = opt_next(&w));)
+        check_row((const char *)opts + w.offset, o);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

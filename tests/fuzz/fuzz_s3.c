@@ -13,8 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct bytes b = {data, len};
     unsigned first = take_byte(&b);
     char file[200] = "x";
-    struct robot_job *job = remote_job(&b, file, first & 1 ? 100 : 10);
     const struct robot *r = robot_find("/s3/store");
+    struct robot_job *job = remote_job(r, &b, file, first & 1 ? 100 : 10);
     AUTO(json_unref) json_t *step = json_loads(steps[first >> 1 & 1], 0, NULL);
     struct err err = {0};
     void *opts;

@@ -15,6 +15,7 @@ struct robot_job {
     struct robot_input in;
     json_t *settings, *undo;
     int paths, requests;
+    const struct robot *robot;
 };
 
 static struct bytes *answers;
@@ -108,12 +109,13 @@ unsigned fuzz_no_sleep(unsigned s) { return 0; }
 
 /* ---- the host ---- */
 
-struct robot_job *remote_job(struct bytes *b, const void *file, size_t len)
+struct robot_job *remote_job(const struct robot *robot, struct bytes *b, const void *file, size_t len)
 {
     struct robot_job *j = mem_zalloc(sizeof *j);
 
     answers = b;
     current = j;
+    j->robot = robot;
     j->arena = arena_new();
     j->settings = json_pack("{s:i,s:i,s:i,s:i,s:s}", "s3_retry_ms", 0, "import_retry_ms", 0, "s3_multipart_threshold", 50,
                             "max_file_size", 100000, "import_allow", "");
@@ -146,6 +148,7 @@ const struct robot_input *robot_input(const struct robot_job *j, int i)
     CHECK(i == 0);
     return &j->in;
 }
+const struct robot *robot_of_job(const struct robot_job *j) { return j->robot; }
 struct arena *robot_arena(struct robot_job *j) { return j->arena; }
 const char *robot_assembly_id(const struct robot_job *j) { return "0123456789abcdef0123456789abcdef"; }
 const json_t *robot_settings(const struct robot_job *j) { return j->settings; }

@@ -10,14 +10,17 @@
 #include <sys/stat.h>
 
 #define MAX_FILES 64
+#define MAX_OUTPUTS 1100
 
 struct robot_job {
+    const struct robot *robot;
     double progress;
     int progress_steps;
     struct arena *arena;
     char dir[64];
+    json_t *undo;
     struct robot_input in[MAX_FILES];
-    struct host_output out[MAX_FILES];
+    struct host_output out[MAX_OUTPUTS];
     int in_count, out_count, paths;
     json_t *settings;
 };
@@ -34,10 +37,15 @@ struct robot_job *host_new(void)
     return j;
 }
 
+static void unref(void *j) { json_decref(j); }
+
 static void forget_outputs(struct robot_job *j)
 {
     for (int i = 0; i < j->out_count; i++) {
         json_decref(j->out[i].meta);
+        json_decref(j->out[i].extra);
+        free(j->out[i].url);
+        free(j->out[i].ssl_url);
         free(j->out[i].path);
         free(j->out[i].name);
         free(j->out[i].mime);
@@ -57,6 +65,7 @@ void host_free(struct robot_job *j)
     forget_outputs(j);
     nftw(j->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     json_decref(j->settings);
+    json_decref(j->undo);
     arena_free(j->arena);
     free(j);
 }
@@ -76,7 +85,8 @@ void host_add_input(struct robot_job *j, const char *path)
     char mime[MIME_LEN];
     struct stat st;
 
-    assert(j->in_count <= MAX_FILES);
+    if (j->in_count > MAX_FILES)
+        abort();
     if (stat(path, &st) < 0 || mime_detect(mime, path, name, NULL) < 0)
         abort();
     *in = (struct robot_input){
@@ -94,6 +104,13 @@ void host_add_input(struct robot_job *j, const char *path)
     };
 }
 
+void host_input_as(struct robot_job *j, const char *as) { j->in[j->in_count - 1].as = as; }
+void host_input_meta(struct robot_job *j, json_t *meta)
+{
+    j->in[j->in_count - 1].meta = meta;
+    arena_defer(j->arena, unref, meta);
+}
+
 int host_run(struct robot_job *j, const char *robot, const char *step, struct err *err)
 {
     const struct robot *r = robot_find(robot);
@@ -105,8 +122,26 @@ int host_run(struct robot_job *j, const char *robot, const char *step, struct er
     forget_outputs(j);
     if (robot_options(&opts, j->arena, r, s, false, err) < 0)
         return -1;
-    return r->run(j, opts, err);
+    j->robot = r;
+    int rc = r->run(j, opts, err);
+    if (rc == 0 && j->undo)
+        abort(); /* something is still to be taken back, and it said that it was done */
+    return rc;
 }
+
+int host_undo(struct robot_job *j, const char *robot, const char *step, const json_t *token, struct err *err)
+{
+    const struct robot *r = robot_find(robot);
+    AUTO(json_unref) json_t *s = json_loads(step, 0, NULL);
+    void *opts;
+
+    if (!r || !s || !r->undo)
+        abort();
+    j->robot = r;
+    return robot_options(&opts, j->arena, r, s, false, err) < 0 ? -1 : r->undo(j, opts, token, err);
+}
+
+const json_t *host_undo_token(const struct robot_job *j) { return j->undo; }
 
 int host_run_on(struct robot_job *j, const char *robot, const char *step, const char *path,
                 struct err *err)
@@ -127,6 +162,7 @@ const struct host_output *host_output(const struct robot_job *j, int i)
 
 int robot_input_count(const struct robot_job *j) { return j->in_count; }
 const struct robot_input *robot_input(const struct robot_job *j, int i) { return &j->in[i]; }
+const struct robot *robot_of_job(const struct robot_job *j) { return j->robot; }
 struct arena *robot_arena(struct robot_job *j) { return j->arena; }
 const char *robot_assembly_id(const struct robot_job *j)
 {
@@ -163,6 +199,9 @@ int robot_emit(struct robot_job *j, const struct robot_output *o, struct err *er
     if (o->meta_complete) {
         assert(o->mime);
         meta = o->meta;
+    } else if (j->robot->role != ROLE_MEDIA) {
+        meta = o->meta ? o->meta : json_object(); /* a media worker looks into it afterwards */
+        snprintf(mime, sizeof mime, "%s", "");
     } else {
         if (probe_file(&meta, mime, hint, o->path, o->name, &want, err) < 0) {
             json_decref(o->meta);
@@ -178,6 +217,7 @@ int robot_emit(struct robot_job *j, const struct robot_output *o, struct err *er
                         : mem_printf("%s.%s", in->basename, o->ext ? o->ext : in->ext),
         .mime = mem_strdup(o->mime ? o->mime : mime),
         .meta = meta,
+        .extra = json_incref((json_t *)o->extra),
         .size = st.st_size,
     };
     return 0;
@@ -199,13 +239,25 @@ int robot_emit_same(struct robot_job *j, int input, json_t *meta, struct err *er
 int robot_emit_stored(struct robot_job *j, int input, const char *url, const char *ssl_url,
                       json_t *extra, json_t *meta, struct err *err)
 {
-    json_decref(extra);
-    json_decref(meta);
-    return err_set(err, ERR_INTERNAL, "media Robots store nothing");
+    const struct robot_input *in = &j->in[input];
+
+    if (!j->robot->is_store)
+        abort();
+    j->out[j->out_count++] = (struct host_output){.path = mem_strdup(in->path),
+                                                  .name = mem_strdup(in->name),
+                                                  .mime = mem_strdup(in->mime),
+                                                  .meta = meta ? meta : json_object(),
+                                                  .extra = extra,
+                                                  .url = mem_strdup(url),
+                                                  .ssl_url = mem_strdup(ssl_url),
+                                                  .same = true,
+                                                  .size = in->size};
+    return 0;
 }
 
 int robot_set_undo(struct robot_job *j, json_t *token, struct err *err)
 {
-    json_decref(token);
+    json_decref(j->undo);
+    j->undo = token && !json_is_null(token) ? token : (json_decref(token), NULL);
     return 0;
 }

@@ -6,7 +6,8 @@
 
 struct host_output {
     char *path, *name, *mime;
-    json_t *meta;
+    json_t *meta, *extra;
+    char *url, *ssl_url; /* of what was stored */
     bool same; /* the input file itself */
     int64_t size;
 };
@@ -20,6 +21,9 @@ const char *host_dir(const struct robot_job *job);
 const char *host_path(struct robot_job *job, const char *name);
 /* The file at path is the next input. Its name is the last part of path. */
 void host_add_input(struct robot_job *job, const char *path);
+/* The last input added came with this `as`; knows this of itself (stolen). */
+void host_input_as(struct robot_job *job, const char *as);
+void host_input_meta(struct robot_job *job, json_t *meta);
 json_t *host_settings(struct robot_job *job); /* to change */
 
 /* Read step (JSON text without "robot") by the Robot's table, check and run. */
@@ -28,6 +32,9 @@ MUST_CHECK int host_run(struct robot_job *job, const char *robot, const char *st
 /* The same with one input and no care for leftovers of earlier runs. */
 MUST_CHECK int host_run_on(struct robot_job *job, const char *robot, const char *step,
                            const char *path, struct err *err);
+/* What would be taken back if the run died now; NULL: nothing. And that being done. */
+const json_t *host_undo_token(const struct robot_job *job);
+MUST_CHECK int host_undo(struct robot_job *job, const char *robot, const char *step, const json_t *token, struct err *err);
 int host_progress_steps(const struct robot_job *job); /* how often a Robot told a higher share, all runs */
 int host_output_count(const struct robot_job *job);
 const struct host_output *host_output(const struct robot_job *job, int i);

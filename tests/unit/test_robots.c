@@ -1,161 +1,86 @@
-/* The contract's parameters of the Robots that there are, against their option tables: each does something, or is refused
- * by its name. A row that is missing on either side fails. */
+/* Every Robot by its table, and its table against the contract's parameters (tests/robot/contract.json): each of them does
+ * something, or is refused by its name. Nothing here names a Robot. */
 #include "robot/robot.h"
+#include "base/str.h"
 #include "unit.h"
 
+#include <math.h>
 #include <string.h>
 
-enum state {
-    BUILT,    /* a value that is not the default must change what the Robot is told */
-    IGNORED,  /* accepted without effect, as help says: it names a tool or a service that we do not use */
-    REFUSED,  /* known, not built: refused by name unless it asks for nothing */
-    WITH_URL, /* the same, and without a watermark_url it asks for nothing */
-    SHARED,   /* read by the instructions room for every Robot */
-};
+/* Read by the server for every Robot; some look at one themselves. */
+static const char *const shared[] = {"force_accept", "ignore_errors", "interpolate", "queue", "result", "use", "output_meta", "user_meta"};
 
-struct row {
-    const char *name, *sample; /* JSON; not the default */
-    enum state state;
-};
+static json_t *contract;
 
-#define EVERY_ROBOT                                                                                                    \
-    {"force_accept", "true", SHARED}, {"ignore_errors", "true", SHARED}, {"interpolate", "false", SHARED},             \
-        {"queue", "\"batch\"", SHARED}, {"result", "true", SHARED}, {"user_meta", "{\"a\": \"b\"}", REFUSED}
-
-static const struct row upload_handle[] = {EVERY_ROBOT, {"output_meta", "false", SHARED}, {0}};
-
-static const struct row http_import[] = {
-    EVERY_ROBOT,
-    {"output_meta", "false", SHARED},
-    {"use", "\":original\"", SHARED},
-    {"bucket", "\"b\"", REFUSED},
-    {"credentials", "\"c\"", BUILT},
-    {"fail_fast", "true", BUILT},
-    {"force_name", "\"n\"", BUILT},
-    {"force_original_id", "\"i\"", REFUSED},
-    {"headers", "[\"A: b\"]", BUILT},
-    {"import_on_errors", "[\"meta\"]", BUILT},
-    {"max_file_size", "5", BUILT},
-    {"range", "\"0-9\"", BUILT},
-    {"return_file_stubs", "true", REFUSED},
-    {"url", "\"http://b/\"", BUILT},
-    {"url_delimiter", "\";\"", BUILT},
-    {0}};
-
-static const struct row s3_store[] = {
-    EVERY_ROBOT,
-    {"output_meta", "false", SHARED},
-    {"use", "\":original\"", SHARED},
-    {"acl", "\"private\"", BUILT},
-    {"bucket", "\"other\"", BUILT},
-    {"bucket_region", "\"eu-west-1\"", BUILT},
-    {"check_integrity", "true", BUILT},
-    {"credentials", "\"c\"", BUILT},
-    {"headers", "{\"A\": \"b\"}", BUILT},
-    {"host", "\"h.example\"", BUILT},
-    {"key", "\"other\"", BUILT},
-    {"no_vhost", "true", BUILT},
-    {"path", "\"p\"", BUILT},
-    {"secret", "\"other\"", BUILT},
-    {"session_token", "\"t\"", BUILT},
-    {"sign_urls_for", "60", BUILT},
-    {"skip_region_lookup", "true", BUILT},
-    {"tags", "{\"a\": \"b\"}", BUILT},
-    {"url_prefix", "\"http://c/\"", BUILT},
-    {0}};
-
-static const struct row image_facedetect[] = {
-    EVERY_ROBOT,
-    {"output_meta", "false", BUILT},
-    {"use", "\":original\"", SHARED},
-    {"crop", "true", BUILT},
-    {"crop_padding", "\"10%\"", BUILT},
-    {"faces", "\"group\"", BUILT},
-    {"format", "\"png\"", BUILT},
-    {"min_confidence", "5", BUILT},
-    {"provider", "\"aws\"", IGNORED},
-    {0}};
-
-static const struct row image_resize[] = {
-    EVERY_ROBOT,
-    {"output_meta", "false", BUILT},
-    {"use", "\":original\"", SHARED},
-    {"adaptive_filtering", "true", BUILT},
-    {"alpha", "\"Off\"", REFUSED},
-    {"background", "\"red\"", BUILT},
-    {"blur", "\"0x5\"", BUILT},
-    {"blur_regions", "[{\"x\": 1, \"y\": 1, \"width\": 5, \"height\": 5}]", BUILT},
-    {"brightness", "2", BUILT},
-    {"clip", "true", REFUSED},
-    {"clut", "true", REFUSED},
-    {"colorspace", "\"Gray\"", BUILT},
-    {"compress", "\"LZW\"", BUILT},
-    {"contrast", "0.5", BUILT},
-    {"correct_gamma", "true", BUILT},
-    {"crop", "{\"x1\": 5}", BUILT},
-    {"density", "\"300\"", BUILT},
-    {"flatten", "false", BUILT},
-    {"format", "\"png\"", BUILT},
-    {"frame", "2", BUILT},
-    {"gravity", "\"top\"", BUILT},
-    {"height", "5", BUILT},
-    {"hue", "50", BUILT},
-    {"imagemagick_stack", "\"v2.0.10\"", IGNORED},
-    {"monochrome", "true", BUILT},
-    {"negate", "true", BUILT},
-    {"preclip_alpha", "\"On\"", REFUSED},
-    {"progressive", "true", BUILT},
-    {"quality", "5", BUILT},
-    {"resize_strategy", "\"pad\"", BUILT},
-    {"rotation", "90", BUILT},
-    {"saturation", "2", BUILT},
-    {"sepia", "50", BUILT},
-    {"shave", "\"5\"", BUILT},
-    {"stack", "\"v3\"", IGNORED},
-    {"strip", "true", BUILT},
-    {"text", "[{\"text\": \"a\"}]", REFUSED},
-    {"transparent", "\"red\"", BUILT},
-    {"trim_whitespace", "true", BUILT},
-    {"type", "\"Grayscale\"", BUILT},
-    {"watermark_opacity", "0.5", WITH_URL},
-    {"watermark_position", "\"top\"", WITH_URL},
-    {"watermark_position_x", "5", WITH_URL},
-    {"watermark_position_y", "5", WITH_URL},
-    {"watermark_repeat_x", "true", WITH_URL},
-    {"watermark_repeat_y", "true", WITH_URL},
-    {"watermark_resize_strategy", "\"area\"", WITH_URL},
-    {"watermark_size", "\"25%\"", WITH_URL},
-    {"watermark_url", "\"http://w/\"", REFUSED},
-    {"watermark_x_offset", "5", WITH_URL},
-    {"watermark_y_offset", "5", WITH_URL},
-    {"width", "5", BUILT},
-    {"zoom", "false", BUILT},
-    {0}};
-
-static const struct {
-    const char *robot, *least; /* what must be there at all */
-    const struct row *rows;
-} contract[] = {
-    {"/upload/handle", "{}", upload_handle},
-    {"/http/import", "{\"url\": \"http://a/\"}", http_import},
-    {"/s3/store", "{\"bucket\": \"b\", \"key\": \"k\", \"secret\": \"s\", \"bucket_region\": \"us-east-1\"}", s3_store},
-    {"/image/facedetect", "{}", image_facedetect},
-    {"/image/resize", "{}", image_resize},
-};
-
-static const struct option *option_of(const struct robot *r, const char *name)
+static bool is_shared(const char *name)
 {
-    for (const struct option *o = r->options; o->type != OPT_TYPE_END; o++)
-        if (!strcmp(o->name, name))
-            return o;
-    return NULL;
+    for (size_t i = 0; i < ARRAY_LEN(shared); i++)
+        if (!strcmp(shared[i], name))
+            return true;
+    return false;
 }
 
-/* Does the Robot hear something else at o in these two fillings? */
-static bool differs(const struct option *o, const void *a, const void *b)
+static int load(void **state)
 {
-    const void *x = (const char *)a + o->offset, *y = (const char *)b + o->offset;
+    (void)state;
+    contract = json_load_file("tests/robot/contract.json", 0, NULL);
+    return contract ? 0 : -1;
+}
 
+static int unload(void **state)
+{
+    (void)state;
+    json_decref(contract);
+    return 0;
+}
+
+static json_t *text_json(const char *text)
+{
+    json_t *v = json_loads(text, JSON_DECODE_ANY, NULL);
+
+    if (!v)
+        fail_msg("no JSON: %s", text);
+    return v;
+}
+
+/* Parameters with which the Robot can be used. */
+static json_t *least(const struct robot *r) { return text_json(r->example ? r->example : "{}"); }
+
+static int fill(void **opts, struct arena *a, const struct robot *r, const json_t *step, struct err *err)
+{
+    *err = (struct err){0};
+    return robot_options(opts, a, r, step, false, err);
+}
+
+/* A refusal says which parameter, by the Robot's own code. */
+static void refused(const struct robot *r, json_t *step, const char *said, const char *hidden)
+{
+    AUTO(arena_free) struct arena *a = arena_new();
+    AUTO(json_unref) json_t *given = step;
+    AUTO(mem_free) char *text = json_text(given);
+    char code[ROBOT_CODE_MAX];
+    struct err err;
+    void *opts;
+
+    if (fill(&opts, a, r, given, &err) == 0)
+        fail_msg("%s takes %s", r->name, text);
+    robot_code(code, r, "VALIDATION");
+    assert_string_equal(err_name(&err), code);
+    if (!strstr(err.msg, said) || (hidden && strstr(err.msg, hidden)))
+        fail_msg("%s says of %s: %s", r->name, text, err.msg);
+}
+
+static json_t *with(const struct robot *r, const char *name, json_t *value)
+{
+    json_t *step = least(r);
+
+    json_object_set_new(step, name, value);
+    return step;
+}
+
+/* The same parameter of the step and of its default, as the Robot hears them. */
+static bool differs(const struct option *o, const void *x, const void *y)
+{
     switch (o->type) {
     case OPT_TYPE_INT: return *(const int64_t *)x != *(const int64_t *)y;
     case OPT_TYPE_NUM: return *(const double *)x != *(const double *)y;
@@ -170,98 +95,251 @@ static bool differs(const struct option *o, const void *a, const void *b)
     }
 }
 
-static int fill(void **opts, struct arena *a, const struct robot *r, json_t *step, struct err *err)
+/* By the contract's type: a value that is not its default. */
+static json_t *sample_of_contract(const json_t *p)
 {
-    *err = (struct err){0};
-    return robot_options(opts, a, r, step, false, err);
+    const char *type = jstr_or(p, "type", "");
+    const json_t *def = json_object_get(p, "default"), *choices = json_object_get(p, "enum");
+    json_t *choice;
+    size_t i;
+
+    if (!strncmp(type, "bool", 4))
+        return json_boolean(!json_is_true(def));
+    if (!strncmp(type, "int", 3) || !strncmp(type, "num", 3))
+        return json_real(json_number_value(def) + 1);
+    json_array_foreach (choices, i, choice)
+        if (!json_equal(choice, def))
+            return json_incref(choice);
+    if (!strncmp(type, "map", 3))
+        return json_pack("{s:s}", "a", "b");
+    if (!strncmp(type, "array", 5))
+        return json_pack("[s]", "a");
+    return json_string("another");
 }
 
-static void check_row(const struct robot *r, const char *least, const struct row *row)
+static json_t *sample(const struct robot *r, const struct option *o, const json_t *p)
+{
+    if (o->example)
+        return text_json(o->example);
+    if (o->unsupported)
+        return sample_of_contract(p);
+    switch (o->type) {
+    case OPT_TYPE_INT: return json_integer(o->max != 0 || o->min != 0 ? (int64_t)(o->max != (double)o->def ? o->max : o->min) : o->def + 1);
+    case OPT_TYPE_NUM: return json_real(o->max != 0 || o->min != 0 ? (o->max != o->def_num ? o->max : o->min) : o->def_num + 1);
+    case OPT_TYPE_BOOL: return json_boolean(!o->def);
+    case OPT_TYPE_ENUM:
+        for (const struct opt_choice *c = o->choices; c->name; c++)
+            if (c->value != (int)o->def)
+                return json_string(c->name);
+        return json_string(o->choices[0].name);
+    case OPT_TYPE_STR:
+        if (!o->pattern)
+            return json_string("another");
+        /* fall through */
+    default: fail_msg("%s %s needs an .example in its row", r->name, o->name); return NULL;
+    }
+}
+
+static bool says_ignored(const struct option *o)
+{
+    return o->help && (strstr(o->help, "ignored") || strstr(o->help, "Ignored") || strstr(o->help, "Old name"));
+}
+
+static void check_built(const struct robot *r, const struct option *o, size_t offset, json_t *value)
 {
     AUTO(arena_free) struct arena *a = arena_new();
-    AUTO(json_unref) json_t *plain = json_loads(least, 0, NULL), *step = json_loads(least, 0, NULL);
-    const struct option *o = option_of(r, row->name);
+    AUTO(json_unref) json_t *plain = least(r), *step = with(r, o->name, value);
+    AUTO(mem_free) char *text = json_text(json_object_get(step, o->name));
     void *before, *after;
     struct err err;
 
-    json_object_set_new(step, row->name, json_loads(row->sample, JSON_DECODE_ANY, NULL));
-    if (row->state == WITH_URL) {
-        assert_int_equal(fill(&after, a, r, step, &err), 0);
-        json_object_set_new(step, "watermark_url", json_string("http://w/"));
-    }
-    int rc = fill(&after, a, r, step, &err);
-    if (row->state == REFUSED || row->state == WITH_URL) {
-        assert_int_equal(rc, -1);
-        assert_string_equal(err_name(&err), r->validation_code);
-        if (!strstr(err.msg, row->state == REFUSED ? row->name : "watermark_") ||
-            !strstr(err.msg, "not supported by this server"))
-            fail_msg("%s %s: %s", r->name, row->name, err.msg);
+    json_object_del(plain, o->name); /* what the example asks for is no default */
+    if (o->required)
+        plain = json_copy(take(step)), step = json_copy(plain);
+    if (fill(&after, a, r, step, &err) < 0)
+        fail_msg("%s %s %s: %s", r->name, o->name, text, err.msg);
+    if (fill(&before, a, r, plain, &err) < 0) /* the check needs it: it is heard, then */
+        return;
+    if (!o->required && !says_ignored(o) && !differs(o, (char *)before + offset, (char *)after + offset))
+        fail_msg("%s %s: %s is as if it was not there", r->name, o->name, text);
+}
+
+static void check_unsupported(const struct robot *r, const struct option *o, json_t *value)
+{
+    json_t *step = with(r, o->name, value);
+
+    if (o->part_of) {
+        AUTO(arena_free) struct arena *a = arena_new();
+        struct err err;
+        void *opts;
+
+        if (fill(&opts, a, r, step, &err) < 0)
+            fail_msg("%s %s asks for nothing without %s: %s", r->name, o->name, o->part_of, err.msg);
+        json_object_set_new(step, o->part_of, json_string("http://w/"));
+        refused(r, step, "not supported by this server", NULL);
         return;
     }
-    if (rc < 0)
-        fail_msg("%s %s: %s", r->name, row->name, err.msg);
-    if (row->state == SHARED && !o)
-        return; /* a Robot may look at one as well */
-    assert_non_null(o);
-    assert_false(o->unsupported);
-    assert_int_equal(fill(&before, a, r, plain, &err), 0);
-    if (!differs(o, before, after))
-        fail_msg("%s %s: %s is as if it was not there", r->name, row->name, row->sample);
-    if (row->state == IGNORED && !strstr(o->help, "ignored") && !strstr(o->help, "Old name"))
-        fail_msg("%s %s: its help does not say that it is ignored", r->name, row->name);
+    refused(r, step, o->name, NULL);
 }
 
 static void each_parameter_of_the_contract_is_built_or_refused_by_name(void **state)
 {
     (void)state;
+    for (const struct robot *const *r = robot_table; *r; r++) {
+        json_t *rows = json_object_get(contract, (*r)->name), *p;
+        const struct option *o;
+        const char *name;
 
-    for (size_t i = 0; i < ARRAY_LEN(contract); i++) {
-        const struct robot *r = robot_find(contract[i].robot);
-
-        assert_non_null(r);
-        for (const struct row *row = contract[i].rows; row->name; row++)
-            check_row(r, contract[i].least, row);
+        if (!rows)
+            fail_msg("%s is not in the contract", (*r)->name);
+        json_object_foreach (rows, name, p)
+            if (!option_find((*r)->options, name) && !jbool(p, "hidden", false))
+                fail_msg("%s has no row for %s", (*r)->name, name);
+        for (struct opt_walk w = opt_walk((*r)->options); (o = opt_next(&w));) {
+            p = json_object_get(rows, o->name);
+            if (!p && !is_shared(o->name))
+                fail_msg("%s %s is not in the contract", (*r)->name, o->name);
+            if (!p && is_shared(o->name) && !o->unsupported)
+                p = NULL;
+            if (o->unsupported)
+                check_unsupported(*r, o, sample(*r, o, p));
+            else if (!is_shared(o->name) || o->example)
+                check_built(*r, o, w.offset, sample(*r, o, p));
+        }
     }
 }
 
-static void each_parameter_of_a_robot_is_in_the_contract(void **state)
+/* As the contract writes it: null, or left out, is no default. */
+static bool default_is(const struct option *o, const json_t *want)
 {
-    size_t robots = 0;
+    AUTO(json_unref) json_t *is = NULL;
+
+    switch (o->type) {
+    case OPT_TYPE_INT: return json_number_value(want) == (double)o->def;
+    case OPT_TYPE_NUM: return fabs(json_number_value(want) - o->def_num) < 1e-9;
+    case OPT_TYPE_BOOL: return json_is_true(want) == (o->def != 0);
+    case OPT_TYPE_STR:
+        is = json_is_string(want) ? NULL : json_incref((json_t *)want);
+        if (is) {
+            AUTO(mem_free) char *text = json_text(is);
+            return o->def_str && !strcmp(text, o->def_str);
+        }
+        return o->def_str ? !strcmp(json_string_value(want), o->def_str) : !*json_string_value(want);
+    case OPT_TYPE_JSON:
+        is = o->def_str ? json_loads(o->def_str, JSON_DECODE_ANY, NULL) : json_null();
+        return json_equal(is, want);
+    case OPT_TYPE_ENUM:
+        for (const struct opt_choice *c = o->choices; c->name; c++) {
+            AUTO(mem_free) char *text = json_is_string(want) ? mem_strdup(json_string_value(want)) : json_text(want);
+
+            if (!strcmp(c->name, text))
+                return c->value == (int)o->def;
+        }
+        return false;
+    default: return true;
+    }
+}
+
+static void defaults_are_those_of_the_contract_or_say_why(void **state)
+{
     (void)state;
+    for (const struct robot *const *r = robot_table; *r; r++) {
+        json_t *rows = json_object_get(contract, (*r)->name);
+        const struct option *o;
 
-    for (const struct robot *const *r = robot_table; *r; r++, robots++) {
-        const struct row *rows = NULL;
+        for (struct opt_walk w = opt_walk((*r)->options); (o = opt_next(&w));) {
+            const json_t *p = json_object_get(rows, o->name), *want = json_object_get(p, "default");
 
-        for (size_t i = 0; i < ARRAY_LEN(contract); i++)
-            if (!strcmp(contract[i].robot, (*r)->name))
-                rows = contract[i].rows;
-        if (!rows)
-            fail_msg("%s is not in the table of this test", (*r)->name);
-        for (const struct option *o = (*r)->options; o->type != OPT_TYPE_END; o++) {
-            const struct row *row = rows;
-
-            while (row->name && strcmp(row->name, o->name))
-                row++;
-            if (!row->name)
-                fail_msg("%s %s is not in the contract", (*r)->name, o->name);
+            if (!want || json_is_null(want) || o->unsupported || says_ignored(o) || o->other_default)
+                continue;
+            if (!default_is(o, want)) {
+                AUTO(mem_free) char *text = json_text(want);
+                fail_msg("%s %s has another default than the contract's %s, and no row says why", (*r)->name, o->name, text);
+            }
         }
     }
-    assert_int_equal(robots, ARRAY_LEN(contract));
+}
+
+static void ranges_choices_and_secrets_hold(void **state)
+{
+    (void)state;
+    for (const struct robot *const *r = robot_table; *r; r++) {
+        const struct option *o;
+
+        for (struct opt_walk w = opt_walk((*r)->options); (o = opt_next(&w));) {
+            bool integer = o->type == OPT_TYPE_INT, limited = (integer || o->type == OPT_TYPE_NUM) && (o->min != 0 || o->max != 0);
+
+            if (o->unsupported)
+                continue;
+            if (limited) {
+                double step = integer ? 1 : 0.01;
+
+                refused(*r, with(*r, o->name, json_real(o->min - step)), o->name, NULL);
+                refused(*r, with(*r, o->name, json_real(o->max + step)), o->name, NULL);
+            }
+            if (integer || o->type == OPT_TYPE_NUM || o->type == OPT_TYPE_BOOL || o->type == OPT_TYPE_ENUM)
+                refused(*r, with(*r, o->name, json_string("no value of it")), o->name, NULL);
+            if (o->secret)
+                refused(*r, with(*r, o->name, json_pack("{s:s}", "a", "hush-hush")), o->name, "hush-hush");
+            if (o->required) {
+                json_t *step = least(*r);
+
+                json_object_del(step, o->name);
+                refused(*r, step, o->name, NULL);
+            }
+        }
+    }
+}
+
+static void every_choice_of_the_contract_is_taken_or_refused_by_name(void **state)
+{
+    (void)state;
+    for (const struct robot *const *r = robot_table; *r; r++) {
+        json_t *rows = json_object_get(contract, (*r)->name), *choice;
+        const struct option *o;
+        size_t i;
+
+        for (struct opt_walk w = opt_walk((*r)->options); (o = opt_next(&w));)
+            json_array_foreach (json_object_get(json_object_get(rows, o->name), "enum"), i, choice) {
+                AUTO(arena_free) struct arena *a = arena_new();
+                AUTO(json_unref) json_t *step = with(*r, o->name, json_incref(choice));
+                AUTO(mem_free) char *text = json_text(choice);
+                struct err err;
+                void *opts;
+
+                if (!o->unsupported && fill(&opts, a, *r, step, &err) < 0 && !strstr(err.msg, o->name) && !strstr(err.msg, text) &&
+                    !strstr(err.msg, "not supported by this server"))
+                    fail_msg("%s %s %s: %s", (*r)->name, o->name, text, err.msg);
+                if (o->type == OPT_TYPE_ENUM && json_is_string(choice)) {
+                    bool known = false;
+
+                    for (const struct opt_choice *c = o->choices; c->name; c++)
+                        known |= !strcmp(c->name, json_string_value(choice));
+                    if (!known)
+                        fail_msg("%s %s does not know %s", (*r)->name, o->name, text);
+                }
+            }
+    }
 }
 
 static void what_the_contract_does_not_have_is_refused_by_name(void **state)
 {
     (void)state;
+    for (const struct robot *const *r = robot_table; *r; r++)
+        refused(*r, with(*r, "wdith", json_integer(5)), "wdith", NULL);
+}
 
-    for (size_t i = 0; i < ARRAY_LEN(contract); i++) {
-        AUTO(arena_free) struct arena *a = arena_new();
-        AUTO(json_unref) json_t *step = json_loads(contract[i].least, 0, NULL);
-        struct err err;
-        void *opts;
+static void each_robot_says_what_it_is(void **state)
+{
+    (void)state;
+    for (const struct robot *const *r = robot_table; *r; r++) {
+        const struct option *o;
 
-        json_object_set_new(step, "wdith", json_integer(5));
-        assert_int_equal(fill(&opts, a, robot_find(contract[i].robot), step, &err), -1);
-        assert_non_null(strstr(err.msg, "wdith"));
+        assert_true((*r)->summary && *(*r)->summary && !str_ends((*r)->summary, "."));
+        assert_true(robot_is_known((*r)->name));
+        for (struct opt_walk w = opt_walk((*r)->options); (o = opt_next(&w));)
+            if (!o->unsupported && (!o->help || !str_ends(o->help, ".")))
+                fail_msg("%s %s has no help that ends in a full stop", (*r)->name, o->name);
     }
 }
 
@@ -269,8 +347,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_parameter_of_the_contract_is_built_or_refused_by_name),
-        cmocka_unit_test(each_parameter_of_a_robot_is_in_the_contract),
+        cmocka_unit_test(defaults_are_those_of_the_contract_or_say_why),
+        cmocka_unit_test(ranges_choices_and_secrets_hold),
+        cmocka_unit_test(every_choice_of_the_contract_is_taken_or_refused_by_name),
         cmocka_unit_test(what_the_contract_does_not_have_is_refused_by_name),
+        cmocka_unit_test(each_robot_says_what_it_is),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, load, unload);
 }

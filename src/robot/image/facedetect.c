@@ -30,18 +30,18 @@ static const char *const format_names[] = {NULL, "jpg", "png", "tiff"};
 
 static const struct option options[] = {
     OPT_STR(struct facedetect_opts, provider, .pattern = "^(auto|aws|gcp|replicate|fal|transloadit)$",
-            .help = "Accepted and ignored: faces are found on this server."),
+            .example = "\"aws\"", .help = "Accepted and ignored: faces are found on this server."),
     OPT_BOOL(struct facedetect_opts, crop,
              .help = "One image per chosen face, instead of the input with meta.faces."),
-    OPT_STR(struct facedetect_opts, crop_padding, .def_str = "5px", .pattern = "^[0-9]{1,6}(px|%)$",
+    OPT_STR(struct facedetect_opts, crop_padding, .def_str = "5px", .pattern = "^[0-9]{1,6}(px|%)$", .example = "\"10%\"",
             .help = "Margin around each cut-out face, in pixels or percent of the face."),
     OPT_ENUM(struct facedetect_opts, format, face_formats, .def = FACE_PRESERVE,
              .help = "Format of the cut-out faces."),
     OPT_INT(struct facedetect_opts, min_confidence, .min = 0, .max = 100, .def = 70,
             .help = "Percent that a face's confidence must exceed."),
-    OPT_JSON(struct facedetect_opts, faces, .def_str = "\"each\"",
+    OPT_JSON(struct facedetect_opts, faces, .def_str = "\"each\"", .example = "\"group\"",
              .help = "each, max-confidence, max-size, group, or the index of one face from 0."),
-    OPT_JSON(struct facedetect_opts, output_meta, .nullable = true,
+    OPT_JSON(struct facedetect_opts, output_meta, .nullable = true, .example = "false",
              .help = "Further keys of meta, or false for none."),
     OPT_END,
 };
@@ -266,7 +266,6 @@ static int facedetect_run(struct robot_job *job, const void *opts, struct err *e
 const struct robot robot_image_facedetect = {
     .name = "/image/facedetect",
     .summary = "Find faces",
-    .validation_code = "IMAGE_FACEDETECT_VALIDATION",
     .accepts = filetype_pictures,
     .nothing = "no face was found",
     .role = ROLE_MEDIA,

@@ -74,6 +74,7 @@ static const struct opt_choice strategies[] = {{"fit", FIT_FIT},
                                                {"crop", FIT_CROP},
                                                {0}};
 
+enum { GRAVITY_UNBUILT = GRAVITY_BOTTOM_RIGHT + 1 };
 static const struct opt_choice gravities[] = {{"top-left", GRAVITY_TOP_LEFT},
                                               {"top", GRAVITY_TOP},
                                               {"top-right", GRAVITY_TOP_RIGHT},
@@ -83,6 +84,8 @@ static const struct opt_choice gravities[] = {{"top-left", GRAVITY_TOP_LEFT},
                                               {"bottom-left", GRAVITY_BOTTOM_LEFT},
                                               {"bottom", GRAVITY_BOTTOM},
                                               {"bottom-right", GRAVITY_BOTTOM_RIGHT},
+                                              {"attention", GRAVITY_UNBUILT},
+                                              {"entropy", GRAVITY_UNBUILT},
                                               {0}};
 
 enum wanted_space { WANT_AS_IS, WANT_SRGB, WANT_GRAY, WANT_CMYK, WANT_LAB, WANT_UNBUILT };
@@ -125,9 +128,9 @@ static const struct opt_choice types[] = {{"Bilevel", TYPE_BILEVEL},
 
 #define T struct resize_opts
 static const struct option options[] = {
-    OPT_STR(T, imagemagick_stack, .def_str = "v3", .pattern = STACK,
+    OPT_STR(T, imagemagick_stack, .def_str = "v3", .pattern = STACK, .example = "\"v2.0.10\"",
             .help = "Accepted and ignored."),
-    OPT_STR(T, stack, .pattern = STACK, .help = "Old name of imagemagick_stack."),
+    OPT_STR(T, stack, .pattern = STACK, .example = "\"v2\"", .help = "Old name of imagemagick_stack."),
     OPT_ENUM(T, format, format_choices, .nullable = true,
              .help = "Format of the result. Left out: as the input."),
     OPT_INT(T, width, .min = 1, .max = 25000, .unit = "px", .px_suffix = true,
@@ -137,30 +140,30 @@ static const struct option options[] = {
     OPT_ENUM(T, resize_strategy, strategies, .def = FIT_FIT,
              .help = "What to do when the shapes differ."),
     OPT_BOOL(T, zoom, .def = true, .help = "Whether small images are enlarged."),
-    OPT_JSON(T, crop,
+    OPT_JSON(T, crop, .example = "{\"x1\": 5}",
              .help =
                  "Rectangle to cut out: x1, y1, x2, y2 in pixels or percent; or that as a text."),
-    OPT_ENUM(T, gravity, gravities, .def = GRAVITY_CENTER, .help = "Which part fillcrop keeps."),
+    OPT_ENUM(T, gravity, gravities, .def = GRAVITY_CENTER, .example = "\"top\"", .help = "Which part fillcrop keeps."),
     OPT_BOOL(T, strip, .help = "Leave metadata and profiles out."),
     OPT_BOOL(T, flatten, .def = true, .help = "Merge onto the background (not for animations)."),
     OPT_BOOL(T, correct_gamma, .help = "Resize in linear light."),
     OPT_INT(T, quality, .min = 1, .max = 100, .def = 92, .help = "Encoder quality."),
     OPT_BOOL(T, adaptive_filtering, .help = "Smaller PNG files for more time."),
-    OPT_STR(T, background, .def_str = "#FFFFFF", .pattern = "^(" COLOR_NAMES "|" COLOR_HEX ")$",
+    OPT_STR(T, background, .def_str = "#FFFFFF", .pattern = "^(" COLOR_NAMES "|" COLOR_HEX ")$", .example = "\"red\"",
             .help = "Colour under transparency and in padding; none keeps transparency."),
     OPT_INT(T, frame, .min = 1, .max = 1000000, .nullable = true,
             .help = "Frame of an animation, from 1. Left out: all."),
     OPT_ENUM(T, colorspace, spaces, .help = "Colour space of the result: sRGB, Gray, CMYK or Lab."),
     OPT_ENUM(T, type, types, .help = "Colour type of the result."),
     OPT_INT(T, sepia, .min = 0, .max = 99, .nullable = true, .help = "Sepia tone, percent."),
-    OPT_JSON(T, rotation, .def_str = "true",
+    OPT_JSON(T, rotation, .def_str = "true", .example = "90",
              .help = "true or auto: as EXIF says; false: not; a number: degrees clockwise."),
     OPT_STR(T, compress, .nullable = true,
-            .pattern = "^(BZip|Fax|Group4|JPEG|JPEG2000|Lossless|LZW|None|RLE|Zip)$",
+            .pattern = "^(BZip|Fax|Group4|JPEG|JPEG2000|Lossless|LZW|None|RLE|Zip)$", .example = "\"LZW\"",
             .help = "Compression of a TIFF result."),
     OPT_STR(T, blur, .nullable = true, .pattern = "^[0-9]+(\\.[0-9]+)?x[0-9]+(\\.[0-9]+)?$",
-            .help = "Gaussian blur, radius x sigma. The sigma counts."),
-    OPT_JSON(T, blur_regions, .nullable = true,
+            .example = "\"0x5\"",             .help = "Gaussian blur, radius x sigma. The sigma counts."),
+    OPT_JSON(T, blur_regions, .nullable = true, .example = "[{\"x\": 1, \"y\": 1, \"width\": 5, \"height\": 5}]",
              .help = "List of {x, y, width, height}: blur only inside these ellipses."),
     OPT_NUM(T, brightness, .min = 0, .max = 1000, .def_num = 1, .help = "Factor; 1: as it is."),
     OPT_NUM(T, saturation, .min = 0, .max = 1000, .def_num = 1, .help = "Factor; 1: as it is."),
@@ -169,15 +172,15 @@ static const struct option options[] = {
     OPT_NUM(T, contrast, .min = 0, .max = 2, .def_num = 1, .help = "0 to 2; 1: as it is."),
     OPT_BOOL(T, progressive, .help = "Interlaced JPEG, PNG or GIF."),
     OPT_STR(T, transparent, .pattern = "^(" COLOR_NAMES "|" COLOR_HEX "|[0-9]+,[0-9]+,[0-9]+)$",
-            .help = "Colour that becomes transparent."),
+            .example = "\"red\"",             .help = "Colour that becomes transparent."),
     OPT_BOOL(T, trim_whitespace, .help = "First cut edges of one colour off."),
     OPT_BOOL(T, negate, .help = "Invert all colours."),
     OPT_STR(T, density, .nullable = true, .pattern = "^[0-9]{1,4}(x[0-9]{1,4})?$", .unit = "dpi",
-            .help = "Resolution for drawing vector images, also written to the file."),
+            .example = "\"300\"", .help = "Resolution for drawing vector images, also written to the file."),
     OPT_BOOL(T, monochrome, .help = "Black and white, nothing between."),
     OPT_STR(T, shave, .pattern = "^[0-9]{1,5}(x[0-9]{1,5})?$", .unit = "px",
-            .help = "Pixels to cut off the edges: W left and right, H top and bottom."),
-    OPT_JSON(T, output_meta, .nullable = true, .help = "Further keys of meta, or false for none."),
+            .example = "\"5\"", .help = "Pixels to cut off the edges: W left and right, H top and bottom."),
+    OPT_JSON(T, output_meta, .nullable = true, .example = "false", .help = "Further keys of meta, or false for none."),
     OPT_UNSUPPORTED("alpha"),
     OPT_UNSUPPORTED("preclip_alpha"),
     OPT_UNSUPPORTED("clip", .def_str = "false"),
@@ -377,6 +380,8 @@ static int resize_check(const void *opts, bool partial, struct err *err)
         return invalid(
             err, "this value of 'colorspace' is not supported by this server: use sRGB, Gray, "
                  "CMYK or Lab");
+    if (o->gravity == GRAVITY_UNBUILT)
+        return invalid(err, "this value of 'gravity' is not supported by this server: name a side, a corner or center");
     if (o->type == TYPE_UNBUILT)
         return invalid(err, "type ColorSeparationAlpha is not supported by this server");
     if (o->compress && (!strcmp(o->compress, "BZip") || !strcmp(o->compress, "Fax") ||
@@ -719,7 +724,6 @@ static int resize_run(struct robot_job *job, const void *opts, struct err *err)
 const struct robot robot_image_resize = {
     .name = "/image/resize",
     .summary = "Resize, convert and recolour images",
-    .validation_code = "IMAGE_RESIZE_VALIDATION",
     .accepts = filetype_pictures,
     .role = ROLE_MEDIA,
     .price_factor = 1,

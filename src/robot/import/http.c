@@ -25,27 +25,27 @@ struct import_opts {
 };
 
 static const struct option options[] = {
-    OPT_JSON(struct import_opts, url, .required = true,
+    OPT_JSON(struct import_opts, url, .required = true, .example = "\"http://b/\"",
              .help = "Address, list of addresses, or several joined by url_delimiter."),
     OPT_STR(struct import_opts, url_delimiter, .def_str = "|",
             .help = "What separates several addresses in one text."),
-    OPT_JSON(struct import_opts, headers, .def_str = "[]",
+    OPT_JSON(struct import_opts, headers, .def_str = "[]", .example = "[\"A: b\"]",
              .help = "Headers sent with every request: a list of \"Name: value\", a list of maps, "
                      "or either as JSON text."),
     OPT_STR(struct import_opts, credentials,
             .help = "Name of stored credentials of type http, which hold the headers."),
-    OPT_JSON(struct import_opts, force_name, .nullable = true,
+    OPT_JSON(struct import_opts, force_name, .nullable = true, .example = "\"n\"",
              .help = "File name to use, or a list of them in the order of the addresses."),
-    OPT_JSON(struct import_opts, import_on_errors, .def_str = "[]",
+    OPT_JSON(struct import_opts, import_on_errors, .def_str = "[]", .example = "[\"meta\"]",
              .help = "Phases (\"meta\") after whose failure the file is still imported."),
     OPT_BOOL(struct import_opts, fail_fast, .help = "Do not try a failed download again."),
     OPT_INT(struct import_opts, max_file_size, .min = 1, .max = 9e15, .unit = "bytes",
             .help = "Refuse files that are larger."),
-    OPT_JSON(struct import_opts, range,
+    OPT_JSON(struct import_opts, range, .example = "\"0-9\"",
              .help = "Bytes to fetch: \"0-99\", \"-100\" (the last 100), or a list; several are "
                      "written at their own offsets into one file."),
     /* shared by all Robots, and checked there; here each address stands for itself */
-    OPT_JSON(struct import_opts, ignore_errors, .nullable = true,
+    OPT_JSON(struct import_opts, ignore_errors, .nullable = true, .example = "true",
              .help = "true, or a list with \"import\": an address that can't be fetched is left out, and the others go on."),
     OPT_UNSUPPORTED("return_file_stubs", .def_str = "false"),
     OPT_UNSUPPORTED("bucket"),
@@ -687,13 +687,14 @@ static int import_run(struct robot_job *job, const void *opts, struct err *err)
 const struct robot robot_import_http = {
     .name = "/http/import",
     .summary = "Import files from web addresses",
-    .validation_code = "HTTP_IMPORT_VALIDATION",
     .role = ROLE_TRANSFER,
     .no_input = true,
+    .flags = ROBOT_FETCHES,
     .price_factor = 10,
     .opts_size = sizeof(struct import_opts),
     .slots = 10,
     .options = options,
+    .example = "{\"url\": \"http://a.example/\"}",
     .check = import_check,
     .run = IN_WORKER(import_run),
 };

@@ -1,4 +1,4 @@
-#include "../unit/unit.h"
+#include "../../unit/unit.h"
 #include "pictures.h"
 
 #include <stdio.h>
