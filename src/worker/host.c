@@ -258,7 +258,10 @@ static void serve_job(int sock, json_t *body)
     int rc;
 
     fill_inputs(&job);
-    if (run(&job, &err) < 0)
+    bool failed = run(&job, &err) < 0;
+    if (failed && err.code == ERR_ROBOT_VALIDATION && !err.name[0] && job.robot) /* told by what the file is */
+        robot_code(err.name, job.robot, "VALIDATION");
+    if (failed)
         rc = wire_send(sock, MSG_FAILED,
                        json_pack("{s:i,s:s,s:o,s:o,s:b}", "code", err.code, "name", err.name, "msg",
                                  plain_text(err.msg, false), "detail", plain_text(err.detail, true), "private",

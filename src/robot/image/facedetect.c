@@ -1,9 +1,7 @@
 /* /image/facedetect: find faces; report them or cut them out. */
 #include "base/filetype.h"
-#include "base/str.h"
 #include "media/faces.h"
-#include "media/vips.h"
-#include "robot/robot.h"
+#include "media/image_emit.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -17,16 +15,14 @@ struct facedetect_opts {
     const char *provider; /* whose model: ours, whatever is asked for */
     bool crop;
     const char *crop_padding; /* "5px" or "10%" */
-    int format;               /* enum face_format */
+    int format;               /* enum image_type */
     int64_t min_confidence;   /* percent; a face must be above it */
     json_t *faces;            /* "each"..., or an index */
     json_t *output_meta;      /* shared by all Robots, but here we make the meta ourselves */
 };
 
-enum face_format { FACE_PRESERVE, FACE_JPG, FACE_PNG, FACE_TIFF };
-static const struct opt_choice face_formats[] = {
-    {"preserve", FACE_PRESERVE}, {"jpg", FACE_JPG}, {"png", FACE_PNG}, {"tiff", FACE_TIFF}, {0}};
-static const char *const format_names[] = {NULL, "jpg", "png", "tiff"};
+static const struct opt_choice formats[] = {
+    {"preserve", IMAGE_AS_INPUT}, {"jpg", IMAGE_JPG}, {"png", IMAGE_PNG}, {"tiff", IMAGE_TIFF}, {0}};
 
 static const struct option options[] = {
     OPT_STR(struct facedetect_opts, provider, .pattern = "^(auto|aws|gcp|replicate|fal|transloadit)$",
@@ -35,7 +31,7 @@ static const struct option options[] = {
              .help = "One image per chosen face, instead of the input with meta.faces."),
     OPT_STR(struct facedetect_opts, crop_padding, .def_str = "5px", .pattern = "^[0-9]{1,6}(px|%)$", .example = "\"10%\"",
             .help = "Margin around each cut-out face, in pixels or percent of the face."),
-    OPT_ENUM(struct facedetect_opts, format, face_formats, .def = FACE_PRESERVE,
+    OPT_ENUM(struct facedetect_opts, format, formats, .def = IMAGE_AS_INPUT,
              .help = "Format of the cut-out faces."),
     OPT_INT(struct facedetect_opts, min_confidence, .min = 0, .max = 100, .def = 70,
             .help = "Percent that a face's confidence must exceed."),
@@ -181,44 +177,22 @@ static int64_t padding(const char *text, int64_t side)
 static int emit_crop(struct robot_job *job, const struct image *img, const struct found *f,
                      const struct facedetect_opts *o, struct err *err)
 {
-    const struct robot_input *in = robot_input(job, 0);
     AUTO(image_free) struct image *face = NULL;
-    AUTO(json_unref) json_t *meta = json_object();
     int64_t px = padding(o->crop_padding, f->w), py = padding(o->crop_padding, f->h);
-    int64_t left = clamp(f->x - px, 0, image_width(img)),
-            top = clamp(f->y - py, 0, image_height(img));
-    int64_t right = clamp(f->x + f->w + px, 0, image_width(img));
-    int64_t bottom = clamp(f->y + f->h + py, 0, image_height(img));
+    int64_t left = clamp(f->x - px, 0, image_width(img)), top = clamp(f->y - py, 0, image_height(img));
+    int64_t right = clamp(f->x + f->w + px, 0, image_width(img)), bottom = clamp(f->y + f->h + py, 0, image_height(img));
     const struct rect cut = {left, top, right - left, bottom - top};
-    const char *format = o->format == FACE_PRESERVE ? image_format(img) : format_names[o->format];
-    struct image_save save = {.quality = 92};
-
-    save.format = image_can_write(format) ? format : "png";
-    const char *ext = image_canonical(save.format);
-    const char *own = filetype_by_ext(in->ext), *mime = filetype_by_ext(ext);
-    bool keep_ext = own && !strcmp(own, mime) && o->format == FACE_PRESERVE;
-    if (keep_ext)
-        ext = in->ext;
-    else if (o->format == FACE_TIFF)
-        ext = "tiff";
-    const char *path = robot_out_path(job, ext);
+    struct image_emit how = {.asked = (enum image_type)o->format,
+                             .output_meta = o->output_meta,
+                             .told = 1,
+                             .save = {.format = image_emit_format(img, (enum image_type)o->format, "png"), .quality = 92}};
 
     if (image_copy(&face, img, err) < 0 || image_crop(face, &cut, err) < 0 ||
-        (!image_keeps_alpha(save.format) &&
-         image_flatten(face, (struct color){255, 255, 255, 255}, err) < 0) ||
-        image_render(face, err) < 0 || image_save(face, path, &save, err) < 0 ||
-        image_meta(meta, face, o->output_meta, err) < 0 ||
-        meta_add_dates(meta, path, true, err) < 0)
+        (!image_keeps_alpha(how.save.format) && image_flatten(face, (struct color){255, 255, 255, 255}, err) < 0))
         return -1;
     /* The far corner stays that of the bare face: what the contract's published status shows. */
-    json_object_set_new(
-        meta, "faces",
-        json_pack("[o]", entry(f->confidence, left, top, f->x + f->w, f->y + f->h, cut.w, cut.h)));
-    return robot_emit(
-        job,
-        &(struct robot_output){
-            .path = path, .ext = ext, .mime = mime, .meta = take(meta), .meta_complete = true},
-        err);
+    how.meta = json_pack("{s:[o]}", "faces", entry(f->confidence, left, top, f->x + f->w, f->y + f->h, cut.w, cut.h));
+    return image_emit(job, face, &how, err);
 }
 
 static void on_pixels(void *job, double done) { robot_progress(job, done); }

@@ -1,9 +1,9 @@
 /* /image/resize: scale, crop, turn, recolour and convert one image. */
 #include "base/filetype.h"
 #include "base/str.h"
-#include "media/fit.h"
-#include "media/vips.h"
-#include "robot/robot.h"
+#include "media/image_emit.h"
+#include "media/image_tone.h"
+#include "robot/crop.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -17,54 +17,38 @@
 #define COLOR_HEX "#?[0-9a-fA-F]{3}([0-9a-fA-F]{3})?"
 #define STACK "^v?[23](\\.[0-9]+)?(\\.[0-9]+)?$"
 
-/* Named here, because the size of the image decides about some of them, long after check(). */
-#define invalid(err, ...)                                                                          \
-    err_set_named(err, ERR_ROBOT_VALIDATION, "IMAGE_RESIZE_VALIDATION", __VA_ARGS__)
+#define invalid(err, ...) err_set(err, ERR_ROBOT_VALIDATION, __VA_ARGS__)
 
 struct resize_opts {
     const char *imagemagick_stack, *stack; /* which generation of a tool that we do not use */
-    int format;                            /* index of formats[], 0: as the input */
+    int format;                            /* enum image_type */
     int64_t width, height;                 /* px, 0: not given */
     int resize_strategy;                   /* enum fit_strategy */
     bool zoom;
     json_t *crop;
     int gravity; /* enum gravity */
     bool strip, flatten, correct_gamma, adaptive_filtering, progressive, trim_whitespace;
-    bool negate, monochrome;
+    bool monochrome;
     int64_t quality;
     const char *background;
     int64_t frame;  /* 1-based, 0: all */
     int colorspace; /* enum wanted_space */
     int type;       /* enum wanted_type */
-    int64_t sepia;  /* percent; 0: off */
+    struct image_tone tone;
     json_t *rotation;
     const char *compress;
     const char *blur; /* "RxS" */
     json_t *blur_regions;
-    double brightness, saturation, hue, contrast;
     const char *transparent;
     const char *density; /* dpi */
     const char *shave;   /* "W" or "WxH" px */
     json_t *output_meta; /* shared by all Robots, but here we make the meta ourselves */
 };
 
-enum { FORMAT_TIFF = 9 };
-static const struct opt_choice format_choices[] = {{"jpg", 1},
-                                                   {"jpeg", 1},
-                                                   {"png", 2},
-                                                   {"webp", 3},
-                                                   {"gif", 4},
-                                                   {"tif", 5},
-                                                   {"tiff", FORMAT_TIFF},
-                                                   {"avif", 6},
-                                                   {"heic", 7},
-                                                   {"heif", 7},
-                                                   {"jp2", 8},
-                                                   {"JPG", 1},
-                                                   {"PNG", 2},
-                                                   {0}};
-static const char *const formats[] = {NULL,  "jpg",  "png",  "webp", "gif",
-                                      "tif", "avif", "heic", "jp2",  "tiff"};
+static const struct opt_choice formats[] = {
+    {"jpg", IMAGE_JPG},   {"jpeg", IMAGE_JPG},  {"png", IMAGE_PNG},   {"webp", IMAGE_WEBP}, {"gif", IMAGE_GIF},
+    {"tif", IMAGE_TIF},   {"tiff", IMAGE_TIFF}, {"avif", IMAGE_AVIF}, {"heic", IMAGE_HEIC}, {"heif", IMAGE_HEIC},
+    {"jp2", IMAGE_JP2},   {"JPG", IMAGE_JPG},   {"PNG", IMAGE_PNG},   {0}};
 
 static const struct opt_choice strategies[] = {{"fit", FIT_FIT},
                                                {"min_fit", FIT_MIN_FIT},
@@ -126,12 +110,24 @@ static const struct opt_choice types[] = {{"Bilevel", TYPE_BILEVEL},
                                           {"ColorSeparationAlpha", TYPE_UNBUILT},
                                           {0}};
 
+#define T struct image_tone
+static const struct option tone_options[] = {
+    OPT_NUM(T, brightness, .min = 0, .max = 1000, .def_num = 1, .help = "Factor; 1: as it is."),
+    OPT_NUM(T, saturation, .min = 0, .max = 1000, .def_num = 1, .help = "Factor; 1: as it is."),
+    OPT_NUM(T, hue, .min = 0, .max = 1e6, .def_num = 100,
+            .help = "Turn of the hue; 100: as it is, 0 and 200: the opposite."),
+    OPT_NUM(T, contrast, .min = 0, .max = 2, .def_num = 1, .help = "0 to 2; 1: as it is."),
+    OPT_INT(T, sepia, .min = 0, .max = 99, .nullable = true, .help = "Sepia tone, percent."),
+    OPT_BOOL(T, negate, .help = "Invert all colours."),
+    OPT_END,
+};
+#undef T
 #define T struct resize_opts
 static const struct option options[] = {
     OPT_STR(T, imagemagick_stack, .def_str = "v3", .pattern = STACK, .example = "\"v2.0.10\"",
             .help = "Accepted and ignored."),
     OPT_STR(T, stack, .pattern = STACK, .example = "\"v2\"", .help = "Old name of imagemagick_stack."),
-    OPT_ENUM(T, format, format_choices, .nullable = true,
+    OPT_ENUM(T, format, formats, .nullable = true,
              .help = "Format of the result. Left out: as the input."),
     OPT_INT(T, width, .min = 1, .max = 25000, .unit = "px", .px_suffix = true,
             .help = "Width of the result. Left out: follows the height."),
@@ -155,7 +151,6 @@ static const struct option options[] = {
             .help = "Frame of an animation, from 1. Left out: all."),
     OPT_ENUM(T, colorspace, spaces, .help = "Colour space of the result: sRGB, Gray, CMYK or Lab."),
     OPT_ENUM(T, type, types, .help = "Colour type of the result."),
-    OPT_INT(T, sepia, .min = 0, .max = 99, .nullable = true, .help = "Sepia tone, percent."),
     OPT_JSON(T, rotation, .def_str = "true", .example = "90",
              .help = "true or auto: as EXIF says; false: not; a number: degrees clockwise."),
     OPT_STR(T, compress, .nullable = true,
@@ -165,16 +160,11 @@ static const struct option options[] = {
             .example = "\"0x5\"",             .help = "Gaussian blur, radius x sigma. The sigma counts."),
     OPT_JSON(T, blur_regions, .nullable = true, .example = "[{\"x\": 1, \"y\": 1, \"width\": 5, \"height\": 5}]",
              .help = "List of {x, y, width, height}: blur only inside these ellipses."),
-    OPT_NUM(T, brightness, .min = 0, .max = 1000, .def_num = 1, .help = "Factor; 1: as it is."),
-    OPT_NUM(T, saturation, .min = 0, .max = 1000, .def_num = 1, .help = "Factor; 1: as it is."),
-    OPT_NUM(T, hue, .min = 0, .max = 1e6, .def_num = 100,
-            .help = "Turn of the hue; 100: as it is, 0 and 200: the opposite."),
-    OPT_NUM(T, contrast, .min = 0, .max = 2, .def_num = 1, .help = "0 to 2; 1: as it is."),
+    OPT_GROUP(T, tone, struct image_tone, tone_options),
     OPT_BOOL(T, progressive, .help = "Interlaced JPEG, PNG or GIF."),
     OPT_STR(T, transparent, .pattern = "^(" COLOR_NAMES "|" COLOR_HEX "|[0-9]+,[0-9]+,[0-9]+)$",
             .example = "\"red\"",             .help = "Colour that becomes transparent."),
     OPT_BOOL(T, trim_whitespace, .help = "First cut edges of one colour off."),
-    OPT_BOOL(T, negate, .help = "Invert all colours."),
     OPT_STR(T, density, .nullable = true, .pattern = "^[0-9]{1,4}(x[0-9]{1,4})?$", .unit = "dpi",
             .example = "\"300\"", .help = "Resolution for drawing vector images, also written to the file."),
     OPT_BOOL(T, monochrome, .help = "Black and white, nothing between."),
@@ -230,96 +220,6 @@ static int read_rotation(enum turn *how, double *degrees, const json_t *v, struc
             return 0;
     }
     return invalid(err, "'rotation' must be true, false, \"auto\" or a number of degrees");
-}
-
-/* One coordinate of a crop: 12, "12", "12px" or "60%". side 0: only check. */
-static int read_coord(int64_t *out, const json_t *crop, const char *key, int64_t side, int64_t def,
-                      struct err *err)
-{
-    const json_t *v = json_object_get(crop, key);
-    const char *s = json_string_value(v);
-    char *end = NULL;
-    double n = def;
-
-    if (json_is_number(v)) {
-        n = json_number_value(v);
-    } else if (s && strspn(s, "0123456789.") > 0) {
-        n = strtod(s, &end);
-        if (!strcmp(end, "%"))
-            n = n * (double)side / 100;
-        else if (*end && strcmp(end, "px") != 0)
-            s = NULL;
-    }
-    if ((v && !json_is_null(v) && !json_is_number(v) && (!s || !end)) || !(fabs(n) < 1e9) || n < 0)
-        return invalid(err, "'crop.%s' must be a number of pixels or a percentage like \"60%%\"",
-                       key);
-    *out = (int64_t)floor(n + 0.5);
-    return 0;
-}
-
-/* The object itself, or the one that a JSON text holds. The caller unrefs. */
-static json_t *crop_object(const json_t *v, struct err *err)
-{
-    const char *s = json_string_value(v);
-    json_t *j = s ? json_parse(s, strlen(s), 4, NULL) : json_incref((json_t *)v);
-    const char *key;
-    json_t *item;
-
-    if (!json_is_object(j)) {
-        json_decref(j);
-        invalid(err, "'crop' must be an object with x1, y1, x2 and y2");
-        return NULL;
-    }
-    json_object_foreach (j, key, item)
-        if (strcmp(key, "x1") && strcmp(key, "y1") && strcmp(key, "x2") && strcmp(key, "y2")) {
-            invalid(err, "'crop' has an unknown key '%.50s'", key);
-            json_decref(j);
-            return NULL;
-        }
-    return j;
-}
-
-static int read_crop(struct rect *out, const json_t *v, int64_t w, int64_t h, struct err *err)
-{
-    AUTO(json_unref) json_t *crop = crop_object(v, err);
-    int64_t x1, y1, x2, y2;
-
-    if (!crop || read_coord(&x1, crop, "x1", w, 0, err) < 0 ||
-        read_coord(&y1, crop, "y1", h, 0, err) < 0 || read_coord(&x2, crop, "x2", w, w, err) < 0 ||
-        read_coord(&y2, crop, "y2", h, h, err) < 0)
-        return -1;
-    x2 = x2 < w ? x2 : w;
-    y2 = y2 < h ? y2 : h;
-    if (x1 >= x2 || y1 >= y2)
-        return invalid(err, "'crop' leaves nothing of an image of %" PRId64 "x%" PRId64 " pixels",
-                       w, h);
-    *out = (struct rect){x1, y1, x2 - x1, y2 - y1};
-    return 0;
-}
-
-#define ANY_SIDE (100 * 1000 * 1000) /* px; longer than any picture */
-
-/* What can be told about a crop before there is an image. Percentages beside pixels say nothing. */
-static int check_crop(const json_t *v, struct err *err)
-{
-    AUTO(json_unref) json_t *crop = crop_object(v, err);
-    static const char *const keys[] = {"x1", "y1", "x2", "y2"};
-    bool relative = false;
-    struct rect r;
-    int64_t n;
-
-    for (size_t i = 0; crop && i < ARRAY_LEN(keys); i++) {
-        const char *s = jstr(crop, keys[i]);
-
-        if (read_coord(&n, crop, keys[i], 0, 0, err) < 0)
-            return -1;
-        relative = relative || (s && strchr(s, '%'));
-    }
-    if (!crop)
-        return -1;
-    if (!relative && read_crop(&r, crop, ANY_SIDE, ANY_SIDE, err) < 0)
-        return invalid(err, "'crop' is an empty rectangle");
-    return 0;
 }
 
 #define MAX_REGIONS 1000
@@ -387,7 +287,7 @@ static int resize_check(const void *opts, bool partial, struct err *err)
     if (o->compress && (!strcmp(o->compress, "BZip") || !strcmp(o->compress, "Fax") ||
                         !strcmp(o->compress, "Lossless")))
         return invalid(err, "compress %s is not supported by this server", o->compress);
-    const char *format = o->format == FORMAT_TIFF ? "tif" : formats[o->format];
+    const char *format = image_type_name((enum image_type)o->format);
     if (format && o->colorspace == WANT_LAB && strcmp(format, "tif") != 0)
         return invalid(err, "only format \"tiff\" can hold colorspace Lab");
     if (format && (o->colorspace == WANT_CMYK || o->type == TYPE_SEPARATION) &&
@@ -396,84 +296,7 @@ static int resize_check(const void *opts, bool partial, struct err *err)
     if (read_rotation(&how, &degrees, o->rotation, err) < 0 ||
         read_regions(NULL, o->blur_regions, err) < 0)
         return -1;
-    return o->crop ? check_crop(o->crop, err) : 0;
-}
-
-/* ---- colour ---- */
-
-static uint8_t byte(double v) { return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v + 0.5); }
-
-/* Brightness, saturation and hue as factors on the axes of HSL. */
-static void modulate(uint8_t c[3], const void *arg)
-{
-    const struct resize_opts *o = arg;
-    double r = c[0] / 255.0, g = c[1] / 255.0, b = c[2] / 255.0;
-    double max = fmax(r, fmax(g, b)), min = fmin(r, fmin(g, b)), d = max - min, l = (max + min) / 2;
-    double s = d == 0 ? 0 : d / (1 - fabs(2 * l - 1));
-    double h = d == 0     ? 0
-               : max == r ? fmod((g - b) / d + 6, 6)
-               : max == g ? (b - r) / d + 2
-                          : (r - g) / d + 4;
-
-    l = fmin(1, l * o->brightness);
-    s = fmin(1, s * o->saturation);
-    h = fmod(h + (o->hue - 100) / 100 * 3 + 6e6, 6); /* 100 steps are half a turn */
-    double chroma = (1 - fabs(2 * l - 1)) * s, x = chroma * (1 - fabs(fmod(h, 2) - 1)),
-           m = l - chroma / 2;
-    double rgb[6][3] = {{chroma, x, 0}, {x, chroma, 0}, {0, chroma, x},
-                        {0, x, chroma}, {x, 0, chroma}, {chroma, 0, x}};
-    for (int i = 0; i < 3; i++)
-        c[i] = byte((rgb[(int)h % 6][i] + m) * 255);
-}
-
-static void contrast(uint8_t c[3], const void *arg)
-{
-    const struct resize_opts *o = arg;
-
-    for (int i = 0; i < 3; i++)
-        c[i] = byte((c[i] - 127.5) * o->contrast + 127.5);
-}
-
-/* A tone curve per channel over the pixel's lightness; more percent, warmer. */
-static void sepia(uint8_t c[3], const void *arg)
-{
-    const struct resize_opts *o = arg;
-    double light = 0.2126 * c[0] + 0.7152 * c[1] + 0.0722 * c[2], t = 255 * (double)o->sepia / 100;
-    double blue_floor = t / 7;
-
-    c[0] = byte(light > t ? 255 : light + 255 - t);
-    c[1] = byte(fmax(blue_floor, light > t * 7 / 6 ? 255 : light + 255 - t * 7 / 6));
-    c[2] = byte(fmax(blue_floor, light < t / 6 ? 0 : light - t / 6));
-}
-
-static void negate(uint8_t c[3], const void *arg)
-{
-    for (int i = 0; i < 3; i++)
-        c[i] = (uint8_t)(255 - c[i]);
-}
-
-static void to_black_or_white(uint8_t c[3], const void *arg)
-{
-    double light = 0.2126 * c[0] + 0.7152 * c[1] + 0.0722 * c[2];
-
-    c[0] = c[1] = c[2] = light < 127.5 ? 0 : 255;
-}
-
-static int recolor(struct image *img, const struct resize_opts *o, struct err *err)
-{
-    if ((o->brightness != 1 || o->saturation != 1 || o->hue != 100) &&
-        image_each_pixel(img, modulate, o, err) < 0)
-        return -1;
-    if (o->contrast != 1 && image_each_pixel(img, contrast, o, err) < 0)
-        return -1;
-    if (o->sepia > 0 && image_each_pixel(img, sepia, o, err) < 0)
-        return -1;
-    if (o->negate && image_each_pixel(img, negate, o, err) < 0)
-        return -1;
-    if ((o->monochrome || o->type == TYPE_BILEVEL) &&
-        image_each_pixel(img, to_black_or_white, o, err) < 0)
-        return -1;
-    return 0;
+    return o->crop ? crop_check(o->crop, err) : 0;
 }
 
 /* ---- geometry ---- */
@@ -556,7 +379,7 @@ static int reshape(struct image *img, const struct resize_opts *o, struct color 
         if (o->shave && shave(img, o->shave, err) < 0)
             return -1;
         if (o->crop) {
-            if (read_crop(&r, o->crop, image_width(img), image_height(img), err) < 0 ||
+            if (crop_read(&r, o->crop, image_width(img), image_height(img), err) < 0 ||
                 image_crop(img, &r, err) < 0)
                 return -1;
         } else if (sized) {
@@ -622,7 +445,7 @@ static int finish_colors(struct image *img, const struct resize_opts *o, const c
         return -1;
 
     /* A grey picture stays one (a third of the size), unless something coloured came in. */
-    bool still_gray = was_gray && !(o->sepia > 0) && o->type != TYPE_COLOR &&
+    bool still_gray = was_gray && !(o->tone.sepia > 0) && o->type != TYPE_COLOR &&
                       o->type != TYPE_COLOR_ALPHA && o->colorspace == WANT_AS_IS && bg.r == bg.g &&
                       bg.g == bg.b;
     bool gray = still_gray || o->colorspace == WANT_GRAY || o->type == TYPE_GRAY ||
@@ -642,45 +465,9 @@ static int finish_colors(struct image *img, const struct resize_opts *o, const c
     return 0;
 }
 
-/* The rest is for writing the file. */
-#define SHARE_OF_PIXELS 0.6
+#define SHARE_OF_PIXELS 0.6 /* the rest of the progress is for writing the file */
 
 static void on_pixels(void *job, double done) { robot_progress(job, done); }
-
-static int emit(struct robot_job *job, struct image *img, const char *format, bool as_input,
-                const struct resize_opts *o, struct err *err)
-{
-    const struct robot_input *in = robot_input(job, 0);
-    const char *own = filetype_by_ext(in->ext), *mime = filetype_by_ext(format);
-    bool keep_ext = as_input && own && !strcmp(own, mime);
-    const char *ext = keep_ext ? in->ext : o->format == FORMAT_TIFF ? "tiff" : format;
-    const char *path = robot_out_path(job, ext);
-    AUTO(json_unref) json_t *meta = json_object();
-    const struct image_save save = {
-        .format = format,
-        .quality = (int)o->quality,
-        .strip = o->strip,
-        .progressive = o->progressive,
-        .all_filters = o->adaptive_filtering,
-        .palette = o->type == TYPE_PALETTE || o->type == TYPE_PALETTE_ALPHA,
-        .bilevel = o->monochrome || o->type == TYPE_BILEVEL,
-        .compress = o->compress,
-        .density = o->density ? atof(o->density) : 0,
-    };
-
-    /* From the pixels in memory, so that nobody has to decode the result again. */
-    if (image_render(img, err) < 0)
-        return -1;
-    image_watch(img, on_pixels, job, SHARE_OF_PIXELS, 1);
-    if (image_save(img, path, &save, err) < 0 ||
-        image_meta(meta, img, o->output_meta, err) < 0 || meta_add_dates(meta, path, true, err) < 0)
-        return -1;
-    return robot_emit(
-        job,
-        &(struct robot_output){
-            .path = path, .ext = ext, .mime = mime, .meta = take(meta), .meta_complete = true},
-        err);
-}
 
 static int resize_run(struct robot_job *job, const void *opts, struct err *err)
 {
@@ -699,26 +486,36 @@ static int resize_run(struct robot_job *job, const void *opts, struct err *err)
         return err_set(err, ERR_INPUT, "the file '%s' is empty", in->name);
     if (!color_parse(&bg, o->background))
         return invalid(err, "'background' is not a colour");
-    how.all_frames = !o->format || image_can_animate(formats[o->format]);
+    how.all_frames = !o->format || image_can_animate(image_type_name((enum image_type)o->format));
     if (image_open(&img, in->path, &how, err) < 0)
         return -1;
 
     image_watch(img, on_pixels, job, 0, SHARE_OF_PIXELS);
-    const char *format = o->format ? formats[o->format] : image_format(img);
-    bool as_input = !o->format;
-    if (!image_can_write(format))
-        format = image_has_alpha(img) ? "png" : "jpg";
-    format = image_canonical(format);
-
+    const char *format = image_emit_format(img, (enum image_type)o->format, image_has_alpha(img) ? "png" : "jpg");
     bool was_gray = image_is_gray(img);
     if (reshape(img, o, bg, &how.limits, err) < 0)
         return -1;
     if (image_to_srgb(img, err) < 0)
         return -1;
-    if (recolor(img, o, err) < 0 || blur(img, o, err) < 0 ||
+    struct image_tone tone = o->tone;
+    tone.bilevel = o->monochrome || o->type == TYPE_BILEVEL;
+    if (image_tone(img, &tone, err) < 0 || blur(img, o, err) < 0 ||
         finish_colors(img, o, format, bg, was_gray, err) < 0)
         return -1;
-    return emit(job, img, format, as_input, o, err);
+    return image_emit(job, img,
+                      &(struct image_emit){.asked = (enum image_type)o->format,
+                                           .output_meta = o->output_meta,
+                                           .told = SHARE_OF_PIXELS,
+                                           .save = {.format = format,
+                                                    .quality = (int)o->quality,
+                                                    .strip = o->strip,
+                                                    .progressive = o->progressive,
+                                                    .all_filters = o->adaptive_filtering,
+                                                    .palette = o->type == TYPE_PALETTE || o->type == TYPE_PALETTE_ALPHA,
+                                                    .bilevel = tone.bilevel,
+                                                    .compress = o->compress,
+                                                    .density = how.density}},
+                      err);
 }
 
 const struct robot robot_image_resize = {

@@ -1,0 +1,74 @@
+#include "media/image_tone.h"
+
+#include <math.h>
+
+static uint8_t byte(double v) { return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v + 0.5); }
+
+/* Brightness, saturation and hue as factors on the axes of HSL. */
+static void modulate(uint8_t c[3], const void *arg)
+{
+    const struct image_tone *o = arg;
+    double r = c[0] / 255.0, g = c[1] / 255.0, b = c[2] / 255.0;
+    double max = fmax(r, fmax(g, b)), min = fmin(r, fmin(g, b)), d = max - min, l = (max + min) / 2;
+    double s = d == 0 ? 0 : d / (1 - fabs(2 * l - 1));
+    double h = d == 0     ? 0
+               : max == r ? fmod((g - b) / d + 6, 6)
+               : max == g ? (b - r) / d + 2
+                          : (r - g) / d + 4;
+
+    l = fmin(1, l * o->brightness);
+    s = fmin(1, s * o->saturation);
+    h = fmod(h + (o->hue - 100) / 100 * 3 + 6e6, 6); /* 100 steps are half a turn */
+    double chroma = (1 - fabs(2 * l - 1)) * s, x = chroma * (1 - fabs(fmod(h, 2) - 1)),
+           m = l - chroma / 2;
+    double rgb[6][3] = {{chroma, x, 0}, {x, chroma, 0}, {0, chroma, x},
+                        {0, x, chroma}, {x, 0, chroma}, {chroma, 0, x}};
+    for (int i = 0; i < 3; i++)
+        c[i] = byte((rgb[(int)h % 6][i] + m) * 255);
+}
+
+static void contrast(uint8_t c[3], const void *arg)
+{
+    const struct image_tone *o = arg;
+
+    for (int i = 0; i < 3; i++)
+        c[i] = byte((c[i] - 127.5) * o->contrast + 127.5);
+}
+
+/* A tone curve per channel over the pixel's lightness; more percent, warmer. */
+static void sepia(uint8_t c[3], const void *arg)
+{
+    const struct image_tone *o = arg;
+    double light = 0.2126 * c[0] + 0.7152 * c[1] + 0.0722 * c[2], t = 255 * (double)o->sepia / 100;
+    double blue_floor = t / 7;
+
+    c[0] = byte(light > t ? 255 : light + 255 - t);
+    c[1] = byte(fmax(blue_floor, light > t * 7 / 6 ? 255 : light + 255 - t * 7 / 6));
+    c[2] = byte(fmax(blue_floor, light < t / 6 ? 0 : light - t / 6));
+}
+
+static void negate(uint8_t c[3], const void *arg)
+{
+    for (int i = 0; i < 3; i++)
+        c[i] = (uint8_t)(255 - c[i]);
+}
+
+static void to_black_or_white(uint8_t c[3], const void *arg)
+{
+    double light = 0.2126 * c[0] + 0.7152 * c[1] + 0.0722 * c[2];
+
+    c[0] = c[1] = c[2] = light < 127.5 ? 0 : 255;
+}
+
+int image_tone(struct image *img, const struct image_tone *t, struct err *err)
+{
+    if ((t->brightness != 1 || t->saturation != 1 || t->hue != 100) && image_each_pixel(img, modulate, t, err) < 0)
+        return -1;
+    if (t->contrast != 1 && image_each_pixel(img, contrast, t, err) < 0)
+        return -1;
+    if (t->sepia > 0 && image_each_pixel(img, sepia, t, err) < 0)
+        return -1;
+    if (t->negate && image_each_pixel(img, negate, t, err) < 0)
+        return -1;
+    return t->bilevel ? image_each_pixel(img, to_black_or_white, t, err) : 0;
+}
