@@ -16,6 +16,8 @@
 #include <stdint.h>
 #include <string.h>
 
+struct credential_source; /* assembly/credentials.h */
+
 enum assembly_state {
     ASSEMBLY_NEW,       /* no `created` event yet */
     ASSEMBLY_UPLOADING, /* files are still to come; jobs may run already */
@@ -208,9 +210,10 @@ int event_type_by_name(const char *name); /* -1 when unknown */
 
 /* When does the present phase end (ASSEMBLY_EXPIRED)? 0: never. */
 int64_t assembly_deadline(const struct assembly *a, int64_t upload_us, int64_t execution_us);
-/* What a job's Robot gets: parameters with every ${...} replaced. Errors: the Robot's validation code. */
-MUST_CHECK int assembly_job_params(json_t **out, const struct assembly *a, const struct job *j,
-                                   const char *region, struct err *err);
+/* What a job's Robot gets, complete: every ${...} replaced, then stored credentials in the place of their name, then all of it
+ * checked, once. credentials NULL: there are none. Errors: the Robot's validation code, ERR_CREDENTIALS. */
+MUST_CHECK int assembly_job_params(json_t **out, const struct assembly *a, const struct job *j, const char *region,
+                                   const struct credential_source *credentials, struct err *err);
 const struct robot *job_robot(const struct assembly *a, const struct job *j);
 /* Work that no step asked for: not in the lists of jobs. */
 static inline bool job_is_hidden(const struct job *j)

@@ -18,6 +18,13 @@ MUST_CHECK int credential_check(const char *type, const json_t *content, enum er
 /* Is every key of content one of the type's, or a parameter of a Robot that takes such credentials? Errors: code, naming the
  * first that is not. Types that are not checked know every key. */
 MUST_CHECK int credential_check_keys(const char *type, const json_t *content, enum err_code code, struct err *err);
+#define CREDENTIAL_TYPE_MAX 64
+/* Where stored credentials are read: content (an object, the caller's) and type of those with this name. */
+struct credential_source {
+    int (*find)(void *ctx, json_t **content, char type[static CREDENTIAL_TYPE_MAX], const char *name, struct err *err);
+    void *ctx;
+};
+
 /* Put content into a job's params, which win, in the place of `credentials`. A Robot gets the parameters that it has.
  * Errors: ERR_CREDENTIALS (of a type that the Robot can't use). */
 MUST_CHECK int credential_inject(json_t *params, const struct robot *robot, const char *name, const char *type,

@@ -1,5 +1,6 @@
 /* What a job's Robot gets: the step's parameters, with what its files and the Assembly fill in. */
 #include "assembly/assembly.h"
+#include "assembly/credentials.h"
 #include "assembly/variables.h"
 
 #include <stdio.h>
@@ -45,8 +46,21 @@ const struct robot *job_robot(const struct assembly *a, const struct job *j)
                     : a->in->steps[j->probe ? STEP_ORIGINAL : j->step].robot;
 }
 
+/* Stored credentials take the place of their name. What the step gives itself wins. */
+static int inject(json_t *params, const struct robot *robot, const struct credential_source *source, struct err *err)
+{
+    AUTO(mem_free) char *name = jstr(params, "credentials") ? mem_strdup(jstr(params, "credentials")) : NULL;
+    AUTO(json_unref) json_t *content = NULL;
+    char type[CREDENTIAL_TYPE_MAX];
+
+    if (!name || !source)
+        return 0;
+    return source->find(source->ctx, &content, type, name, err) < 0 ? -1
+                                                                     : credential_inject(params, robot, name, type, content, err);
+}
+
 int assembly_job_params(json_t **out, const struct assembly *a, const struct job *j,
-                        const char *region, struct err *err)
+                        const char *region, const struct credential_source *credentials, struct err *err)
 {
     const struct step *s = &a->in->steps[j->step];
     const struct file *f = j->input_count ? j->inputs[0] : NULL;
@@ -90,7 +104,7 @@ int assembly_job_params(json_t **out, const struct assembly *a, const struct job
             json_object_set_new(with_defaults, o->name,
                                 o->type == OPT_TYPE_STR ? json_string(o->def_str)
                                                         : json_loads(o->def_str, 0, NULL));
-    if (variables_apply(&params, with_defaults, &v, err) < 0 ||
+    if (variables_apply(&params, with_defaults, &v, err) < 0 || inject(params, s->robot, credentials, err) < 0 ||
         robot_options(&opts, arena, s->robot, params, /* partial= */ false, err) < 0) {
         if (err->code == ERR_ROBOT_VALIDATION && !err->name[0])
             robot_code(err->name, s->robot, "VALIDATION");

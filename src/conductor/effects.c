@@ -119,26 +119,27 @@ static json_t *inputs_of(const struct job *j)
     return list;
 }
 
-/* Stored credentials take the place of their name. What the step gives itself wins. */
-static int inject_credentials(struct conductor *c, const struct assembly *a, const struct robot *robot,
-                              json_t *params, struct err *err)
+struct who {
+    struct conductor *c;
+    const struct assembly *a;
+};
+
+/* See struct credential_source. */
+static int find_credentials(void *ctx, json_t **content, char type[static CREDENTIAL_TYPE_MAX], const char *name, struct err *err)
 {
-    AUTO(mem_free) char *name = jstr(params, "credentials") ? mem_strdup(jstr(params, "credentials")) : NULL;
+    const struct who *who = ctx;
     AUTO(mem_free) char *plain = NULL;
     struct store_credential *found = NULL;
 
-    if (!name)
-        return 0;
-    if (store_credential_get(&found, c->conf.store, a->workspace, name, err) < 0)
+    if (store_credential_get(&found, who->c->conf.store, who->a->workspace, name, err) < 0)
         return err->code == ERR_NOT_FOUND
                    ? err_set(err, ERR_CREDENTIALS, "There are no stored credentials named '%.100s'", name)
                    : -1;
-    AUTO(mem_free) char *context = mem_printf("%s/%s", a->workspace, found->name);
-    AUTO(json_unref) json_t *content =
-        unseal(&plain, c->conf.seal, context, found->sealed, err) < 0 ? NULL : json_reads(plain);
-    int rc = content ? credential_inject(params, robot, name, found->type, content, err) : -1;
+    AUTO(mem_free) char *context = mem_printf("%s/%s", who->a->workspace, found->name);
+    *content = unseal(&plain, who->c->conf.seal, context, found->sealed, err) < 0 ? NULL : json_reads(plain);
+    snprintf(type, CREDENTIAL_TYPE_MAX, "%s", found->type);
     free(found);
-    return rc;
+    return *content ? 0 : -1;
 }
 
 void fail_job(struct conductor *c, struct live *l, int job, const struct err *why)
@@ -165,8 +166,8 @@ static bool start(struct conductor *c, struct run *r)
     json_t *params = NULL;
     struct err err = {0};
 
-    if (assembly_job_params(&params, l->a, j, c->conf.region, &err) < 0 ||
-        inject_credentials(c, l->a, robot, params, &err) < 0) {
+    struct who who = {c, l->a};
+    if (assembly_job_params(&params, l->a, j, c->conf.region, &(struct credential_source){find_credentials, &who}, &err) < 0) {
         int job = r->job;
 
         json_decref(params);

@@ -48,6 +48,12 @@ bool robots_have_role(enum robot_role role)
     return false;
 }
 
+int robot_fill(void **opts, struct arena *a, const struct robot *r, const json_t *step, struct err *err)
+{
+    *opts = arena_alloc(a, r->opts_size);
+    return options_fill(*opts, a, r->options, step, /* partial= */ false, err);
+}
+
 int robot_options(void **opts, struct arena *a, const struct robot *r, const json_t *step,
                   bool partial, struct err *err)
 {

@@ -140,6 +140,8 @@ bool robots_have_role(enum robot_role role);
 bool robot_is_known(const char *name);
 /* -1 and ERR_STEP_UNKNOWN_ROBOT: no such Robot is built, with what may have been meant. In the daemon only. */
 int robot_unknown(struct err *err, const char *name);
+/* What robot_options() has checked, once more as a struct: for the worker. The same errors where it was not. */
+MUST_CHECK int robot_fill(void **opts, struct arena *a, const struct robot *r, const json_t *step, struct err *err);
 /* options_fill plus check; err gets the Robot's validation code. *opts lives in a. */
 MUST_CHECK int robot_options(void **opts, struct arena *a, const struct robot *r,
                              const json_t *step, bool partial, struct err *err);

@@ -227,7 +227,7 @@ static int run(struct robot_job *job, struct err *err)
                        jstr_or(job->body, "robot", ""));
     if (job->robot->flags & ROBOT_HANDLES_UPLOADS)
         return run_probe(job, err);
-    if (robot_options(&opts, job->arena, job->robot, job->params, false, err) < 0)
+    if (robot_fill(&opts, job->arena, job->robot, job->params, err) < 0)
         return -1;
     if (json_is_object(undo))
         return job->robot->undo ? job->robot->undo(job, opts, undo, err) : 0;

@@ -88,7 +88,7 @@ static void look_at_effects(const struct assembly *a, const struct effects *fx)
             is_json(e->text);
         if (e->type == FX_START_JOB) {
             CHECK(e->job >= 0 && e->job < a->job_count);
-            if (assembly_job_params(&params, a, a->jobs[e->job], "local", &err) == 0)
+            if (assembly_job_params(&params, a, a->jobs[e->job], "local", NULL, &err) == 0)
                 CHECK(json_is_object(params));
         }
     }

@@ -70,7 +70,7 @@ static void a_file_goes_through_a_step_and_the_assembly_completes(void **state)
     struct err err;
     (void)state;
 
-    assert_int_equal(assembly_job_params(&params, a, a->jobs[1], "r", &err), 0);
+    assert_int_equal(assembly_job_params(&params, a, a->jobs[1], "r", NULL, &err), 0);
     assert_int_equal(jint(params, "width", 0), 500);
     json_decref(params);
     assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, made), 0);
