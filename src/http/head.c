@@ -153,6 +153,8 @@ const char *head_ambiguous(struct MHD_Connection *mhd, const char *method, const
         (query && !is_clean(query, strlen(query), false)) || url != method + strlen(method) + 1 ||
         version != url + strlen(url) + (query ? strlen(query) + 1 : 0) + 1)
         return "the request line is not METHOD, one blank, target, one blank, version";
+    if (!is_11 && strcmp(version, "HTTP/1.0") != 0) /* what depends on it would be decided by each reader in its own way */
+        return "the version is neither HTTP/1.1 nor HTTP/1.0";
     MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, see, &h);
     if (h.wrong)
         return h.wrong;

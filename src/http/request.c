@@ -363,6 +363,10 @@ static bool may_go_on(const struct http_request *req)
     return !s->conf.max_strangers || req->conn->is_known || req->conn->is_small || s->big_strangers <= BIG_STRANGERS;
 }
 
+/* Where a chunked body ends is libmicrohttpd's to say, and it takes lines of chunks that end in a bare LF: a proxy before us may
+ * see another end, and what comes then would be a request for one of us alone. So nothing comes after one. */
+static bool is_last(const struct http_request *req) { return req->body_length < 0; }
+
 /* A large answer stays in memory until its client has read it: a stranger's is taken from what they all may have. */
 static struct http_response *afford(struct http_request *req, struct http_response *r)
 {
@@ -399,7 +403,7 @@ static enum MHD_Result queue_answer(struct http_request *req)
     if (!r) /* end() returned without an answer: a bug above us, but the client gets to know */
         r = http_response_new(500);
     r = afford(req, r);
-    if (r->body != BODY_UPGRADE && !may_go_on(req))
+    if (r->body != BODY_UPGRADE && (is_last(req) || !may_go_on(req)))
         http_response_close(r);
     req->phase = PHASE_QUEUED;
     return response_queue(r, req->mhd, req->is_head);

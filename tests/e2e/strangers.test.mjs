@@ -35,22 +35,6 @@ async function crowd(s, count, text, { from = '127.0.0.1' } = {}) {
 }
 const leave = async (all) => { for (const c of all) c.destroy(); await sleep(300) }
 
-// A status by a connection of its own: milliseconds, Infinity when there was no answer.
-const look = (s, id) => new Promise((done) => {
-  const start = performance.now()
-  const req = http.get({ port: s.port, path: `/assemblies/${id}`, agent: false, timeout: 5000 }, (res) => {
-    res.resume()
-    res.on('end', () => done(res.statusCode === 200 ? performance.now() - start : Infinity))
-  })
-  req.on('error', () => done(Infinity))
-  req.on('timeout', () => req.destroy())
-})
-async function looks(s, id, ms) {
-  const all = []
-  for (const end = Date.now() + ms; Date.now() < end; await sleep(10)) all.push(await look(s, id))
-  return all.sort((a, b) => a - b)
-}
-
 // A raw request: the statuses that came, until the other side has said nothing for a while.
 const ask = (s, bytes, ms = 400) => new Promise((done) => {
   const c = s.raw()
@@ -96,7 +80,7 @@ test('a request that two readers could read in two ways is refused, and so is wh
     'two overrides': post('X-HTTP-Method-Override: GET\r\nX-HTTP-Method-Override: DELETE\r\nContent-Length: 3\r\n'), 'two authorizations': get('Host: x\r\nAuthorization: a\r\nAuthorization: b\r\n'),
     'two blanks in the request line': 'GET  /healthz HTTP/1.1\r\nHost: x\r\n\r\n', 'a tab in the request line': 'GET\t/healthz\tHTTP/1.1\r\nHost: x\r\n\r\n', 'a blank in the target': 'GET /healthz x HTTP/1.1\r\nHost: x\r\n\r\n',
     'a blank behind the version': 'GET /healthz HTTP/1.1 \r\nHost: x\r\n\r\n', 'a method that is none': 'G@T /healthz HTTP/1.1\r\nHost: x\r\n\r\n', 'no version': 'GET /healthz\r\nHost: x\r\n\r\n',
-    'another version': 'GET /healthz HTTP/2.0\r\nHost: x\r\n\r\n', 'a version in small letters': 'GET /healthz http/1.1\r\nHost: x\r\n\r\n', 'a target of another host': 'GET http://evil/healthz HTTP/1.1\r\nHost: x\r\n\r\n',
+    'another version': 'GET /healthz HTTP/2.0\r\nHost: x\r\n\r\n', 'a version that there is not': 'GET /healthz HTTP/1.8\r\n\r\n', 'a version in small letters': 'GET /healthz http/1.1\r\nHost: x\r\n\r\n', 'a target of another host': 'GET http://evil/healthz HTTP/1.1\r\nHost: x\r\n\r\n',
   }
   const hidden = 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n'
   assert.ok(Object.keys(bad).length >= 65)
@@ -115,10 +99,12 @@ test('a request that two readers could read in two ways is refused, and so is wh
     'an address': [get('Host: [::1]:80\r\n'), 200], 'HTTP/1.0 without Host': ['GET /healthz HTTP/1.0\r\n\r\n', 200], 'a query': ['GET /healthz?a=b&c=%20? HTTP/1.1\r\nHost: x\r\n\r\n', 200],
     'an empty query': ['GET /healthz? HTTP/1.1\r\nHost: x\r\n\r\n', 200], 'absolute': ['GET http://x/healthz HTTP/1.1\r\nHost: x\r\n\r\n', 200], 'an empty line before': ['\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n', 200],
     'no blank behind the colon': [get('Host:x\r\nX:a\r\n'), 200], 'other alphabets in a value': [get('Host: x\r\nX: \xc3\xa9\r\n'), 200], 'the same header twice': [get('Host: x\r\nX: a\r\nX: b\r\n'), 200],
-    'chunked': [post('Transfer-Encoding: Chunked\r\n', '3\r\na=b\r\n0\r\n\r\n'), 400], 'the same length twice': [post('Content-Length: 3\r\nContent-Length: 3\r\n'), 400],
+    'chunked': [post('Transfer-Encoding: Chunked\r\n', '3\r\na=b\r\n0\r\n\r\n'), 400], 'chunks that end in a bare LF': [post('Transfer-Encoding: chunked\r\n', '3\na=b\n0\n\n'), 400], 'the same length twice': [post('Content-Length: 3\r\nContent-Length: 3\r\n'), 400],
     'long headers': [get(`Host: x\r\n${Array.from({ length: 200 }, (_, i) => `X-${i}: ${'v'.repeat(100)}\r\n`).join('')}`), 200],
   }
-  for (const [name, [bytes, status]] of Object.entries(good)) assert.deepEqual(await ask(s, bytes + hidden), bytes.includes('HTTP/1.0') ? [status] : [status, 200], name)
+  // where a chunked body ends others may see otherwise, so it is the last that comes on a connection
+  const isLast = (bytes) => bytes.includes('HTTP/1.0') || /chunked/i.test(bytes)
+  for (const [name, [bytes, status]] of Object.entries(good)) assert.deepEqual(await ask(s, bytes + hidden), isLast(bytes) ? [status] : [status, 200], name)
 })
 
 test('Host is taken into addresses as it came, and a forwarded one only when it is a host', async (t) => {
@@ -272,41 +258,6 @@ test('who keeps what all strangers may keep is closed, so that others have some'
   }
   clearInterval(drip)
   await leave(hoard)
-})
-
-test('slow headers, slow bodies, slow readers and many connections shut nobody out', async (t) => {
-  const s = await Server.start(t, { args: ['--max-connections', '300', '--header-timeout-s', '60'] })
-  const a = await s.create(steps, { expected: 1 })
-  await s.get(a.assembly_id)
-  const attacks = {
-    'slow headers': ['GET / HTTP/1.1\r\nHost: x\r\nX: ', 'a'], 'slow bodies': [`${head(1000000)}--b\r\n`, 'a'], 'silent ones': ['', ''], 'kept open': ['GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n', ''],
-    'slow readers': ['GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(3), ''],
-  }
-  const calm = (await looks(s, a.assembly_id, 2000)).at(-3) // on a machine that has other things to do as well
-  const said = []
-  t.diagnostic(`calm ${calm.toFixed(1)}`)
-  for (const [name, [first, then]] of Object.entries(attacks)) {
-    const all = []
-    let on = true
-    const storm = (async () => {
-      while (on) { // whoever is closed comes again
-        for (let i = all.length - 1; i >= 0; i--) if (all[i].destroyed) all.splice(i, 1)
-        all.push(...await crowd(s, Math.min(100, 400 - all.length), first))
-        for (const c of all) { if (name === 'slow readers') c.pause(); if (then && !c.destroyed) c.write(then) }
-        await sleep(200)
-      }
-    })()
-    await sleep(1500)
-    const ms = await looks(s, a.assembly_id, 4000)
-    on = false
-    await storm
-    await leave(all)
-    const p99 = ms[Math.floor(ms.length * 0.99)]
-    said.push(`${name} ${p99.toFixed(1)} of ${ms.length}`)
-    t.diagnostic(said.at(-1))
-    assert.ok(p99 < (calm < 10 ? 50 : 10 * calm), // a machine that is busy with other things says little about milliseconds
-      `${name}: p99 ${p99} ms of ${ms.length}, ${ms.filter((m) => m === Infinity).length} without an answer`)
-  }
 })
 
 test('a body of nobody in which hardly anything moves is ended after half a minute; one of a known client is not', { timeout: 120000 }, async (t) => {

@@ -269,13 +269,13 @@ static void a_connection_serves_many_requests(void **state)
         {"POST /p HTTP/1.1\r\nHost: x\r\nX-HTTP-Method-Override: patch\r\nContent-Length: "
          "3\r\n\r\nabc",
          "PATCH /p q=(none) bad=0 len=3 got=3"},
-        {"PUT /p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
-         "chunked\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n",
-         "PUT /p q=(none) bad=0 len=-1 got=5"},
         {"POST /begin-go-on HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc",
          "POST /begin-go-on q=(none) bad=0 len=3 got=3"},
         {"GET /early HTTP/1.1\r\nHost: x\r\n\r\n", "\r\n\r\nearly"},
         {"DELETE /p HTTP/1.1\r\nHost: x\r\n\r\n", "DELETE /p"},
+        {"PUT /p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+         "chunked\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n",
+         "PUT /p q=(none) bad=0 len=-1 got=5"},
     };
     struct http_server *s = start(30, 10);
     AUTO(fd_close) int fd = dial(s);
@@ -286,6 +286,26 @@ static void a_connection_serves_many_requests(void **state)
     EVENTUALLY(done_ok == ARRAY_LEN(rows));
     assert_int_equal(done_closed, 0);
     assert_int_equal(http_server_busy(s), 0);
+    http_server_stop(s);
+}
+
+/* Lines of chunks that end in a bare LF are taken: who reads strictly sees another end, and what hides there. */
+static void no_request_follows_a_chunked_body(void **state)
+{
+    static const char *const ends[] = {"2\r\nab\r\n0\r\n\r\n", "2\nab\n0\n\n"};
+    struct http_server *s = start(30, 10);
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+        AUTO(fd_close) int fd = dial(s);
+        AUTO(mem_free) char *both = mem_printf("PUT /p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%s"
+                                               "GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n", ends[i]);
+        int before = done_ok;
+
+        expect(fd, both, "PUT /p q=(none) bad=0 len=-1 got=2");
+        assert_true(closes_within(fd, 1000));
+        assert_int_equal(done_ok, before + 1);
+    }
     http_server_stop(s);
 }
 
@@ -775,6 +795,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_connection_serves_many_requests),
+        cmocka_unit_test(no_request_follows_a_chunked_body),
         cmocka_unit_test(keep_alive_is_not_slowed_by_delayed_acks),
         cmocka_unit_test(an_answer_comes_from_another_thread),
         cmocka_unit_test(a_wait_in_begin_then_reads_the_body_or_refuses_it),
