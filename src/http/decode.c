@@ -15,6 +15,7 @@ enum coding { CODING_GZIP, CODING_DEFLATE, CODING_BROTLI };
 struct layer {
     enum coding coding;
     bool begun, ended, has_header; /* has_header: of deflate, zlib's two bytes were there */
+    bool is_padding;               /* something else than gzip came behind the end: all the rest is passed by */
     unsigned char first;           /* of deflate, while the second byte is still to come */
     bool has_first;
     z_stream z;
@@ -168,6 +169,8 @@ static int feed_zlib(struct decoder *d, int i, const unsigned char *data, size_t
     struct layer *l = &d->layers[i];
     unsigned char out[PIECE];
 
+    if (l->is_padding)
+        return 0;
     if (!l->begun && inflateInit2(&l->z, l->coding == CODING_GZIP ? 15 + 16 : l->has_header ? 15 : -15) != Z_OK)
         abort(); /* only without memory */
     l->begun = true;
@@ -176,7 +179,8 @@ static int feed_zlib(struct decoder *d, int i, const unsigned char *data, size_t
     while (!l->ended || l->z.avail_in) {
         if (l->ended) {
             /* gzip may go on with another member; anything else behind the end is padding */
-            if (l->coding != CODING_GZIP || *l->z.next_in != 0x1F)
+            l->is_padding = l->coding != CODING_GZIP || *l->z.next_in != 0x1F;
+            if (l->is_padding)
                 return 0;
             inflateReset(&l->z);
             l->ended = false;

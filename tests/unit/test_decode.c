@@ -100,7 +100,7 @@ static void a_gzip_of_several_members_is_read_to_its_end_and_padding_is_left(voi
     (void)state;
 
     str_add(&two, second.s, second.len);
-    str_add(&two, "\0\0\0\0", 4);
+    str_add(&two, "\0\0\x1f\0", 4); /* no member begins in it, wherever it is cut */
     str_done(second);
     expect("gzip", two, "first, second", false);
 }
