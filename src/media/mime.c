@@ -273,17 +273,31 @@ static bool is_svg(const struct look *l)
 
 bool gzip_begins(const void *head, size_t len) { return len > 3 && !memcmp(head, "\x1F\x8B\x08", 3); }
 
+/* Has another member begun where one has ended? What else follows is padding. Reads on when all that was read is used up. */
+static bool is_member_next(z_stream *z, unsigned char *in, size_t size, int fd, off_t *at)
+{
+    if (!z->avail_in) {
+        ssize_t n = pread(fd, in, size, *at);
+
+        z->next_in = in;
+        z->avail_in = n > 0 ? (unsigned)n : 0;
+        *at += z->avail_in;
+    }
+    return z->avail_in && *z->next_in == 0x1F;
+}
+
 uint8_t *gzip_inflate(size_t *len, int fd, size_t max, bool whole)
 {
     z_stream z = {0};
     struct str out = {0};
     unsigned char in[16 * 1024], buf[64 * 1024];
     off_t at = 0;
+    bool ended = false, is_more = false; /* is_more: than max */
     int rc = Z_OK;
 
     if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK)
         return NULL;
-    while (rc == Z_OK && out.len < max) {
+    while (!ended && !is_more && (rc == Z_OK || rc == Z_BUF_ERROR)) {
         if (!z.avail_in) {
             ssize_t n = pread(fd, in, sizeof in, at);
 
@@ -296,11 +310,16 @@ uint8_t *gzip_inflate(size_t *len, int fd, size_t max, bool whole)
         z.next_out = buf;
         z.avail_out = sizeof buf;
         rc = inflate(&z, Z_NO_FLUSH);
-        if (rc == Z_OK || rc == Z_STREAM_END)
-            str_add(&out, buf, MIN(sizeof buf - z.avail_out, max - out.len));
+        size_t made = sizeof buf - z.avail_out;
+        is_more = made > max - out.len;
+        if (made)
+            str_add(&out, buf, is_more ? max - out.len : made);
+        ended = rc == Z_STREAM_END && !is_member_next(&z, in, sizeof in, fd, &at);
+        if (rc == Z_STREAM_END && !ended)
+            rc = inflateReset(&z);
     }
     inflateEnd(&z);
-    if (!out.len || (whole && rc != Z_STREAM_END)) {
+    if (!out.len || (whole && (!ended || is_more))) {
         str_done(out);
         return NULL;
     }

@@ -17,5 +17,5 @@ MUST_CHECK int mime_detect(char out[static MIME_LEN], const char *path, const ch
 /* Is it gzipped? */
 bool gzip_begins(const void *head, size_t len);
 /* The contents of the gzipped file fd, at most max bytes of them; whole: more than max, or a broken stream, is no answer
- * (else what could be had). NULL: not to be had. The caller frees. */
+ * (else what could be had). All members, one behind the other. NULL: not to be had. The caller frees. */
 uint8_t *gzip_inflate(size_t *len, int fd, size_t max, bool whole);
