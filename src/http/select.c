@@ -80,7 +80,8 @@ static const char *number(int64_t *out, const char *s)
     if (!isdigit((unsigned char)*s))
         return NULL;
     for (*out = 0; isdigit((unsigned char)*s); s++)
-        *out = *out > (INT64_MAX - 9) / 10 ? INT64_MAX : *out * 10 + (*s - '0');
+        if (__builtin_mul_overflow(*out, 10, out) || __builtin_add_overflow(*out, *s - '0', out))
+            *out = INT64_MAX;
     return s;
 }
 
