@@ -5,11 +5,13 @@ seeds.py DESCRIPTION OUT: DESCRIPTION is what describe.c prints. Written to OUT/
 made here, from the formats as their documents give them; nothing depends on time or chance, so a replay is the same
 everywhere."""
 import base64
+import gzip
 import json
 import pathlib
 import shutil
 import struct
 import sys
+import zlib
 
 seeds = {}
 words = {}
@@ -353,6 +355,75 @@ for address in ('7f000001', '0a000001', 'c0a80101', 'a9fea9fe', '64400001', '080
         seed('guard', six + b'\x1f\x90')
     seed('guard', six + b'\x1f\x90127.0.0.1:8080, 10.0.0.0/8,fd00::/8,*', six + b'\0P[::1]:80,192.168.0.0/33,host.example')
 dictionary('guard', '127.0.0.1', '10.0.0.0/8', '::/0', '0.0.0.0/0', '*', ',', ':80', '/129', 'fd00::/8', '[::1]:9')
+
+
+# ---- codings, looks, conditions, patterns, damage ----
+
+
+def gz(text):
+    return gzip.compress(text, 9, mtime=0)
+
+
+RAW = zlib.compressobj(9, zlib.DEFLATED, -15)
+RAW = RAW.compress(b'bare bare bare') + RAW.flush()
+BROTLI = bytes.fromhex('1b3600c08cd456f9c348aac3c8d2e62488020b4ce480bd2d09f0cecf0dea6532b2055d83cf2105')
+PLAIN = b'a text, a text, a text' * 20
+for cut in b'\0', b'\1', b'\x4d':
+    one = lambda coding, body, archive=b'\0', cut=cut: b'\0' + coding + archive + cut + body
+    seed('decode', one(b'\0', gz(PLAIN)), one(b'\0', gz(PLAIN) + gz(b'more')), one(b'\0', gz(b'') + b'\0\0\x1f\x8b'), one(b'\3', gz(PLAIN)[:-5]), one(b'\1', zlib.compress(PLAIN)), one(b'\1', RAW + b'x'),
+         one(b'\1', b'\x78'), one(b'\2', BROTLI), one(b'\2', BROTLI + b'behind'), one(b'\2', BROTLI[:20]), one(b'\4', PLAIN), one(b'\0', gz(gz(PLAIN)), b'\1'), one(b'\0', gz(PLAIN), b'\1'), one(b'\0', gz(b'x'), b'\1'),
+         one(b'\0', gz(bytes(100000))), b'\1\0\1\0' + cut + zlib.compress(gz(PLAIN)), b'\1\1\0\0' + cut + gz(zlib.compress(PLAIN)), b'\2\0\0\0\0' + cut + gz(gz(gz(PLAIN))), b'\1\0\0\0' + cut + gz(gz(bytes(1 << 22))))
+seed('decode', b'\1\0\0\xff\0' + gz(gz(bytes(1 << 28))))
+dictionary('decode', b'\x1f\x8b\x08\0\0\0\0\0\2\3', b'\x78\x9c', b'\x78\xda', b'\3\0\0\0\0\0\0\0\0\0', b'\0\0\xff\xff', b'\1\0\0\xff\xff', b'\x06', b'\x1f')
+
+for bounds in '\5\xff\xff', '\2\4\10', '\1\1\1', '\x09\x20\x40':
+    seed('look', *(bounds.encode('latin-1') + t.encode() for t in (
+        '{"auth":{"key":"k"},"a":[1,2]}', '{"a":1,"b":{"a":2},"a":[[]]}', '{"\\u0061uth":1,"":{},"key":null}', ' [1,{"a":2}]', '"a"', '{}', '{"a":"\\ud800","key":"\\u0000"}', '{"a":12345678901234567890,"auth":1e999}',
+        '{"b":[[[[[]]]]],"auth":[{},{}]}', '{"auth":1,"auth":{"auth":[1,2,3]},"x":"\u00e4"}', '{"aut\\u0068" : true , "a" : false }', '{"a":1', '{"a" 1}')))
+dictionary('look', '{"auth":', '"a":', '"":', '"key":', '\\u0061', '[[', ']]', '{}', ',', '1e999', '\\ud800', '\\u0000')
+
+seed('select', *(bytes([i * 7 % 256, i * 3 % 256, 1 + i]) + bytes((i * j * 37 + j * 11) % 256 for j in range(40)) for i in range(60)))
+
+for pattern, text in (('example\\.com', 'https://example.com/'), ('^(a*)*b$', 'aaaa'), ('((a{1,30}){1,30})', 'a'), ('(a|aa)+$', 'ab'), ('[^\\n]*x?\\bfoo\\B', 'xfoo '), ('(?i)\\pL+|\\d{2,}', '\u00c4b12'), ('(?P<n>.)\\Qa.b\\E', 'xa.b'),
+                      ('a**', ''), ('(?=a)', 'a'), ('\\C\\z', '\x80'), ('(.*)(.*)(.*)(.*)x$', 'ab'), ('', 'x'), ('[[:alpha:]]|[a-', 'z'), ('x{1000}', 'x'), ('^.{3}$', 'abc')):
+    seed('pattern', '\0' + pattern + '\n' + text, '\xff' + pattern + '\n' + text)
+dictionary('pattern', '(?i)', '(?s)', '(?:', '(?P<a>', ')*', '){1,100}', '.*', '\\pL', '\\b', '\\Q', '\\E', '[^', '[[:alpha:]]', '{1000}', '\\x{', '\\z', '\\C', '|', '$', '^')
+
+
+def png(*chunks):
+    out = b'\x89PNG\r\n\x1a\n'
+    for kind, data, wrong in chunks:
+        out += struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data) ^ wrong)
+    return out
+
+
+IHDR = struct.pack('>IIBBBBB', 2, 2, 8, 0, 0, 0, 0)
+PIXELS = zlib.compress(b'\0ab\0cd')
+for wrong in (0, 0, 0), (1, 0, 0), (0, 5, 0), (0, 0, 9), (0, 5, 9):
+    seed('damage', b'\2' + png((b'IHDR', IHDR, wrong[0]), (b'IDAT', PIXELS, wrong[1]), (b'IEND', b'', wrong[2])))
+seed('damage', b'\2' + png((b'IHDR', IHDR, 0), (b'tEXt', b'k\0v', 1), (b'IDAT', PIXELS[:4], 0), (b'IDAT', PIXELS[4:], 0)), b'\2' + png((b'IDAT', PIXELS[:-1], 1)),
+     *(bytes([0, chunks, parts, flip, 0, at, bad]) + bytes([how]) * 3 + b'some picture data ' * 4 for chunks in (0, 2) for parts in (0, 3) for flip, at in ((0, 0), (1, 9), (128, 255)) for bad in (0, 1, 6) for how in (3, 0x82, 0x80)),
+     *(bytes([1, cut, 0, far, how, 20, 30, 60]) + bytes(range(50)) for cut in (0, 1, 2, 3, 9, 200) for far in (0, 1) for how in (0, 1, 2, 4, 16, 23)),
+     b'\3\xff\xd8\xff\xc0\0\x0b\x08\0\1\0\1\1\1\x11\0\xff\xda\0\x08\1\1\0\0\x3f\0\xd2', b'\3\xff\xd8\xff\xe0\0\4\xff\xd9\xff', b'\3\xff\xd8\xff\xd9\0\0\0')
+dictionary('damage', b'IHDR', b'IDAT', b'IEND', b'PLTE', b'tEXt', b'\xff\xd8', b'\xff\xd9', b'\xff\xda', b'\xff\xc0', b'\xff\xc2', b'\xff\xc4', b'\xff\xdb', b'\xff\xdd\0\4', b'\xff\xd0', PIXELS)
+
+DRAWING = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9" fill="red"/></svg>'
+for drawing in DRAWING, b'<?xml version="1.0" encoding="UTF-8"?>\n<!-- ' + b'long ' * 60 + b'-->' + DRAWING, b'<html/>', b'', b'\xef\xbb\xbf \n' + DRAWING, '<svg/>'.encode('utf-16'):
+    for how in 0, 2, 8, 16, 32, 4:
+        seed('svgz', bytes([how, 9, 200, 3]) + drawing, bytes([how, 0, 2, 1]) + drawing)
+    seed('svgz', b'\1\0\xff' + gz(drawing), b'\1\0\xff' + gz(drawing) + gz(drawing) + b'\0\0', b'\1\0\xff' + gz(drawing)[:-3])
+dictionary('svgz', '<svg', ' xmlns="http://www.w3.org/2000/svg"', '<?xml version="1.0"?>', '<!--', '-->', '<!DOCTYPE svg [', '<!ENTITY a "b">', b'\x1f\x8b\x08\0\0\0\0\0\2\3')
+
+REQUEST = 'GET /a?b HTTP/1.1\nHost: x\nX:  y \n\n'
+seed('head', *(cut + r.replace('\n', '\r\n') for cut in '\0\x20' for r in (
+    REQUEST + REQUEST, '\n' + REQUEST, 'POST / HTTP/1.1\nHost: x\nContent-Length: 3\n\nabc' + REQUEST, 'POST / HTTP/1.1\nHost: x\nTransfer-Encoding: chunked\n\n3\nabc\n0\n\n' + REQUEST,
+    'POST / HTTP/1.1\nHost: x\nTransfer-Encoding: chunked\n\n3;a=b\nabc\n0\nT: v\n\n' + REQUEST, 'POST / HTTP/1.1\nHost: x\nContent-Length: 3\nTransfer-Encoding: chunked\n\n0\n\n' + REQUEST, 'GET http://x/p HTTP/1.1\nHost: x\n\n',
+    'GET / HTTP/1.0\n\n' + REQUEST, 'GET / HTTP/1.0\nConnection: keep-alive\n\n' + REQUEST, 'GET / HTTP/1.1\nHost: x\nA: b\n c\n\n' + REQUEST, 'POST / HTTP/1.1\nHost: x\nContent-Length: 3\nContent-Length: 3\n\nabc' + REQUEST,
+    'POST / HTTP/1.1\nHost: x\nContent-Length : 3\n\nabc' + REQUEST, 'GET / HTTP/1.1\nHost: x\nA\0B: c\n\n' + REQUEST, 'OPTIONS * HTTP/1.1\nHost: x\n\n', 'POST / HTTP/1.1\nHost: x\nContent-Length: 0\nExpect: 100-continue\n\n' + REQUEST)),
+    *('\0' + REQUEST.replace('\n', end) + REQUEST.replace('\n', '\r\n') for end in ('\n', '\r', '\r\r\n', '\0\r\n', '\x0b\r\n', ' \r\n', '\n\r\n')),
+    '\0POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\nabc\n0\n\n' + REQUEST.replace('\n', '\r\n'))
+dictionary('head', 'GET / HTTP/1.1\r\n', 'POST / HTTP/1.1\r\n', 'Host: x\r\n', 'Content-Length: 3\r\n', 'Transfer-Encoding: chunked\r\n', '\r\n\r\n', '\r\n ', '\n', '\r', ' HTTP/1.0\r\n', 'Connection: keep-alive\r\n', '0\r\n\r\n', '3\r\nabc\r\n',
+           ';a=b', '\0', '\t', ': ', ' :', 'http://x', 'Expect: 100-continue\r\n', 'Upgrade: websocket\r\n')
 
 
 def main():
