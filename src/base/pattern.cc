@@ -3,7 +3,7 @@
 #include <re2/re2.h>
 
 namespace {
-/* A program of at most some 4,000 instructions: with PATTERN_TEXT_MAX bytes of text, a tenth of a second at the worst. */
+/* A program of at most some 4,000 instructions. */
 const int64_t memory_max = 256 << 10;
 
 RE2::Options options()
@@ -26,7 +26,7 @@ enum pattern_result pattern_search(const char *pattern, size_t pattern_len, cons
         return PATTERN_REFUSED;
     if (!text)
         return PATTERN_MATCHES;
-    if (text_len > PATTERN_TEXT_MAX)
+    if (text_len > PATTERN_TEXT_MAX || (uint64_t)re.ProgramSize() * text_len > PATTERN_WORK_MAX)
         return PATTERN_DIFFERS;
     return RE2::PartialMatch(re2::StringPiece(text, text_len), re) ? PATTERN_MATCHES : PATTERN_DIFFERS;
 }

@@ -151,8 +151,9 @@ static bool take_request_line(struct text *t, struct text *target, bool *is_11)
     struct text line, method;
     const char *blank;
 
-    while (t->end - t->p >= 2 && !memcmp(t->p, "\r\n", 2)) /* empty lines before it are ignored */
-        t->p += 2;
+    /* empty lines before it are ignored; of a bare LF as well, since no request can begin or end by it */
+    while (t->p < t->end && (*t->p == '\n' || (t->end - t->p >= 2 && !memcmp(t->p, "\r\n", 2))))
+        t->p += *t->p == '\n' ? 1 : 2;
     if (!take_strict_line(t, &line) || !take_token(&line, &method) || line.p == line.end || *line.p++ != ' ' ||
         !(blank = memchr(line.p, ' ', (size_t)(line.end - line.p))) || blank == line.p)
         return false;
