@@ -1,12 +1,17 @@
 /* Commands on a data directory: credentials, Templates, workspaces, Auth Keys. */
+#include "api/keys.h"
+#include "api/scopes.h"
+#include "api/template_use.h"
 #include "assembly/credentials.h"
 #include "assembly/instructions.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/near.h"
 #include "commands.h"
+#include "config.h"
 #include "server.h"
 #include "store/sealed.h"
+#include "store/store.h"
 
 #include <errno.h>
 #include <fcntl.h>

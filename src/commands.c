@@ -1,6 +1,6 @@
 /* Commands that need nothing but the program. */
 #include "commands.h"
-#include "api/app.h"
+#include "api/openapi.h"
 #include "robot/robot.h"
 
 #include <stdio.h>
@@ -84,7 +84,9 @@ int command_openapi(int argc, char **argv)
 {
     if (takes_nothing(argc, argv))
         return 2;
-    AUTO(mem_free) char *text = openapi_text(NULL);
+    size_t count;
+    const struct route *routes = app_routes(&count);
+    AUTO(mem_free) char *text = openapi_text(routes, count, NULL);
 
     return puts(text) < 0;
 }

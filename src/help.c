@@ -1,6 +1,8 @@
 /* The commands and what `workcell NAME --help` says of each: one table. */
+#include "api/scopes.h"
 #include "assembly/credentials.h"
 #include "commands.h"
+#include "config.h"
 #include "server.h"
 
 #include <string.h>

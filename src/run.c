@@ -1,16 +1,24 @@
 /* `workcell run`: the whole server inside one command. Instructions and files in, results out. */
+#include "api/app.h"
+#include "api/keys.h"
+#include "assembly/instructions.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "blob/blob.h"
 #include "commands.h"
+#include "conductor/conductor.h"
+#include "config.h"
 #include "secrecy.h"
 #include "server.h"
 #include "upload/spool.h"
+#include "upload/upload.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

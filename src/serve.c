@@ -1,8 +1,10 @@
 /* `workcell serve`: starts the server, says what it is, waits for the end. */
+#include "api/keys.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "commands.h"
+#include "config.h"
 #include "secrecy.h"
 #include "server.h"
 

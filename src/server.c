@@ -1,10 +1,24 @@
 #include "server.h"
+#include "api/app.h"
+#include "api/companion.h"
+#include "api/costly.h"
+#include "api/keys.h"
+#include "api/limits.h"
+#include "api/routes.h"
+#include "api/stream.h"
+#include "assembly/assembly.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "blob/blob.h"
+#include "conductor/conductor.h"
+#include "config.h"
 #include "data_dir.h"
 #include "http/guard.h"
+#include "live/live.h"
 #include "store/sealed.h"
+#include "store/store.h"
+#include "upload/upload.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -310,7 +324,8 @@ int server_start(struct server **out, const struct config *c, int log_level, str
                                    .max_size = c->max_upload_size,
                                    .stranger_bytes = c->require_signature ? 0 : c->stranger_bytes,
                                    .expiry_us = c->upload_expiry_s * SECOND_US,
-                                   .sync = c->fsync_uploads};
+                                   .sync = c->fsync_uploads,
+                                   .base_url = app_base_url};
     if (uploads_open(&s->app.uploads, &uploads, s->store, err) < 0)
         return -1;
     conductor_set_uploads(s->app.conductor,

@@ -1,7 +1,12 @@
 /* server.h - the whole server in one process, as `serve` and `run` start it. */
 #pragma once
-#include "api/app.h"
+#include "base/err.h"
 
+#include <stdint.h>
+
+struct app;
+struct auth_key;
+struct config;
 struct server;
 
 /* Opens DIR (config.data), recovers what is in it, starts conductor and HTTP. Prints nothing. */

@@ -1,6 +1,10 @@
 /* What a workspace occupies and has used: GET /queues/job_slots, GET /bill/{month}. Contract:
  * api-resources.md 3 and 4. */
 #include "api/call.h"
+#include "api/routes.h"
+#include "conductor/conductor.h"
+#include "config.h"
+#include "store/store.h"
 
 #include <string.h>
 

@@ -1,20 +1,31 @@
 /* POST|PUT /assemblies[/{id}], GET and DELETE /assemblies/{id}. Contract: api-assemblies.md 1-3. */
+#include "api/assemblies.h"
 #include "api/app.h"
+#include "api/auth.h"
+#include "api/fields.h"
+#include "api/limits.h"
 #include "api/notifications.h"
+#include "api/routes.h"
+#include "api/template_use.h"
 #include "api/wishes.h"
 #include "assembly/payload.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "blob/blob.h"
+#include "config.h"
 #include "http/form.h"
+#include "http/reply.h"
+#include "store/store.h"
 #include "upload/spool.h"
+#include "upload/upload.h"
 
 #include <stdio.h>
 #include <string.h>
 
 /* ---- answers ---- */
 
-static struct http_response *status_response(struct published *p, int http_code)
+struct http_response *assembly_response(struct published *p, int http_code)
 {
     struct shared_text *t = published_show(p, http_code);
     struct http_response *r = http_response_new(http_code);
@@ -84,7 +95,7 @@ void assembly_answer(struct http_request *req, const char *id, struct published 
     if (p)
         http_known(req); /* who knows the address may ask */
     if (p && !callback) {
-        http_answer(req, status_response(p, http_code));
+        http_answer(req, assembly_response(p, http_code));
         return;
     }
     if (p) {
@@ -370,7 +381,7 @@ static struct http_response *created_response(const struct create *c, struct pub
     struct http_response *r;
 
     if (!c->wishes.quiet && !c->wishes.redirect) {
-        r = status_response(p, http_code);
+        r = assembly_response(p, http_code);
     } else {
         struct shared_text *t = published_show(p, http_code);
 

@@ -1,38 +1,21 @@
 /* Who may do what (api.md section 2). */
+#include "api/auth.h"
 #include "api/app.h"
+#include "api/bearer.h"
+#include "api/keys.h"
+#include "api/scopes.h"
+#include "api/template_use.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/pattern.h"
+#include "config.h"
+#include "http/server.h"
 
 #include <string.h>
 
 #define MAX_JSON_DEPTH 200
 #define MAX_AUTH_BYTES (16 * 1024) /* of `auth`, before anybody knows whose it is */
 #define MAX_AUTH_VALUES 1000
-
-const char *const auth_scopes[] = {"assemblies:read", "assemblies:write", "auth_keys:read", "auth_keys:write",
-                                   "bills:read", "queues:read", "template_credentials:read",
-                                   "template_credentials:write", "templates:read", "templates:write", NULL};
-
-bool scopes_have(const char *scopes, const char *scope)
-{
-    size_t n = strlen(scope);
-
-    if (!strcmp(scopes, "*"))
-        return true;
-    for (const char *s = scopes; (s = strstr(s, scope)); s += n)
-        if ((s == scopes || s[-1] == ' ') && (!s[n] || s[n] == ' '))
-            return true;
-    return false;
-}
-
-bool scope_exists(const char *scope)
-{
-    for (const char *const *s = auth_scopes; *s; s++)
-        if (!strcmp(*s, scope))
-            return true;
-    return false;
-}
 
 bool auth_allows(const struct auth *a, const char *scope)
 {
@@ -46,6 +29,7 @@ void auth_done(struct auth *a)
     template_use_free(a->template);
     *a = (struct auth){0};
 }
+
 static int check_expires(const json_t *auth, bool needed, struct err *err)
 {
     const json_t *v = json_object_get(auth, "expires");

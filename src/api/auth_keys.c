@@ -1,7 +1,11 @@
 /* /auth_keys. Contract: api-resources.md 5. A key gives and shows nothing beyond its own scopes. */
 #include "api/call.h"
+#include "api/keys.h"
+#include "api/routes.h"
+#include "api/scopes.h"
 #include "base/clock.h"
 #include "base/id.h"
+#include "store/store.h"
 
 #include <string.h>
 

@@ -1,5 +1,10 @@
 #include "api/call.h"
+#include "api/costly.h"
+#include "api/keys.h"
+#include "api/routes.h"
 #include "base/clock.h"
+#include "conductor/conductor.h"
+#include "http/reply.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,6 +3,7 @@
  * in the order of api.md 2.4, runs the function, adds ok and http_code, and answers. */
 #pragma once
 #include "api/app.h"
+#include "api/auth.h"
 #include "api/fields.h"
 #include "assembly/assembly.h"
 

@@ -1,6 +1,10 @@
 /* companion_url: a Companion that runs beside this server, reached through it (api-companion.md).
  */
+#include "api/companion.h"
 #include "api/app.h"
+#include "api/routes.h"
+#include "config.h"
+#include "http/server.h"
 
 #include <string.h>
 

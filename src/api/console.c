@@ -1,9 +1,12 @@
 /* GET /console/: the web console's files; GET /robots: the Robots and their options. Neither needs
  * a key: nothing in them is anybody's. What the page asks for goes over the API like any client's
  * requests. */
-#include "api/app.h"
+#include "api/routes.h"
 #include "console/pages.h"
+#include "http/reply.h"
 #include "http/select.h"
+#include "robot/robot.h"
+#include "http/server.h"
 
 #include <pthread.h>
 #include <string.h>

@@ -1,6 +1,11 @@
 /* POST /assemblies/{id}/reserve_file and add_file: uploads that lie elsewhere. Contract:
  * api-assemblies.md 7. */
 #include "api/app.h"
+#include "api/assemblies.h"
+#include "api/routes.h"
+#include "conductor/conductor.h"
+#include "http/reply.h"
+#include "http/server.h"
 
 #include <string.h>
 #include <strings.h>

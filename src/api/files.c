@@ -1,8 +1,13 @@
 /* Temporary files: GET /tmpfiles/{2 digits}/{30 digits}/{name}. The id is the secret (api-status.md 4). */
 #include "api/app.h"
+#include "api/routes.h"
 #include "base/clock.h"
 #include "base/id.h"
+#include "blob/blob.h"
+#include "http/reply.h"
 #include "http/select.h"
+#include "http/server.h"
+#include "store/store.h"
 
 #include <inttypes.h>
 #include <string.h>

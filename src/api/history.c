@@ -1,7 +1,9 @@
 /* An Assembly as its events make it again, on an HTTP thread: for what its document does not say.
  */
+#include "api/assemblies.h"
 #include "api/call.h"
 #include "store/sealed.h"
+#include "store/store.h"
 
 #include <string.h>
 

@@ -1,6 +1,8 @@
 /* GET /assemblies/{id}/jobs: what was done when, job by job. Ours: the contract has no such list.
  */
+#include "api/jobs.h"
 #include "api/call.h"
+#include "api/routes.h"
 #include "base/clock.h"
 
 #define DEFAULT_LIMIT 500

@@ -1,7 +1,10 @@
 /* POST /instructions/check: would an Assembly with these params be taken? Nothing is made. Ours:
  * the contract's create request stops at the first fault, an editor wants all of them. */
 #include "api/call.h"
+#include "api/jobs.h"
 #include "api/notifications.h"
+#include "api/routes.h"
+#include "api/template_use.h"
 
 #include <string.h>
 

@@ -1,7 +1,10 @@
 /* GET /assemblies: the workspace's own, newest first. Contract: api-assemblies.md 6. */
 #include "api/call.h"
+#include "api/routes.h"
 #include "assembly/listing.h"
 #include "base/clock.h"
+#include "conductor/conductor.h"
+#include "store/store.h"
 
 #include <string.h>
 #include <strings.h>

@@ -1,7 +1,11 @@
 /* Notifications over the API: replay, and the ledger of attempts (api-notifications.md 3, 4). */
 #include "api/notifications.h"
+#include "api/call.h"
+#include "api/routes.h"
 #include "base/clock.h"
 #include "base/id.h"
+#include "conductor/conductor.h"
+#include "store/store.h"
 
 #include <string.h>
 

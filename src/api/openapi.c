@@ -1,6 +1,8 @@
 /* OpenAPI 3.1, from the route table: who may, what goes in, what comes out. What no row knows (schemas, and addresses that are
  * served without a row) is in openapi.json. */
+#include "api/openapi.h"
 #include "api/app.h"
+#include "http/reply.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -173,12 +175,10 @@ static json_t *operation(const struct route *r, const char *path)
     return op;
 }
 
-char *openapi_text(const char *base_url)
+char *openapi_text(const struct route *r, size_t count, const char *base_url)
 {
     AUTO(json_unref) json_t *doc = json_loads(openapi_base, 0, NULL);
     json_t *paths = json_object_get(doc, "paths");
-    size_t count;
-    const struct route *r = app_routes(&count);
 
     if (base_url)
         json_object_set_new(doc, "servers", json_pack("[{s:s}]", "url", base_url));
@@ -206,7 +206,7 @@ static struct {
     size_t len[ADDRESSES + 1];
 } whole = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static int text_for(const char *base) /* under the lock */
+static int text_for(const char *base, const struct route *routes, size_t count) /* under the lock */
 {
     int i = 0;
 
@@ -214,21 +214,18 @@ static int text_for(const char *base) /* under the lock */
         i++;
     if (!whole.text[i]) {
         whole.base[i] = mem_strdup(i < ADDRESSES ? base : "/");
-        whole.text[i] = openapi_text(whole.base[i]);
+        whole.text[i] = openapi_text(routes, count, whole.base[i]);
         whole.len[i] = strlen(whole.text[i]);
     }
     return i;
 }
 
-static enum http_next openapi_end(struct http_request *req)
+void openapi_answer(struct http_request *req, const struct route *routes, size_t count)
 {
     AUTO(mem_free) char *base = app_base_url(req);
 
     pthread_mutex_lock(&whole.lock);
-    int i = text_for(base);
+    int i = text_for(base, routes, count);
     pthread_mutex_unlock(&whole.lock);
     reply_json_shared(req, whole.text[i], whole.len[i]); /* what is there is not changed any more */
-    return HTTP_ANSWERED;
 }
-
-const struct http_handler openapi_get = {.end = openapi_end};

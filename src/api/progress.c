@@ -1,5 +1,10 @@
 /* GET /assemblies/{id}/execution_progress. Who knows the URL may ask, as for the status. */
 #include "api/app.h"
+#include "api/assemblies.h"
+#include "api/routes.h"
+#include "conductor/conductor.h"
+#include "http/reply.h"
+#include "http/server.h"
 
 #include <string.h>
 

@@ -3,8 +3,14 @@
  *
  * Its blobs are second names of the old one's, so each expires in its own time. */
 #include "api/call.h"
+#include "api/limits.h"
 #include "api/notifications.h"
+#include "api/routes.h"
+#include "api/template_use.h"
 #include "base/id.h"
+#include "blob/blob.h"
+#include "conductor/conductor.h"
+#include "config.h"
 
 #include <string.h>
 

@@ -1,6 +1,10 @@
 /* The route table: what is served, who may, what it is called, and what openapi.json says of it. */
 #include "api/call.h"
-#include "api/notifications.h"
+#include "api/openapi.h"
+#include "api/routes.h"
+#include "base/space.h"
+#include "http/reply.h"
+#include "upload/upload.h"
 
 static enum http_next root_end(struct http_request *req)
 {
@@ -50,8 +54,17 @@ static enum http_next preflight_end(struct http_request *req)
     return HTTP_ANSWERED;
 }
 
+static enum http_next openapi_end(struct http_request *req)
+{
+    size_t count;
+    const struct route *routes = app_routes(&count);
+
+    openapi_answer(req, routes, count);
+    return HTTP_ANSWERED;
+}
+
 static const struct http_handler root = {.end = root_end}, health = {.end = health_end}, ready = {.end = ready_end},
-                                 preflight = {.end = preflight_end};
+                                 preflight = {.end = preflight_end}, openapi_get = {.end = openapi_end};
 
 #define TEMPLATE_ROUTES(path)                                                                                          \
     {"GET", path, .need = AUTH_SIGNED, .scope = "templates:read", .ok = "TEMPLATE_FOUND", .read = template_get,        \
@@ -175,26 +188,26 @@ static const struct route routes[] = {
      .about = {"Notifications", "Attempts of all notifications", "NotificationList", "NotificationListParams"}},
     {"GET", "/openapi.json", &openapi_get,
      .about = {"Server", "This description"}},
-    {"OPTIONS", "/resumable/files*", &tus_options,
+    {"OPTIONS", "/resumable/files*", &tus_options, .of_uploads = true,
      .about = {"Uploads", "What of tus is spoken"}},
-    {"POST", "/resumable/files", &tus_create,
+    {"POST", "/resumable/files", &tus_create, .of_uploads = true,
      .about = {"Uploads", "Begin an upload", NULL, NULL, "201 400 404 410 412 413 423 460 503 507"}},
-    {"POST", "/resumable/files/", &tus_create,
+    {"POST", "/resumable/files/", &tus_create, .of_uploads = true,
      .about = {"Uploads", "Begin an upload", NULL, NULL, "201 400 404 410 412 413 423 460 503 507"}},
-    {"HEAD", "/resumable/files/{id}", &tus_head,
+    {"HEAD", "/resumable/files/{id}", &tus_head, .of_uploads = true,
      .about = {"Uploads", "How much of it has come", NULL, NULL, "404 410 412 423 503 507"}},
-    {"PATCH", "/resumable/files/{id}", &tus_patch,
+    {"PATCH", "/resumable/files/{id}", &tus_patch, .of_uploads = true,
      .about = {"Uploads", "Send bytes", NULL, NULL, "204 400 403 404 409 410 412 413 423 460 503 507"}},
-    {"DELETE", "/resumable/files/{id}", &tus_delete,
+    {"DELETE", "/resumable/files/{id}", &tus_delete, .of_uploads = true,
      .about = {"Uploads", "Give an upload up", NULL, NULL, "204 404 410 412 503"}},
-    {"GET", "/resumable/files/{id}", &tus_refuse,
+    {"GET", "/resumable/files/{id}", &tus_refuse, .of_uploads = true,
      .about = {"Uploads", "Not served", NULL, NULL, "405"}},
     /* what is no id: tus answers for its own paths, in its own manner */
-    {"HEAD", "/resumable/files/*", &tus_head},
-    {"PATCH", "/resumable/files/*", &tus_patch},
-    {"DELETE", "/resumable/files/*", &tus_delete},
-    {"POST", "/resumable/files/*", &tus_refuse},
-    {"PUT", "/resumable/files/*", &tus_refuse},
+    {"HEAD", "/resumable/files/*", &tus_head, .of_uploads = true},
+    {"PATCH", "/resumable/files/*", &tus_patch, .of_uploads = true},
+    {"DELETE", "/resumable/files/*", &tus_delete, .of_uploads = true},
+    {"POST", "/resumable/files/*", &tus_refuse, .of_uploads = true},
+    {"PUT", "/resumable/files/*", &tus_refuse, .of_uploads = true},
     {"OPTIONS", "*", &preflight,
      .about = {"Server", "Preflight of a browser"}},
 };

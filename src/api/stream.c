@@ -1,6 +1,13 @@
 /* GET /ws20001?assembly=ID - the event stream (api-realtime.md 2). Socket.IO shares this path (live/live.h). */
+#include "api/stream.h"
 #include "api/app.h"
+#include "api/assemblies.h"
+#include "api/routes.h"
 #include "base/id.h"
+#include "conductor/conductor.h"
+#include "http/reply.h"
+#include "http/server.h"
+#include "live/live.h"
 
 #include <string.h>
 

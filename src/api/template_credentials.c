@@ -1,8 +1,10 @@
 /* /template_credentials. Contract: api-resources.md 2. The content is sealed wherever it lies. */
 #include "api/call.h"
+#include "api/routes.h"
 #include "assembly/credentials.h"
 #include "base/clock.h"
 #include "base/id.h"
+#include "store/store.h"
 
 #include <string.h>
 

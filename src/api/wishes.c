@@ -1,5 +1,6 @@
 #include "api/wishes.h"
 #include "http/reply.h"
+#include "http/server.h"
 
 #include <string.h>
 #include <strings.h>

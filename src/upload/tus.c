@@ -121,7 +121,7 @@ static struct tus *tus_new(struct http_request *req)
 
     t->refs = 1;
     t->req = req;
-    t->all = app_uploads(req);
+    t->all = http_data(req); /* from here on it is t */
     http_set_data(req, t);
     return t;
 }
@@ -156,7 +156,7 @@ static void tus_awaited(struct tus *t)
 static enum http_next options_end(struct http_request *req)
 {
     struct http_response *r = answer_new(req, 200);
-    struct uploads *u = app_uploads(req);
+    struct uploads *u = http_data(req);
 
     http_response_header(r, "Tus-Version", "1.0.0");
     http_response_header(r, "Tus-Extension",
@@ -788,9 +788,9 @@ static enum http_next create_begin(struct http_request *req)
     int status;
     struct err err;
 
+    t = tus_new(req);
     if (!version_ok(req))
         return refuse(req, 412, "Tus-Resumable must be 1.0.0");
-    t = tus_new(req);
     t->creating = true;
     p = t->upload = upload_new(t->all);
     id_new_ordered(p->id);
@@ -812,7 +812,7 @@ static enum http_next create_begin(struct http_request *req)
         return HTTP_ANSWERED;
     if (space_check(&t->all->conf.space, p->length > 0 ? p->length : 0, &err) < 0)
         return refuse_json(req, &err);
-    AUTO(mem_free) char *base = app_base_url(req);
+    AUTO(mem_free) char *base = t->all->conf.base_url(req);
     AUTO(mem_free) char *path = uploads_path(t->all, p->id);
     p->url = mem_printf("%s/resumable/files/%s", base, p->id);
     if (spool_create(&p->spool, path, &err) < 0)
@@ -831,16 +831,18 @@ const struct http_handler tus_create = {create_begin, on_body, create_end, on_do
 
 /* ---- one upload ---- */
 
-static struct upload *find(struct http_request *req)
+static enum http_next head_begin(struct http_request *req)
 {
-    return upload_find(app_uploads(req), http_path_arg(req, 0));
+    tus_new(req);
+    return HTTP_GO;
 }
 
 static enum http_next head_end(struct http_request *req)
 {
-    struct upload *p = find(req);
-    struct tus *t = NULL;
+    struct tus *t = http_data(req);
+    struct upload *p = upload_find(t->all, http_path_arg(req, 0));
     enum http_next next = HTTP_ANSWERED;
+    bool is_ours = true;
 
     if (!p)
         return refuse(req, 404, "no such upload");
@@ -856,24 +858,18 @@ static enum http_next head_end(struct http_request *req)
         if (p->state == UPLOAD_OPEN && !joining && p->offset == p->length) {
             /* the last byte came, and the request that brought it ended before its end: whoever hears that all is
              * there will not come again */
-            t = tus_new(req);
             t->asking = true;
             t->upload = p;
+            is_ours = false;
             next = finish(t);
         } else {
             http_answer(req, head_answer(req, p));
         }
     }
     pthread_mutex_unlock(&p->lock);
-    if (!t)
+    if (is_ours)
         upload_unref(p);
     return next;
-}
-
-static enum http_next head_begin(struct http_request *req)
-{
-    (void)req;
-    return HTTP_GO;
 }
 
 const struct http_handler tus_head = {.begin = head_begin, .end = head_end, .done = on_done};
@@ -967,7 +963,7 @@ static enum http_next patch_begin(struct http_request *req)
     const char *type = http_header(req, "Content-Type"), *checksum = http_header(req, "Upload-Checksum");
     int64_t offset = tus_size(http_header(req, "Upload-Offset"));
     struct upload *p;
-    struct tus *t;
+    struct tus *t = tus_new(req);
     enum http_next next;
     struct err err;
 
@@ -977,9 +973,8 @@ static enum http_next patch_begin(struct http_request *req)
         return refuse(req, 400, "Content-Type must be application/offset+octet-stream");
     if (offset < 0)
         return refuse(req, 400, "invalid Upload-Offset");
-    if (!(p = find(req)))
+    if (!(p = upload_find(t->all, http_path_arg(req, 0))))
         return refuse(req, 404, "no such upload");
-    t = tus_new(req);
     t->upload = p;
     if (*p->assembly_id)
         http_known(req);
@@ -1021,13 +1016,13 @@ static void removed(void *ctx, const struct err *err, struct published *doc)
 
 static enum http_next delete_end(struct http_request *req)
 {
-    struct uploads *u = app_uploads(req);
+    struct uploads *u = http_data(req);
     struct upload *p;
     bool was_open;
 
     if (!version_ok(req))
         return refuse(req, 412, "Tus-Resumable must be 1.0.0");
-    if (!(p = find(req)))
+    if (!(p = upload_find(u, http_path_arg(req, 0))))
         return refuse(req, 404, "no such upload");
     pthread_mutex_lock(&p->lock);
     was_open = p->state == UPLOAD_OPEN || p->removal_due;

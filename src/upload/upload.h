@@ -23,6 +23,7 @@ struct uploads_conf {
     int64_t stranger_bytes;
     int64_t expiry_us;
     bool sync; /* flush a finished upload to the disk before it is acknowledged */
+    char *(*base_url)(struct http_request *req); /* scheme://host as the client sees it; the caller frees */
 };
 
 /* Reads the rows of the store and the directory: what belongs to nobody is removed. Before the conductor's
@@ -43,11 +44,9 @@ void uploads_tell(void *uploads);
  * that was killed did not come to. At the start, and once a minute. */
 void uploads_sweep(void *uploads);
 
-/* Handlers for the collection (POST) and for one upload (path arg 0: its id). */
+/* Handlers for the collection (POST) and for one upload (path arg 0: its id). http_data() is the struct uploads when they
+ * begin. */
 extern const struct http_handler tus_create, tus_head, tus_patch, tus_delete, tus_options, tus_refuse;
-/* Given by api/app.c: whose uploads a request is about, and scheme://host as the client sees it. */
-struct uploads *app_uploads(struct http_request *req);
-char *app_base_url(struct http_request *req); /* the caller frees */
 
 /* ---- bodies of create requests ---- */
 struct body_watch;
