@@ -1,7 +1,8 @@
 /* `workcell run`: the whole server inside one command. Instructions and files in, results out. */
 #include "api/app.h"
 #include "api/keys.h"
-#include "assembly/instructions.h"
+#include "assembly/created.h"
+#include "assembly/mask.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -109,21 +110,25 @@ static int add_file(struct local_run *j, const char *path, int64_t *bytes, struc
 
 static int begin(struct local_run *j, json_t *params, char **files, int count, struct err *err)
 {
-    AUTO(json_unref) json_t *masked = json_deep_copy(params);
-    json_t *steps = json_object_get(params, "steps"), *fields = json_object_get(params, "fields");
+    json_t *fields = json_object_get(params, "fields");
     int64_t bytes = 0;
 
-    instructions_mask(masked);
-    AUTO(mem_free) char *text = json_text(masked);
+    AUTO(mem_free) char *text = instructions_masked(params);
     AUTO(mem_free) char *base = mem_printf("http://127.0.0.1:%d", j->app->port);
     AUTO(auth_key_unref) struct auth_key *key = keys_any(j->app->keys);
     if (!key)
         return err_set(err, ERR_INTERNAL, "no Auth Key");
-    json_t *data = json_pack("{s:s,s:s,s:s,s:O?,s:o,s:o,s:b,s:i,s:s}", "workspace", key->workspace, "key_id",
-                             key->id, "base_url", base, "steps", steps, "params", jstring(text), "merged_params",
-                             jstring(text), "body_done", 0, "max_attempts", (int)j->app->config->job_attempts,
-                             "client", "workcell-run:0.1.0");
-    json_object_set(data, "fields", json_is_object(fields) ? fields : NULL);
+    json_t *data = created_json(&(struct created){
+        .workspace = key->workspace,
+        .key_id = key->id,
+        .base_url = base,
+        .steps = json_object_get(params, "steps"),
+        .params = text,
+        .merged_params = text,
+        .fields = json_is_object(fields) ? fields : NULL,
+        .max_attempts = (int)j->app->config->job_attempts,
+        .client = "workcell-run:0.1.0",
+    });
     post(j, EV_CREATED, data, NULL);
     for (int i = 0; i < count; i++)
         if (add_file(j, files[i], &bytes, err) < 0) {

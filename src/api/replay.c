@@ -7,6 +7,7 @@
 #include "api/notifications.h"
 #include "api/routes.h"
 #include "api/template_use.h"
+#include "assembly/mask.h"
 #include "base/id.h"
 #include "blob/blob.h"
 #include "conductor/conductor.h"
@@ -131,10 +132,10 @@ static bool wants_template_again(const json_t *params)
 static int read_instructions(struct replay *r, const struct assembly *a, struct err *err)
 {
     struct call *c = r->call;
-    const char *workspace = c->auth.key->workspace, *was = jstr(a->created, "template_id");
+    const char *workspace = c->auth.key->workspace, *was = a->begun.template_id;
     json_t *over = json_object_get(c->params, "steps"),
            *other = json_object_get(c->params, "template_id");
-    json_t *ran = json_object_get(a->created, "steps");
+    json_t *ran = a->begun.steps;
     AUTO(json_unref) json_t *listed = NULL;
 
     if (json_is_null(over) || (json_is_object(over) && !json_object_size(over)) ||
@@ -153,7 +154,7 @@ static int read_instructions(struct replay *r, const struct assembly *a, struct 
             return -1;
         if (!other) {
             AUTO(json_unref)
-            json_t *shown = json_reads(jstr_or(a->created, "params", "{}"));
+            json_t *shown = json_reads(a->begun.params ? a->begun.params : "{}");
             json_t *steps = json_object_get(shown, "steps");
 
             if (json_is_object(steps))
@@ -165,11 +166,11 @@ static int read_instructions(struct replay *r, const struct assembly *a, struct 
             json_object_set(asked, "steps", before ? before : over);
         return template_merge(&r->merged, r->template, asked, err);
     }
-    AUTO(json_unref) json_t *text = json_reads(jstr_or(a->created, "template", "{}"));
+    AUTO(json_unref) json_t *text = json_reads(a->begun.template_params ? a->begun.template_params : "{}");
     if (over && template_is_final(&(struct template_use){.content = text}))
         return err_set(err, ERR_TEMPLATE_DENIES,
                        "The Template '%.100s' does not allow its steps to be overridden",
-                       jstr_or(a->created, "template_name", ""));
+                       a->begun.template_name ? a->begun.template_name : "");
     r->merged = json_object();
     if (ran || over)
         json_object_set_new(r->merged, "steps",
@@ -177,65 +178,62 @@ static int read_instructions(struct replay *r, const struct assembly *a, struct 
     return 0;
 }
 
-static char *masked(const json_t *params)
+/* The original's fields, over those of a Template, and over both the request's. */
+static json_t *fields_of(const struct call *c, const struct assembly *a, const struct replay *r)
 {
-    AUTO(json_unref) json_t *copy = json_deep_copy(params);
-
-    instructions_mask(copy);
-    return json_text(copy);
-}
-
-static json_t *describe(struct call *c, const struct assembly *a, struct replay *r)
-{
-    static const char *const kept[] = {"usage_tags",
-                                       "ignore_upload_meta_data_errors",
-                                       "emit_execution_progress",
-                                       "template_id",
-                                       "template_name",
-                                       "template"};
-    json_t *steps = json_object_get(r->merged, "steps");
-    AUTO(json_unref) json_t *fields = json_deep_copy(a->fields);
-    json_t *below = json_object_get(r->merged, "fields"); /* a Template's */
-    json_t *over = json_object_get(c->params, "fields");
-    json_t *notify = json_object_get(c->params, "notify_url");
+    json_t *fields = json_deep_copy(a->fields);
+    json_t *below = json_object_get(r->merged, "fields"), *over = json_object_get(c->params, "fields");
 
     if (json_is_object(below))
         json_object_update_missing(fields, below);
     if (json_is_object(over))
         json_object_update(fields, over);
-    r->notify_url = json_is_string(notify) ? mem_strdup(json_string_value(notify))
-                    : notify || !jstr(a->created, "notify_url")
-                        ? NULL
-                        : mem_strdup(jstr(a->created, "notify_url"));
-    AUTO(json_unref)
-    json_t *merged =
-        json_pack("{s:O?,s:O,s:s?}", "steps", steps, "fields", fields, "notify_url", r->notify_url);
-    AUTO(mem_free) char *params_text = masked(c->params);
-    AUTO(mem_free) char *merged_text = masked(merged);
+    return fields;
+}
+
+static json_t *record(struct call *c, const struct assembly *a, struct replay *r)
+{
+    const struct created *was = &a->begun;
+    const struct template_use *template = r->template;
+    json_t *steps = json_object_get(r->merged, "steps"), *notify = json_object_get(c->params, "notify_url");
+    AUTO(json_unref) json_t *fields = fields_of(c, a, r);
     char nonce[ID_LEN + 1];
 
-    id_new(nonce);
-    json_t *d = json_pack(
-        "{s:s,s:s,s:s,s:O?,s:o,s:o,s:O,s:i,s:b,s:i,s:i,s:I,s:I,s:i,s:s,s:s,s:O}", "workspace",
-        a->workspace, "key_id", c->auth.key->id, "base_url", r->base_url, "steps", steps, "params",
-        jstring(params_text), "merged_params", jstring(merged_text), "fields", fields, "expected",
-        0, "body_done", 1, "body_bytes", 0, "body_expected", 0, "max_size",
-        (json_int_t)c->auth.max_size, "max_files", (json_int_t)c->auth.max_files, "max_attempts",
-        (int)c->app->config->job_attempts, "nonce", nonce, "parent_id", a->id, "inputs", r->inputs);
-    jset(d, "client", http_header(c->req, "Transloadit-Client"));
-    jset(d, "notify_url", r->notify_url);
-    for (size_t i = 0; i < ARRAY_LEN(kept); i++)
-        if (json_object_get(a->created, kept[i]))
-            json_object_set(d, kept[i], json_object_get(a->created, kept[i]));
-    if (r->template) {
-        AUTO(mem_free) char *content = masked(r->template->content);
+    r->notify_url = json_is_string(notify)           ? mem_strdup(json_string_value(notify))
+                    : notify || !was->notify_url ? NULL
+                                                     : mem_strdup(was->notify_url);
+    AUTO(json_unref)
+    json_t *merged = json_pack("{s:O?,s:O,s:s?}", "steps", steps, "fields", fields, "notify_url", r->notify_url);
+    AUTO(mem_free) char *shown = instructions_masked(c->params);
+    AUTO(mem_free) char *shown_merged = instructions_masked(merged);
+    AUTO(mem_free) char *shown_template = template ? instructions_masked(template->content) : NULL;
 
-        jset(d, "template_id", r->template->id);
-        jset(d, "template_name", r->template->name);
-        jset(d, "template", content);
-    }
-    jset(d, "account_name", c->auth.key->workspace_name);
-    return d;
+    id_new(nonce);
+    return created_json(&(struct created){
+        .workspace = a->workspace,
+        .account_name = c->auth.key->workspace_name,
+        .key_id = c->auth.key->id,
+        .base_url = r->base_url,
+        .nonce = nonce,
+        .steps = steps,
+        .params = shown,
+        .merged_params = shown_merged,
+        .fields = fields,
+        .client = http_header(c->req, "Transloadit-Client"),
+        .notify_url = r->notify_url,
+        .usage_tags = was->usage_tags,
+        .template_id = template ? template->id : was->template_id,
+        .template_name = template ? template->name : was->template_name,
+        .template_params = template ? shown_template : was->template_params,
+        .ignores_meta_errors = was->ignores_meta_errors,
+        .tells_progress = was->tells_progress,
+        .body_done = true,
+        .max_size = c->auth.max_size,
+        .max_files = c->auth.max_files,
+        .max_attempts = (int)c->app->config->job_attempts,
+        .parent_id = a->id,
+        .inputs = r->inputs,
+    });
 }
 
 /* ---- the answer ---- */
@@ -305,7 +303,7 @@ int assembly_replay(struct call *c, struct err *err)
     }
     conductor_post(c->app->conductor, &(struct conductor_news){.assembly_id = r->id,
                                                                .type = EV_CREATED,
-                                                               .data = describe(c, a, r),
+                                                               .data = record(c, a, r),
                                                                .reply = created,
                                                                .ctx = r});
     return 0;

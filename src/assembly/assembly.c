@@ -217,7 +217,7 @@ bool assembly_set_state(struct assembly *a, enum assembly_state to, int64_t at_u
         effects_add(fx, FX_STOP_UPLOADS);
     if (to == ASSEMBLY_FAILED)
         effects_tell(fx, "assembly_error", error_event(a));
-    if (to == ASSEMBLY_COMPLETED && jbool(a->created, "emit_execution_progress", false))
+    if (to == ASSEMBLY_COMPLETED && a->begun.tells_progress)
         effects_tell(fx, "assembly_execution_progress", progress_json(a));
     if (to != ASSEMBLY_FAILED)
         effects_tell(fx, "assembly_finished", NULL);
@@ -286,7 +286,7 @@ static void index_steps(struct assembly *a)
 static int on_created(struct assembly *a, const struct event *ev, struct effects *fx,
                       struct err *err)
 {
-    const json_t *d = ev->data, *refused = json_object_get(d, "error");
+    const struct created *c = &a->begun;
     struct err why = {0};
     const char *bad_step = NULL;
 
@@ -294,31 +294,32 @@ static int on_created(struct assembly *a, const struct event *ev, struct effects
         return err_set(err, ERR_EXISTS, "The Assembly id is in use already");
     a->created = json_incref(ev->data);
     a->created_us = ev->at_us;
-    a->workspace = mem_strdup(jstr_or(d, "workspace", ""));
-    a->key_id = text_or_null(jstr(d, "key_id"));
-    a->base_url = mem_strdup(jstr_or(d, "base_url", ""));
-    a->expected_uploads = (int)jint(d, "expected", 0);
-    a->body_done = jbool(d, "body_done", true);
-    a->body_bytes = jint(d, "body_bytes", 0);
-    a->body_expected = jint(d, "body_expected", 0);
-    a->max_size = jint(d, "max_size", 0);
-    a->max_files = jint(d, "max_files", 0);
-    a->max_attempts = (int)jint(d, "max_attempts", 3);
-    if (json_is_object(json_object_get(d, "fields")))
-        json_object_update(a->fields, json_object_get(d, "fields"));
+    created_read(&a->begun, a->created);
+    a->workspace = mem_strdup(c->workspace ? c->workspace : "");
+    a->key_id = text_or_null(c->key_id);
+    a->base_url = mem_strdup(c->base_url ? c->base_url : "");
+    a->expected_uploads = c->expected;
+    a->body_done = c->body_done;
+    a->body_bytes = c->body_bytes;
+    a->body_expected = c->body_expected;
+    a->max_size = c->max_size;
+    a->max_files = c->max_files;
+    a->max_attempts = c->max_attempts;
+    if (c->fields)
+        json_object_update(a->fields, c->fields);
     assembly_set_state(a, ASSEMBLY_UPLOADING, ev->at_us, fx);
 
-    if (refused) {
-        why.code = err_code_by_name(jstr_or(refused, "code", ""));
-        snprintf(why.name, sizeof why.name, "%s", jstr_or(refused, "code", ""));
-        snprintf(why.msg, sizeof why.msg, "%s", jstr_or(refused, "msg", ""));
-        bad_step = jstr(refused, "step");
+    if (c->refusal) {
+        why.code = err_code_by_name(jstr_or(c->refusal, "code", ""));
+        snprintf(why.name, sizeof why.name, "%s", jstr_or(c->refusal, "code", ""));
+        snprintf(why.msg, sizeof why.msg, "%s", jstr_or(c->refusal, "msg", ""));
+        bad_step = jstr(c->refusal, "step");
         assembly_fail(a, &why, bad_step, NULL, ev->at_us, fx);
         if (err)
             *err = why;
         return 0;
     }
-    if (instructions_parse(&a->in, json_object_get(d, "steps"), &bad_step, &why) < 0) {
+    if (instructions_parse(&a->in, c->steps, &bad_step, &why) < 0) {
         assembly_fail(a, &why, bad_step, NULL, ev->at_us, fx);
         if (err)
             *err = why;
@@ -328,7 +329,7 @@ static int on_created(struct assembly *a, const struct event *ev, struct effects
     graph_start_sources(a, ev->at_us, fx);
     const json_t *input;
     size_t i;
-    json_array_foreach (json_object_get(d, "inputs"), i, input)
+    json_array_foreach (c->inputs, i, input)
         assembly_add_upload(a, input, NULL, ev->at_us, fx);
     return 0;
 }
@@ -362,7 +363,7 @@ static int on_cancel(struct assembly *a, const struct event *ev, struct effects 
         json_pack("{s:s,s:b,s:n,s:i,s:i,s:n,s:n,s:n,s:[],s:s?}", "requested", date, "settled", 0,
                   "duration", "jobs_dropped", a->jobs_dropped, "jobs_stopped", a->jobs_stopped,
                   "processes_killed", "uploads_stopped", "bytes_freed", "exports_kept",
-                  "notification", jstr(a->created, "notify_url") ? "queued" : NULL);
+                  "notification", a->begun.notify_url ? "queued" : NULL);
     for (int i = 0; i < a->file_count; i++)
         if (a->files[i]->exported)
             json_array_append_new(

@@ -7,6 +7,7 @@
  *
  * Contract: api-assemblies.md 3, 4, 8; api-instructions.md 5-8; api-status.md. */
 #pragma once
+#include "assembly/created.h"
 #include "assembly/instructions.h"
 #include "base/id.h"
 #include "base/json.h"
@@ -114,7 +115,8 @@ struct assembly {
     char *workspace, *key_id, *base_url; /* base_url: scheme://host, no slash at the end */
     struct instructions *in;             /* NULL when they did not parse */
     json_t *fields;
-    json_t *created; /* data of the `created` event */
+    json_t *created; /* data of the `created` event... */
+    struct created begun; /* ...and what it says, lent from it */
     int64_t created_us, uploaded_us, execution_us, ended_us, last_job_us, first_job_us; /* 0: not yet */
     int64_t max_size, max_files;   /* 0: no limit */
     int max_attempts;

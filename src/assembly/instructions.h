@@ -52,7 +52,3 @@ DEFINE_AUTO(struct instructions *, instructions_free)
 
 /* Does a file with this form field pass the filters of the step's i-th use? */
 bool step_wants_field(const struct step *s, int use, const char *field);
-
-/* Replace what must not be shown by "****": auth.key, auth.secret is removed, and secrets inside steps
- * (api-status.md `params`). Works in place on a copy the caller made. */
-void instructions_mask(json_t *params);

@@ -70,7 +70,7 @@ int assembly_job_params(json_t **out, const struct assembly *a, const struct job
         f ? prefix_of(json_string_value(json_array_get(f->original_ids, 0))) : NULL;
     const struct variables v = {
         .assembly_id = a->id,
-        .parent_id = jstr(a->created, "parent_id"),
+        .parent_id = a->begun.parent_id,
         .region = region,
         .unique_prefix = prefix,
         .unique_original_prefix = original,

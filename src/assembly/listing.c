@@ -115,19 +115,19 @@ char *listing_item(const struct assembly *a, const char *instance, const char *r
                    int64_t now_us)
 {
     AUTO(json_unref) json_t *o = json_object();
-    const json_t *c = a->created;
+    const struct created *c = &a->begun;
     struct listing_figures f = listing_figures(a);
     bool failed = a->state == ASSEMBLY_FAILED;
 
     set_text(o, "id", a->id);
-    set_text(o, "parent_id", jstr(c, "parent_id"));
+    set_text(o, "parent_id", c->parent_id);
     set_text(o, "account_id", a->workspace);
-    set_text(o, "template_id", jstr(c, "template_id"));
-    set_text(o, "template_name", jstr(c, "template_name"));
+    set_text(o, "template_id", c->template_id);
+    set_text(o, "template_name", c->template_name);
     set_text(o, "instance", instance);
     set_text(o, "region", region);
-    set_text(o, "notify_url", jstr(c, "notify_url"));
-    set_text(o, "redirect_url", jstr(c, "redirect_url"));
+    set_text(o, "notify_url", c->notify_url);
+    set_text(o, "redirect_url", c->redirect_url);
     set_files(o, a);
     listing_set_figures(o, &f, now_us);
     set_date(o, "created", a->created_us);
@@ -195,8 +195,8 @@ char *listing_search(const struct assembly *a)
     AUTO(mem_free) char *fields = json_object_size(a->fields) ? json_text(a->fields) : NULL;
 
     add_line(&b, a->id);
-    add_line(&b, jstr(a->created, "redirect_url"));
-    add_line(&b, jstr(a->created, "notify_url"));
+    add_line(&b, a->begun.redirect_url);
+    add_line(&b, a->begun.notify_url);
     if (a->state == ASSEMBLY_FAILED)
         add_line(&b, assembly_code(a));
     add_line(&b, status_message(a));

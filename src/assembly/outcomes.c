@@ -369,7 +369,7 @@ static int on_job_failed(struct assembly *a, const struct event *ev, struct effe
     for (int i = 0; i < j->input_count; i++)
         export_done(a, j, j->inputs[i], fx);
     if ((s->ignore & phase) || keep ||
-        (j->probe && jbool(a->created, "ignore_upload_meta_data_errors", false))) {
+        (j->probe && a->begun.ignores_meta_errors)) {
         ignore_error(a, j, &why, j->probe ? "meta" : import ? "import" : "execute", fx);
         if (j->probe && j->input_count) /* the file itself is fine, only its metadata is not known */
             file_is_ready(a, j->inputs[0], ev->at_us, fx);

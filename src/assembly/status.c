@@ -171,7 +171,7 @@ char *status_fixed(const struct assembly *a, const char *instance, const char *r
                    const char *build_id)
 {
     struct str b = {0};
-    const json_t *c = a->created;
+    const struct created *c = &a->begun;
     AUTO(mem_free) char *url = mem_printf("%s/assemblies/%s", a->base_url, a->id);
     AUTO(mem_free) char *companion = mem_printf("%s/companion/", a->base_url);
     AUTO(mem_free) char *socket = mem_printf("%s/ws20001", a->base_url);
@@ -179,15 +179,15 @@ char *status_fixed(const struct assembly *a, const char *instance, const char *r
     AUTO(mem_free) char *tus = mem_printf("%s/resumable/files/", a->base_url);
 
     put_text(&b, "assembly_id", a->id);
-    put_text(&b, "parent_id", jstr(c, "parent_id"));
+    put_text(&b, "parent_id", c->parent_id);
     put_text(&b, "account_id", a->workspace);
-    const char *account = jstr_or(c, "account_name", "");
+    const char *account = c->account_name ? c->account_name : "";
     AUTO(mem_free) char *slug = slug_of(account);
     put_text(&b, "account_name", *account ? account : NULL);
     put_text(&b, "account_slug", *slug ? slug : NULL);
     put_text(&b, "api_auth_key_id", a->key_id);
-    put_text(&b, "template_id", jstr(c, "template_id"));
-    put_text(&b, "template_name", jstr(c, "template_name"));
+    put_text(&b, "template_id", c->template_id);
+    put_text(&b, "template_name", c->template_name);
     put_text(&b, "instance", instance);
     put_text(&b, "region", region);
     put_text(&b, "assembly_url", url);
@@ -197,17 +197,17 @@ char *status_fixed(const struct assembly *a, const char *instance, const char *r
     put_text(&b, "websocket_url", socket);
     put_text(&b, "update_stream_url", stream);
     put_text(&b, "tus_url", tus);
-    put_text(&b, "usage_tags", jstr_or(c, "usage_tags", ""));
+    put_text(&b, "usage_tags", c->usage_tags ? c->usage_tags : "");
     put_text(&b, "client_agent", NULL);
     put_text(&b, "client_ip", NULL);
     put_text(&b, "client_referer", NULL);
-    put_text(&b, "transloadit_client", jstr(c, "client"));
+    put_text(&b, "transloadit_client", c->client);
     put_date(&b, "start_date", a->created_us);
-    put_text(&b, "notify_url", jstr(c, "notify_url"));
+    put_text(&b, "notify_url", c->notify_url);
     put_text(&b, "parent_assembly_status", NULL);
-    put_text(&b, "params", jstr(c, "params"));
-    put_text(&b, "template", jstr(c, "template"));
-    put_text(&b, "merged_params", jstr(c, "merged_params"));
+    put_text(&b, "params", c->params);
+    put_text(&b, "template", c->template_params);
+    put_text(&b, "merged_params", c->merged_params);
     put_text(&b, "build_id", build_id);
     return str_take(&b);
 }

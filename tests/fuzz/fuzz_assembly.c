@@ -7,6 +7,7 @@
 #include "fuzz.h"
 #include "assembly/assembly.h"
 #include "assembly/listing.h"
+#include "assembly/mask.h"
 #include "assembly/payload.h"
 
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /* The rules, played without a server: events in, state and effects out. */
 #include "assembly/assembly.h"
+#include "assembly/mask.h"
 #include "assembly/variables.h"
 #include "unit.h"
 
@@ -713,9 +714,48 @@ static void a_branch_that_had_nothing_to_do_is_only_noted_when_another_had(void 
     assembly_free(a);
 }
 
+/* As stores hold it: each key that there is. */
+static const char begun[] =
+    "{\"steps\":{\"a\":{\"robot\":\"/image/resize\"}},\"body_done\":false,\"body_bytes\":1,\"body_expected\":2,"
+    "\"expected\":3,\"max_size\":4,\"max_files\":5,\"max_attempts\":6,\"fields\":{\"f\":\"v\"},\"inputs\":[{\"id\":\"i\"}],"
+    "\"workspace\":\"w\",\"account_name\":\"n\",\"key_id\":\"k\",\"base_url\":\"http://x\",\"nonce\":\"o\","
+    "\"params\":\"{}\",\"merged_params\":\"{ }\",\"client\":\"c\",\"notify_url\":\"http://n\","
+    "\"redirect_url\":\"http://r\",\"usage_tags\":\"u\",\"template_id\":\"t\",\"template_name\":\"tn\","
+    "\"template\":\"{  }\",\"quiet\":true,\"ignore_upload_meta_data_errors\":true,"
+    "\"emit_execution_progress\":true,\"parent_id\":\"p\"}";
+
+static void what_an_assembly_is_told_at_its_begin_is_written_as_it_was_read(void **state)
+{
+    AUTO(json_unref) json_t *data = json_loads(begun, 0, NULL);
+    struct created c;
+    (void)state;
+
+    created_read(&c, data);
+    AUTO(json_unref) json_t *again = created_json(&c);
+    assert_true(json_equal(again, data));
+    assert_int_equal(c.max_files, 5);
+    assert_string_equal(c.template_params, "{  }");
+}
+
+static void what_an_older_store_does_not_say_has_its_default(void **state)
+{
+    AUTO(json_unref) json_t *data = json_loads("{\"workspace\":\"w\",\"error\":{\"code\":\"NO_STEPS\"}}", 0, NULL);
+    struct created c;
+    (void)state;
+
+    created_read(&c, data);
+    assert_true(c.body_done);
+    assert_int_equal(c.max_attempts, 3);
+    assert_string_equal(jstr(c.refusal, "code"), "NO_STEPS");
+    assert_null(c.key_id);
+    assert_false(c.tells_progress);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_an_assembly_is_told_at_its_begin_is_written_as_it_was_read),
+        cmocka_unit_test(what_an_older_store_does_not_say_has_its_default),
         cmocka_unit_test(secrets_of_steps_are_masked_wherever_they_stand),
         cmocka_unit_test(places_are_reserved_before_files_are_named_and_no_more_than_expected),
         cmocka_unit_test(a_stored_error_is_known_by_its_name_whatever_number_it_had),
