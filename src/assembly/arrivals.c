@@ -12,55 +12,9 @@ static struct tus_upload *find_tus(const struct assembly *a, const char *id)
     return at ? &a->tus[at - 1] : NULL;
 }
 
-int64_t assembly_bytes_expected(const struct assembly *a)
-{
-    int64_t sum;
-
-    return __builtin_add_overflow(a->body_expected, a->tus_expected, &sum) ? INT64_MAX : sum;
-}
-
-void assembly_expect(struct assembly *a, int64_t size)
-{
-    if (size > 0 && __builtin_add_overflow(a->tus_expected, size, &a->tus_expected))
-        a->tus_expected = INT64_MAX;
-}
-
 static void show_tus(struct assembly *a, const struct tus_upload *u, struct effects *fx)
 {
     effects_fragment(fx, LIST_TUS, 0, (int)(u - a->tus), status_tus(u));
-}
-
-int assembly_too_big(struct assembly *a, int64_t size, const char *name, int64_t at_us,
-                     struct effects *fx, struct err *err)
-{
-    struct err why;
-
-    if (!a->max_size || size <= a->max_size)
-        return 0;
-    err_set(&why, ERR_MAX_SIZE,
-            "The file '%.100s' has %" PRId64 " bytes, more than the max_size of %" PRId64, name,
-            size, a->max_size);
-    assembly_fail(a, &why, NULL, NULL, at_us, fx);
-    if (err)
-        *err = why;
-    return 1;
-}
-
-int assembly_too_many(struct assembly *a, int more, int64_t at_us, struct effects *fx,
-                      struct err *err)
-{
-    struct err why;
-
-    if (!a->max_files ||
-        a->upload_count + a->import_count + a->open_uploads + a->reserved - a->fetched + more <=
-            a->max_files)
-        return 0;
-    err_set(&why, ERR_MAX_FILES, "More files than the max_number_of_files of %" PRId64,
-            a->max_files);
-    assembly_fail(a, &why, NULL, NULL, at_us, fx);
-    if (err)
-        *err = why;
-    return 1;
 }
 
 /* Of the expected uploads: how many has nobody begun or reserved? */
@@ -129,9 +83,7 @@ static int on_upload_created(struct assembly *a, const struct event *ev, struct 
             a,
             "More uploads than the declared number of files: those that finish last are dropped.");
 
-    if ((a->tus_count & (a->tus_count - 1)) == 0)
-        a->tus =
-            mem_realloc(a->tus, (size_t)(a->tus_count ? a->tus_count * 2 : 1) * sizeof *a->tus);
+    GROW(a->tus, a->tus_count);
     struct tus_upload *u = &a->tus[a->tus_count++];
     *u = (struct tus_upload){.size = size, .counted = counted};
     memcpy(u->id, jstr_or(d, "id", ""), ID_LEN);

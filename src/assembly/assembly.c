@@ -1,3 +1,4 @@
+/* An Assembly is what its events make of it: this is where they come in. */
 #include "assembly/private.h"
 #include "base/clock.h"
 
@@ -23,49 +24,7 @@ int event_type_by_name(const char *name)
     return -1;
 }
 
-static const struct {
-    const char *code;
-    bool over;
-    unsigned may_become; /* bits of enum assembly_state */
-} states[] = {
-    [ASSEMBLY_NEW] = {"ASSEMBLY_UPLOADING", false,
-                      1u << ASSEMBLY_UPLOADING | 1u << ASSEMBLY_FAILED},
-    [ASSEMBLY_UPLOADING] = {"ASSEMBLY_UPLOADING", false,
-                            1u << ASSEMBLY_EXECUTING | 1u << ASSEMBLY_CANCELED |
-                                1u << ASSEMBLY_ABORTED | 1u << ASSEMBLY_FAILED},
-    [ASSEMBLY_EXECUTING] = {"ASSEMBLY_EXECUTING", false,
-                            1u << ASSEMBLY_COMPLETED | 1u << ASSEMBLY_CANCELED |
-                                1u << ASSEMBLY_FAILED},
-    [ASSEMBLY_COMPLETED] = {"ASSEMBLY_COMPLETED", true, 0},
-    [ASSEMBLY_CANCELED] = {"ASSEMBLY_CANCELED", true, 0},
-    [ASSEMBLY_ABORTED] = {"REQUEST_ABORTED", true, 0},
-    [ASSEMBLY_FAILED] = {"", true, 0},
-};
-
-bool assembly_is_over(const struct assembly *a) { return states[a->state].over; }
-
-const char *assembly_code(const struct assembly *a)
-{
-    return a->state == ASSEMBLY_FAILED ? err_name(&a->error) : states[a->state].code;
-}
-
 /* ---- memory ---- */
-
-static void effect_done(struct effect *e) { free(e->text); }
-
-void effects_reset(struct effects *fx)
-{
-    for (int i = 0; i < fx->count; i++)
-        effect_done(&fx->v[i]);
-    fx->count = 0;
-}
-
-void effects_done(struct effects *fx)
-{
-    effects_reset(fx);
-    free(fx->v);
-    *fx = (struct effects){0};
-}
 
 struct assembly *assembly_new(const char *id)
 {
@@ -125,148 +84,7 @@ void assembly_free(struct assembly *a)
     free(a);
 }
 
-/* ---- saying things ---- */
-
-void effects_tell(struct effects *fx, const char *name, char *text)
-{
-    struct effect *e = effects_add(fx, FX_TELL);
-
-    e->name = name;
-    e->text = text;
-}
-
-void effects_fragment(struct effects *fx, enum doc_list list, int step, int index, char *text)
-{
-    struct effect *e = effects_add(fx, FX_FRAGMENT);
-
-    e->list = list;
-    e->step = step;
-    e->index = index;
-    e->text = text;
-}
-
-void assembly_say(struct assembly *a, const char *level, const char *text)
-{
-    if (json_array_size(a->warnings) < 100)
-        json_array_append_new(a->warnings, json_pack("{s:s,s:o}", "level", level, "msg", jstring(text)));
-}
-
-void assembly_warn(struct assembly *a, const char *text) { assembly_say(a, "warning", text); }
-
-/* ---- states ---- */
-
-static void drop_jobs(struct assembly *a)
-{
-    for (int i = 0; i < a->job_count; i++) {
-        struct job *j = a->jobs[i];
-
-        if (j->state == JOB_QUEUED)
-            a->jobs_dropped++;
-        else if (j->state == JOB_RUNNING)
-            a->jobs_stopped++;
-        else
-            continue;
-        j->state = JOB_DROPPED;
-    }
-    a->jobs_open = a->running_count = 0;
-}
-
-static char *error_event(const struct assembly *a)
-{
-    struct str b = {0};
-
-    str_puts(&b, "{\"error\":");
-    str_add_json(&b, assembly_code(a));
-    str_puts(&b, ",\"http_code\":200,\"message\":");
-    str_add_json(&b, a->error.msg);
-    str_puts(&b, ",\"reason\":");
-    str_add_json(&b, a->error.msg);
-    str_addf(&b, ",\"assembly_id\":\"%s\",\"assembly_ssl_url\":", a->id);
-    AUTO(mem_free) char *url = mem_printf("%s/assemblies/%s", a->base_url, a->id);
-    str_add_json(&b, url);
-    str_putc(&b, '}');
-    return str_take(&b);
-}
-
-static bool has_open_uploads(const struct assembly *a)
-{
-    for (int i = 0; i < a->tus_count; i++)
-        if (!a->tus[i].finished && !a->tus[i].removed)
-            return true;
-    return false;
-}
-
-/* The only place where an Assembly changes state. */
-bool assembly_set_state(struct assembly *a, enum assembly_state to, int64_t at_us,
-                        struct effects *fx)
-{
-    if (!(states[a->state].may_become & 1u << to))
-        return false;
-    a->state = to;
-    if (to == ASSEMBLY_EXECUTING)
-        a->execution_us = at_us;
-    if (!states[to].over)
-        return true;
-
-    a->ended_us = at_us;
-    if (to != ASSEMBLY_COMPLETED) {
-        drop_jobs(a);
-        effects_add(fx, FX_STOP_JOBS);
-    }
-    if (to != ASSEMBLY_COMPLETED || has_open_uploads(a))
-        effects_add(fx, FX_STOP_UPLOADS);
-    if (to == ASSEMBLY_FAILED)
-        effects_tell(fx, "assembly_error", error_event(a));
-    if (to == ASSEMBLY_COMPLETED && a->begun.tells_progress)
-        effects_tell(fx, "assembly_execution_progress", progress_json(a));
-    if (to != ASSEMBLY_FAILED)
-        effects_tell(fx, "assembly_finished", NULL);
-    effects_add(fx, FX_END);
-    return true;
-}
-
-void assembly_fail(struct assembly *a, const struct err *err, const char *step,
-                   const char *previous, int64_t at_us, struct effects *fx)
-{
-    if (assembly_is_over(a))
-        return;
-    a->error = *err;
-    a->error_step = text_or_null(step);
-    a->error_previous = text_or_null(previous);
-    a->is_infinite = err->code == ERR_INFINITE;
-    assembly_set_state(a, ASSEMBLY_FAILED, at_us, fx);
-}
-
-/* Whatever may have become possible: bundles, the end of uploading, of metadata, of everything. */
-void assembly_advance(struct assembly *a, int64_t at_us, struct effects *fx)
-{
-    if (assembly_is_over(a))
-        return;
-    if (!a->uploading_finished && a->body_done && a->finished_uploads >= a->expected_uploads) {
-        a->uploading_finished = true;
-        a->uploaded_us = at_us;
-        assembly_set_state(a, ASSEMBLY_EXECUTING, at_us, fx);
-        effects_tell(fx, "assembly_uploading_finished", NULL);
-    }
-    if (a->uploading_finished && !a->meta_extracted && !a->step_open[STEP_ORIGINAL]) {
-        a->meta_extracted = true;
-        effects_tell(fx, "assembly_upload_meta_data_extracted", NULL);
-    }
-    graph_flush_bundles(a, at_us, fx);
-    if (a->meta_extracted && !a->jobs_open) {
-        if (a->state == ASSEMBLY_EXECUTING)
-            silence_tell(a);
-        assembly_set_state(a, ASSEMBLY_COMPLETED, at_us, fx);
-    }
-}
-
 /* ---- events ---- */
-
-int assembly_refuse_over(const struct assembly *a, struct err *err)
-{
-    return err_set_named(err, ERR_SATURATED, assembly_code(a), "The Assembly is over: %s",
-                         status_message(a));
-}
 
 static void index_steps(struct assembly *a)
 {
@@ -332,21 +150,6 @@ static int on_created(struct assembly *a, const struct event *ev, struct effects
     json_array_foreach (c->inputs, i, input)
         assembly_add_upload(a, input, NULL, ev->at_us, fx);
     return 0;
-}
-
-/* ---- the end ---- */
-
-/* The public name counts: numbers of codes are not the same in every version. */
-void assembly_stored_error(struct err *why, const json_t *d, enum err_code otherwise)
-{
-    const char *name = jstr_or(d, "name", "");
-    int64_t code = jint(d, "code", otherwise);
-
-    if (code <= ERR_OK || code >= ERR_COUNT)
-        code = otherwise;
-    if (*name && err_code_by_name(name) != ERR_INTERNAL)
-        code = err_code_by_name(name);
-    err_set_named(why, (enum err_code)code, name, "%s", jstr_or(d, "msg", ""));
 }
 
 static int on_cancel(struct assembly *a, const struct event *ev, struct effects *fx,
@@ -458,24 +261,4 @@ void assembly_recover(struct assembly *a, struct effects *fx)
         j->state = JOB_QUEUED;
         effects_add(fx, FX_START_JOB)->job = i;
     }
-}
-
-int64_t assembly_deadline(const struct assembly *a, int64_t upload_us, int64_t execution_us)
-{
-    if (assembly_is_over(a))
-        return 0;
-    return a->state == ASSEMBLY_EXECUTING ? (execution_us ? a->execution_us + execution_us : 0)
-           : upload_us                    ? a->created_us + upload_us
-                                          : 0;
-}
-
-double assembly_progress(const struct assembly *a)
-{
-    double done = a->job_count - a->jobs_open;
-
-    if (a->state == ASSEMBLY_COMPLETED)
-        return 1;
-    for (int i = 0; i < a->running_count; i++)
-        done += a->jobs[a->running[i]]->progress;
-    return a->job_count ? done / a->job_count : 0;
 }

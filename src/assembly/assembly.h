@@ -206,6 +206,7 @@ void assembly_recover(struct assembly *a, struct effects *fx);
 int64_t assembly_bytes_expected(const struct assembly *a); /* of the request and of all uploads; never wraps */
 bool assembly_is_over(const struct assembly *a);
 const char *assembly_code(const struct assembly *a);    /* "ASSEMBLY_EXECUTING", or the error code */
+const char *assembly_message(const struct assembly *a); /* for people */
 bool event_is_durable(enum event_type t);
 const char *event_name(enum event_type t);
 int event_type_by_name(const char *name); /* -1 when unknown */
@@ -241,4 +242,3 @@ char *status_fixed(const struct assembly *a, const char *instance, const char *r
                    const char *build_id);
 /* What changes, apart from lists and durations. */
 char *status_head(const struct assembly *a);
-const char *status_message(const struct assembly *a);

@@ -31,7 +31,7 @@ const struct credential_type credential_types[] = {
     {0},
 };
 
-static const struct credential_type *find(const char *name)
+static const struct credential_type *find_type(const char *name)
 {
     for (const struct credential_type *t = credential_types; t->name; t++)
         if (!strcmp(t->name, name))
@@ -39,7 +39,7 @@ static const struct credential_type *find(const char *name)
     return NULL;
 }
 
-bool credential_type_exists(const char *type) { return find(type) != NULL; }
+bool credential_type_exists(const char *type) { return find_type(type) != NULL; }
 
 static bool is_given(const json_t *v)
 {
@@ -76,7 +76,7 @@ static json_t *headers_of(const json_t *v)
 
 int credential_check(const char *type, const json_t *content, enum err_code code, struct err *err)
 {
-    const struct credential_type *t = find(type);
+    const struct credential_type *t = find_type(type);
     AUTO(mem_free) char *lacks = NULL;
 
     if (!t) {
@@ -160,7 +160,7 @@ static char *parameter_of(const struct credential_type *t, const struct robot *r
 int credential_inject(json_t *params, const struct robot *robot, const char *name, const char *type,
                       const json_t *content, struct err *err)
 {
-    const struct credential_type *t = find(type), *service = service_of(robot->name);
+    const struct credential_type *t = find_type(type), *service = service_of(robot->name);
     const char *key;
     json_t *v;
 
@@ -202,7 +202,7 @@ static bool is_parameter(const struct credential_type *t, const char *key)
 
 int credential_check_keys(const char *type, const json_t *content, enum err_code code, struct err *err)
 {
-    const struct credential_type *t = find(type);
+    const struct credential_type *t = find_type(type);
     const char *key;
     char word[64];
     json_t *v;

@@ -1,27 +1,9 @@
+/* Which jobs follow from a file. */
 #include "assembly/graph.h"
 #include "assembly/private.h"
 #include "base/filetype.h"
 
 #include <string.h>
-
-struct effect *effects_add(struct effects *fx, enum effect_type type)
-{
-    if (fx->count == fx->cap) {
-        fx->cap = fx->cap ? fx->cap * 2 : 16;
-        fx->v = mem_realloc(fx->v, (size_t)fx->cap * sizeof *fx->v);
-    }
-    fx->v[fx->count] = (struct effect){.type = type};
-    return &fx->v[fx->count++];
-}
-
-static bool is_power_of_two(int n) { return (n & (n - 1)) == 0; }
-
-/* Arrays that grow by doubling: call before writing v[n]. */
-#define GROW(v, n)                                                                                 \
-    do {                                                                                           \
-        if (is_power_of_two(n))                                                                    \
-            (v) = mem_realloc((v), (size_t)((n) ? (n) * 2 : 1) * sizeof *(v));                     \
-    } while (0)
 
 static struct job *add_job(struct assembly *a, int step, int source, int inputs, int64_t at_us,
                            struct effects *fx)

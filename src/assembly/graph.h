@@ -17,4 +17,3 @@ struct job *graph_add_probe(struct assembly *a, struct file *f, int step, int64_
 /* A job that downloads a file as an upload; request: data of the file_added event. */
 struct job *graph_add_fetch(struct assembly *a, json_t *request, int64_t at_us, struct effects *fx);
 
-struct effect *effects_add(struct effects *fx, enum effect_type type);

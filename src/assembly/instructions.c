@@ -1,3 +1,4 @@
+/* Assembly Instructions, parsed and checked. */
 #include "assembly/instructions.h"
 #include "base/near.h"
 
@@ -243,15 +244,18 @@ static bool mentions_meta(const json_t *v)
     return false;
 }
 
-int instructions_parse(struct instructions **out, json_t *steps, const char **bad_step,
-                       struct err *err)
+static int check_name(const char *name, struct err *err)
 {
-    AUTO(instructions_free) struct instructions *in = mem_zalloc(sizeof *in);
-    const char *name;
-    json_t *v;
-    int n = 1;
+    if (!*name || strlen(name) > 255)
+        return err_set(err, ERR_STEP_NAME, "A step's name must have 1 to 255 bytes");
+    for (const char *c = name; *c; c++)
+        if ((unsigned char)*c < 0x20)
+            return err_set(err, ERR_STEP_NAME, "A step's name holds a control character");
+    return 0;
+}
 
-    *bad_step = NULL;
+static int check_steps(const json_t *steps, struct err *err)
+{
     if (!steps || json_is_null(steps))
         return err_set(err, ERR_NO_STEPS, "The instructions have no `steps`");
     if (!json_is_object(steps))
@@ -261,7 +265,20 @@ int instructions_parse(struct instructions **out, json_t *steps, const char **ba
     if (json_object_size(steps) > MAX_STEPS)
         return err_set(err, ERR_INVALID_STEPS, "%zu steps are more than the limit of %d",
                        json_object_size(steps), MAX_STEPS);
+    return 0;
+}
 
+int instructions_parse(struct instructions **out, json_t *steps, const char **bad_step,
+                       struct err *err)
+{
+    AUTO(instructions_free) struct instructions *in = mem_zalloc(sizeof *in);
+    const char *name;
+    json_t *v;
+    int n = 1;
+
+    *bad_step = NULL;
+    if (check_steps(steps, err) < 0)
+        return -1;
     in->arena = arena_new();
     in->root = json_incref(steps);
     in->steps = arena_alloc(in->arena, (json_object_size(steps) + 1) * sizeof *in->steps);
@@ -272,12 +289,7 @@ int instructions_parse(struct instructions **out, json_t *steps, const char **ba
 
         *s = (struct step){.name = name, .params = v, .declared = true, .leaf = true};
         *bad_step = name;
-        if (!*name || strlen(name) > 255)
-            return err_set(err, ERR_STEP_NAME, "A step's name must have 1 to 255 bytes");
-        for (const char *c = name; *c; c++)
-            if ((unsigned char)*c < 0x20)
-                return err_set(err, ERR_STEP_NAME, "A step's name holds a control character");
-        if (parse_step(in, s, err) < 0)
+        if (check_name(name, err) < 0 || parse_step(in, s, err) < 0)
             return -1;
     }
     in->count = n;

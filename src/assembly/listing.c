@@ -199,7 +199,7 @@ char *listing_search(const struct assembly *a)
     add_line(&b, a->begun.notify_url);
     if (a->state == ASSEMBLY_FAILED)
         add_line(&b, assembly_code(a));
-    add_line(&b, status_message(a));
+    add_line(&b, assembly_message(a));
     add_line(&b, fields);
     for (int i = 0; i < a->file_count; i++)
         if (file_is_original(a->files[i]))

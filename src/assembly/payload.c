@@ -49,7 +49,7 @@ static const struct filter {
     {"without_params", without_params},
 };
 
-static const struct filter *find(const json_t *name)
+static const struct filter *filter_of(const json_t *name)
 {
     for (size_t i = 0; i < ARRAY_LEN(filters); i++)
         if (json_is_string(name) && !strcmp(json_string_value(name), filters[i].name))
@@ -71,8 +71,8 @@ char *payload_text(const char *status)
     for (i = 0; i < ARRAY_LEN(before); i++)
         json_object_set_new(s, before[i], json_null());
     json_array_foreach (json_object_get(params, "notification_payload"), i, name)
-        if (find(name))
-            find(name)->apply(s);
+        if (filter_of(name))
+            filter_of(name)->apply(s);
     return json_text(s);
 }
 
@@ -86,7 +86,7 @@ int payload_check(const json_t *v, struct err *err)
     if (!json_is_array(v))
         return err_set(err, ERR_ROBOT_VALIDATION, "notification_payload must be an array");
     json_array_foreach (v, i, name)
-        if (!find(name))
+        if (!filter_of(name))
             return err_set(err, ERR_ROBOT_VALIDATION, "notification_payload holds '%.100s', which is unknown",
                            json_is_string(name) ? json_string_value(name) : "something that is no text");
     return 0;

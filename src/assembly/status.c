@@ -212,20 +212,6 @@ char *status_fixed(const struct assembly *a, const char *instance, const char *r
     return str_take(&b);
 }
 
-const char *status_message(const struct assembly *a)
-{
-    switch (a->state) {
-    case ASSEMBLY_COMPLETED: return "The Assembly was successfully completed.";
-    case ASSEMBLY_NEW:
-    case ASSEMBLY_UPLOADING: return "Files are still being uploaded.";
-    case ASSEMBLY_EXECUTING: return "Steps are being executed.";
-    case ASSEMBLY_CANCELED: return "Execution was canceled.";
-    case ASSEMBLY_ABORTED: return "The upload request ended before all data arrived.";
-    case ASSEMBLY_FAILED: return a->error.msg;
-    }
-    return "";
-}
-
 static void put_failure(struct str *b, const struct assembly *a)
 {
     put_text(b, "reason", a->error.msg);
@@ -247,7 +233,7 @@ char *status_head(const struct assembly *a)
     bool failed = a->state == ASSEMBLY_FAILED;
 
     put_text(&b, failed ? "error" : "ok", assembly_code(a));
-    put_text(&b, "message", status_message(a));
+    put_text(&b, "message", assembly_message(a));
     if (failed)
         put_failure(&b, a);
     put_int(&b, "bytes_received", received);
