@@ -23,7 +23,7 @@ static json_t *scope_list(const char *scopes)
     return list;
 }
 
-static json_t *describe(const struct auth_key *k)
+static json_t *auth_key_describe(const struct auth_key *k)
 {
     json_t *o = json_pack("{s:s,s:o,s:o,s:o,s:i}", "id", k->id, "key", jstring(k->key), "description",
                           jstring(k->description), "scopes", scope_list(k->scopes), "require_signature_auth",
@@ -72,7 +72,7 @@ int auth_keys_list(struct call *c, struct err *err)
     if (l.count)
         qsort(l.v, l.count, sizeof *l.v, by_age);
     for (size_t i = 0; i < l.count; i++) {
-        json_array_append_new(list, describe(l.v[i]));
+        json_array_append_new(list, auth_key_describe(l.v[i]));
         auth_key_unref(l.v[i]);
     }
     free(l.v);
@@ -160,7 +160,7 @@ static int put(struct call *c, struct store *store, const struct store_key *row,
 {
     if (auth_key_open(&c->made, row, c->app->seal, err) < 0 || store_key_put(store, row, err) < 0)
         return -1;
-    json_object_set_new(c->body, "auth_key", describe(c->made));
+    json_object_set_new(c->body, "auth_key", auth_key_describe(c->made));
     return 0;
 }
 

@@ -30,7 +30,7 @@ static int call_body(struct http_request *req, const char *data, size_t len)
     return 0;
 }
 
-static void answer(struct call *c)
+static void call_send(struct call *c)
 {
     if (c->failed) {
         reply_error(c->req, &c->err, c->extra);
@@ -62,7 +62,7 @@ void call_answer(struct call *c, const struct err *err)
         c->failed = true;
         c->err = *err;
     }
-    answer(c);
+    call_send(c);
     http_request_unref(req);
 }
 
@@ -104,7 +104,7 @@ static enum http_next call_end(struct http_request *req)
     if (!c->failed && c->route->write) {
         if (c->route->read && c->route->read(c, &c->err) < 0) {
             c->failed = true;
-            answer(c);
+            call_send(c);
             return HTTP_ANSWERED;
         }
         http_request_ref(req);
@@ -127,7 +127,7 @@ static enum http_next call_end(struct http_request *req)
     }
     if (!c->failed)
         c->failed = c->route->read(c, &c->err) < 0;
-    answer(c);
+    call_send(c);
     return HTTP_ANSWERED;
 }
 

@@ -29,7 +29,7 @@ static void allow(struct http_response *r, const char *origin)
 
 /* A browser shows an error to its page only when the preflight went well, so that one always does.
  */
-static struct http_response *refuse(const struct err *err, const char *method, const char *origin)
+static struct http_response *companion_refuse(const struct err *err, const char *method, const char *origin)
 {
     bool is_preflight = !strcmp(method, "OPTIONS");
     struct http_response *r = http_response_new(is_preflight ? 200 : err_http_status(err));
@@ -56,7 +56,7 @@ static enum http_next none_end(struct http_request *req)
     err_set(&err, ERR_UPSTREAM_DOWN,
             "This server has no Companion. Run one beside it (examples/companion) and start the "
             "server with --companion http://127.0.0.1:3020");
-    http_answer(req, refuse(&err, http_method(req), http_header(req, "Origin")));
+    http_answer(req, companion_refuse(&err, http_method(req), http_header(req, "Origin")));
     return HTTP_ANSWERED;
 }
 
@@ -84,7 +84,7 @@ int companion_open(struct proxy **out, const struct config *config, struct err *
                               .idle_timeout_s = IDLE_S,
                               .trust_forwarded = config->trust_forwarded,
                               .base_url = app_base_url,
-                              .refuse = refuse};
+                              .refuse = companion_refuse};
 
     return *config->companion ? proxy_start(out, &conf, err) : 0;
 }

@@ -72,7 +72,7 @@ static int admit(int64_t *expected, struct create *c, const struct auth *who_is,
     return 0;
 }
 
-static json_t *record(struct create *c, const struct auth *who_is, const json_t *params, const json_t *merged,
+static json_t *create_record(struct create *c, const struct auth *who_is, const json_t *params, const json_t *merged,
                       int64_t expected, bool body_done)
 {
     const struct template_use *template = who_is->template;
@@ -132,7 +132,7 @@ static int created_data_checked(json_t **out, struct create *c, const struct aut
         payload_check(json_object_get(merged, "notification_payload"), err) < 0)
         return -1;
     c->max_size = who_is->max_size;
-    *out = record(c, who_is, params, merged, expected, body_done);
+    *out = create_record(c, who_is, params, merged, expected, body_done);
     return 0;
 }
 

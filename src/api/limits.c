@@ -49,7 +49,7 @@ void limits_free(struct limits *l)
     free(l);
 }
 
-static int refuse(struct err *err, enum err_code code, int retry_s, const char *what, int64_t limit)
+static int limits_refuse(struct err *err, enum err_code code, int retry_s, const char *what, int64_t limit)
 {
     err_set(err, code, "More than %lld %s", (long long)limit, what);
     err->retry_s = retry_s;
@@ -71,7 +71,7 @@ int limits_create(struct limits *l, const char *workspace, struct err *err)
     }
     wait = rate_minute_take(r, l->creations, clock_mono_us());
     pthread_mutex_unlock(&l->lock);
-    return wait ? refuse(err, l->too_many, wait, "Assemblies in a minute", l->creations) : 0;
+    return wait ? limits_refuse(err, l->too_many, wait, "Assemblies in a minute", l->creations) : 0;
 }
 
 int limits_read(struct limits *l, const char *assembly_id, struct err *err)
@@ -92,6 +92,6 @@ int limits_read(struct limits *l, const char *assembly_id, struct err *err)
     }
     wait = rate_bucket_take(&r->bucket, l->reads, 2 * l->reads, clock_mono_us());
     pthread_mutex_unlock(&l->lock);
-    return wait ? refuse(err, ERR_STATUS_RATE, wait, "reads of this status in a second", l->reads)
+    return wait ? limits_refuse(err, ERR_STATUS_RATE, wait, "reads of this status in a second", l->reads)
                 : 0;
 }

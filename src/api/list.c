@@ -29,7 +29,7 @@ static json_t *refreshed(struct app *app, const struct store_listed *l)
     return item ? item : json_object();
 }
 
-static void add_item(void *ctx, const struct store_listed *l)
+static void list_add_item(void *ctx, const struct store_listed *l)
 {
     struct listing *list = ctx;
 
@@ -93,7 +93,7 @@ int assemblies_list(struct call *c, struct err *err)
     q.keywords = keywords;
     q.ascending = order && !strcasecmp(order, "asc");
     q.offset = (page - 1) * q.limit;
-    if (store_list(&count, c->app->list_reader, &q, add_item, &list, err) < 0)
+    if (store_list(&count, c->app->list_reader, &q, list_add_item, &list, err) < 0)
         return -1;
     json_object_set_new(c->body, "count", json_integer(count));
     return 0;

@@ -56,7 +56,7 @@ int notification_replay(struct call *c, struct store *store, struct err *err)
     return 0;
 }
 
-static int add_item(void *ctx, const struct store_attempt *a)
+static int notifications_add_item(void *ctx, const struct store_attempt *a)
 {
     json_t *items = ctx;
     char date[25];
@@ -117,7 +117,7 @@ int notifications_list(struct call *c, struct err *err)
     q.offset = (page - 1) * size;
     json_t *items = json_array();
     json_object_set_new(c->body, "items", items);
-    if (store_attempts(&count, c->app->list_reader, &q, add_item, items, err) < 0)
+    if (store_attempts(&count, c->app->list_reader, &q, notifications_add_item, items, err) < 0)
         return -1;
     json_object_set_new(c->body, "count", json_integer(count));
     return 0;

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-static void answer(struct http_request *req, json_t *progress)
+static void progress_answer(struct http_request *req, json_t *progress)
 {
     json_object_set_new(progress, "ok", json_string("ASSEMBLY_EXECUTION_PROGRESS_FETCHED"));
     json_object_set_new(progress, "http_code", json_integer(200));
@@ -16,7 +16,7 @@ static void answer(struct http_request *req, json_t *progress)
     reply_json(req, 200, json_text(progress));
 }
 
-static void refuse(struct http_request *req, enum err_code code, const char *why)
+static void progress_refuse(struct http_request *req, enum err_code code, const char *why)
 {
     struct err err;
 
@@ -42,7 +42,7 @@ static void answer_stored(struct http_request *req, const char *id)
     size_t i;
 
     if (!jbool(params, "emit_execution_progress", false)) {
-        refuse(req, ERR_NO_PROGRESS, "The Assembly was created without emit_execution_progress");
+        progress_refuse(req, ERR_NO_PROGRESS, "The Assembly was created without emit_execution_progress");
         return;
     }
     if (done) /* else nobody knows any more */
@@ -52,7 +52,7 @@ static void answer_stored(struct http_request *req, const char *id)
             json_array_append_new(
                 json_object_get(progress, "progress_per_original_file"),
                 json_pack("{s:s,s:i}", "original_id", jstr_or(upload, "id", ""), "progress", 100));
-    answer(req, progress);
+    progress_answer(req, progress);
 }
 
 static void reported(void *ctx, const struct err *err, struct published *p)
@@ -66,9 +66,9 @@ static void reported(void *ctx, const struct err *err, struct published *p)
     else if (!p)
         answer_stored(req, http_path_arg(req, 0));
     else if (!progress)
-        refuse(req, ERR_NO_PROGRESS, "The Assembly was created without emit_execution_progress");
+        progress_refuse(req, ERR_NO_PROGRESS, "The Assembly was created without emit_execution_progress");
     else
-        answer(req, progress);
+        progress_answer(req, progress);
     http_request_unref(req);
 }
 

@@ -191,7 +191,7 @@ static json_t *fields_of(const struct call *c, const struct assembly *a, const s
     return fields;
 }
 
-static json_t *record(struct call *c, const struct assembly *a, struct replay *r)
+static json_t *replay_record(struct call *c, const struct assembly *a, struct replay *r)
 {
     const struct created *was = &a->begun;
     const struct template_use *template = r->template;
@@ -303,7 +303,7 @@ int assembly_replay(struct call *c, struct err *err)
     }
     conductor_post(c->app->conductor, &(struct conductor_news){.assembly_id = r->id,
                                                                .type = EV_CREATED,
-                                                               .data = record(c, a, r),
+                                                               .data = replay_record(c, a, r),
                                                                .reply = created,
                                                                .ctx = r});
     return 0;

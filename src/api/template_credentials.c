@@ -27,7 +27,7 @@ static json_t *open_content(struct call *c, const struct store_credential *row, 
     return unseal(&text, c->app->seal, context, row->sealed, err) < 0 ? NULL : json_parse(text, strlen(text), 200, err);
 }
 
-static json_t *describe(const struct store_credential *row, json_t *content)
+static json_t *credential_describe(const struct store_credential *row, json_t *content)
 {
     AUTO(mem_free) char *text = json_text(content);
     json_t *o = json_pack("{s:s,s:s,s:o,s:o,s:O}", "id", row->id, "account_id", row->workspace, "name",
@@ -56,7 +56,7 @@ int credential_get(struct call *c, struct err *err)
         return err->code == ERR_NOT_FOUND ? missing(name, ERR_CREDENTIALS_NOT_READ, err) : -1;
     AUTO(json_unref) json_t *content = open_content(c, row, err);
     if (content)
-        json_object_set_new(c->body, "credential", describe(row, content));
+        json_object_set_new(c->body, "credential", credential_describe(row, content));
     free(row);
     call_say(c, "The Template Credentials were read.");
     return content ? 0 : err_set(err, ERR_CREDENTIALS_NOT_READ, "The Template Credentials could not be opened");
@@ -69,7 +69,7 @@ struct listing {
     struct err *err;
 };
 
-static int add_item(void *ctx, const struct store_credential *row)
+static int credential_add_item(void *ctx, const struct store_credential *row)
 {
     struct listing *l = ctx;
     AUTO(json_unref) json_t *content = open_content(l->c, row, l->err);
@@ -79,7 +79,7 @@ static int add_item(void *ctx, const struct store_credential *row)
                         row->name);
         return -1;
     }
-    json_array_append_new(l->list, describe(row, content));
+    json_array_append_new(l->list, credential_describe(row, content));
     return 0;
 }
 
@@ -104,7 +104,7 @@ int credentials_list(struct call *c, struct err *err)
     page.descending = !order || !strcmp(order, "desc");
     page.skip = (number - 1) * PAGE;
     call_say(c, "The Template Credentials were found.");
-    return store_credentials(c->app->list_reader, &page, add_item, &l, err) < 0 ? -1 : l.rc;
+    return store_credentials(c->app->list_reader, &page, credential_add_item, &l, err) < 0 ? -1 : l.rc;
 }
 
 int credential_type_list(struct call *c, struct err *err)
@@ -152,7 +152,7 @@ int credential_check_params(struct call *c, struct err *err)
     return create ? credential_check(json_string_value(type), content, code, err) : 0;
 }
 
-static int taken(enum err_code code, struct err *err)
+static int credential_taken(enum err_code code, struct err *err)
 {
     if (err->code == ERR_EXISTS)
         err->code = code;
@@ -170,8 +170,8 @@ int credential_create(struct call *c, struct store *store, struct err *err)
     AUTO(mem_free) char *sealed = seal_content(c, name, content);
     struct store_credential row = {id, c->auth.key->workspace, name, jstr(c->work, "type"), sealed, now, now};
     if (store_credential_add(store, &row, err) < 0)
-        return taken(ERR_CREDENTIALS_NOT_CREATED, err);
-    json_object_set_new(c->body, "credential", describe(&row, content));
+        return credential_taken(ERR_CREDENTIALS_NOT_CREATED, err);
+    json_object_set_new(c->body, "credential", credential_describe(&row, content));
     call_say(c, "The Template Credentials were created.");
     return 0;
 }
@@ -192,8 +192,8 @@ static int update(struct call *c, struct store *store, const struct store_creden
     AUTO(mem_free) char *sealed = seal_content(c, row.name, content);
     row.sealed = sealed;
     if (store_credential_put(store, &row, err) < 0)
-        return taken(ERR_CREDENTIALS_NOT_UPDATED, err);
-    json_object_set_new(c->body, "credential", describe(&row, content));
+        return credential_taken(ERR_CREDENTIALS_NOT_UPDATED, err);
+    json_object_set_new(c->body, "credential", credential_describe(&row, content));
     call_say(c, "The Template Credentials were updated.");
     return 0;
 }

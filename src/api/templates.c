@@ -12,7 +12,7 @@
 
 #define MAX_JSON_DEPTH 200
 
-static void describe(json_t *o, const struct store_template *t, json_t *content)
+static void template_describe(json_t *o, const struct store_template *t, json_t *content)
 {
     json_object_set_new(o, "id", json_string(t->id));
     json_object_set_new(o, "name", jstring(t->name));
@@ -21,9 +21,9 @@ static void describe(json_t *o, const struct store_template *t, json_t *content)
 }
 
 /* For one: also under the names that old clients know. */
-static void describe_one(struct call *c, const struct store_template *t, json_t *content)
+static void template_describe_one(struct call *c, const struct store_template *t, json_t *content)
 {
-    describe(c->body, t, content);
+    template_describe(c->body, t, content);
     json_object_set_new(c->body, "transcoding_result_expiry", json_null());
     json_object_set_new(c->body, "assembly_status_expiry", json_null());
     json_object_set_new(c->body, "template_id", json_string(t->id));
@@ -45,7 +45,7 @@ int template_get(struct call *c, struct err *err)
         return err->code == ERR_NOT_FOUND ? not_found(name, err) : -1;
     AUTO(json_unref) json_t *content = template_open(c->app->seal, row, err);
     if (content) {
-        describe_one(c, row, content);
+        template_describe_one(c, row, content);
         call_say(c, "The Template was found.");
     }
     free(row);
@@ -118,7 +118,7 @@ int template_check(struct call *c, struct err *err)
 }
 
 /* The name is taken: for a caller that is a mistake in the request. */
-static int taken(struct err *err)
+static int template_taken(struct err *err)
 {
     if (err->code == ERR_EXISTS)
         err->code = ERR_TEMPLATE_VALIDATION;
@@ -141,8 +141,8 @@ int template_create(struct call *c, struct store *store, struct err *err)
                                .created_us = now,
                                .modified_us = now};
     if (store_template_add(store, &t, err) < 0)
-        return taken(err);
-    describe_one(c, &t, content);
+        return template_taken(err);
+    template_describe_one(c, &t, content);
     call_say(c, "The Template was successfully created.");
     return 0;
 }
@@ -167,9 +167,9 @@ int template_update(struct call *c, struct store *store, struct err *err)
     t.modified_us = clock_now_us();
     rc = content ? store_template_put(store, &t, err) : err_set(err, ERR_TEMPLATE_DB, "The Template could not be opened");
     if (rc < 0) {
-        taken(err);
+        template_taken(err);
     } else {
-        describe_one(c, &t, content);
+        template_describe_one(c, &t, content);
         call_say(c, "The Template was successfully updated.");
     }
     free(row);
@@ -234,7 +234,7 @@ static bool wanted(struct listing *l, const struct store_template *t)
     return template_unseal(&text, l->c->app->seal, t, &err) == 0 && has_words(l, t->name, text);
 }
 
-static int add_item(void *ctx, const struct store_template *t)
+static int template_add_item(void *ctx, const struct store_template *t)
 {
     struct listing *l = ctx;
     struct err err;
@@ -247,7 +247,7 @@ static int add_item(void *ctx, const struct store_template *t)
                        SHOWN_MAX >> 20);
     AUTO(json_unref) json_t *content = template_open(l->c->app->seal, t, &err);
     json_t *o = json_object();
-    describe(o, t, content);
+    template_describe(o, t, content);
     json_object_set_new(o, "encryption_version", json_integer(1));
     call_set_date(o, "last_used", t->last_used_us);
     call_set_date(o, "created", t->created_us);
@@ -308,7 +308,7 @@ int templates_list(struct call *c, struct err *err)
     l.items = json_array();
     json_object_set_new(c->body, "items", l.items);
     if (!builtin || !str_starts(builtin, "exclusively")) { /* no builtin Templates are shipped */
-        if (store_templates(c->app->list_reader, &page, add_item, &l, err) < 0 ||
+        if (store_templates(c->app->list_reader, &page, template_add_item, &l, err) < 0 ||
             (!l.keywords && store_template_count(&l.count, c->app->list_reader, &page, err) < 0))
             return -1;
         if (l.err.code) {
