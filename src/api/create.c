@@ -73,7 +73,7 @@ static int admit(int64_t *expected, struct create *c, const struct auth *who_is,
 }
 
 static json_t *create_record(struct create *c, const struct auth *who_is, const json_t *params, const json_t *merged,
-                      int64_t expected, bool body_done)
+                             int64_t expected, bool body_done)
 {
     const struct template_use *template = who_is->template;
     json_t *given = json_object_get(merged, "fields");

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static struct store_credential row_of(sqlite3_stmt *st)
+static struct store_credential credential_row(sqlite3_stmt *st)
 {
     return (struct store_credential){.id = stmt_text(st, 0),
                                      .workspace = stmt_text(st, 1),
@@ -14,8 +14,8 @@ static struct store_credential row_of(sqlite3_stmt *st)
                                      .modified_us = sqlite3_column_int64(st, 6)};
 }
 
-static int get(struct store_credential **out, struct db *db, const char *workspace, const char *id_or_name,
-               struct err *err)
+static int credential_read(struct store_credential **out, struct db *db, const char *workspace, const char *id_or_name,
+                           struct err *err)
 {
     AUTO(stmt_done) sqlite3_stmt *st = NULL;
     int row;
@@ -25,7 +25,7 @@ static int get(struct store_credential **out, struct db *db, const char *workspa
         return -1;
     if (!row)
         return err_set(err, ERR_NOT_FOUND, "there are no credentials '%.100s'", id_or_name);
-    struct store_credential c = row_of(st);
+    struct store_credential c = credential_row(st);
     const char **texts[] = {&c.id, &c.workspace, &c.name, &c.type, &c.sealed};
     *out = row_pack(&c, sizeof c, texts, ARRAY_LEN(texts));
     return 0;
@@ -59,20 +59,20 @@ int store_credential_del(struct store *s, const char *workspace, const char *id,
 int store_credential_get(struct store_credential **out, struct store *s, const char *workspace,
                          const char *id_or_name, struct err *err)
 {
-    return store_check(s, err) < 0 ? -1 : get(out, &s->db, workspace, id_or_name, err);
+    return store_check(s, err) < 0 ? -1 : credential_read(out, &s->db, workspace, id_or_name, err);
 }
 
 int store_credential_read(struct store_credential **out, struct store_reader *r, const char *workspace,
                           const char *id_or_name, struct err *err)
 {
     pthread_mutex_lock(&r->lock);
-    int rc = get(out, &r->db, workspace, id_or_name, err);
+    int rc = credential_read(out, &r->db, workspace, id_or_name, err);
     pthread_mutex_unlock(&r->lock);
     return rc;
 }
 
-static int walk(struct db *db, const struct store_page *p,
-                int (*cb)(void *ctx, const struct store_credential *c), void *ctx, struct err *err)
+static int credential_walk(struct db *db, const struct store_page *p,
+                           int (*cb)(void *ctx, const struct store_credential *c), void *ctx, struct err *err)
 {
     AUTO(stmt_done) sqlite3_stmt *st = NULL;
     int row;
@@ -81,7 +81,7 @@ static int walk(struct db *db, const struct store_page *p,
                    p->sort, p->max, p->skip) < 0)
         return -1;
     while ((row = stmt_next(db, st, err)) > 0) {
-        struct store_credential c = row_of(st);
+        struct store_credential c = credential_row(st);
 
         if (cb(ctx, &c) < 0)
             return 0;
@@ -93,7 +93,7 @@ int store_credentials(struct store_reader *r, const struct store_page *page,
                       int (*cb)(void *ctx, const struct store_credential *c), void *ctx, struct err *err)
 {
     pthread_mutex_lock(&r->lock);
-    int rc = walk(&r->db, page, cb, ctx, err);
+    int rc = credential_walk(&r->db, page, cb, ctx, err);
     pthread_mutex_unlock(&r->lock);
     return rc;
 }

@@ -13,7 +13,7 @@ struct place {
     char workspace[64];
 };
 
-static int find(struct place *out, struct store *s, const char *assembly_id, struct err *err)
+static int listing_place(struct place *out, struct store *s, const char *assembly_id, struct err *err)
 {
     AUTO(stmt_done) sqlite3_stmt *st = NULL;
     int row;
@@ -42,7 +42,7 @@ int store_listed_put(struct store *s, const struct store_listed *l, struct err *
 {
     struct place at;
 
-    if (find(&at, s, l->assembly_id, err) < 0)
+    if (listing_place(&at, s, l->assembly_id, err) < 0)
         return -1;
     if (at.seq) {
         if (at.type != l->type && (count_add(s, at.workspace, at.type, at.seq, -1, err) < 0 ||
@@ -64,7 +64,7 @@ int listed_del(struct store *s, const char *assembly_id, struct err *err)
 {
     struct place at;
 
-    if (find(&at, s, assembly_id, err) < 0)
+    if (listing_place(&at, s, assembly_id, err) < 0)
         return -1;
     if (!at.seq)
         return 0;
@@ -194,8 +194,8 @@ static int scan(int64_t *count, struct db *db, const struct store_list_query *q,
     return row;
 }
 
-static int list(int64_t *count, struct db *db, const struct store_list_query *q,
-                void (*cb)(void *ctx, const struct store_listed *l), void *ctx, struct err *err)
+static int listing_page(int64_t *count, struct db *db, const struct store_list_query *q,
+                        void (*cb)(void *ctx, const struct store_listed *l), void *ctx, struct err *err)
 {
     int64_t lo, hi, last, first, skip;
 
@@ -228,7 +228,7 @@ int store_list(int64_t *count, struct store_reader *r, const struct store_list_q
         stmt_done(st);
     }
     if (rc == 0) {
-        rc = list(count, &r->db, q, cb, ctx, err);
+        rc = listing_page(count, &r->db, q, cb, ctx, err);
         if (stmt_start(&st, &r->db, Q_READ_END, NULL, "") == 0) {
             sqlite3_step(st);
             stmt_done(st);

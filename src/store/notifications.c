@@ -54,8 +54,8 @@ static int start(sqlite3_stmt **st, struct db *db, bool count, const struct stor
                               (int64_t)q->offset);
 }
 
-static int list(int64_t *count, struct db *db, const struct store_attempt_query *q,
-                int (*cb)(void *ctx, const struct store_attempt *a), void *ctx, struct err *err)
+static int attempts_page(int64_t *count, struct db *db, const struct store_attempt_query *q,
+                         int (*cb)(void *ctx, const struct store_attempt *a), void *ctx, struct err *err)
 {
     AUTO(stmt_done) sqlite3_stmt *n = NULL;
     AUTO(stmt_done) sqlite3_stmt *st = NULL;
@@ -87,7 +87,7 @@ int store_attempts(int64_t *count, struct store_reader *r, const struct store_at
                    int (*cb)(void *ctx, const struct store_attempt *a), void *ctx, struct err *err)
 {
     pthread_mutex_lock(&r->lock);
-    int rc = list(count, &r->db, q, cb, ctx, err);
+    int rc = attempts_page(count, &r->db, q, cb, ctx, err);
     pthread_mutex_unlock(&r->lock);
     return rc;
 }

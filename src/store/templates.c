@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static struct store_template row_of(sqlite3_stmt *st)
+static struct store_template template_row(sqlite3_stmt *st)
 {
     return (struct store_template){.id = stmt_text(st, 0),
                                    .workspace = stmt_text(st, 1),
@@ -15,8 +15,8 @@ static struct store_template row_of(sqlite3_stmt *st)
                                    .last_used_us = sqlite3_column_int64(st, 7)};
 }
 
-static int get(struct store_template **out, struct db *db, const char *workspace, const char *id_or_name,
-               struct err *err)
+static int template_read(struct store_template **out, struct db *db, const char *workspace, const char *id_or_name,
+                         struct err *err)
 {
     AUTO(stmt_done) sqlite3_stmt *st = NULL;
     int row;
@@ -26,7 +26,7 @@ static int get(struct store_template **out, struct db *db, const char *workspace
         return -1;
     if (!row)
         return err_set(err, ERR_NOT_FOUND, "There is no Template '%.100s'", id_or_name);
-    struct store_template t = row_of(st);
+    struct store_template t = template_row(st);
     const char **texts[] = {&t.id, &t.workspace, &t.name, &t.content};
     *out = row_pack(&t, sizeof t, texts, ARRAY_LEN(texts));
     return 0;
@@ -65,20 +65,20 @@ int store_template_used(struct store *s, const char *id, int64_t at_us, struct e
 int store_template_get(struct store_template **out, struct store *s, const char *workspace,
                        const char *id_or_name, struct err *err)
 {
-    return store_check(s, err) < 0 ? -1 : get(out, &s->db, workspace, id_or_name, err);
+    return store_check(s, err) < 0 ? -1 : template_read(out, &s->db, workspace, id_or_name, err);
 }
 
 int store_template_read(struct store_template **out, struct store_reader *r, const char *workspace,
                         const char *id_or_name, struct err *err)
 {
     pthread_mutex_lock(&r->lock);
-    int rc = get(out, &r->db, workspace, id_or_name, err);
+    int rc = template_read(out, &r->db, workspace, id_or_name, err);
     pthread_mutex_unlock(&r->lock);
     return rc;
 }
 
-static int walk(struct db *db, const struct store_page *p,
-                int (*cb)(void *ctx, const struct store_template *t), void *ctx, struct err *err)
+static int template_walk(struct db *db, const struct store_page *p,
+                         int (*cb)(void *ctx, const struct store_template *t), void *ctx, struct err *err)
 {
     AUTO(stmt_done) sqlite3_stmt *st = NULL;
     int row;
@@ -87,7 +87,7 @@ static int walk(struct db *db, const struct store_page *p,
                    p->from_us, p->to_us, p->sort, p->max, p->skip) < 0)
         return -1;
     while ((row = stmt_next(db, st, err)) > 0) {
-        struct store_template t = row_of(st);
+        struct store_template t = template_row(st);
 
         if (cb(ctx, &t) < 0)
             return 0;
@@ -99,7 +99,7 @@ int store_templates(struct store_reader *r, const struct store_page *page,
                     int (*cb)(void *ctx, const struct store_template *t), void *ctx, struct err *err)
 {
     pthread_mutex_lock(&r->lock);
-    int rc = walk(&r->db, page, cb, ctx, err);
+    int rc = template_walk(&r->db, page, cb, ctx, err);
     pthread_mutex_unlock(&r->lock);
     return rc;
 }
