@@ -315,7 +315,7 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     };
     for (int role = 0; role < ROLE_COUNT; role++)
         conductor.workers[role] = !robots_have_role(role) ? 0 : c->workers[role] ? (int)c->workers[role] : processors();
-    if (conductor_start(&s->app.conductor, &conductor, err) < 0)
+    if (conductor_open(&s->app.conductor, &conductor, err) < 0)
         return -1;
     struct uploads_conf uploads = {.conductor = s->app.conductor,
                                    .blobs = s->app.blobs,
@@ -328,8 +328,9 @@ int server_start(struct server **out, const struct config *c, int log_level, str
                                    .base_url = app_base_url};
     if (uploads_open(&s->app.uploads, &uploads, s->store, err) < 0)
         return -1;
-    conductor_set_uploads(s->app.conductor,
-                          &(struct upload_stopper){uploads_stop_assembly, uploads_tell, uploads_sweep, s->app.uploads});
+    struct upload_stopper stopper = {uploads_stop_assembly, uploads_tell, uploads_sweep, s->app.uploads};
+    if (conductor_start(s->app.conductor, &stopper, err) < 0)
+        return -1;
 
     struct live_conf live = {(int)c->max_connections, listen_to, &s->app};
     if (live_start(&s->app.live, &live, err) < 0)

@@ -3,45 +3,43 @@
 
 #include <string.h>
 
-static bool is_awaited(const struct live *l, bool notified)
+static bool is_awaited(const struct entry *e, bool notified)
 {
-    const char *status = jstr_or(l->a->notify, "notify_status", "");
+    const char *status = jstr_or(e->a->notify, "notify_status", "");
 
-    return assembly_is_over(l->a) && (!notified || !jstr(l->a->created, "notify_url") ||
+    return assembly_is_over(e->a) && (!notified || !jstr(e->a->created, "notify_url") ||
                                       !strcmp(status, "successful") || !strcmp(status, "failed"));
 }
 
-void await_answer(struct conductor *c, struct live *l, bool all)
+void await_answer(struct conductor *c, struct entry *e, bool all)
 {
-    for (struct waiter **p = &l->awaiters, *w; (w = *p);) {
-        if (!all && !is_awaited(l, w->notified)) {
+    for (struct waiter **p = &e->awaiters, *w; (w = *p);) {
+        if (!all && !is_awaited(e, w->notified)) {
             p = &w->next;
             continue;
         }
-        turn_answer(c, w->reply, w->ctx, NULL, l);
+        turn_answer(c, w->reply, w->ctx, NULL, e);
         *p = w->next;
         free(w);
     }
 }
 
-void await_begin(struct conductor *c, struct live *l, const struct news *n)
+void await_begin(struct conductor *c, struct entry *e, struct news *n)
 {
-    bool notified = n->type == NEWS_AWAIT_NOTIFIED;
-    struct err err;
+    bool notified = n->kind == NEWS_AWAIT_NOTIFIED;
 
-    if (!l || is_awaited(l, notified) || c->draining) {
-        err_set(&err, ERR_ASSEMBLY_NOT_FOUND, "The Assembly does not exist");
-        turn_answer(c, n->reply, n->ctx, l ? NULL : &err, l);
+    if (is_awaited(e, notified) || c->draining) {
+        turn_answer(c, n->reply, n->ctx, NULL, e);
         return;
     }
     struct waiter *w = mem_zalloc(sizeof *w);
     *w = (struct waiter){
-        .next = l->awaiters, .notified = notified, .reply = n->reply, .ctx = n->ctx};
-    l->awaiters = w;
+        .next = e->awaiters, .notified = notified, .reply = n->reply, .ctx = n->ctx};
+    e->awaiters = w;
 }
 
 void conductor_await(struct conductor *c, const char *assembly_id, bool notified,
                      conductor_reply reply, void *ctx)
 {
-    news_ask(c, notified ? NEWS_AWAIT_NOTIFIED : NEWS_AWAIT, assembly_id, reply, ctx);
+    inbox_ask(c, notified ? NEWS_AWAIT_NOTIFIED : NEWS_AWAIT, assembly_id, reply, ctx);
 }

@@ -39,7 +39,7 @@ static void wake_up(struct conductor *c, const char *assembly_id, int64_t until_
     struct timespec until = {until_us / SECOND_US, until_us % SECOND_US * 1000};
 
     *w = (struct wait_for){PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 2, false};
-    news_ask(c, NEWS_WAKE, assembly_id, woken, w);
+    inbox_ask(c, NEWS_WAKE, assembly_id, woken, w);
     pthread_mutex_lock(&w->lock);
     while (!w->done && pthread_cond_timedwait(&w->cond, &w->lock, &until) == 0)
         ;
@@ -49,11 +49,11 @@ static void wake_up(struct conductor *c, const char *assembly_id, int64_t until_
 /* Is it among those that are to be read yet? */
 static bool look_for(struct published **out, struct conductor *c, const char *assembly_id)
 {
-    pthread_rwlock_rdlock(&c->live_lock);
-    struct live *l = map_get(&c->live, assembly_id);
-    *out = l && published_is_ready(l->published) ? published_ref(l->published) : NULL;
-    bool sleeps = !*out && map_get(&c->sleeping, assembly_id);
-    pthread_rwlock_unlock(&c->live_lock);
+    pthread_rwlock_rdlock(&c->entries.lock);
+    struct entry *e = map_get(&c->entries.by_id, assembly_id);
+    *out = e && published_is_ready(e->published) ? published_ref(e->published) : NULL;
+    bool sleeps = !*out && map_get(&c->entries.sleeping, assembly_id);
+    pthread_rwlock_unlock(&c->entries.lock);
     return sleeps;
 }
 

@@ -1,11 +1,9 @@
-/* What is left over goes: expired results and statuses, contents that nothing refers to, directories of workers that
- * are no more. Everything here may be cut short anywhere and is done again the next time. */
+/* What is left over goes: expired results and statuses, contents that nothing refers to,
+ * directories of workers that are no more. Everything here may be cut short anywhere and is done
+ * again the next time. */
 #include "conductor/private.h"
 
-#include <fcntl.h>
-#include <limits.h>
-#include <string.h>
-#include <sys/statvfs.h>
+#include <stdio.h>
 
 #define PURGE_AT_ONCE 100 /* a turn must stay short */
 
@@ -24,76 +22,6 @@ static int keep_id(void *ctx, const char *id)
     return 0;
 }
 
-/* ---- room on the disk ---- */
-
-/* Bytes that are given back when everything is full, so that cancels and deletes can still be written down. */
-#define BALLAST "ballast"
-#define BALLAST_PART 40 /* of a small volume at most 2.5 %: without it, and nothing else gone, it is still too full */
-
-static void ballast_path(char out[PATH_MAX], const struct conductor *c)
-{
-    snprintf(out, PATH_MAX, "%s/" BALLAST, c->conf.space.paths[0]);
-}
-
-void ballast_drop(struct conductor *c)
-{
-    char path[PATH_MAX];
-
-    ballast_path(path, c);
-    if (c->ballast && unlink(path) == 0)
-        log_warn(&c->log, "the disk is full: gave back %s", path);
-    c->ballast = false;
-}
-
-void ballast_check(struct conductor *c)
-{
-    if (c->ballast && space_is_used_up(c->conf.space.paths[0], c->conf.space.reserve))
-        ballast_drop(c);
-}
-
-void ballast_make(struct conductor *c)
-{
-    const char *dir = c->conf.space.paths[0];
-    struct statvfs v;
-    char path[PATH_MAX];
-
-    if (!c->conf.ballast_bytes || statvfs(dir, &v) < 0)
-        return;
-    int64_t part = (int64_t)v.f_blocks * (int64_t)v.f_frsize / BALLAST_PART;
-    int64_t want = c->conf.ballast_bytes < part ? c->conf.ballast_bytes : part;
-    ballast_path(path, c);
-    if (access(path, F_OK) == 0) { /* an earlier process made it */
-        c->ballast = true;
-        return;
-    }
-    if (space_above(dir, c->conf.space.reserve) < want + want / 2)
-        return;
-    AUTO(fd_close) int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    /* not posix_fallocate(): where the file system can't, that writes, and we must not wait */
-    if (fd >= 0 && fallocate(fd, 0, 0, want) == 0)
-        c->ballast = true;
-    else
-        unlink(path);
-}
-
-void space_watch(struct conductor *c)
-{
-    const struct space *s = &c->conf.space;
-    bool was = c->no_space;
-    struct err err;
-
-    c->no_space = space_check(s, 0, &err) < 0;
-    if (c->no_space && !was)
-        log_warn(&c->log, "no new work is taken, and no job begins: less than min_free_bytes is free");
-    ballast_check(c);
-    if (!c->no_space && was)
-        log_info(&c->log, "there is room on the disk again");
-    if (!c->no_space && !c->ballast && c->ticks % 10 == 0)
-        ballast_make(c);
-    if (!c->no_space && was)
-        queues_pump(c);
-}
-
 /* ---- expiry ---- */
 
 struct removal {
@@ -108,7 +36,8 @@ static void remove_blobs(uv_work_t *req)
     struct err err;
 
     for (size_t i = 0; i < r->ids.count; i++)
-        (void)!blob_delete(r->blobs, r->ids.v[i], &err); /* what stays has no row: the scrub takes it */
+        (void)!blob_delete(r->blobs, r->ids.v[i],
+                           &err); /* what stays has no row: the scrub takes it */
 }
 
 static void removal_free(struct removal *r)
@@ -127,7 +56,7 @@ static void blobs_removed(uv_work_t *req, int status)
 /* Rows go first, contents when that is committed: what a row names is always there. */
 void housekeep_committed(struct conductor *c, bool ok)
 {
-    struct removal *r = take(c->removal);
+    struct removal *r = take(c->turn.removal);
 
     if (r && ok)
         uv_queue_work(&c->loop, &r->req, remove_blobs, blobs_removed);
@@ -150,14 +79,16 @@ static bool purge_expired(struct conductor *c)
     for (size_t i = 0; i < ids.count; i++) {
         bool kept = false;
 
-        if (map_get(&c->live, ids.v[i])) /* leaves memory first */
+        if (map_get(&c->entries.by_id, ids.v[i])) /* leaves memory first */
             continue;
-        if (!c->removal) {
-            c->removal = mem_zalloc(sizeof *c->removal);
-            c->removal->blobs = c->conf.blobs;
+        if (!c->turn.removal) {
+            c->turn.removal = mem_zalloc(sizeof *c->turn.removal);
+            c->turn.removal->blobs = c->conf.blobs;
         }
-        if (turn_begin(c, &err) < 0 || store_files(c->conf.store, ids.v[i], keep_id, &c->removal->ids, &err) < 0 ||
-            store_assembly_keep_status(&kept, c->conf.store, ids.v[i], c->conf.status_expiry_us, &err) < 0 ||
+        if (turn_begin(c, &err) < 0 ||
+            store_files(c->conf.store, ids.v[i], keep_id, &c->turn.removal->ids, &err) < 0 ||
+            store_assembly_keep_status(&kept, c->conf.store, ids.v[i], c->conf.status_expiry_us,
+                                       &err) < 0 ||
             (!kept && store_assembly_purge(c->conf.store, ids.v[i], &err) < 0)) {
             turn_lost(c, &err); /* so nothing is removed either */
             more = false;
@@ -189,8 +120,8 @@ static int is_old(void *ctx, const char *id, int64_t size, int64_t changed_us)
     return id_valid(id) && changed_us < s->before_us ? keep_id(&s->old, id) : 0;
 }
 
-/* Whoever makes a blob holds it until its row is committed or refused. So: not held, and after that no row: then there
- * will never be one. */
+/* Whoever makes a blob holds it until its row is committed or refused. So: not held, and after that
+ * no row: then there will never be one. */
 static void scrub_shelf(uv_work_t *req)
 {
     struct scrub *s = (struct scrub *)req;
@@ -227,39 +158,66 @@ static void shelf_scrubbed(uv_work_t *req, int status)
     if (s->err.code)
         log_warn(&c->log, "scrub: %s", s->err.msg);
     if (s->removed)
-        log_info(&c->log, "scrub: removed %d files that nothing referred to, %lld bytes", s->removed,
-                 (long long)s->bytes);
+        log_info(&c->log, "scrub: removed %d files that nothing referred to, %lld bytes",
+                 s->removed, (long long)s->bytes);
     free(s->old.v);
     free(s);
-    c->scrubbing = false;
+    c->housekeeping.scrubbing = false;
 }
 
 static void scrub_begin(struct conductor *c)
 {
     struct scrub *s = mem_zalloc(sizeof *s);
 
-    c->scrubbing = true;
+    c->housekeeping.scrubbing = true;
     s->c = c;
     s->before_us = clock_now_us() - c->conf.scrub_grace_us;
     uv_queue_work(&c->loop, &s->req, scrub_shelf, shelf_scrubbed);
     pool_scrub(c->pool);
 }
 
-/* Once a second. */
+/* ---- uploads that expired ---- */
+
+struct sweep {
+    uv_work_t req;
+    struct upload_stopper uploads;
+};
+
+static void sweep_work(uv_work_t *req)
+{
+    struct sweep *w = (struct sweep *)req;
+
+    w->uploads.sweep(w->uploads.ctx);
+}
+
+static void swept(uv_work_t *req, int status)
+{
+    (void)status;
+    free(req);
+}
+
+void sweep_uploads(struct conductor *c)
+{
+    struct sweep *w = mem_zalloc(sizeof *w);
+
+    w->uploads = c->uploads;
+    uv_queue_work(&c->loop, &w->req, sweep_work, swept);
+}
+
 void housekeep(struct conductor *c)
 {
     int64_t mono = clock_mono_us();
 
     if (c->draining)
         return;
-    if (mono >= c->sweep_due_us) {
+    if (mono >= c->housekeeping.sweep_due_us) {
         bool more = purge_expired(c);
 
         sweep_uploads(c);
-        c->sweep_due_us = mono + (more ? 0 : c->conf.sweep_interval_us);
+        c->housekeeping.sweep_due_us = mono + (more ? 0 : c->conf.sweep_interval_us);
     }
-    if (mono >= c->scrub_due_us && !c->scrubbing) {
+    if (mono >= c->housekeeping.scrub_due_us && !c->housekeeping.scrubbing) {
         scrub_begin(c);
-        c->scrub_due_us = mono + c->conf.scrub_interval_us;
+        c->housekeeping.scrub_due_us = mono + c->conf.scrub_interval_us;
     }
 }

@@ -1,10 +1,20 @@
-/* What other threads ask of the conductor: kept in the inbox, handled on its own thread. */
+/* What to do about news, a row for each kind. */
 #include "conductor/private.h"
 
-#include <stdio.h>
 #include <string.h>
 
-static int check_credentials(struct conductor *c, const json_t *data, const char **step, struct err *err)
+static void no_such_assembly(struct conductor *c, const struct news *n)
+{
+    struct err err;
+
+    err_set(&err, ERR_ASSEMBLY_NOT_FOUND, "The Assembly does not exist");
+    turn_answer(c, n->reply, n->ctx, &err, NULL);
+}
+
+/* ---- a new one ---- */
+
+static int check_credentials(struct conductor *c, const json_t *data, const char **step,
+                             struct err *err)
 {
     const char *name;
     json_t *s;
@@ -16,42 +26,61 @@ static int check_credentials(struct conductor *c, const json_t *data, const char
         if (!want || strstr(want, "${"))
             continue;
         *step = name;
-        if (store_credential_get(&found, c->conf.store, jstr_or(data, "workspace", ""), want, err) < 0)
+        if (store_credential_get(&found, c->conf.store, jstr_or(data, "workspace", ""), want, err) <
+            0)
             return err->code == ERR_NOT_FOUND
-                       ? err_set(err, ERR_CREDENTIALS, "There are no stored credentials named '%.100s'", want)
+                       ? err_set(err, ERR_CREDENTIALS,
+                                 "There are no stored credentials named '%.100s'", want)
                        : -1;
         free(found);
     }
     return 0;
 }
 
-static void create(struct conductor *c, struct news *n)
+/* Why there can't be one more; in passing, what is wrong with its credentials: then it is made, and
+ * fails. */
+static int admit(struct conductor *c, struct entry *e, struct news *n, const char **step,
+                 struct err *refused, struct err *err)
 {
-    struct live *l = live_awake(c, n->assembly_id);
+    const char *workspace = jstr_or(n->data, "workspace", "");
+
+    if (e)
+        return err_set(err, ERR_EXISTS, "The Assembly id is in use already");
+    if (c->conf.max_assemblies && tenant_of(c, workspace)->open >= c->conf.max_assemblies) {
+        err_set(err, c->conf.too_many, "More than %lld Assemblies that are not over",
+                (long long)c->conf.max_assemblies);
+        err->retry_s = 5; /* when one of them ends, nobody knows */
+        return -1;
+    }
+    if (!json_object_get(n->data, "error") && check_credentials(c, n->data, step, refused) < 0 &&
+        refused->code != ERR_CREDENTIALS) {
+        *err = *refused; /* the store can't be read: nobody knows */
+        return -1;
+    }
+    return 0;
+}
+
+static int save_new(struct conductor *c, const struct news *n, struct err *err)
+{
+    const char *template_id = jstr(n->data, "template_id");
+    int64_t now = clock_now_us();
+
+    if (turn_begin(c, err) < 0)
+        return -1;
+    if (store_assembly_add(c->conf.store, n->assembly_id, jstr_or(n->data, "workspace", ""), now,
+                           err) < 0)
+        return err->code == ERR_EXISTS ? -1 : turn_lost(c, err);
+    if (template_id && store_template_used(c->conf.store, template_id, now, err) < 0)
+        return turn_lost(c, err);
+    return 0;
+}
+
+static void on_created(struct conductor *c, struct entry *e, struct news *n)
+{
     const char *step = NULL;
     struct err err = {0}, refused = {0};
 
-    struct tenant *t = tenant_of(c, jstr_or(n->data, "workspace", ""));
-
-    if (!l && c->conf.max_assemblies && t->open >= c->conf.max_assemblies) {
-        err_set(&err, c->conf.too_many, "More than %lld Assemblies that are not over",
-                (long long)c->conf.max_assemblies);
-        err.retry_s = 5; /* when one of them ends, nobody knows */
-        turn_answer(c, n->reply, n->ctx, &err, NULL);
-        return;
-    }
-    if (!l && !json_object_get(n->data, "error") && check_credentials(c, n->data, &step, &refused) < 0 &&
-        refused.code != ERR_CREDENTIALS) {
-        turn_answer(c, n->reply, n->ctx, &refused, NULL); /* the store can't be read: nobody knows */
-        return;
-    }
-    if (l || turn_begin(c, &err) < 0 ||
-        store_assembly_add(c->conf.store, n->assembly_id, jstr_or(n->data, "workspace", ""),
-                           clock_now_us(), &err) < 0) {
-        if (l)
-            err_set(&err, ERR_EXISTS, "The Assembly id is in use already");
-        else if (err.code != ERR_EXISTS)
-            turn_lost(c, &err);
+    if (admit(c, e, n, &step, &refused, &err) < 0 || save_new(c, n, &err) < 0) {
         turn_answer(c, n->reply, n->ctx, &err, NULL);
         return;
     }
@@ -59,23 +88,19 @@ static void create(struct conductor *c, struct news *n)
         json_object_set_new(n->data, "error",
                             json_pack("{s:s,s:o,s:s?}", "code", err_name(&refused), "msg",
                                       jstring(refused.msg), "step", step));
-    if (jstr(n->data, "template_id") &&
-        store_template_used(c->conf.store, jstr(n->data, "template_id"), clock_now_us(), &err) < 0) {
-        turn_lost(c, &err);
+    e = entry_add(&c->entries, n->assembly_id);
+    entry_touch(&c->entries, e);
+    if (turn_apply(c, e, EV_CREATED, n->data, &err) < 0) {
         turn_answer(c, n->reply, n->ctx, &err, NULL);
         return;
     }
-    l = live_add(c, n->assembly_id);
-    live_touch(c, l);
-    if (turn_apply(c, l, EV_CREATED, n->data, &err) < 0) {
-        turn_answer(c, n->reply, n->ctx, &err, NULL);
-        return;
-    }
-    published_set_fixed(l->published, status_fixed(l->a, c->conf.instance, c->conf.region,
-                                                   c->conf.build_id));
-    log_info(&l->a->log, "created");
-    turn_answer(c, n->reply, n->ctx, err.code ? &err : NULL, l);
+    published_set_fixed(e->published,
+                        status_fixed(e->a, c->conf.instance, c->conf.region, c->conf.build_id));
+    log_info(&e->a->log, "created");
+    turn_answer(c, n->reply, n->ctx, err.code ? &err : NULL, e);
 }
+
+/* ---- one that there is ---- */
 
 static int save_upload(struct conductor *c, const struct news *n, struct err *err)
 {
@@ -83,170 +108,127 @@ static int save_upload(struct conductor *c, const struct news *n, struct err *er
         return 0;
     if (turn_begin(c, err) < 0)
         return -1;
-    int rc = n->upload_meta ? store_upload_put(c->conf.store, n->upload_id, n->assembly_id, n->upload_meta, err)
+    int rc = n->upload_meta ? store_upload_put(c->conf.store, n->upload_id, n->assembly_id,
+                                               n->upload_meta, err)
                             : store_upload_del(c->conf.store, n->upload_id, err);
     return rc < 0 ? turn_lost(c, err) : 0;
 }
 
-static void handle(struct conductor *c, struct news *n)
+/* The rest of a create request whose id was in use already must not reach the id's owner. */
+static int check_nonce(const struct entry *e, json_t *data, struct err *err)
 {
-    struct live *l = live_awake(c, n->assembly_id);
+    const char *nonce = jstr(data, "nonce");
+
+    if (nonce && strcmp(nonce, jstr_or(e->a->created, "nonce", "")))
+        return err_set(err, ERR_EXISTS, "The Assembly id is in use already");
+    json_object_del(data, "nonce"); /* no part of the event */
+    return 0;
+}
+
+static void on_event(struct conductor *c, struct entry *e, struct news *n)
+{
     struct err err = {0};
 
-    if (n->type == EV_FILE_UPLOADED || n->type == EV_CREATED)
-        turn_claim(c, n->data);
-    if (n->type == NEWS_WRITE) {
-        int rc = turn_begin(c, &err) < 0 ? -1 : n->apply(n->ctx, c->conf.store, &err);
+    if (check_nonce(e, n->data, &err) < 0) {
+        turn_answer(c, n->reply, n->ctx, &err, NULL);
+        return;
+    }
+    if (turn_apply(c, e, n->event, n->data, &err) == 0 && !err.code)
+        (void)!save_upload(c, n, &err);
+    turn_answer(c, n->reply, n->ctx, err.code ? &err : NULL, e);
+}
 
-        if (rc < 0 && (err.code == ERR_IO || err.code == ERR_NOSPACE))
-            turn_lost(c, &err); /* it may be half written */
-        turn_answer(c, n->reply, n->ctx, rc < 0 ? &err : NULL, NULL);
-        return;
-    }
-    if (n->type == NEWS_AWAIT || n->type == NEWS_AWAIT_NOTIFIED) {
-        await_begin(c, l, n);
-        return;
-    }
-    if (n->type == NEWS_WAKE) {
-        turn_answer(c, n->reply, n->ctx, NULL, l);
-        return;
-    }
-    if (n->type == NEWS_SLOTS) {
-        slots_answer(c, n);
-        return;
-    }
-    if (n->type == NEWS_WORK) {
-        work_answer(c, n);
-        return;
-    }
-    if (n->type == NEWS_REPORT) {
-        report_answer(c, l, n);
-        return;
-    }
-    if (n->type == NEWS_UPLOAD_ROW) {
-        int rc = save_upload(c, n, &err);
+static int check_owner(const struct entry *e, json_t *data, struct err *err)
+{
+    const char *workspace = jstr(data, "workspace");
 
-        turn_answer(c, n->reply, n->ctx, rc < 0 ? &err : NULL, l);
-        return;
-    }
-    if (n->type == EV_CREATED) {
-        create(c, n);
-        return;
-    }
-    if (!l) {
-        err_set(&err, ERR_ASSEMBLY_NOT_FOUND, "The Assembly does not exist");
+    if (workspace && strcmp(workspace, e->a->workspace))
+        return err_set(err, ERR_ACCOUNT_MISMATCH, "The Assembly belongs to another workspace");
+    json_object_del(data, "workspace"); /* no part of the event */
+    return 0;
+}
+
+static void on_cancel(struct conductor *c, struct entry *e, struct news *n)
+{
+    struct err err = {0};
+
+    if (check_nonce(e, n->data, &err) < 0 || check_owner(e, n->data, &err) < 0) {
         turn_answer(c, n->reply, n->ctx, &err, NULL);
         return;
     }
-    /* the rest of a create request whose id was in use already must not reach the id's owner */
-    const char *nonce = jstr(n->data, "nonce");
-    if (nonce && strcmp(nonce, jstr_or(l->a->created, "nonce", ""))) {
-        err_set(&err, ERR_EXISTS, "The Assembly id is in use already");
-        turn_answer(c, n->reply, n->ctx, &err, NULL);
-        return;
-    }
-    json_object_del(n->data, "nonce");
-    const char *workspace = n->type == EV_CANCEL ? jstr(n->data, "workspace") : NULL;
-    if (workspace && strcmp(workspace, l->a->workspace)) {
-        err_set(&err, ERR_ACCOUNT_MISMATCH, "The Assembly belongs to another workspace");
-        turn_answer(c, n->reply, n->ctx, &err, NULL);
-        return;
-    }
-    if (workspace)
-        json_object_del(n->data, "workspace"); /* no part of the event */
-    if (turn_apply(c, l, (enum event_type)n->type, n->data, &err) < 0) {
-        if (n->type == EV_CANCEL && err.code == ERR_SATURATED)
-            settle_wait(c, l, n->reply, n->ctx); /* over already: the answer shows how */
-        else
-            turn_answer(c, n->reply, n->ctx, &err, l);
+    if (turn_apply(c, e, EV_CANCEL, n->data, &err) < 0 && err.code != ERR_SATURATED) {
+        turn_answer(c, n->reply, n->ctx, &err, e);
         return;
     }
     if (!err.code)
         (void)!save_upload(c, n, &err);
-    if (n->type == EV_CANCEL)
-        settle_wait(c, l, n->reply, n->ctx);
+    settle_wait(c, e, n->reply,
+                n->ctx); /* also for one that is over already: the answer shows how */
+}
+
+/* ---- anything else ---- */
+
+static void on_upload_row(struct conductor *c, struct entry *e, struct news *n)
+{
+    struct err err;
+    int rc = save_upload(c, n, &err);
+
+    turn_answer(c, n->reply, n->ctx, rc < 0 ? &err : NULL, e);
+}
+
+static void on_write(struct conductor *c, struct entry *none, struct news *n)
+{
+    struct err err;
+    int rc = turn_begin(c, &err) < 0 ? -1 : n->apply(n->ctx, c->conf.store, &err);
+
+    if (rc < 0 && (err.code == ERR_IO || err.code == ERR_NOSPACE))
+        turn_lost(c, &err); /* it may be half written */
+    turn_answer(c, n->reply, n->ctx, rc < 0 ? &err : NULL, NULL);
+}
+
+static void on_wake_up(struct conductor *c, struct entry *e, struct news *n)
+{
+    turn_answer(c, n->reply, n->ctx, NULL, e);
+}
+
+static const struct {
+    bool needs_entry; /* else handle() gets NULL when there is none */
+    bool claims;      /* brings files that have no row yet */
+    void (*handle)(struct conductor *c, struct entry *e, struct news *n);
+} kinds[NEWS_KINDS] = {
+    [NEWS_EVENT] = {true, true, on_event},
+    [NEWS_CREATED] = {false, true, on_created},
+    [NEWS_CANCEL] = {true, false, on_cancel},
+    [NEWS_UPLOAD_ROW] = {false, false, on_upload_row},
+    [NEWS_WRITE] = {false, false, on_write},
+    [NEWS_AWAIT] = {true, false, await_begin},
+    [NEWS_AWAIT_NOTIFIED] = {true, false, await_begin},
+    [NEWS_WAKE] = {false, false, on_wake_up},
+    [NEWS_REPORT] = {true, false, report_answer},
+    [NEWS_SLOTS] = {false, false, slots_answer},
+    [NEWS_WORK] = {false, false, work_answer},
+};
+
+static void handle_one(struct conductor *c, struct news *n)
+{
+    struct entry *e = entry_awake(c, n->assembly_id);
+
+    if (kinds[n->kind].claims)
+        turn_claim(c, n->data);
+    if (kinds[n->kind].needs_entry && !e)
+        no_such_assembly(c, n);
     else
-        turn_answer(c, n->reply, n->ctx, err.code ? &err : NULL, l);
+        kinds[n->kind].handle(c, e, n);
 }
 
 bool news_handle(struct conductor *c)
 {
-    pthread_mutex_lock(&c->inbox_lock);
-    struct news *n = c->inbox;
-    c->inbox = NULL;
-    c->inbox_last = &c->inbox;
-    bool stop = c->stop_asked;
-    pthread_mutex_unlock(&c->inbox_lock);
+    bool stop;
 
-    for (struct news *next; n; n = next) {
+    for (struct news *n = inbox_take(&stop, c), *next; n; n = next) {
         next = n->next;
-        handle(c, n);
-        json_decref(n->data);
-        free(n->upload_id);
-        free(n->upload_meta);
-        free(n);
+        handle_one(c, n);
+        news_free(n);
     }
     return stop;
-}
-
-void news_post(struct conductor *c, struct news *n)
-{
-    pthread_mutex_lock(&c->inbox_lock);
-    bool first = !c->inbox;
-    *c->inbox_last = n;
-    c->inbox_last = &n->next;
-    pthread_mutex_unlock(&c->inbox_lock);
-    if (first)
-        uv_async_send(&c->wake);
-}
-
-void news_ask(struct conductor *c, int type, const char *assembly_id, conductor_reply reply, void *ctx)
-{
-    struct news *n = mem_zalloc(sizeof *n);
-
-    snprintf(n->assembly_id, sizeof n->assembly_id, "%s", assembly_id);
-    n->type = type;
-    n->reply = reply;
-    n->ctx = ctx;
-    news_post(c, n);
-}
-
-void conductor_post(struct conductor *c, const struct conductor_news *news)
-{
-    struct news *n = mem_zalloc(sizeof *n);
-
-    snprintf(n->assembly_id, sizeof n->assembly_id, "%s", news->assembly_id);
-    n->type = news->type;
-    n->data = news->data ? news->data : json_object();
-    n->upload_id = news->upload_id ? mem_strdup(news->upload_id) : NULL;
-    n->upload_meta = news->upload_meta ? mem_strdup(news->upload_meta) : NULL;
-    n->reply = news->reply;
-    n->ctx = news->ctx;
-    news_post(c, n);
-}
-
-void conductor_post_upload(struct conductor *c, const char *assembly_id, const char *upload_id,
-                           const char *upload_meta, conductor_reply reply, void *ctx)
-{
-    struct news *n = mem_zalloc(sizeof *n);
-
-    snprintf(n->assembly_id, sizeof n->assembly_id, "%s", assembly_id);
-    n->type = NEWS_UPLOAD_ROW;
-    n->upload_id = mem_strdup(upload_id);
-    n->upload_meta = upload_meta ? mem_strdup(upload_meta) : NULL;
-    n->reply = reply;
-    n->ctx = ctx;
-    news_post(c, n);
-}
-
-void conductor_post_write(struct conductor *c, int (*apply)(void *ctx, struct store *s, struct err *err),
-                          conductor_reply reply, void *ctx)
-{
-    struct news *n = mem_zalloc(sizeof *n);
-
-    n->type = NEWS_WRITE;
-    n->apply = apply;
-    n->reply = reply;
-    n->ctx = ctx;
-    news_post(c, n);
 }

@@ -1,5 +1,5 @@
-/* Notifications (api-notifications.md): a row in the transaction that ended the Assembly, delivered by the courier at
- * least once, each attempt in the ledger. */
+/* Notifications (api-notifications.md): a row in the transaction that ended the Assembly, delivered
+ * by the courier at least once, each attempt in the ledger. */
 #include "assembly/payload.h"
 #include "conductor/private.h"
 
@@ -79,23 +79,7 @@ int outbox_open(struct conductor *c, struct err *err)
     return store_notifications_open(c->conf.store, load_one, c, err);
 }
 
-int outbox_add(struct conductor *c, struct live *l, struct err *err)
-{
-    const char *url = jstr(l->a->created, "notify_url");
-    struct store_notification n = {.id = l->notification,
-                                   .assembly_id = l->a->id,
-                                   .workspace = l->a->workspace,
-                                   .key_id = l->a->key_id,
-                                   .url = url,
-                                   .next_us = clock_now_us()};
-
-    if (!url)
-        return 0;
-    id_new(l->notification);
-    return store_notification_add(c->conf.store, &n, err);
-}
-
-static struct delivery *find(struct conductor *c, const char *id)
+static struct delivery *delivery_find(struct conductor *c, const char *id)
 {
     struct delivery *d = c->deliveries;
 
@@ -106,7 +90,7 @@ static struct delivery *find(struct conductor *c, const char *id)
 
 static int load_missing(void *ctx, const struct store_notification *n)
 {
-    if (!find(ctx, n->id))
+    if (!delivery_find(ctx, n->id))
         remember(ctx, n);
     return 0;
 }
@@ -117,38 +101,39 @@ int outbox_reload(struct conductor *c, struct err *err)
     return store_notifications_open(c->conf.store, load_missing, c, err);
 }
 
-void outbox_send(struct conductor *c, struct live *l)
+void outbox_send(struct conductor *c, struct entry *e)
 {
-    struct store_notification n = {.id = l->notification,
-                                   .assembly_id = l->a->id,
-                                   .workspace = l->a->workspace,
-                                   .key_id = l->a->key_id,
-                                   .url = jstr(l->a->created, "notify_url")};
+    struct store_notification n = {.id = e->notification,
+                                   .assembly_id = e->a->id,
+                                   .workspace = e->a->workspace,
+                                   .key_id = e->a->key_id,
+                                   .url = jstr(e->a->created, "notify_url")};
 
-    if (!*l->notification)
+    if (!*e->notification)
         return;
     remember(c, &n);
-    *l->notification = 0;
+    *e->notification = 0;
     outbox_pump(c);
 }
 
 /* ---- what an attempt changes ---- */
 
-/* notify_* in the status: of a live Assembly by an event, of one that has left memory in its stored document. */
+/* notify_* in the status: of a live Assembly by an event, of one that has left memory in its stored
+ * document. */
 static void note(struct conductor *c, const struct delivery *d, json_t *keys)
 {
-    struct live *l = live_awake(c, d->assembly_id);
+    struct entry *e = entry_awake(c, d->assembly_id);
     AUTO(json_unref) json_t *mine = keys;
     AUTO(str_done) struct str text = {0};
     struct err err;
 
     if (d->replay)
         return;
-    if (l) {
-        if (turn_apply(c, l, EV_NOTIFY, mine, &err) < 0)
-            log_warn(&l->a->log, "notify: %s", err.msg);
-        if (l->settled) /* before that, settling writes the document */
-            live_touch_end(c, l);
+    if (e) {
+        if (turn_apply(c, e, EV_NOTIFY, mine, &err) < 0)
+            log_warn(&e->a->log, "notify: %s", err.msg);
+        if (e->end >= ENTRY_SETTLED) /* before that, settling writes the document */
+            entry_document_due(&c->entries, e);
         return;
     }
     if (store_status_read(&text, c->conf.store, d->assembly_id, &err) < 0) {
@@ -159,7 +144,8 @@ static void note(struct conductor *c, const struct delivery *d, json_t *keys)
     AUTO(json_unref) json_t *status = json_reads(text.s);
     json_object_update(status, mine);
     AUTO(mem_free) char *changed = json_text(status);
-    if (turn_begin(c, &err) < 0 || store_status_put(c->conf.store, d->assembly_id, changed, &err) < 0)
+    if (turn_begin(c, &err) < 0 ||
+        store_status_put(c->conf.store, d->assembly_id, changed, &err) < 0)
         log_error(&log_ctx, "notify_* of Assembly %s: %s", d->assembly_id, err.msg);
 }
 
@@ -175,8 +161,8 @@ static void finish(struct conductor *c, struct delivery *d, bool ok, int status)
     forget(c, d);
 }
 
-static void keep_attempt(struct conductor *c, struct delivery *d, int status, const char *data, const char *error,
-                         int64_t duration_us)
+static void keep_attempt(struct conductor *c, struct delivery *d, int status, const char *data,
+                         const char *error, int64_t duration_us)
 {
     bool ok = status >= 200 && status < 300;
     bool last = ok || d->replay || d->attempts + 1 >= ATTEMPTS_MAX;
@@ -192,34 +178,45 @@ static void keep_attempt(struct conductor *c, struct delivery *d, int status, co
     struct err err;
 
     d->in_flight = false;
-    d->next_us = clock_now_us() + (int64_t)((double)FIRST_PAUSE_US * pow(PAUSE_FACTOR, d->attempts));
+    d->next_us =
+        clock_now_us() + (int64_t)((double)FIRST_PAUSE_US * pow(PAUSE_FACTOR, d->attempts));
     d->attempts++;
     if (turn_begin(c, &err) < 0 || store_attempt_add(c->conf.store, &a, &err) < 0 ||
-        store_notification_update(c->conf.store, d->id, ok ? "successful" : last ? "failed" : "pending",
+        store_notification_update(c->conf.store, d->id,
+                                  ok     ? "successful"
+                                  : last ? "failed"
+                                         : "pending",
                                   d->attempts, d->next_us, &err) < 0) {
-        log_warn(&log_ctx, "attempt %d of notification %s was not written down: %s", d->attempts, d->id, err.msg);
+        log_warn(&log_ctx, "attempt %d of notification %s was not written down: %s", d->attempts,
+                 d->id, err.msg);
         d->attempts--; /* it is sent again: twice is better than not at all */
         return;
     }
     note(c, d,
-         json_pack("{s:s,s:o,s:o,s:s?,s:f}", "notify_status", ok ? "successful" : last ? "failed" : "processing",
-                   "notify_response_code", status ? json_integer(status) : json_null(), "notify_response_data",
-                   status ? jstring(data) : json_null(), "notify_error", error, "notify_duration",
-                   fmax(0.001, (double)(duration_us / 1000) / 1000)));
-    log_info(&log_ctx, "notification %s of Assembly %s: attempt %d: %d %s", d->id, d->assembly_id, d->attempts, status,
-             error ? error : ok ? "delivered" : "refused");
+         json_pack("{s:s,s:o,s:o,s:s?,s:f}", "notify_status",
+                   ok     ? "successful"
+                   : last ? "failed"
+                          : "processing",
+                   "notify_response_code", status ? json_integer(status) : json_null(),
+                   "notify_response_data", status ? jstring(data) : json_null(), "notify_error",
+                   error, "notify_duration", fmax(0.001, (double)(duration_us / 1000) / 1000)));
+    log_info(&log_ctx, "notification %s of Assembly %s: attempt %d: %d %s", d->id, d->assembly_id,
+             d->attempts, status,
+             error ? error
+             : ok  ? "delivered"
+                   : "refused");
     if (last)
         finish(c, d, ok, status);
 }
 
 void outbox_posted(struct conductor *c, const json_t *answer)
 {
-    struct delivery *d = find(c, jstr_or(answer, "id", ""));
+    struct delivery *d = delivery_find(c, jstr_or(answer, "id", ""));
 
     if (!d || !d->in_flight)
         return;
-    keep_attempt(c, d, (int)jint(answer, "status", 0), jstr_or(answer, "data", ""), jstr(answer, "error"),
-                 jint(answer, "duration_us", 0));
+    keep_attempt(c, d, (int)jint(answer, "status", 0), jstr_or(answer, "data", ""),
+                 jstr(answer, "error"), jint(answer, "duration_us", 0));
     outbox_pump(c);
 }
 
@@ -234,15 +231,16 @@ void outbox_courier_lost(struct conductor *c)
 
 /* ---- sending ---- */
 
-static int status_text(struct str *out, struct conductor *c, const struct delivery *d, struct err *err)
+static int status_text(struct str *out, struct conductor *c, const struct delivery *d,
+                       struct err *err)
 {
-    struct live *l = live_awake(c, d->assembly_id);
+    struct entry *e = entry_awake(c, d->assembly_id);
 
-    if (!l)
+    if (!e)
         return store_status_read(out, c->conf.store, d->assembly_id, err);
-    if (l->waking)
+    if (e->waking)
         return err_set(err, ERR_BUSY, "The Assembly is being read from the database");
-    struct shared_text *t = published_text(l->published, 200);
+    struct shared_text *t = published_text(e->published, 200);
     str_add(out, t->s, t->len);
     shared_text_unref(t);
     return 0;
@@ -258,11 +256,13 @@ static int make_body(char **out, struct conductor *c, const struct delivery *d, 
     AUTO(mem_free) char *context = mem_printf("auth_key/%s", d->key_id);
     char hex[129];
 
-    if (status_text(&status, c, d, err) < 0 || store_key_secret(&sealed, c->conf.store, d->key_id, err) < 0 ||
+    if (status_text(&status, c, d, err) < 0 ||
+        store_key_secret(&sealed, c->conf.store, d->key_id, err) < 0 ||
         unseal(&secret, c->conf.seal, context, sealed, err) < 0)
         return -1;
     AUTO(mem_free) char *text = payload_text(status.s);
-    hmac_hex(hex, c->conf.notify_sha1 ? HMAC_ALG_SHA1 : HMAC_ALG_SHA384, secret, text, strlen(text));
+    hmac_hex(hex, c->conf.notify_sha1 ? HMAC_ALG_SHA1 : HMAC_ALG_SHA384, secret, text,
+             strlen(text));
     str_puts(&body, "transloadit=");
     str_add_urlencoded(&body, text, "");
     str_addf(&body, "&signature=%s%s", c->conf.notify_sha1 ? "" : "sha384%3A", hex);
@@ -279,8 +279,9 @@ static void send_one(struct conductor *c, struct delivery *d)
         keep_attempt(c, d, 0, NULL, err.msg, 0);
         return;
     }
-    json_t *what = json_pack("{s:s,s:s,s:s,s:o,s:i,s:s}", "id", d->id, "delivery", d->id, "url", d->url, "body",
-                             jstring(body), "timeout_s", c->conf.notify_timeout_s, "guard", c->conf.notify_allow);
+    json_t *what = json_pack("{s:s,s:s,s:s,s:o,s:i,s:s}", "id", d->id, "delivery", d->id, "url",
+                             d->url, "body", jstring(body), "timeout_s", c->conf.notify_timeout_s,
+                             "guard", c->conf.notify_allow);
     free(body);
     if (pool_post(c->pool, what, &err) < 0) {
         d->next_us = clock_now_us() + LOST_PAUSE_US / 5;
@@ -311,11 +312,12 @@ void outbox_pump(struct conductor *c)
     if (c->draining)
         return;
     for (struct delivery *d = c->deliveries, *next; d; d = next) {
-        struct live *l = live_awake(c, d->assembly_id);
+        struct entry *e = entry_awake(c, d->assembly_id);
 
         next = d->next;
         /* the message of a canceled Assembly holds its receipt */
-        if (d->fresh || d->in_flight || d->next_us > now || (l && (l->waking || (!d->replay && !l->settled))))
+        if (d->fresh || d->in_flight || d->next_us > now ||
+            (e && (e->waking || (!d->replay && e->end < ENTRY_SETTLED))))
             continue;
         if (in_flight(c, NULL) >= IN_FLIGHT_MAX)
             break;
@@ -326,9 +328,10 @@ void outbox_pump(struct conductor *c)
 
 /* ---- replay ---- */
 
-int conductor_replay_notification(struct conductor *c, const char *assembly_id, const char *workspace,
-                                  const char *key_id, const char *url, char id[static ID_LEN + 1],
-                                  conductor_reply reply, void *ctx, struct err *err)
+int conductor_replay_notification(struct conductor *c, const char *assembly_id,
+                                  const char *workspace, const char *key_id, const char *url,
+                                  char id[static ID_LEN + 1], conductor_reply reply, void *ctx,
+                                  struct err *err)
 {
     AUTO(mem_free) char *owner = NULL;
     AUTO(str_done) struct str text = {0};
@@ -376,9 +379,3 @@ void outbox_committed(struct conductor *c, bool ok)
 }
 
 bool outbox_busy(const struct conductor *c) { return in_flight(c, NULL) > 0; }
-
-void outbox_close(struct conductor *c)
-{
-    while (c->deliveries)
-        forget(c, c->deliveries);
-}

@@ -3,35 +3,32 @@
 
 #include <string.h>
 
-static bool is_enabled(const struct live *l)
+static bool is_reported(const struct entry *e)
 {
-    return jbool(l->a->created, "emit_execution_progress", false);
+    return jbool(e->a->created, "emit_execution_progress", false);
 }
 
-void report_tick(struct live *l)
+void report_tick(struct entry *e)
 {
-    if (l->a->state != ASSEMBLY_EXECUTING || !is_enabled(l))
+    if (e->a->state != ASSEMBLY_EXECUTING || !is_reported(e))
         return;
-    char *text = progress_json(l->a);
-    AUTO(mem_free) char *before = published_report(l->published);
+    char *text = progress_json(e->a);
+    AUTO(mem_free) char *before = published_report(e->published);
 
     if (!before || strcmp(before, text))
-        published_tell_passing(l->published, "assembly_execution_progress", text);
-    published_set_report(l->published, text);
+        published_tell_passing(e->published, "assembly_execution_progress", text);
+    published_set_report(e->published, text);
 }
 
-void report_answer(struct conductor *c, struct live *l, const struct news *n)
+void report_answer(struct conductor *c, struct entry *e, struct news *n)
 {
-    struct err err;
-
-    err_set(&err, ERR_ASSEMBLY_NOT_FOUND, "The Assembly does not exist");
-    if (l && is_enabled(l))
-        published_set_report(l->published, progress_json(l->a));
-    turn_answer(c, n->reply, n->ctx, l ? NULL : &err, l);
+    if (is_reported(e))
+        published_set_report(e->published, progress_json(e->a));
+    turn_answer(c, n->reply, n->ctx, NULL, e);
 }
 
 void conductor_report(struct conductor *c, const char *assembly_id, conductor_reply reply,
                       void *ctx)
 {
-    news_ask(c, NEWS_REPORT, assembly_id, reply, ctx);
+    inbox_ask(c, NEWS_REPORT, assembly_id, reply, ctx);
 }

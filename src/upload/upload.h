@@ -33,7 +33,7 @@ MUST_CHECK int uploads_open(struct uploads **out, const struct uploads_conf *con
 /* No parts are joined any more: who waits for that is refused. Before the server stops; NULL is fine. */
 void uploads_stop(struct uploads *u);
 void uploads_close(struct uploads *u);
-/* For conductor_set_uploads(). */
+/* For conductor_start(). */
 void uploads_stop_assembly(void *uploads, const char *assembly_id, const char *code, int *stopped,
                            int64_t *bytes_freed);
 

@@ -36,7 +36,7 @@ void pool_fail(struct pool_run *run, const struct err *why)
 
     scrub(told.msg, run->pool, run->worker);
     scrub(told.detail, run->pool, run->worker);
-    run->pool->events.failed(run->owner, run, &told);
+    run->pool->events.failed(run->pool->events.ctx, run->owner, run, &told);
 }
 
 void worker_refuse(struct worker *w, const struct err *why)
@@ -231,7 +231,7 @@ struct pool_run *pool_start(struct pool *p, const struct pool_task *task, void *
                              task->assembly_id, "params", task->params, "inputs", task->inputs,
                              "settings", p->conf.settings, "undo", task->undo);
     give(run, worker_choose(p, task->role, task->workspace), task->workspace);
-    p->events.started(owner, run);
+    p->events.started(p->events.ctx, owner, run);
     pool_fill_spares(p);
     return run;
 }
@@ -331,7 +331,7 @@ static void adopted(struct work *k)
         json_object_set_new(file, "size", json_integer(k->taken.size));
         json_object_set_new(file, "md5", json_string(k->taken.md5));
     }
-    run->pool->events.output(run->owner, run, k->json);
+    run->pool->events.output(run->pool->events.ctx, run->owner, run, k->json);
     worker_listen(w);
 }
 
@@ -398,16 +398,16 @@ static void hear_run(struct pool_run *run, enum message type, json_t *body)
 
     switch (type) {
     case MSG_TAKEN: uv_timer_start(run->timer, on_timeout, (uint64_t)run->timeout_s * 1000, 0); break;
-    case MSG_PROGRESS: ev->progress(run->owner, run, jnum(body, "fraction", 0)); break;
-    case MSG_UNDO: ev->undo(run->owner, run, json_object_get(body, "token")); break;
+    case MSG_PROGRESS: ev->progress(ev->ctx, run->owner, run, jnum(body, "fraction", 0)); break;
+    case MSG_UNDO: ev->undo(ev->ctx, run->owner, run, json_object_get(body, "token")); break;
     case MSG_OUTPUT:
         if (json_is_object(json_object_get(body, "file")) || json_is_object(json_object_get(body, "clone")))
             adopt_output(run, body);
         else
-            ev->output(run->owner, run, body);
+            ev->output(ev->ctx, run->owner, run, body);
         break;
     case MSG_DONE:
-        ev->done(run->owner, run, jint(body, "exec_us", 0));
+        ev->done(ev->ctx, run->owner, run, jint(body, "exec_us", 0));
         release(run, true);
         break;
     case MSG_FAILED: hear_failed(run, body); break;

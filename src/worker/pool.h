@@ -44,23 +44,23 @@ struct pool_task {
     bool probes;    /* it looks into its inputs, which stay what they are: may say `same` */
 };
 
-/* All on the loop's thread. After done, failed or stopped the run is gone. */
+/* All on the loop's thread, each with ctx; owner is the run's. After done, failed or stopped the run is gone. */
 struct pool_events {
     void *ctx;
     /* A worker has become free: a waiting job may find room. */
     void (*room)(void *ctx);
     /* A worker has the job. */
-    void (*started)(void *owner, struct pool_run *run);
+    void (*started)(void *ctx, void *owner, struct pool_run *run);
     /* body: {index, file|same|stored}. A file's blob is durable under file.id already. */
-    void (*output)(void *owner, struct pool_run *run, json_t *body);
-    void (*progress)(void *owner, struct pool_run *run, double fraction);
+    void (*output)(void *ctx, void *owner, struct pool_run *run, json_t *body);
+    void (*progress)(void *ctx, void *owner, struct pool_run *run, double fraction);
     /* Make token durable (null: nothing to undo any more), then call pool_undo_ok(). */
-    void (*undo)(void *owner, struct pool_run *run, json_t *token);
-    void (*done)(void *owner, struct pool_run *run, int64_t exec_us);
+    void (*undo)(void *ctx, void *owner, struct pool_run *run, json_t *token);
+    void (*done)(void *ctx, void *owner, struct pool_run *run, int64_t exec_us);
     /* err_retry(err) says whether another try makes sense. */
-    void (*failed)(void *owner, struct pool_run *run, const struct err *err);
+    void (*failed)(void *ctx, void *owner, struct pool_run *run, const struct err *err);
     /* After pool_stop(): no process of it is left, its scratch space is free. */
-    void (*stopped)(void *owner, struct pool_run *run, int processes_killed, int64_t bytes_freed);
+    void (*stopped)(void *ctx, void *owner, struct pool_run *run, int processes_killed, int64_t bytes_freed);
     /* {id, status, data, error, duration_us}, lent. */
     void (*posted)(void *ctx, const json_t *answer);
     /* It died: nobody knows what became of what it had. */

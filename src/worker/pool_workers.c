@@ -327,7 +327,7 @@ void worker_finish_dead(struct work *k)
         }
         w->run = NULL;
         if (run->stopping) {
-            p->events.stopped(run->owner, run, w->killed, run->freed);
+            p->events.stopped(p->events.ctx, run->owner, run, w->killed, run->freed);
         } else if (!run->ended) {
             struct err why = run->failure;
 

@@ -47,9 +47,9 @@ static void check_file(struct bed *b, const json_t *file)
 }
 
 static void on_room(void *ctx) { (void)ctx; }
-static void on_started(void *owner, struct pool_run *run) { ((struct bed *)owner)->run = run; }
+static void on_started(void *ctx, void *owner, struct pool_run *run) { ((struct bed *)owner)->run = run; }
 
-static void on_output(void *owner, struct pool_run *run, json_t *body)
+static void on_output(void *ctx, void *owner, struct pool_run *run, json_t *body)
 {
     struct bed *b = owner;
 
@@ -63,13 +63,13 @@ static void on_output(void *owner, struct pool_run *run, json_t *body)
         assert(json_is_object(json_object_get(body, "same")) || json_is_object(json_object_get(body, "stored")));
 }
 
-static void on_progress(void *owner, struct pool_run *run, double fraction)
+static void on_progress(void *ctx, void *owner, struct pool_run *run, double fraction)
 {
     assert(fraction >= 0 && fraction <= 1);
     ((struct bed *)owner)->progress = fraction;
 }
 
-static void on_undo(void *owner, struct pool_run *run, json_t *token)
+static void on_undo(void *ctx, void *owner, struct pool_run *run, json_t *token)
 {
     struct bed *b = owner;
 
@@ -79,7 +79,7 @@ static void on_undo(void *owner, struct pool_run *run, json_t *token)
         pool_undo_ok(run);
 }
 
-static void on_done(void *owner, struct pool_run *run, int64_t exec_us)
+static void on_done(void *ctx, void *owner, struct pool_run *run, int64_t exec_us)
 {
     struct bed *b = owner;
 
@@ -88,7 +88,7 @@ static void on_done(void *owner, struct pool_run *run, int64_t exec_us)
     b->run = NULL;
 }
 
-static void on_failed(void *owner, struct pool_run *run, const struct err *err)
+static void on_failed(void *ctx, void *owner, struct pool_run *run, const struct err *err)
 {
     struct bed *b = owner;
 
@@ -99,7 +99,7 @@ static void on_failed(void *owner, struct pool_run *run, const struct err *err)
     b->run = NULL;
 }
 
-static void on_stopped(void *owner, struct pool_run *run, int killed, int64_t freed)
+static void on_stopped(void *ctx, void *owner, struct pool_run *run, int killed, int64_t freed)
 {
     ((struct bed *)owner)->stops++;
     ((struct bed *)owner)->run = NULL;

@@ -28,9 +28,8 @@ static int setup(void **state)
     f->c.conf.keep_over_us = -1;
     f->c.conf.result_expiry_us = SECOND_US;
     f->c.no_space = true; /* no job is given to a worker: there is none */
-    f->c.inbox_last = &f->c.inbox;
-    pthread_mutex_init(&f->c.inbox_lock, NULL);
-    pthread_rwlock_init(&f->c.live_lock, NULL);
+    inbox_init(&f->c.inbox);
+    entries_init(&f->c.entries);
     uv_loop_init(&f->c.loop);
     uv_async_init(&f->c.loop, &f->c.wake, NULL);
     *state = f;
@@ -41,18 +40,7 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
 
-    while (f->c.live.count) {
-        struct map_iter i = {0};
-
-        map_next(&f->c.live, &i);
-        struct live *l = i.value;
-        map_del(&f->c.live, i.key);
-        published_unref(l->published);
-        assembly_free(l->a);
-        free(l->refused);
-        free(l);
-    }
-    map_done(&f->c.live);
+    entries_done(&f->c.entries);
     tenants_done(&f->c);
     uv_close((uv_handle_t *)&f->c.wake, NULL);
     uv_run(&f->c.loop, UV_RUN_DEFAULT);
@@ -64,21 +52,21 @@ static int teardown(void **state)
 }
 
 /* One that waits for an upload. */
-static struct live *begun(struct conductor *c)
+static struct entry *begun(struct conductor *c)
 {
     AUTO(json_unref) json_t *data =
         json_pack("{s:s,s:s,s:s,s:s,s:{s:{s:s,s:s}},s:i,s:b,s:i}", "workspace", "w", "key_id", "k", "nonce", "n",
                   "base_url", "http://x", "steps", "s", "robot", "/image/resize", "use", ":original", "expected", 1,
                   "body_done", 1, "max_attempts", 1);
-    struct live *l = live_add(c, ID);
+    struct entry *e = entry_add(&c->entries, ID);
     struct err err;
 
     assert_int_equal(turn_begin(c, &err), 0);
     assert_int_equal(store_assembly_add(c->conf.store, ID, "w", 1, &err), 0);
-    assert_int_equal(turn_apply(c, l, EV_CREATED, data, &err), 0);
-    published_set_fixed(l->published, status_fixed(l->a, "test", "test", "test"));
+    assert_int_equal(turn_apply(c, e, EV_CREATED, data, &err), 0);
+    published_set_fixed(e->published, status_fixed(e->a, "test", "test", "test"));
     turn_commit(c);
-    return l;
+    return e;
 }
 
 static void play_turns(struct conductor *c)
@@ -88,18 +76,18 @@ static void play_turns(struct conductor *c)
 }
 
 /* One whose end is written, and which may leave memory. */
-static struct live *over(struct conductor *c)
+static struct entry *over(struct conductor *c)
 {
-    struct live *l = begun(c);
+    struct entry *e = begun(c);
     struct err err;
 
-    assert_int_equal(turn_apply(c, l, EV_CANCEL, NULL, &err), 0);
+    assert_int_equal(turn_apply(c, e, EV_CANCEL, NULL, &err), 0);
     play_turns(c);
-    assert_true(assembly_is_over(l->a) && l->settled);
-    return l;
+    assert_true(assembly_is_over(e->a) && e->end == ENTRY_WRITTEN);
+    return e;
 }
 
-static bool is_live(struct conductor *c) { return map_get(&c->live, ID) != NULL; }
+static bool is_live(struct conductor *c) { return map_get(&c->entries.by_id, ID) != NULL; }
 
 struct heard {
     int count;
@@ -123,7 +111,7 @@ static void one_that_is_over_leaves_memory_when_its_time_is_over(void **state)
 
     over(c);
     assert_true(is_live(c));
-    lives_watch(c);
+    entries_watch(c);
     turn_commit(c);
     assert_false(is_live(c));
     assert_int_equal(tenant_of(c, "w")->open, 0);
@@ -133,10 +121,10 @@ static void one_stays_until_its_answer_is_given(void **state)
 {
     struct conductor *c = &((struct fixture *)*state)->c;
     struct heard h = {.c = c};
-    struct live *l = over(c);
+    struct entry *e = over(c);
 
-    turn_answer(c, hear, &h, NULL, l); /* news came, then the clock: one round of the loop */
-    lives_watch(c);
+    turn_answer(c, hear, &h, NULL, e); /* news came, then the clock: one round of the loop */
+    entries_watch(c);
     assert_true(is_live(c));
     turn_commit(c);
     assert_int_equal(h.count, 1);
@@ -148,18 +136,18 @@ static void one_stays_until_its_answer_is_given(void **state)
 static void one_stays_until_its_effects_are_done(void **state)
 {
     struct conductor *c = &((struct fixture *)*state)->c;
-    struct live *l = over(c);
+    struct entry *e = over(c);
     AUTO(json_unref) json_t *note = json_pack("{s:s}", "notify_status", "successful");
     struct err err;
 
-    assert_int_equal(turn_apply(c, l, EV_NOTIFY, note, &err), 0);
-    live_touch_end(c, l);
-    lives_watch(c);
+    assert_int_equal(turn_apply(c, e, EV_NOTIFY, note, &err), 0);
+    entry_document_due(&c->entries, e);
+    entries_watch(c);
     assert_true(is_live(c));
     turn_commit(c);
     assert_true(is_live(c)); /* its document is written in a turn of its own */
     play_turns(c);
-    lives_watch(c); /* the clock asks again */
+    entries_watch(c); /* the clock asks again */
     turn_commit(c);
     assert_false(is_live(c));
 }
@@ -168,15 +156,15 @@ static void one_stays_while_somebody_waits_for_it(void **state)
 {
     struct conductor *c = &((struct fixture *)*state)->c;
     struct heard h = {.c = c};
-    struct live *l = over(c);
+    struct entry *e = over(c);
 
-    l->awaiters = mem_zalloc(sizeof *l->awaiters);
-    *l->awaiters = (struct waiter){.reply = hear, .ctx = &h};
-    lives_watch(c);
+    e->awaiters = mem_zalloc(sizeof *e->awaiters);
+    *e->awaiters = (struct waiter){.reply = hear, .ctx = &h};
+    entries_watch(c);
     turn_commit(c);
     assert_true(is_live(c));
-    await_answer(c, l, true);
-    lives_watch(c);
+    await_answer(c, e, true);
+    entries_watch(c);
     play_turns(c);
     assert_int_equal(h.count, 1);
     assert_false(is_live(c));
@@ -185,14 +173,14 @@ static void one_stays_while_somebody_waits_for_it(void **state)
 static void one_stays_while_its_work_is_being_stopped(void **state)
 {
     struct conductor *c = &((struct fixture *)*state)->c;
-    struct live *l = over(c);
+    struct entry *e = over(c);
 
-    l->stopping++;
-    lives_watch(c);
+    e->stopping++;
+    entries_watch(c);
     play_turns(c);
     assert_true(is_live(c));
-    l->stopping--;
-    lives_watch(c);
+    e->stopping--;
+    entries_watch(c);
     turn_commit(c);
     assert_false(is_live(c));
 }
@@ -201,21 +189,21 @@ static void one_whose_creation_was_lost_stays_until_its_answer_is_given(void **s
 {
     struct conductor *c = &((struct fixture *)*state)->c;
     struct heard h = {.c = c};
-    struct live *l = live_add(c, ID);
+    struct entry *e = entry_add(&c->entries, ID);
     struct err why;
 
     err_set(&why, ERR_NOSPACE, "the disk is full");
-    live_touch(c, l);
+    entry_touch(&c->entries, e);
     turn_lost(c, &why);
     turn_commit(c);
-    assert_true(l->stale);
-    c->retry_us = 1;
-    turn_answer(c, hear, &h, NULL, l);
+    assert_true(e->stale);
+    c->recovery.retry_us = 1;
+    turn_answer(c, hear, &h, NULL, e);
     recover_stale(c);
     assert_true(is_live(c));
     turn_commit(c);
     assert_int_equal(h.count, 1);
-    lives_watch(c);
+    entries_watch(c);
     turn_commit(c);
     assert_false(is_live(c));
 }
@@ -223,14 +211,14 @@ static void one_whose_creation_was_lost_stays_until_its_answer_is_given(void **s
 static void a_busy_conductor_forgets_too(void **state)
 {
     struct conductor *c = &((struct fixture *)*state)->c;
-    struct live *l = over(c), *busy = live_add(c, "ffffffffffffffffffffffffffffffff");
+    struct entry *e = over(c), *busy = entry_add(&c->entries, "ffffffffffffffffffffffffffffffff");
 
-    assert_int_equal(l->queued, 0);
-    lives_watch(c);
-    live_touch_end(c, busy); /* so that each commit leaves work for the next one */
+    assert_int_equal(e->queued, 0);
+    entries_watch(c);
+    entry_document_due(&c->entries, busy); /* so that each commit leaves work for the next one */
     busy->stale = true;
     turn_commit(c);
-    live_touch(c, busy);
+    entry_touch(&c->entries, busy);
     assert_false(is_live(c));
 }
 
@@ -241,12 +229,12 @@ static void several_leave_in_one_turn(void **state)
 
     for (int i = 0; i < 300; i++) {
         snprintf(id, sizeof id, "%032x", i);
-        live_add(c, id); /* of which nothing is stored */
+        entry_add(&c->entries, id); /* of which nothing is stored */
     }
-    lives_watch(c);
-    lives_watch(c); /* who is asked for twice leaves once */
+    entries_watch(c);
+    entries_watch(c); /* who is asked for twice leaves once */
     turn_commit(c);
-    assert_int_equal(c->live.count, 0);
+    assert_int_equal(c->entries.by_id.count, 0);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

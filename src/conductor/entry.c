@@ -1,0 +1,131 @@
+#include "conductor/entry.h"
+#include "base/clock.h"
+
+#include <assert.h>
+
+void entries_init(struct entries *all)
+{
+    *all = (struct entries){0};
+    pthread_rwlock_init(&all->lock, NULL);
+}
+
+struct entry *entry_add(struct entries *all, const char *id)
+{
+    struct entry *e = mem_zalloc(sizeof *e);
+
+    e->a = assembly_new(id);
+    e->published = published_new(id);
+    pthread_rwlock_wrlock(&all->lock);
+    map_put(&all->by_id, id, e);
+    pthread_rwlock_unlock(&all->lock);
+    return e;
+}
+
+static void entry_free(struct entries *all, struct entry *e)
+{
+    pthread_rwlock_wrlock(&all->lock);
+    map_del(&all->by_id, e->a->id);
+    pthread_rwlock_unlock(&all->lock);
+    published_unref(e->published);
+    assembly_free(e->a);
+    free(e->refused);
+    free(e);
+}
+
+void entries_done(struct entries *all)
+{
+    for (struct map_iter i = {0}; map_next(&all->by_id, &i);)
+        entry_free(all, i.value);
+    map_done(&all->by_id);
+    map_done(&all->sleeping);
+    pthread_rwlock_destroy(&all->lock);
+}
+
+/* ---- lists ---- */
+
+bool entry_is_in(const struct entry *e, enum entry_list list) { return e->lists & 1u << list; }
+
+void entry_put(struct entries *all, struct entry *e, enum entry_list list)
+{
+    if (entry_is_in(e, list))
+        return;
+    e->lists |= 1u << list;
+    e->next[list] = all->first[list];
+    all->first[list] = e;
+}
+
+struct entry *entry_pop(struct entries *all, enum entry_list list)
+{
+    struct entry *e = all->first[list];
+
+    if (!e)
+        return NULL;
+    all->first[list] = e->next[list];
+    e->lists &= ~(1u << list);
+    return e;
+}
+
+void entry_touch(struct entries *all, struct entry *e) { entry_put(all, e, ENTRIES_TOUCHED); }
+
+/* ---- its end ---- */
+
+static const unsigned may_become[] = {
+    [ENTRY_RUNNING] = 1u << ENTRY_STOPPING | 1u << ENTRY_RUNNING,
+    [ENTRY_STOPPING] = 1u << ENTRY_SETTLED | 1u << ENTRY_RUNNING,
+    [ENTRY_SETTLED] = 1u << ENTRY_WRITTEN | 1u << ENTRY_RUNNING,
+    [ENTRY_WRITTEN] = 1u << ENTRY_SETTLED | 1u << ENTRY_RUNNING,
+};
+
+void entry_set_end(struct entry *e, enum entry_end to)
+{
+    assert(may_become[e->end] & 1u << to);
+    e->end = to;
+    if (to == ENTRY_STOPPING)
+        e->over_mono_us = clock_mono_us();
+}
+
+void entry_settled(struct entry *e)
+{
+    entry_set_end(e, ENTRY_SETTLED);
+    if (!entry_is_in(e, ENTRIES_DOCUMENT)) /* it was written while work was being stopped */
+        entry_set_end(e, ENTRY_WRITTEN);
+}
+
+void entry_document_due(struct entries *all, struct entry *e)
+{
+    entry_put(all, e, ENTRIES_DOCUMENT);
+    entry_touch(all, e); /* so that a turn comes that writes it */
+    if (e->end == ENTRY_WRITTEN)
+        entry_set_end(e, ENTRY_SETTLED);
+}
+
+void entry_document_written(struct entry *e)
+{
+    if (e->end == ENTRY_SETTLED)
+        entry_set_end(e, ENTRY_WRITTEN);
+}
+
+/* ---- leaving ---- */
+
+/* What the turn has queued; work under way, timers and whoever waits: they come back to it in a
+ * later turn. */
+static bool is_needed(const struct entry *e)
+{
+    bool is_nothing =
+        e->a->state == ASSEMBLY_NEW; /* its creation was lost: it has no end to come to */
+
+    return e->lists || e->queued || e->runs || e->stopping || e->settle_timer || e->waiters ||
+           e->awaiters || e->stale || e->waking || (e->end != ENTRY_WRITTEN && !is_nothing);
+}
+
+void entry_leave(struct entries *all, struct entry *e) { entry_put(all, e, ENTRIES_LEAVING); }
+
+/* Answers and effects name entries from the moment they are queued until the commit has dealt with
+ * them, and timers run in between. So entries are freed here alone, by their own count of what
+ * still names them: a conductor that is busy all the time must forget, too. */
+void entries_forget(struct entries *all)
+{
+    for (struct entry *e; (e = entry_pop(all, ENTRIES_LEAVING));)
+        if (!is_needed(e))
+            entry_free(all, e);
+}

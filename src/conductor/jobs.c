@@ -1,0 +1,433 @@
+/* Jobs: in the queue, with a worker, and what workers say of them. */
+#include "assembly/credentials.h"
+#include "conductor/private.h"
+#include "conductor/timer.h"
+
+#include <string.h>
+
+/* ---- the queue ---- */
+
+static const struct robot *robot_of(const struct run *r)
+{
+    return job_robot(r->entry->a, r->entry->a->jobs[r->job]);
+}
+
+static struct fair_lane *lane_of(const struct run *r)
+{
+    bool batch = r->entry->a->in->steps[r->entry->a->jobs[r->job]->step].batch;
+
+    return &r->entry->tenant->lanes[robot_of(r)->role][batch];
+}
+
+/* Its time at a worker is over: what it took counts for the share of its workspace. */
+static void leave_worker(struct run *r)
+{
+    struct tenant *t = r->entry->tenant;
+
+    if (!r->lane)
+        return;
+    fair_done(r->lane, r->charged_us, clock_mono_us() - r->taken_us);
+    r->lane = NULL;
+    *(r->prev_taken ? &r->prev_taken->next_taken : &t->taken) = r->next_taken;
+    if (r->next_taken)
+        r->next_taken->prev_taken = r->prev_taken;
+}
+
+/* None of r's confirmations stays, however many there are. */
+static void undo_acks_drop(struct conductor *c, const struct run *r)
+{
+    int kept = 0;
+
+    for (int i = 0; i < c->turn.undo_ack_count; i++)
+        if (c->turn.undo_acks[i] != r)
+            c->turn.undo_acks[kept++] = c->turn.undo_acks[i];
+    c->turn.undo_ack_count = kept;
+}
+
+static void run_free(struct conductor *c, struct run *r)
+{
+    fair_remove(&r->waiting);
+    leave_worker(r);
+    *r->before = r->sibling;
+    if (r->sibling)
+        r->sibling->before = r->before;
+    undo_acks_drop(c, r);
+    timer_drop(&r->delay);
+    free(r);
+}
+
+static struct run *run_new(struct entry *e, int job)
+{
+    struct run *r = mem_zalloc(sizeof *r);
+
+    r->entry = e;
+    r->job = job;
+    r->sibling = e->runs;
+    r->before = &e->runs;
+    if (r->sibling)
+        r->sibling->before = &r->sibling;
+    e->runs = r;
+    return r;
+}
+
+static void delay_over(uv_timer_t *t)
+{
+    struct run *r = t->data;
+    struct conductor *c = t->loop->data;
+
+    timer_drop(&r->delay);
+    fair_put(lane_of(r), &r->waiting);
+    jobs_pump(c);
+}
+
+struct run *jobs_queue(struct conductor *c, struct entry *e, int job, int64_t delay_us)
+{
+    struct run *r = run_new(e, job);
+
+    if (delay_us)
+        r->delay = timer_new(&c->loop, delay_us, delay_over, r);
+    else
+        fair_put(lane_of(r), &r->waiting);
+    return r;
+}
+
+void jobs_queue_undo(struct conductor *c, struct entry *e, int job)
+{
+    settle_begin(e);
+    jobs_queue(c, e, job, 0)->undo = true;
+}
+
+bool jobs_undo_is_queued(const struct entry *e, int job)
+{
+    for (const struct run *r = e->runs; r; r = r->sibling)
+        if (r->undo && r->job == job)
+            return true;
+    return false;
+}
+
+/* ---- giving a job to a worker ---- */
+
+static json_t *inputs_of(const struct job *j)
+{
+    json_t *list = json_array();
+
+    for (int i = 0; i < j->input_count; i++) {
+        const struct file *f = j->inputs[i];
+        json_t *o =
+            json_pack("{s:s,s:I,s:O}", "id", f->id, "size", (json_int_t)f->size, "meta", f->meta);
+
+        jset(o, "name", f->name);
+        jset(o, "basename", f->basename);
+        jset(o, "ext", f->ext);
+        jset(o, "mime", f->mime);
+        jset(o, "type", f->type);
+        jset(o, "md5", f->md5);
+        jset(o, "as", j->labels[i]);
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
+struct credential_owner {
+    struct conductor *c;
+    const struct assembly *a;
+};
+
+/* See struct credential_source. */
+static int find_credentials(void *ctx, json_t **content, char type[static CREDENTIAL_TYPE_MAX],
+                            const char *name, struct err *err)
+{
+    const struct credential_owner *owner = ctx;
+    const struct seal_key *seal = owner->c->conf.seal;
+    const char *workspace = owner->a->workspace;
+    AUTO(mem_free) char *plain = NULL;
+    struct store_credential *found = NULL;
+
+    if (store_credential_get(&found, owner->c->conf.store, workspace, name, err) < 0)
+        return err->code == ERR_NOT_FOUND
+                   ? err_set(err, ERR_CREDENTIALS,
+                             "There are no stored credentials named '%.100s'", name)
+                   : -1;
+    AUTO(mem_free) char *context = mem_printf("%s/%s", workspace, found->name);
+    *content = unseal(&plain, seal, context, found->sealed, err) < 0 ? NULL : json_reads(plain);
+    snprintf(type, CREDENTIAL_TYPE_MAX, "%s", found->type);
+    free(found);
+    return *content ? 0 : -1;
+}
+
+void jobs_fail(struct conductor *c, struct entry *e, int job, const struct err *why)
+{
+    static const char *const retry[] = {"never", "now", "later"};
+    AUTO(json_unref)
+    json_t *data =
+        json_pack("{s:i,s:i,s:s,s:o,s:o,s:s,s:b}", "job", job, "code", why->code, "name",
+                  err_name(why), "msg", jstring(why->msg), "detail", jstring(why->detail), "retry",
+                  retry[err_retry(why)], "private", why->is_private_address);
+    struct log job_log = {"step", e->a->in->steps[e->a->jobs[job]->step].name, &e->a->log};
+    struct err err;
+
+    log_info(&job_log, "job failed: %s: '%s'", err_name(why), why->msg);
+    if (turn_apply(c, e, EV_JOB_FAILED, data, &err) < 0)
+        log_debug(&job_log, "%s", err.msg);
+}
+
+/* One that can't even begin is failed. */
+static void run_start(struct conductor *c, struct run *r)
+{
+    struct entry *e = r->entry;
+    const struct job *j = e->a->jobs[r->job];
+    const struct robot *robot = robot_of(r);
+    json_t *params = NULL;
+    struct err err = {0};
+    struct credential_owner owner = {c, e->a};
+    struct credential_source credentials = {find_credentials, &owner};
+
+    if (assembly_job_params(&params, e->a, j, c->conf.region, &credentials, &err) < 0) {
+        int job = r->job;
+
+        json_decref(params);
+        run_free(c, r);
+        jobs_fail(c, e, job, &err);
+        return;
+    }
+    struct pool_task task = {
+        .role = robot->role,
+        .workspace = e->a->workspace,
+        .assembly_id = e->a->id,
+        .robot = robot->name,
+        .params = params,
+        .inputs = inputs_of(j),
+        .undo = r->undo ? json_incref(j->undo) : NULL,
+        .timeout_s = robot->timeout_s,
+        .probes = robot->flags & ROBOT_HANDLES_UPLOADS,
+    };
+    if (!r->undo) {
+        AUTO(json_unref)
+        json_t *data = json_pack("{s:i,s:I}", "job", r->job, "boot", (json_int_t)c->boot);
+
+        if (turn_apply(c, e, EV_JOB_STARTED, data, &err) < 0) {
+            json_decref(task.params);
+            json_decref(task.inputs);
+            run_free(c, r);
+            return;
+        }
+    }
+    r->pool = pool_start(c->pool, &task, r);
+}
+
+/* The job of the workspace that is behind; batch jobs when no live one may start. */
+static struct run *run_take(struct conductor *c, int role)
+{
+    int64_t charged;
+    struct fair_item *i = fair_take(&charged, &c->queues[role][0]);
+
+    if (!i)
+        i = fair_take(&charged, &c->queues[role][1]);
+    if (!i)
+        return NULL;
+    struct run *r = (struct run *)((char *)i - offsetof(struct run, waiting));
+    struct tenant *t = r->entry->tenant;
+    r->lane = lane_of(r);
+    r->charged_us = charged;
+    r->taken_us = clock_mono_us();
+    r->prev_taken = NULL;
+    r->next_taken = t->taken;
+    if (t->taken)
+        t->taken->prev_taken = r;
+    t->taken = r;
+    return r;
+}
+
+void jobs_pump(struct conductor *c)
+{
+    if (c->draining || c->no_space)
+        return;
+    for (int role = 0; role < ROLE_COUNT; role++)
+        for (struct run *r;
+             pool_has_room(c->pool, (enum robot_role)role) && (r = run_take(c, role));)
+            run_start(c, r);
+}
+
+/* ---- what workers say ---- */
+
+static void on_room(void *ctx) { jobs_pump(ctx); }
+static void on_started(void *ctx, void *owner, struct pool_run *run)
+{
+    ((struct run *)owner)->pool = run;
+}
+
+/* data is stolen. */
+static void say(struct conductor *c, struct run *r, enum event_type type, json_t *data)
+{
+    struct err err;
+
+    turn_claim(c, data);
+    json_object_set_new(data, "job", json_integer(r->job));
+    if (turn_apply(c, r->entry, type, data, &err) < 0)
+        log_debug(&r->entry->a->log, "%s: %s", event_name(type), err.msg);
+    json_decref(data);
+}
+
+static void on_output(void *ctx, void *owner, struct pool_run *run, json_t *body)
+{
+    if (!((struct run *)owner)->undo)
+        say(ctx, owner, EV_JOB_OUTPUT, json_incref(body));
+}
+
+static void on_progress(void *ctx, void *owner, struct pool_run *run, double fraction)
+{
+    if (!((struct run *)owner)->undo)
+        say(ctx, owner, EV_JOB_PROGRESS, json_pack("{s:f}", "fraction", fraction));
+}
+
+static void on_undo(void *ctx, void *owner, struct pool_run *run, json_t *token)
+{
+    struct run *r = owner;
+    struct conductor *c = ctx;
+    struct turn *t = &c->turn;
+
+    if (r->undo) {
+        pool_undo_ok(run);
+        return;
+    }
+    say(c, r, EV_JOB_UNDO, json_pack("{s:O?}", "token", json_is_object(token) ? token : NULL));
+    undo_acks_drop(c, r); /* one at a time */
+    t->undo_acks =
+        mem_realloc(t->undo_acks, (size_t)(t->undo_ack_count + 1) * sizeof *t->undo_acks);
+    t->undo_acks[t->undo_ack_count++] = r;
+}
+
+void jobs_committed(struct conductor *c, bool ok)
+{
+    for (int i = 0; ok && i < c->turn.undo_ack_count; i++)
+        if (c->turn.undo_acks[i]->pool)
+            pool_undo_ok(c->turn.undo_acks[i]->pool);
+    c->turn.undo_ack_count = 0;
+}
+
+static void on_done(void *ctx, void *owner, struct pool_run *run, int64_t exec_us)
+{
+    struct run *r = owner;
+    struct entry *e = r->entry;
+    bool undo = r->undo;
+
+    if (!undo)
+        say(ctx, r, EV_JOB_DONE, json_pack("{s:I}", "exec_us", (json_int_t)exec_us));
+    run_free(ctx, r);
+    if (undo)
+        settle_one(ctx, e);
+}
+
+#define FULL_MOST 20 /* a job that fills the disk by itself must end, too */
+#define FULL_PAUSE_US SECOND_US
+
+/* The job is not to blame, and it is not counted as a try: tools have a hundred ways to say that
+ * they could not write. */
+static bool disk_was_full(const struct conductor *c, const struct err *why)
+{
+    return why->code == ERR_NOSPACE ||
+           space_above(c->conf.space.paths[1], c->conf.space.reserve) <= 0;
+}
+
+static void on_failed(void *ctx, void *owner, struct pool_run *run, const struct err *err)
+{
+    struct conductor *c = ctx;
+    struct run *r = owner;
+    struct entry *e = r->entry;
+    bool undo = r->undo;
+    int job = r->job, full = r->full;
+
+    run_free(c, r);
+    if (undo) {
+        log_warn(&e->a->log, "could not take back what a stopped job left behind: %s", err->msg);
+        settle_one(c, e);
+        return;
+    }
+    /* what the dead run left on another server is taken back before the next one, or by the end */
+    if (e->a->jobs[job]->undo)
+        jobs_queue_undo(c, e, job);
+    if (full < FULL_MOST && !assembly_is_over(e->a) && disk_was_full(c, err)) {
+        log_warn(&e->a->log, "a job found the disk full and waits for room: %s", err->msg);
+        jobs_queue(c, e, job, FULL_PAUSE_US)->full = full + 1;
+        return;
+    }
+    jobs_fail(c, e, job, err);
+}
+
+static void on_stopped(void *ctx, void *owner, struct pool_run *run, int killed, int64_t freed)
+{
+    struct conductor *c = ctx;
+    struct run *r = owner;
+    struct entry *e = r->entry;
+    int job = r->job;
+    bool leaves_something = !r->undo && !r->forsaken && e->a->jobs[job]->undo;
+
+    e->processes_killed += killed;
+    e->bytes_freed += freed;
+    run_free(c, r);
+    if (leaves_something) {
+        jobs_queue_undo(c, e, job);
+        jobs_pump(c);
+    }
+    settle_one(c, e);
+}
+
+struct pool_events jobs_pool_events(struct conductor *c)
+{
+    return (struct pool_events){
+        .ctx = c,
+        .room = on_room,
+        .started = on_started,
+        .output = on_output,
+        .progress = on_progress,
+        .undo = on_undo,
+        .done = on_done,
+        .failed = on_failed,
+        .stopped = on_stopped,
+    };
+}
+
+/* ---- stopping ---- */
+
+void jobs_stop(struct conductor *c, struct entry *e, enum jobs_stop how)
+{
+    for (struct run *r = e->runs, *next; r; r = next) {
+        next = r->sibling;
+        if (r->undo || r->forsaken)
+            continue;
+        if (!r->pool) {
+            run_free(c, r);
+            continue;
+        }
+        r->forsaken = how == JOBS_FORSAKE;
+        settle_begin(e);
+        pool_stop(r->pool);
+    }
+}
+
+bool jobs_are_running(struct conductor *c)
+{
+    for (struct map_iter i = {0}; map_next(&c->entries.by_id, &i);)
+        for (const struct run *r = ((struct entry *)i.value)->runs; r; r = r->sibling)
+            if (r->pool)
+                return true;
+    return false;
+}
+
+static void interrupt_runs(struct conductor *c, struct entry *e)
+{
+    for (struct run *r = e->runs; r && !assembly_is_over(e->a) && !e->stale; r = r->sibling) {
+        AUTO(json_unref) json_t *data = json_pack("{s:i}", "job", r->job);
+        struct err err;
+
+        if (r->pool && !r->undo && !r->forsaken &&
+            turn_apply(c, e, EV_JOB_INTERRUPTED, data, &err) < 0)
+            log_debug(&e->a->log, "%s", err.msg);
+    }
+}
+
+void jobs_interrupted(struct conductor *c)
+{
+    for (struct map_iter i = {0}; map_next(&c->entries.by_id, &i);)
+        interrupt_runs(c, i.value);
+}

@@ -1,0 +1,117 @@
+/* What an event means apart from what the rules make of it: the rows that go into the store with
+ * it, whether its data is sealed there, whether a create request has had its say. One table, looked
+ * at by the turn. */
+#include "conductor/private.h"
+
+#include <time.h>
+
+/* ---- which blobs exist, and what they are ---- */
+
+static int save_file(struct conductor *c, struct entry *e, const json_t *file, struct err *err)
+{
+    return store_file_add(c->conf.store, jstr_or(file, "id", ""), e->a->id,
+                          jstr_or(file, "name", "unnamed"), jstr_or(file, "mime", ""),
+                          jint(file, "size", 0), err);
+}
+
+/* Files that an Assembly begins with: a replay. */
+static int save_created(struct conductor *c, struct entry *e, const struct row_source *s,
+                        struct err *err)
+{
+    const json_t *input;
+    size_t i;
+
+    json_array_foreach (json_object_get(s->data, "inputs"), i, input)
+        if (save_file(c, e, input, err) < 0)
+            return -1;
+    return 0;
+}
+
+static int save_uploaded(struct conductor *c, struct entry *e, const struct row_source *s,
+                         struct err *err)
+{
+    const json_t *file = json_object_get(s->data, "file");
+
+    return file ? save_file(c, e, file, err) : 0;
+}
+
+static int save_output(struct conductor *c, struct entry *e, const struct row_source *s,
+                       struct err *err)
+{
+    const json_t *same = json_object_get(s->data, "same");
+    const struct job *j = e->a->jobs[jint(s->data, "job", 0)];
+    int64_t in = jint(same, "input", 0);
+
+    if (!same || json_object_get(s->data, "file"))
+        return save_uploaded(c, e, s, err);
+    if (in < 0 || in >= j->input_count)
+        return 0;
+    const struct file *f = j->inputs[in];
+
+    return store_file_add(c->conf.store, f->id, e->a->id, f->name, f->mime ? f->mime : "", f->size,
+                          err);
+}
+
+/* ---- the ledger ---- */
+
+static int save_usage(struct conductor *c, struct entry *e, const struct row_source *s,
+                      struct err *err)
+{
+    int job = (int)jint(s->data, "job", 0);
+    const struct job *j = e->a->jobs[job];
+    int64_t raw = j->out_bytes;
+    time_t t = (time_t)(s->at_us / SECOND_US);
+    struct tm tm;
+    char month[16];
+
+    if (job_is_hidden(j))
+        return 0; /* billed with the upload or import it belongs to */
+    for (int i = 0; i < j->input_count; i++)
+        raw += j->inputs[i]->size;
+    gmtime_r(&t, &tm);
+    strftime(month, sizeof month, "%Y-%m", &tm);
+    return store_ledger_add(c->conf.store,
+                            &(struct store_usage){.assembly_id = e->a->id,
+                                                  .workspace = e->a->workspace,
+                                                  .month = month,
+                                                  .robot = job_robot(e->a, j)->name,
+                                                  .job = job,
+                                                  .raw_bytes = raw,
+                                                  .bytes = s->billed},
+                            err);
+}
+
+/* ---- the table ---- */
+
+static const struct event_rule rules[] = {
+    [EV_CREATED] = {.is_sealed = true, .save = save_created},
+    [EV_BODY_DONE] = {.ends_body = true},
+    [EV_BODY_CUT] = {.ends_body = true},
+    [EV_FAIL] = {.ends_body = true},
+    [EV_FILE_UPLOADED] = {.save = save_uploaded},
+    [EV_JOB_OUTPUT] = {.save = save_output},
+    [EV_JOB_DONE] = {.save = save_usage},
+};
+
+const struct event_rule *event_rule(enum event_type type)
+{
+    static const struct event_rule nothing;
+
+    return type < ARRAY_LEN(rules) ? &rules[type] : &nothing;
+}
+
+int save_notification(struct conductor *c, struct entry *e, struct err *err)
+{
+    const char *url = jstr(e->a->created, "notify_url");
+    struct store_notification n = {.id = e->notification,
+                                   .assembly_id = e->a->id,
+                                   .workspace = e->a->workspace,
+                                   .key_id = e->a->key_id,
+                                   .url = url,
+                                   .next_us = clock_now_us()};
+
+    if (!url)
+        return 0;
+    id_new(e->notification);
+    return store_notification_add(c->conf.store, &n, err);
+}
