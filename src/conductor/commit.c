@@ -96,8 +96,8 @@ static void take_back(struct conductor *c, struct turn_queues *q, const struct e
 
 static void publish_entry(struct conductor *c, struct entry *e)
 {
-    e->published_seq = e->seq;
     published_set_head(e->published, e->a, status_head(e->a));
+    entry_published(&c->entries, e);
     if (e->waking)
         recover_published(c, e);
     await_answer(c, e, false);

@@ -67,6 +67,13 @@ struct entry *entry_pop(struct entries *all, enum entry_list list)
 
 void entry_touch(struct entries *all, struct entry *e) { entry_put(all, e, ENTRIES_TOUCHED); }
 
+void entry_published(struct entries *all, struct entry *e)
+{
+    if (e->waking || e->end >= ENTRY_SETTLED)
+        entry_put(all, e, ENTRIES_MAIL);
+    e->published_seq = e->seq;
+}
+
 /* ---- its end ---- */
 
 static const unsigned may_become[] = {
@@ -84,9 +91,10 @@ void entry_set_end(struct entry *e, enum entry_end to)
         e->over_mono_us = clock_mono_us();
 }
 
-void entry_settled(struct entry *e)
+void entry_settled(struct entries *all, struct entry *e)
 {
     entry_set_end(e, ENTRY_SETTLED);
+    entry_put(all, e, ENTRIES_MAIL);
     if (!entry_is_in(e, ENTRIES_DOCUMENT)) /* it was written while work was being stopped */
         entry_set_end(e, ENTRY_WRITTEN);
 }

@@ -30,6 +30,7 @@ enum entry_list {
     ENTRIES_TOUCHED,   /* by this turn: listed, published, or read again when the turn is lost */
     ENTRIES_DOCUMENT,  /* their final document has to be written */
     ENTRIES_OVERSIZED, /* fail for it in the next turn */
+    ENTRIES_MAIL,      /* their notifications may be ready to be sent now */
     ENTRIES_LEAVING,   /* wish to leave memory at the end of the turn */
     ENTRY_LISTS,
 };
@@ -96,12 +97,14 @@ bool entry_is_in(const struct entry *e, enum entry_list list);
 
 /* The turn under way has to do with it. */
 void entry_touch(struct entries *all, struct entry *e);
+/* It was committed, and everybody can see what the Assembly is now. */
+void entry_published(struct entries *all, struct entry *e);
 
 /* Allowed: the next stage; WRITTEN to SETTLED, when the document has changed; RUNNING, when it is
  * read again. */
 void entry_set_end(struct entry *e, enum entry_end to);
 /* Nothing of it is left. */
-void entry_settled(struct entry *e);
+void entry_settled(struct entries *all, struct entry *e);
 /* Its final document has to be written (again), in the turn after this one. */
 void entry_document_due(struct entries *all, struct entry *e);
 /* It was, in this turn. */

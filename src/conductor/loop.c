@@ -39,7 +39,7 @@ static void read_again(struct conductor *c)
 
     if (!recover_is_due(c))
         return;
-    if (outbox_reload(c, &err) < 0)
+    if (outbox_load(c, &err) < 0)
         recover_failed(c, &err);
     else
         recover_stale(c);
@@ -166,7 +166,7 @@ int conductor_open(struct conductor **out, const struct conductor_conf *conf, st
     entries_init(&c->entries);
     open_loop(c);
     ballast_make(c);
-    if (open_pool(c, err) < 0 || recover_open(c, err) < 0 || outbox_open(c, err) < 0)
+    if (open_pool(c, err) < 0 || recover_open(c, err) < 0 || outbox_load(c, err) < 0)
         return -1;
     turn_commit(c);
     recover_opened(c);

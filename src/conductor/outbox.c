@@ -6,99 +6,37 @@
 #include <math.h>
 #include <string.h>
 
-#define IN_FLIGHT_MAX 64
-#define PER_HOST_MAX 8 /* of one receiver at a time */
 #define ATTEMPTS_MAX 6
 #define FIRST_PAUSE_US SECOND_US
 #define PAUSE_FACTOR 1.97
-#define LOST_PAUSE_US (SECOND_US / 2) /* when the courier died, or is not there yet */
-
-struct delivery {
-    struct delivery *next;
-    char id[ID_LEN + 1], assembly_id[ID_LEN + 1];
-    char *workspace, *key_id, *url, *host;
-    bool replay, in_flight;
-    bool fresh; /* its row is not committed yet */
-    int attempts;
-    int64_t next_us;
-    conductor_reply reply; /* a replay that is waited for */
-    void *ctx;
-};
+#define LOST_PAUSE_US (SECOND_US / 2) /* when the courier died */
+#define NO_COURIER_PAUSE_US (SECOND_US / 10)
+#define FAILED_AT_ONCE 64
 
 static const struct log log_ctx = {"room", "outbox", NULL};
 
-static char *host_of(const char *url)
+/* Ready to be sent when its time comes, which may be now. */
+static void expect(struct conductor *c, const struct store_notification *n)
 {
-    const char *s = strstr(url, "://");
+    struct deliveries *all = &c->outbox.all;
 
-    s = s ? s + 3 : url;
-    return mem_strndup(s, strcspn(s, "/?#"));
-}
-
-static struct delivery *remember(struct conductor *c, const struct store_notification *n)
-{
-    struct delivery *d = mem_zalloc(sizeof *d), **p = &c->deliveries;
-
-    snprintf(d->id, sizeof d->id, "%s", n->id);
-    snprintf(d->assembly_id, sizeof d->assembly_id, "%s", n->assembly_id);
-    d->workspace = mem_strdup(n->workspace);
-    d->key_id = mem_strdup(n->key_id);
-    d->url = mem_strdup(n->url);
-    d->host = host_of(n->url);
-    d->replay = n->replay;
-    d->attempts = n->attempts;
-    d->next_us = n->next_us;
-    while (*p)
-        p = &(*p)->next;
-    *p = d;
-    return d;
-}
-
-static void forget(struct conductor *c, struct delivery *d)
-{
-    for (struct delivery **p = &c->deliveries; *p; p = &(*p)->next)
-        if (*p == d) {
-            *p = d->next;
-            break;
-        }
-    free(d->workspace);
-    free(d->key_id);
-    free(d->url);
-    free(d->host);
-    free(d);
+    delivery_wait(all, delivery_add(all, n), n->next_us);
 }
 
 static int load_one(void *ctx, const struct store_notification *n)
 {
-    remember(ctx, n);
+    struct conductor *c = ctx;
+
+    if (!delivery_find(&c->outbox.all, n->id))
+        expect(c, n);
     return 0;
 }
 
-int outbox_open(struct conductor *c, struct err *err)
+/* After a lost turn: one that was forgotten as delivered, and by the store is not. */
+int outbox_load(struct conductor *c, struct err *err)
 {
+    deliveries_unpark_all(&c->outbox.all);
     return store_notifications_open(c->conf.store, load_one, c, err);
-}
-
-static struct delivery *delivery_find(struct conductor *c, const char *id)
-{
-    struct delivery *d = c->deliveries;
-
-    while (d && strcmp(d->id, id))
-        d = d->next;
-    return d;
-}
-
-static int load_missing(void *ctx, const struct store_notification *n)
-{
-    if (!delivery_find(ctx, n->id))
-        remember(ctx, n);
-    return 0;
-}
-
-/* One that was forgotten as delivered, and by the store is not. */
-int outbox_reload(struct conductor *c, struct err *err)
-{
-    return store_notifications_open(c->conf.store, load_missing, c, err);
 }
 
 void outbox_send(struct conductor *c, struct entry *e)
@@ -107,11 +45,12 @@ void outbox_send(struct conductor *c, struct entry *e)
                                    .assembly_id = e->a->id,
                                    .workspace = e->a->workspace,
                                    .key_id = e->a->key_id,
-                                   .url = jstr(e->a->created, "notify_url")};
+                                   .url = jstr(e->a->created, "notify_url"),
+                                   .next_us = clock_now_us()};
 
     if (!*e->notification)
         return;
-    remember(c, &n);
+    expect(c, &n);
     *e->notification = 0;
     outbox_pump(c);
 }
@@ -158,7 +97,7 @@ static void finish(struct conductor *c, struct delivery *d, bool ok, int status)
                       "The receiver did not accept the notification (HTTP %d)", status);
         turn_answer(c, d->reply, d->ctx, ok ? NULL : &err, NULL);
     }
-    forget(c, d);
+    delivery_drop(&c->outbox.all, d);
 }
 
 static void keep_attempt(struct conductor *c, struct delivery *d, int status, const char *data,
@@ -177,9 +116,9 @@ static void keep_attempt(struct conductor *c, struct delivery *d, int status, co
                               .error = error};
     struct err err;
 
-    d->in_flight = false;
-    d->next_us =
-        clock_now_us() + (int64_t)((double)FIRST_PAUSE_US * pow(PAUSE_FACTOR, d->attempts));
+    delivery_wait(&c->outbox.all, d,
+                  clock_now_us() +
+                      (int64_t)((double)FIRST_PAUSE_US * pow(PAUSE_FACTOR, d->attempts)));
     d->attempts++;
     if (turn_begin(c, &err) < 0 || store_attempt_add(c->conf.store, &a, &err) < 0 ||
         store_notification_update(c->conf.store, d->id,
@@ -211,9 +150,9 @@ static void keep_attempt(struct conductor *c, struct delivery *d, int status, co
 
 void outbox_posted(struct conductor *c, const json_t *answer)
 {
-    struct delivery *d = delivery_find(c, jstr_or(answer, "id", ""));
+    struct delivery *d = delivery_find(&c->outbox.all, jstr_or(answer, "id", ""));
 
-    if (!d || !d->in_flight)
+    if (!d || !delivery_is_flying(&c->outbox.all, d))
         return;
     keep_attempt(c, d, (int)jint(answer, "status", 0), jstr_or(answer, "data", ""),
                  jstr(answer, "error"), jint(answer, "duration_us", 0));
@@ -222,11 +161,11 @@ void outbox_posted(struct conductor *c, const json_t *answer)
 
 void outbox_courier_lost(struct conductor *c)
 {
-    for (struct delivery *d = c->deliveries; d; d = d->next)
-        if (d->in_flight) { /* perhaps it arrived, perhaps not */
-            d->in_flight = false;
-            d->next_us = clock_now_us() + LOST_PAUSE_US;
-        }
+    struct deliveries *all = &c->outbox.all;
+    int64_t later = clock_now_us() + LOST_PAUSE_US;
+
+    while (all->flying.first) /* perhaps they arrived, perhaps not */
+        delivery_wait(all, all->flying.first, later);
 }
 
 /* ---- sending ---- */
@@ -270,59 +209,69 @@ static int make_body(char **out, struct conductor *c, const struct delivery *d, 
     return 0;
 }
 
-static void send_one(struct conductor *c, struct delivery *d)
+enum sending { SENDING_BEGUN, SENDING_FAILED, SENDING_NO_COURIER };
+
+static enum sending send_one(struct conductor *c, struct delivery *d)
 {
     char *body = NULL;
     struct err err;
 
     if (make_body(&body, c, d, &err) < 0) {
         keep_attempt(c, d, 0, NULL, err.msg, 0);
-        return;
+        return SENDING_FAILED;
     }
     json_t *what = json_pack("{s:s,s:s,s:s,s:o,s:i,s:s}", "id", d->id, "delivery", d->id, "url",
                              d->url, "body", jstring(body), "timeout_s", c->conf.notify_timeout_s,
                              "guard", c->conf.notify_allow);
     free(body);
     if (pool_post(c->pool, what, &err) < 0) {
-        d->next_us = clock_now_us() + LOST_PAUSE_US / 5;
-        return;
+        delivery_wait(&c->outbox.all, d, clock_now_us() + NO_COURIER_PAUSE_US);
+        return SENDING_NO_COURIER;
     }
-    d->in_flight = true;
+    delivery_fly(&c->outbox.all, d);
     if (!d->attempts && !d->replay) {
         char date[DATE_LEN + 1];
 
         date_format(date, clock_now_us());
         note(c, d, json_pack("{s:s,s:s}", "notify_start", date, "notify_status", "processing"));
     }
+    return SENDING_BEGUN;
 }
 
-static int in_flight(const struct conductor *c, const char *host)
+/* The message of a canceled Assembly holds its receipt, and no message is about what nobody can see
+ * yet. What changes here puts the Assembly into ENTRIES_MAIL. */
+static bool is_ready(const struct delivery *d, const struct entry *e)
 {
-    int n = 0;
-
-    for (const struct delivery *d = c->deliveries; d; d = d->next)
-        n += d->in_flight && (!host || !strcmp(d->host, host));
-    return n;
+    return !e->waking &&
+           (d->replay || (e->end >= ENTRY_SETTLED && !entry_is_in(e, ENTRIES_TOUCHED)));
 }
 
 void outbox_pump(struct conductor *c)
 {
+    struct deliveries *all = &c->outbox.all;
     int64_t now = clock_now_us();
+    int failed = 0; /* each is written down, and a turn has to end */
+    struct delivery *d;
 
     if (c->draining)
         return;
-    for (struct delivery *d = c->deliveries, *next; d; d = next) {
+    for (struct entry *e; (e = entry_pop(&c->entries, ENTRIES_MAIL));)
+        deliveries_unpark(all, e->a->id);
+    if (clock_mono_us() < c->outbox.pause_until_us)
+        return;
+    while (failed < FAILED_AT_ONCE && (d = delivery_take(all, now))) {
         struct entry *e = entry_awake(c, d->assembly_id);
 
-        next = d->next;
-        /* the message of a canceled Assembly holds its receipt */
-        if (d->fresh || d->in_flight || d->next_us > now ||
-            (e && (e->waking || (!d->replay && e->end < ENTRY_SETTLED))))
+        if (e && !is_ready(d, e)) {
+            delivery_park(all, d);
             continue;
-        if (in_flight(c, NULL) >= IN_FLIGHT_MAX)
-            break;
-        if (in_flight(c, d->host) < PER_HOST_MAX)
-            send_one(c, d);
+        }
+        enum sending sent = send_one(c, d);
+        failed += sent == SENDING_FAILED;
+        if (sent == SENDING_NO_COURIER) { /* nor is there one for the others */
+            c->outbox.pause_until_us = clock_mono_us() + NO_COURIER_PAUSE_US;
+            return;
+        }
     }
 }
 
@@ -360,8 +309,8 @@ int conductor_replay_notification(struct conductor *c, const char *assembly_id,
                                    .next_us = clock_now_us()};
     if (store_notification_add(c->conf.store, &n, err) < 0)
         return -1;
-    struct delivery *d = remember(c, &n);
-    d->fresh = true;
+    struct delivery *d = delivery_add(&c->outbox.all, &n);
+    delivery_hold_fresh(&c->outbox.all, d);
     d->reply = reply;
     d->ctx = ctx;
     return 0;
@@ -369,13 +318,15 @@ int conductor_replay_notification(struct conductor *c, const char *assembly_id,
 
 void outbox_committed(struct conductor *c, bool ok)
 {
-    for (struct delivery *d = c->deliveries, *next; d; d = next) {
-        next = d->next;
-        if (d->fresh && !ok)
-            forget(c, d); /* whoever asked for it hears that the commit failed */
+    struct deliveries *all = &c->outbox.all;
+
+    while (all->fresh.first)
+        if (ok)
+            delivery_wait(all, all->fresh.first, all->fresh.first->next_us);
         else
-            d->fresh = false;
-    }
+            delivery_drop(all, all->fresh.first); /* whoever asked hears that the commit failed */
 }
 
-bool outbox_busy(const struct conductor *c) { return in_flight(c, NULL) > 0; }
+bool outbox_busy(const struct conductor *c) { return c->outbox.all.flying_count > 0; }
+
+void outbox_done(struct conductor *c) { deliveries_done(&c->outbox.all); }

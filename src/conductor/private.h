@@ -3,6 +3,7 @@
 #pragma once
 #include "base/clock.h"
 #include "conductor/conductor.h"
+#include "conductor/deliveries.h"
 #include "conductor/entry.h"
 #include "conductor/fair.h"
 #include "worker/pool.h"
@@ -109,6 +110,11 @@ struct recovery {
     int64_t retry_pause_us;
 };
 
+struct outbox {
+    struct deliveries all;
+    int64_t pause_until_us; /* monotonic: there is no courier */
+};
+
 struct housekeeping {
     int64_t sweep_due_us, scrub_due_us;
     bool scrubbing;
@@ -130,7 +136,7 @@ struct conductor {
     struct turn turn;
     struct recovery recovery;
     struct housekeeping housekeeping;
-    struct delivery *deliveries; /* outbox.c */
+    struct outbox outbox;
 
     struct fair_queue queues[ROLE_COUNT][2]; /* role, batch */
     struct map tenants;                      /* workspace -> struct tenant */
@@ -140,7 +146,7 @@ struct conductor {
     bool no_space, ballast; /* ballast: its file is there */
 };
 
-/* ---- entry.h, publish.h, fair.h, timer.h: they do not know struct conductor ---- */
+/* ---- deliveries.h, entry.h, publish.h, fair.h, timer.h: they do not know struct conductor ---- */
 
 /* ---- space.c: are the disks filling up? ---- */
 void ballast_make(struct conductor *c);
@@ -188,6 +194,8 @@ void turn_answer(struct conductor *c, conductor_reply reply, void *ctx, const st
 /* What the turn has queued belongs to the caller, who ends it with turn_queues_done(). */
 struct turn_queues turn_take_queues(struct conductor *c);
 void turn_queues_done(struct turn_queues *q);
+/* What a turn under way has; nothing of it is done. */
+void turn_release(struct conductor *c);
 
 /* ---- settle.c: after the end ---- */
 /* So many pieces of work more, or one less, until it has settled. */
@@ -243,15 +251,16 @@ void recover_failed(struct conductor *c, const struct err *why);
 void recover_done(struct conductor *c);
 
 /* ---- outbox.c: notifications ---- */
-MUST_CHECK int outbox_open(struct conductor *c, struct err *err);
+/* All that the store has and this has not: at the start, and after a lost turn. */
+MUST_CHECK int outbox_load(struct conductor *c, struct err *err);
 /* After the commit that ended it. */
 void outbox_send(struct conductor *c, struct entry *e);
 void outbox_committed(struct conductor *c, bool ok);
-MUST_CHECK int outbox_reload(struct conductor *c, struct err *err); /* after a lost turn */
 void outbox_pump(struct conductor *c);
 bool outbox_busy(const struct conductor *c);
 void outbox_posted(struct conductor *c, const json_t *answer);
 void outbox_courier_lost(struct conductor *c);
+void outbox_done(struct conductor *c);
 
 /* ---- housekeep.c: what is left over goes ---- */
 void housekeep(struct conductor *c); /* once a second */

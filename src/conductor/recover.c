@@ -61,7 +61,7 @@ static void finish_end(struct conductor *c, struct entry *e)
     entry_set_end(e, ENTRY_STOPPING);
     if (!e->a->cancel || jbool(e->a->cancel, "settled", false)) {
         entry_document_due(&c->entries, e);
-        entry_settled(e);
+        entry_settled(&c->entries, e);
     }
     undo_all(c, e, JOB_DROPPED);
     settle_check(c, e);

@@ -53,7 +53,7 @@ void settle_check(struct conductor *c, struct entry *e)
     timer_drop(&e->settle_timer);
     if (e->a->cancel)
         write_receipt(c, e);
-    entry_settled(e);
+    entry_settled(&c->entries, e);
     answer_waiters(c, e);
 }
 

@@ -81,6 +81,17 @@ void turn_queues_done(struct turn_queues *q)
     free(q->answers);
 }
 
+void turn_release(struct conductor *c)
+{
+    struct turn_queues q = turn_take_queues(c);
+
+    turn_queues_done(&q);
+    turn_release_claims(c);
+    free(c->turn.claims);
+    free(c->turn.undo_acks);
+    c->turn = (struct turn){0};
+}
+
 static void claim_blob(struct turn *t, const char *id)
 {
     if (!id)

@@ -1,91 +1,7 @@
 /* The turn over a real store, without workers and without a loop: what may be freed when. */
-#include "conductor/private.h"
-#include "tempdir.h"
-#include "unit.h"
+#include "conductor_bed.h"
 
-#include <string.h>
-
-#define ID "0123456789abcdef0123456789abcdef"
-
-struct fixture {
-    char *dir;
-    struct conductor c;
-    struct seal_key seal;
-};
-
-static int setup(void **state)
-{
-    struct fixture *f = mem_zalloc(sizeof *f);
-    struct err err;
-
-    f->dir = tempdir_new(NULL);
-    AUTO(mem_free) char *db = mem_printf("sqlite:%s/w.db", f->dir);
-    if (store_open(&f->c.conf.store, db, &err) < 0)
-        return -1;
-    f->c.conf.seal = &f->seal;
-    f->c.conf.region = f->c.conf.instance = f->c.conf.build_id = "test";
-    f->c.conf.space.paths[0] = f->c.conf.space.paths[1] = f->dir;
-    f->c.conf.keep_over_us = -1;
-    f->c.conf.result_expiry_us = SECOND_US;
-    f->c.no_space = true; /* no job is given to a worker: there is none */
-    inbox_init(&f->c.inbox);
-    entries_init(&f->c.entries);
-    uv_loop_init(&f->c.loop);
-    uv_async_init(&f->c.loop, &f->c.wake, NULL);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-
-    entries_done(&f->c.entries);
-    tenants_done(&f->c);
-    uv_close((uv_handle_t *)&f->c.wake, NULL);
-    uv_run(&f->c.loop, UV_RUN_DEFAULT);
-    uv_loop_close(&f->c.loop);
-    store_close(f->c.conf.store);
-    tempdir_remove(f->dir);
-    free(f);
-    return 0;
-}
-
-/* One that waits for an upload. */
-static struct entry *begun(struct conductor *c)
-{
-    AUTO(json_unref) json_t *data =
-        json_pack("{s:s,s:s,s:s,s:s,s:{s:{s:s,s:s}},s:i,s:b,s:i}", "workspace", "w", "key_id", "k", "nonce", "n",
-                  "base_url", "http://x", "steps", "s", "robot", "/image/resize", "use", ":original", "expected", 1,
-                  "body_done", 1, "max_attempts", 1);
-    struct entry *e = entry_add(&c->entries, ID);
-    struct err err;
-
-    assert_int_equal(turn_begin(c, &err), 0);
-    assert_int_equal(store_assembly_add(c->conf.store, ID, "w", 1, &err), 0);
-    assert_int_equal(turn_apply(c, e, EV_CREATED, data, &err), 0);
-    published_set_fixed(e->published, status_fixed(e->a, "test", "test", "test"));
-    turn_commit(c);
-    return e;
-}
-
-static void play_turns(struct conductor *c)
-{
-    for (int i = 0; i < 4; i++)
-        turn_commit(c);
-}
-
-/* One whose end is written, and which may leave memory. */
-static struct entry *over(struct conductor *c)
-{
-    struct entry *e = begun(c);
-    struct err err;
-
-    assert_int_equal(turn_apply(c, e, EV_CANCEL, NULL, &err), 0);
-    play_turns(c);
-    assert_true(assembly_is_over(e->a) && e->end == ENTRY_WRITTEN);
-    return e;
-}
+#define ID BED_ID
 
 static bool is_live(struct conductor *c) { return map_get(&c->entries.by_id, ID) != NULL; }
 
@@ -107,9 +23,9 @@ static void hear(void *ctx, const struct err *err, struct published *p)
 
 static void one_that_is_over_leaves_memory_when_its_time_is_over(void **state)
 {
-    struct conductor *c = &((struct fixture *)*state)->c;
+    struct conductor *c = &((struct bed *)*state)->c;
 
-    over(c);
+    bed_over(c, ID, NULL);
     assert_true(is_live(c));
     entries_watch(c);
     turn_commit(c);
@@ -119,9 +35,9 @@ static void one_that_is_over_leaves_memory_when_its_time_is_over(void **state)
 
 static void one_stays_until_its_answer_is_given(void **state)
 {
-    struct conductor *c = &((struct fixture *)*state)->c;
+    struct conductor *c = &((struct bed *)*state)->c;
     struct heard h = {.c = c};
-    struct entry *e = over(c);
+    struct entry *e = bed_over(c, ID, NULL);
 
     turn_answer(c, hear, &h, NULL, e); /* news came, then the clock: one round of the loop */
     entries_watch(c);
@@ -135,8 +51,8 @@ static void one_stays_until_its_answer_is_given(void **state)
 
 static void one_stays_until_its_effects_are_done(void **state)
 {
-    struct conductor *c = &((struct fixture *)*state)->c;
-    struct entry *e = over(c);
+    struct conductor *c = &((struct bed *)*state)->c;
+    struct entry *e = bed_over(c, ID, NULL);
     AUTO(json_unref) json_t *note = json_pack("{s:s}", "notify_status", "successful");
     struct err err;
 
@@ -146,7 +62,7 @@ static void one_stays_until_its_effects_are_done(void **state)
     assert_true(is_live(c));
     turn_commit(c);
     assert_true(is_live(c)); /* its document is written in a turn of its own */
-    play_turns(c);
+    bed_play(c);
     entries_watch(c); /* the clock asks again */
     turn_commit(c);
     assert_false(is_live(c));
@@ -154,9 +70,9 @@ static void one_stays_until_its_effects_are_done(void **state)
 
 static void one_stays_while_somebody_waits_for_it(void **state)
 {
-    struct conductor *c = &((struct fixture *)*state)->c;
+    struct conductor *c = &((struct bed *)*state)->c;
     struct heard h = {.c = c};
-    struct entry *e = over(c);
+    struct entry *e = bed_over(c, ID, NULL);
 
     e->awaiters = mem_zalloc(sizeof *e->awaiters);
     *e->awaiters = (struct waiter){.reply = hear, .ctx = &h};
@@ -165,19 +81,19 @@ static void one_stays_while_somebody_waits_for_it(void **state)
     assert_true(is_live(c));
     await_answer(c, e, true);
     entries_watch(c);
-    play_turns(c);
+    bed_play(c);
     assert_int_equal(h.count, 1);
     assert_false(is_live(c));
 }
 
 static void one_stays_while_its_work_is_being_stopped(void **state)
 {
-    struct conductor *c = &((struct fixture *)*state)->c;
-    struct entry *e = over(c);
+    struct conductor *c = &((struct bed *)*state)->c;
+    struct entry *e = bed_over(c, ID, NULL);
 
     e->stopping++;
     entries_watch(c);
-    play_turns(c);
+    bed_play(c);
     assert_true(is_live(c));
     e->stopping--;
     entries_watch(c);
@@ -187,7 +103,7 @@ static void one_stays_while_its_work_is_being_stopped(void **state)
 
 static void one_whose_creation_was_lost_stays_until_its_answer_is_given(void **state)
 {
-    struct conductor *c = &((struct fixture *)*state)->c;
+    struct conductor *c = &((struct bed *)*state)->c;
     struct heard h = {.c = c};
     struct entry *e = entry_add(&c->entries, ID);
     struct err why;
@@ -210,8 +126,9 @@ static void one_whose_creation_was_lost_stays_until_its_answer_is_given(void **s
 
 static void a_busy_conductor_forgets_too(void **state)
 {
-    struct conductor *c = &((struct fixture *)*state)->c;
-    struct entry *e = over(c), *busy = entry_add(&c->entries, "ffffffffffffffffffffffffffffffff");
+    struct conductor *c = &((struct bed *)*state)->c;
+    struct entry *e = bed_over(c, ID, NULL),
+                 *busy = entry_add(&c->entries, "ffffffffffffffffffffffffffffffff");
 
     assert_int_equal(e->queued, 0);
     entries_watch(c);
@@ -224,7 +141,7 @@ static void a_busy_conductor_forgets_too(void **state)
 
 static void several_leave_in_one_turn(void **state)
 {
-    struct conductor *c = &((struct fixture *)*state)->c;
+    struct conductor *c = &((struct bed *)*state)->c;
     char id[ID_LEN + 1];
 
     for (int i = 0; i < 300; i++) {
@@ -237,7 +154,7 @@ static void several_leave_in_one_turn(void **state)
     assert_int_equal(c->entries.by_id.count, 0);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, bed_setup, bed_teardown)
 
 int main(void)
 {
