@@ -189,6 +189,9 @@ static int parse_shared(struct step *s, struct err *err)
         return bad_value(s, err, "'ignore_errors' must be true, false or a list of \"meta\", \"execute\" and \"import\"");
     if (queue && !json_is_null(queue) && (!q || strcmp(q, "batch")))
         return bad_value(s, err, "'queue' can only be \"batch\"");
+    const json_t *user_meta = json_object_get(s->params, "user_meta");
+    if (user_meta && !json_is_null(user_meta) && !json_is_object(user_meta) && !options_have_expression(user_meta))
+        return bad_value(s, err, "'user_meta' must be an object");
     s->batch = q != NULL;
     s->result = truthy(json_object_get(s->params, "result")) ||
                 !strcmp(jstr_or(s->params, "result", ""), "debug");
@@ -313,7 +316,7 @@ int instructions_parse(struct instructions **out, json_t *steps, const char **ba
         if (in->steps[i].declared && check_robot(in, &in->steps[i], err) < 0)
             return -1;
     }
-    for (int i = 1; i < n; i++)
+    for (int i = 0; i < n; i++)
         in->needs_meta |= in->steps[i].robot->passes_input || mentions_meta(in->steps[i].params);
     *bad_step = NULL;
     *out = take(in);

@@ -1,44 +1,10 @@
 /* What a job's Robot gets: the step's parameters, with what its files and the Assembly fill in. */
 #include "assembly/assembly.h"
 #include "assembly/credentials.h"
-#include "assembly/variables.h"
+#include "assembly/file_variables.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* "a30bd077..." -> "a3/0bd077..." (api-instructions.md 4.1) */
-static char *prefix_of(const char *id)
-{
-    return id && strlen(id) > 2 ? mem_printf("%.2s/%s", id, id + 2) : mem_strdup("");
-}
-
-static json_t *file_object(const struct file *f)
-{
-    AUTO(mem_free) char *url_name = variables_slug(f->basename, f->ext);
-    AUTO(mem_free) char *url_base = variables_slug(f->basename, "");
-    json_t *o = json_object();
-
-    jset(o, "id", f->id);
-    json_object_set_new(o, "original_id", json_array_size(f->original_ids) == 1
-                                              ? json_incref(json_array_get(f->original_ids, 0))
-                                              : json_incref(f->original_ids));
-    jset(o, "name", f->name);
-    jset(o, "basename", f->basename);
-    jset(o, "ext", f->ext);
-    jset(o, "url_name", url_name);
-    jset(o, "url_basename", url_base);
-    jset(o, "original_name", f->original_name);
-    jset(o, "original_basename", f->original_basename);
-    jset(o, "original_path", f->original_path);
-    json_object_set_new(o, "size", json_integer(f->size));
-    jset(o, "mime", f->mime);
-    jset(o, "type", f->type);
-    jset(o, "md5hash", f->md5);
-    jset(o, "field", f->field);
-    json_object_set(o, "user_meta", f->user_meta);
-    json_object_set(o, "meta", f->meta);
-    return o;
-}
 
 const struct robot *job_robot(const struct assembly *a, const struct job *j)
 {
@@ -64,20 +30,7 @@ int assembly_job_params(json_t **out, const struct assembly *a, const struct job
 {
     const struct step *s = &a->in->steps[j->step];
     const struct file *f = j->input_count ? j->inputs[0] : NULL;
-    AUTO(json_unref) json_t *file = f ? file_object(f) : NULL;
-    AUTO(mem_free) char *prefix = f ? prefix_of(f->id) : NULL;
-    AUTO(mem_free) char *original =
-        f ? prefix_of(json_string_value(json_array_get(f->original_ids, 0))) : NULL;
-    const struct variables v = {
-        .assembly_id = a->id,
-        .parent_id = a->begun.parent_id,
-        .region = region,
-        .unique_prefix = prefix,
-        .unique_original_prefix = original,
-        .previous_step = f ? a->in->steps[j->source >= 0 ? j->source : f->step].name : NULL,
-        .file = file,
-        .fields = a->fields,
-    };
+    AUTO(file_variables_done) struct file_variables fv = {0};
     AUTO(arena_free) struct arena *arena = arena_new();
     AUTO(json_unref) json_t *params = NULL;
     AUTO(json_unref) json_t *with_defaults = NULL;
@@ -96,7 +49,10 @@ int assembly_job_params(json_t **out, const struct assembly *a, const struct job
                          json_object_get(p, "output_meta"));
         return 0;
     }
+    file_variables_fill(&fv, a, f, j->source >= 0 || !f ? j->source : f->step);
+    fv.v.region = region;
     with_defaults = json_copy(s->params);
+    json_object_del(with_defaults, "user_meta"); /* says something of what comes out: file_variables.h */
     /* texts with variables that are defaults in the Robot's table are substituted like given ones */
     const struct option *o;
     for (struct opt_walk w = opt_walk(s->robot->options); (o = opt_next(&w));)
@@ -104,7 +60,7 @@ int assembly_job_params(json_t **out, const struct assembly *a, const struct job
             json_object_set_new(with_defaults, o->name,
                                 o->type == OPT_TYPE_STR ? json_string(o->def_str)
                                                         : json_loads(o->def_str, 0, NULL));
-    if (variables_apply(&params, with_defaults, &v, err) < 0 || inject(params, s->robot, credentials, err) < 0 ||
+    if (variables_apply(&params, with_defaults, &fv.v, err) < 0 || inject(params, s->robot, credentials, err) < 0 ||
         robot_options(&opts, arena, s->robot, params, /* partial= */ false, err) < 0) {
         if (err->code == ERR_ROBOT_VALIDATION && !err->name[0])
             robot_code(err->name, s->robot, "VALIDATION");

@@ -1,4 +1,5 @@
 /* What jobs say: begun, found out, made, stored, done, failed. */
+#include "assembly/file_variables.h"
 #include "assembly/private.h"
 #include "base/clock.h"
 #include "base/filetype.h"
@@ -149,6 +150,7 @@ static void learn(struct assembly *a, struct job *j, const json_t *d, int64_t at
     if (ext && *ext && !*f->ext)
         file_set_text(&f->ext, ext);
     merge_meta(f, json_object_get(d, "meta"));
+    file_add_user_meta(a, f, j->step);
     f->queue_us = j->queue_us;
     f->exec_us = at_us > j->started_us ? at_us - j->started_us : 0;
     f->cost = robot_cost(a->in->steps[STEP_ORIGINAL].robot, 2 * f->size);
@@ -178,6 +180,7 @@ static void stored(struct assembly *a, struct job *j, const json_t *d, int64_t a
         json_object_update(f->extra, json_object_get(d, "extra"));
     }
     merge_meta(f, json_object_get(d, "meta"));
+    file_add_user_meta(a, f, j->step);
     f->exported = true;
     file_refresh(a, f, fx);
     if (f->exports_open > 0)
@@ -244,6 +247,7 @@ static void made(struct assembly *a, struct job *j, const json_t *d, int64_t at_
         json_object_del(f->extra, "from_batch_import");
         json_object_del(f->extra, "original_path");
     }
+    file_add_user_meta(a, f, j->step);
     f->cost = robot_cost(r, f->size + (from ? from->size : 0));
     j->out_bytes += f->size;
     if (f->mime)
@@ -299,8 +303,8 @@ static int on_job_done(struct assembly *a, const struct event *ev, struct effect
     else if (j->probe && j->step == STEP_ORIGINAL)
         a->bytes_usage += robot_cost(a->in->steps[STEP_ORIGINAL].robot, bytes);
     close_job(a, j, JOB_DONE, ev->at_us);
-    if (j->probe && j->input_count)
-        file_is_ready(a, j->inputs[0], ev->at_us, fx);
+    for (int i = 0; j->probe && i < j->input_count; i++)
+        file_is_ready(a, j->inputs[i], ev->at_us, fx);
     assembly_advance(a, ev->at_us, fx);
     return 0;
 }

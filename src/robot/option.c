@@ -12,10 +12,7 @@
 
 /* Parameters that every Robot shares; the instructions room reads them (robots.md section 3.1). */
 static const char *const shared[] = {"robot",        "use",         "result",        "queue",
-                                     "output_meta",  "force_accept", "ignore_errors", "interpolate"};
-
-/* Of every Robot in the contract's newest schema, and not built. */
-static const struct option shared_unbuilt[] = {OPT_UNSUPPORTED("user_meta", .def_str = "{}"), OPT_END};
+                                     "output_meta",  "force_accept", "ignore_errors", "interpolate", "user_meta"};
 
 struct opt_walk opt_walk(const struct option *table) { return (struct opt_walk){.at = {table}}; }
 
@@ -266,8 +263,6 @@ int options_fill(void *opts, struct arena *a, const struct option *table, const 
 
         if (is_shared(key))
             continue;
-        if (!o && !strcmp(shared_unbuilt[0].name, key))
-            o = shared_unbuilt;
         if (!o)
             return refuse_unknown(err, table, key);
         if (o->unsupported && !asks_for_nothing(o, v, step))

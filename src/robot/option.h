@@ -78,7 +78,7 @@ const struct option *opt_next(struct opt_walk *w);
 const struct option *option_find(const struct option *table, const char *name);
 
 /* Fill *opts (already zeroed) from step, the step's JSON object. Keys that every Robot shares (robot,
- * use, result, queue, output_meta, force_accept, ignore_errors, interpolate) are skipped.
+ * use, result, queue, output_meta, user_meta, force_accept, ignore_errors, interpolate) are skipped.
  * partial: values that hold a ${...} are not looked at (the check when an Assembly is created).
  * Errors: ERR_ROBOT_VALIDATION, msg names parameter, value and limit. The caller gives it the Robot's
  * public name. Strings live in a. */

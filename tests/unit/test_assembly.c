@@ -714,6 +714,54 @@ static void a_branch_that_had_nothing_to_do_is_only_noted_when_another_had(void 
     assembly_free(a);
 }
 
+/* Plays a whole Assembly of one file and one resize; the user_meta of the upload and of the result. */
+static void user_meta_of(const char *steps, const char *want_upload, const char *want_result, int warnings)
+{
+    struct effects fx = {0};
+    struct assembly *a = begin(&fx, steps, 0, false);
+    AUTO(json_unref) json_t *of_upload = json_loads(want_upload, 0, NULL), *of_result = json_loads(want_result, 0, NULL), *params = NULL;
+    struct err err;
+
+    assert_int_equal(apply(a, &fx, EV_FILE_UPLOADED,
+                           "{\"file\":{\"id\":\"a30bd0776e7f4ac3817b056d102e8219\",\"name\":\"a b.jpg\",\"size\":10,\"md5\":\"m\","
+                           "\"field\":\"f\",\"user_meta\":{\"from\":\"client\",\"kept\":\"yes\"}}}"), 0);
+    assert_int_equal(apply(a, &fx, EV_BODY_DONE, "{\"bytes\":20}"), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_STARTED, "{\"job\":0}"), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, probed), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_DONE, "{\"job\":0}"), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_STARTED, "{\"job\":1}"), 0);
+    assert_int_equal(assembly_job_params(&params, a, a->jobs[1], "r", NULL, &err), 0);
+    assert_null(json_object_get(params, "user_meta"));
+    assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, made), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_DONE, "{\"job\":1}"), 0);
+    if (!json_equal(a->files[0]->user_meta, of_upload))
+        fail_msg("upload: %s", json_dumps(a->files[0]->user_meta, 0));
+    if (!json_equal(a->files[1]->user_meta, of_result))
+        fail_msg("result: %s", json_dumps(a->files[1]->user_meta, 0));
+    assert_int_equal(json_array_size(a->warnings), warnings);
+    effects_done(&fx);
+    assembly_free(a);
+}
+
+static void a_step_adds_to_the_user_meta_of_what_it_makes(void **state)
+{
+    static const char given[] = "{\"from\":\"client\",\"kept\":\"yes\"}";
+    (void)state;
+
+    user_meta_of("{\"r\":{\"robot\":\"/image/resize\",\"use\":\":original\",\"user_meta\":{\"from\":\"step\",\"n\":1}}}", given,
+                 "{\"from\":\"step\",\"kept\":\"yes\",\"n\":1}", 0);
+    /* of the result, not of the input */
+    user_meta_of("{\"r\":{\"robot\":\"/image/resize\",\"use\":\":original\",\"user_meta\":{\"id\":\"${file.id}\",\"size\":\"${file.size}\"}}}", given,
+                 "{\"from\":\"client\",\"kept\":\"yes\",\"id\":\"b30bd0776e7f4ac3817b056d102e8219\",\"size\":5}", 0);
+    /* of an upload, whose meta is known by then; its results inherit */
+    user_meta_of("{\":original\":{\"robot\":\"/upload/handle\",\"user_meta\":{\"w\":\"${file.meta.width}\"}},"
+                 "\"r\":{\"robot\":\"/image/resize\",\"use\":\":original\"}}",
+                 "{\"from\":\"client\",\"kept\":\"yes\",\"w\":500}", "{\"from\":\"client\",\"kept\":\"yes\",\"w\":500}", 0);
+    /* what can't be evaluated is said and left out */
+    user_meta_of("{\"r\":{\"robot\":\"/image/resize\",\"use\":\":original\",\"user_meta\":{\"a\":\"${1 + 1}\"}}}", given, given, 1);
+    user_meta_of("{\"r\":{\"robot\":\"/image/resize\",\"use\":\":original\",\"user_meta\":\"${file.name}\"}}", given, given, 1);
+}
+
 /* As stores hold it: each key that there is. */
 static const char begun[] =
     "{\"steps\":{\"a\":{\"robot\":\"/image/resize\"}},\"body_done\":false,\"body_bytes\":1,\"body_expected\":2,"
@@ -754,6 +802,7 @@ static void what_an_older_store_does_not_say_has_its_default(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_step_adds_to_the_user_meta_of_what_it_makes),
         cmocka_unit_test(what_an_assembly_is_told_at_its_begin_is_written_as_it_was_read),
         cmocka_unit_test(what_an_older_store_does_not_say_has_its_default),
         cmocka_unit_test(secrets_of_steps_are_masked_wherever_they_stand),
