@@ -127,6 +127,7 @@ static int begin(struct local_run *j, json_t *params, char **files, int count, s
         .merged_params = text,
         .fields = json_is_object(fields) ? fields : NULL,
         .max_attempts = (int)j->app->config->job_attempts,
+        .probe_batch = CREATED_PROBE_BATCH,
         .client = "workcell-run:0.1.0",
     });
     post(j, EV_CREATED, data, NULL);

@@ -111,6 +111,7 @@ static json_t *create_record(struct create *c, const struct auth *who_is, const 
         .max_size = who_is->max_size,
         .max_files = who_is->max_files,
         .max_attempts = (int)c->app->config->job_attempts,
+        .probe_batch = CREATED_PROBE_BATCH,
     });
 }
 

@@ -70,7 +70,8 @@ struct job {
     int id; /* index into assembly.jobs */
     int step;
     int source;    /* step of the first input; -1: none */
-    bool probe;    /* reads the metadata of inputs[0] (uploads, imports) */
+    bool probe;    /* reads the metadata of its inputs (uploads: one; imports: up to begun.probe_batch) */
+    bool alone;    /* a probe that gets no other files: it is what became of a failed one */
     json_t *fetch; /* brings an added file as an upload: data of its file_added event; NULL: any
                       other job */
     struct file **inputs;

@@ -15,6 +15,8 @@ json_t *created_json(const struct created *c)
                              (json_int_t)c->max_files, "max_attempts", c->max_attempts, "fields", c->fields, "inputs",
                              c->inputs);
 
+    if (c->probe_batch > 1)
+        json_object_set_new(data, "probe_batch", json_integer(c->probe_batch));
     jset(data, "workspace", c->workspace);
     jset(data, "account_name", c->account_name);
     jset(data, "key_id", c->key_id);
@@ -67,6 +69,7 @@ void created_read(struct created *c, const json_t *data)
         .max_size = jint(data, "max_size", 0),
         .max_files = jint(data, "max_files", 0),
         .max_attempts = (int)jint(data, "max_attempts", 3),
+        .probe_batch = (int)jint(data, "probe_batch", 1), /* as it was when older stores were written: replayed, ids are the same */
         .parent_id = jstr(data, "parent_id"),
         .inputs = json_object_get(data, "inputs"),
         .refusal = json_object_get(data, "error"),

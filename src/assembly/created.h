@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 /* Texts are NULL when there are none. All is lent: by who makes one, or from the JSON that was read. */
+#define CREATED_PROBE_BATCH 16
 struct created {
     const char *workspace, *account_name, *key_id, *base_url;
     const char *nonce; /* of the request that made it */
@@ -21,6 +22,7 @@ struct created {
     int expected;                      /* uploads by tus */
     int64_t max_size, max_files;       /* 0: no limit */
     int max_attempts;                  /* of a job */
+    int probe_batch;                   /* imported files that one job looks into, at most */
     /* of a replay */
     const char *parent_id;
     json_t *inputs; /* [file {id, name, size, md5, field, user_meta}] */

@@ -25,15 +25,48 @@ static struct job *add_job(struct assembly *a, int step, int source, int inputs,
     return j;
 }
 
+/* A probe of this step's files that nobody has begun and that has room; only the newest jobs are looked at. */
+static struct job *probe_with_room(const struct assembly *a, int step)
+{
+    for (int i = a->job_count - 1; i >= 0 && i >= a->job_count - 8; i--) {
+        struct job *j = a->jobs[i];
+
+        if (j->probe && j->step == step && j->state == JOB_QUEUED && !j->attempts && !j->failures && !j->alone &&
+            j->input_count < a->begun.probe_batch)
+            return j;
+    }
+    return NULL;
+}
+
 struct job *graph_add_probe(struct assembly *a, struct file *f, int step, int64_t at_us,
                             struct effects *fx)
 {
-    struct job *j = add_job(a, step, step == STEP_ORIGINAL ? STEP_ORIGINAL : -1, 1, at_us, fx);
+    struct job *j = step == STEP_ORIGINAL ? NULL : probe_with_room(a, step);
+
+    if (j) {
+        j->inputs = mem_realloc(j->inputs, (size_t)(j->input_count + 1) * sizeof *j->inputs);
+        j->labels = mem_realloc(j->labels, (size_t)(j->input_count + 1) * sizeof *j->labels);
+        j->inputs[j->input_count] = f;
+        j->labels[j->input_count++] = "";
+        return j;
+    }
+    j = add_job(a, step, step == STEP_ORIGINAL ? STEP_ORIGINAL : -1, 1, at_us, fx);
 
     j->probe = true;
     j->inputs[0] = f;
     j->labels[0] = "";
     return j;
+}
+
+void graph_split_probe(struct assembly *a, const struct job *j, int64_t at_us, struct effects *fx)
+{
+    for (int i = j->outputs; i < j->input_count; i++) {
+        struct job *one = add_job(a, j->step, j->source, 1, at_us, fx);
+
+        one->probe = one->alone = true;
+        one->inputs[0] = j->inputs[i];
+        one->labels[0] = "";
+    }
 }
 
 struct job *graph_add_fetch(struct assembly *a, json_t *request, int64_t at_us, struct effects *fx)

@@ -155,7 +155,9 @@ static void learn(struct assembly *a, struct job *j, const json_t *d, int64_t at
     f->exec_us = at_us > j->started_us ? at_us - j->started_us : 0;
     f->cost = robot_cost(a->in->steps[STEP_ORIGINAL].robot, 2 * f->size);
     file_refresh(a, f, fx);
-    if (jbool(d, "early", false) && !a->in->needs_meta)
+    if (j->input_count > 1)
+        file_is_ready(a, f, at_us, fx); /* not when all of them are known */
+    else if (jbool(d, "early", false) && !a->in->needs_meta)
         file_start_consumers(a, f, at_us, fx);
 }
 
@@ -303,8 +305,8 @@ static int on_job_done(struct assembly *a, const struct event *ev, struct effect
     else if (j->probe && j->step == STEP_ORIGINAL)
         a->bytes_usage += robot_cost(a->in->steps[STEP_ORIGINAL].robot, bytes);
     close_job(a, j, JOB_DONE, ev->at_us);
-    for (int i = 0; j->probe && i < j->input_count; i++)
-        file_is_ready(a, j->inputs[i], ev->at_us, fx);
+    if (j->probe && j->input_count == 1)
+        file_is_ready(a, j->inputs[0], ev->at_us, fx);
     assembly_advance(a, ev->at_us, fx);
     return 0;
 }
@@ -340,6 +342,12 @@ static int on_job_failed(struct assembly *a, const struct event *ev, struct effe
     snprintf(why.detail, sizeof why.detail, "%s", jstr_or(d, "detail", ""));
     why.is_private_address = jbool(d, "private", false);
 
+    if (j->probe && j->input_count > 1) {
+        close_job(a, j, JOB_DONE, ev->at_us);
+        graph_split_probe(a, j, ev->at_us, fx);
+        assembly_advance(a, ev->at_us, fx);
+        return 0;
+    }
     if (strcmp(retry, "never") && ++j->failures < a->max_attempts) {
         stop_running(a, j);
         j->state = JOB_QUEUED;

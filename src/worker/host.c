@@ -204,7 +204,7 @@ static int run_probe(struct robot_job *job, struct err *err)
 
     for (int i = 0; i < job->input_count; i++) {
         if (probe(&found, job, job->inputs[i].path, job->inputs[i].name, how, err) < 0)
-            return tell_type(job, i, &found, err);
+            return job->input_count == 1 ? tell_type(job, i, &found, err) : -1; /* of several it is tried again alone */
         if (json_is_false(json_object_get(job->params, "output_meta")))
             json_object_clear(found.meta);
         if (send_output(job, "same",

@@ -1,7 +1,9 @@
 // What /http/import makes of servers as they are: coded bodies, redirects that want to know who asks, cookies, lists of
 // which some are gone. Each server is the test's own.
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import http from 'node:http'
+import path from 'node:path'
 import { test } from 'node:test'
 import zlib from 'node:zlib'
 import fs from 'node:fs'
@@ -181,4 +183,23 @@ test('with ignore_errors each address of a list stands for itself', async (t) =>
     const done = await run(s, [good(1), bad, good(2)], { ignore_errors, fail_fast: true })
     assert.equal(done.error, 'HTTP_IMPORT_NOT_FOUND', 'without it the first failure ends the Assembly')
   }
+})
+
+test('hundreds of small files are looked at several by one job, each goes on, and a broken one is named', async (t) => {
+  const s = await start(t)
+  const broken = Buffer.from('\x89PNG\r\n\x1a\nbroken', 'latin1')
+  const small = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')
+  const there = await serve(t, (req) => [200, { 'Content-Type': 'image/png' }, req.url.includes('bad') ? broken : small])
+  const urls = Array.from({ length: 300 }, (_, i) => `${there.url}/${i === 200 ? 'bad' : i}.png`)
+  const steps = (more) => ({ i: { robot: '/http/import', url: urls, result: true, ...more }, h: { robot: '/file/hash', use: 'i', result: true } })
+  const done = await s.until((await s.create(steps({ ignore_errors: ['meta'] }))).assembly_id, undefined, 60000)
+  assert.equal(done.ok, 'ASSEMBLY_COMPLETED', done.message)
+  assert.deepEqual([done.results.i.length, done.results.h.length, done.ignored_errors.length], [300, 300, 1])
+  assert.deepEqual(done.results.i.filter((f) => f.meta.width !== 1).map((f) => f.name), ['bad.png'])
+  assert.equal(new Set(done.results.h.map((f) => f.id)).size, 300)
+  const jobs = Number(execFileSync('sqlite3', [path.join(s.dir, 'workcell.db'),
+    `select count(*) from event where assembly_id = '${done.assembly_id}' and body like '%job_started%'`]).toString())
+  assert.ok(jobs >= 1 + 300 + 300 / 16 && jobs < 301 + 200, `${jobs} jobs`) // with one for each file there would be 601
+  const failed = await s.until((await s.create(steps({}))).assembly_id, undefined, 60000)
+  assert.equal(failed.error, 'FILE_META_DATA_ERROR', JSON.stringify(failed).slice(0, 500))
 })

@@ -762,10 +762,106 @@ static void a_step_adds_to_the_user_meta_of_what_it_makes(void **state)
     user_meta_of("{\"r\":{\"robot\":\"/image/resize\",\"use\":\":original\",\"user_meta\":\"${file.name}\"}}", given, given, 1);
 }
 
+static void import_of(struct assembly *a, struct effects *fx, int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        AUTO(mem_free) char *one = mem_printf("{\"job\":0,\"index\":%d,\"file\":{\"id\":\"%032x\",\"name\":\"%d.png\",\"size\":5,\"md5\":\"n\",\"input\":-1}}", i, i + 1, i);
+
+        assert_int_equal(apply(a, fx, EV_JOB_OUTPUT, one), 0);
+    }
+}
+
+static void tell_probed(struct assembly *a, struct effects *fx, int job, int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        AUTO(mem_free) char *one = mem_printf("{\"job\":%d,\"index\":%d,\"same\":{\"input\":%d,\"mime\":\"image/png\",\"ext\":\"png\",\"meta\":{\"width\":%d}}}", job, i, i, i);
+
+        assert_int_equal(apply(a, fx, EV_JOB_OUTPUT, one), 0);
+    }
+}
+
+static struct assembly *with_import(struct effects *fx, const char *more)
+{
+    struct assembly *a = assembly_new("0123456789abcdef0123456789abcdef");
+    AUTO(mem_free) char *json = mem_printf("{\"workspace\":\"w\",\"base_url\":\"http://x\",\"body_done\":true,\"max_attempts\":2%s,\"steps\":{\"i\":{\"robot\":"
+                                           "\"/http/import\",\"url\":\"http://x/\"},\"r\":{\"robot\":\"/image/resize\",\"use\":\"i\"}}}", more);
+
+    assert_int_equal(apply(a, fx, EV_CREATED, json), 0);
+    assert_int_equal(apply(a, fx, EV_JOB_STARTED, "{\"job\":0}"), 0);
+    return a;
+}
+
+static void imported_files_that_wait_are_looked_at_by_one_job(void **state)
+{
+    struct effects fx = {0};
+    struct assembly *a = with_import(&fx, ",\"probe_batch\":4");
+    (void)state;
+
+    import_of(a, &fx, 0, 1);
+    assert_int_equal(a->job_count, 2);
+    assert_int_equal(apply(a, &fx, EV_JOB_STARTED, "{\"job\":1}"), 0);
+    import_of(a, &fx, 1, 6); /* the first one has begun: the next four share a job, and the sixth has one */
+    assert_int_equal(a->job_count, 4);
+    assert_int_equal(a->jobs[1]->input_count, 1);
+    assert_int_equal(a->jobs[2]->input_count, 4);
+    assert_int_equal(a->jobs[3]->input_count, 1);
+    assert_int_equal(apply(a, &fx, EV_JOB_STARTED, "{\"job\":2}"), 0);
+    tell_probed(a, &fx, 2, 0, 2); /* each goes on as soon as it is known */
+    assert_int_equal(a->job_count, 6);
+    assert_int_equal(a->jobs[5]->step, 2);
+    tell_probed(a, &fx, 2, 2, 4);
+    assert_int_equal(apply(a, &fx, EV_JOB_DONE, "{\"job\":2}"), 0);
+    assert_int_equal(a->job_count, 8); /* and not once more */
+    effects_done(&fx);
+    assembly_free(a);
+}
+
+static void the_bad_one_of_several_probed_files_is_found(void **state)
+{
+    struct effects fx = {0};
+    struct assembly *a = with_import(&fx, ",\"probe_batch\":4");
+    (void)state;
+
+    import_of(a, &fx, 0, 4);
+    assert_int_equal(a->job_count, 2);
+    assert_int_equal(apply(a, &fx, EV_JOB_STARTED, "{\"job\":1}"), 0);
+    tell_probed(a, &fx, 1, 0, 1);
+    assert_int_equal(a->job_count, 3); /* resize of the first */
+    assert_int_equal(apply(a, &fx, EV_JOB_FAILED, "{\"job\":1,\"code\":1,\"name\":\"WORKER_JOB_ERROR\",\"msg\":\"m\",\"retry\":\"now\"}"), 0);
+    assert_int_equal(a->state, ASSEMBLY_EXECUTING);
+    assert_int_equal(a->job_count, 6); /* the three others, each alone */
+    for (int i = 3; i < 6; i++) {
+        assert_true(a->jobs[i]->probe);
+        assert_int_equal(a->jobs[i]->input_count, 1);
+        assert_ptr_equal(a->jobs[i]->inputs[0], a->files[i - 2]);
+    }
+    import_of(a, &fx, 4, 5);
+    assert_int_equal(a->job_count, 7); /* no new file joins one of them */
+    assert_int_equal(apply(a, &fx, EV_JOB_STARTED, "{\"job\":3}"), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_FAILED, "{\"job\":3,\"name\":\"FILE_META_DATA_ERROR\",\"msg\":\"m\",\"retry\":\"never\"}"), 0);
+    assert_int_equal(a->state, ASSEMBLY_FAILED);
+    assert_string_equal(assembly_code(a), "FILE_META_DATA_ERROR");
+    effects_done(&fx);
+    assembly_free(a);
+}
+
+/* A job's number is in the events that follow it. */
+static void an_older_history_is_played_with_a_job_for_each_file(void **state)
+{
+    struct effects fx = {0};
+    struct assembly *a = with_import(&fx, "");
+    (void)state;
+
+    import_of(a, &fx, 0, 5);
+    assert_int_equal(a->job_count, 6);
+    effects_done(&fx);
+    assembly_free(a);
+}
+
 /* As stores hold it: each key that there is. */
 static const char begun[] =
     "{\"steps\":{\"a\":{\"robot\":\"/image/resize\"}},\"body_done\":false,\"body_bytes\":1,\"body_expected\":2,"
-    "\"expected\":3,\"max_size\":4,\"max_files\":5,\"max_attempts\":6,\"fields\":{\"f\":\"v\"},\"inputs\":[{\"id\":\"i\"}],"
+    "\"expected\":3,\"max_size\":4,\"max_files\":5,\"max_attempts\":6,\"probe_batch\":7,\"fields\":{\"f\":\"v\"},\"inputs\":[{\"id\":\"i\"}],"
     "\"workspace\":\"w\",\"account_name\":\"n\",\"key_id\":\"k\",\"base_url\":\"http://x\",\"nonce\":\"o\","
     "\"params\":\"{}\",\"merged_params\":\"{ }\",\"client\":\"c\",\"notify_url\":\"http://n\","
     "\"redirect_url\":\"http://r\",\"usage_tags\":\"u\",\"template_id\":\"t\",\"template_name\":\"tn\","
@@ -803,6 +899,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_step_adds_to_the_user_meta_of_what_it_makes),
+        cmocka_unit_test(imported_files_that_wait_are_looked_at_by_one_job),
+        cmocka_unit_test(the_bad_one_of_several_probed_files_is_found),
+        cmocka_unit_test(an_older_history_is_played_with_a_job_for_each_file),
         cmocka_unit_test(what_an_assembly_is_told_at_its_begin_is_written_as_it_was_read),
         cmocka_unit_test(what_an_older_store_does_not_say_has_its_default),
         cmocka_unit_test(secrets_of_steps_are_masked_wherever_they_stand),
