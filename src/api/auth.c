@@ -101,10 +101,10 @@ static int check_limits(struct auth *out, const json_t *auth, const char *refere
 }
 
 /* Nobody knows yet whose they are: only what says so is made into values, and little of that. */
-static int look_at_params(json_t **params, const struct auth_request *r, struct err *err)
+static int look_at_params(json_t **params, const struct app *app, const struct auth_request *r, struct err *err)
 {
     static const char *const names[] = {"auth", "template_id", NULL};
-    static const struct json_bounds most = {MAX_JSON_DEPTH, MAX_AUTH_VALUES};
+    const struct json_bounds most = {MAX_JSON_DEPTH, MAX_AUTH_VALUES, (size_t)app->config->max_params_values};
 
     if (!r->params)
         return err_set(err, ERR_NO_PARAMS, "The request has no params field");
@@ -116,7 +116,7 @@ static int look_at_params(json_t **params, const struct auth_request *r, struct 
 /* All of them, once it is known who sent them. */
 static int parse_params(json_t **params, struct app *app, const struct auth_request *r, struct err *err)
 {
-    const struct json_bounds most = {MAX_JSON_DEPTH, (size_t)app->config->max_params_values};
+    const struct json_bounds most = {.depth = MAX_JSON_DEPTH, .values = (size_t)app->config->max_params_values};
     json_t *all;
 
     if (!r->params)
@@ -133,7 +133,7 @@ static int find_key(struct auth *out, const json_t **auth, json_t **params, stru
 {
     const json_t *k;
 
-    if (look_at_params(params, r, err) < 0)
+    if (look_at_params(params, app, r, err) < 0)
         return -1;
     if (!(*auth = json_object_get(*params, "auth")))
         return err_set(err, ERR_NO_AUTH, "The params hold no auth");
@@ -159,7 +159,7 @@ static int find_by_token(struct auth *out, const json_t **auth, json_t **params,
         return -1;
     if (!r->params)
         *params = json_object();
-    else if (look_at_params(params, r, err) < 0)
+    else if (look_at_params(params, app, r, err) < 0)
         return -1;
     *auth = json_object_get(*params, "auth");
     if (*auth && !json_is_null(*auth) && !json_is_object(*auth))

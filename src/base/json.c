@@ -464,14 +464,14 @@ json_t *json_parse_within(const char *text, size_t len, const struct json_bounds
 
 json_t *json_parse(const char *text, size_t len, int max_depth, struct err *err)
 {
-    return json_parse_within(text, len, &(struct json_bounds){max_depth, JSON_MOST_VALUES}, err);
+    return json_parse_within(text, len, &(struct json_bounds){.depth = max_depth, .values = JSON_MOST_VALUES}, err);
 }
 
 json_t *json_look(const char *text, size_t len, const char *const *names, size_t max_bytes, const struct json_bounds *most,
                   struct err *err)
 {
     struct slice found[8] = {0};
-    struct scan s = {.most = {most->depth, SIZE_MAX}, .names = names, .found = found};
+    struct scan s = {.most = {.depth = most->depth, .values = most->passed ? most->passed : SIZE_MAX}, .names = names, .found = found};
     const char *first = text;
 
     if (check(&s, text, len, err) < 0)
@@ -499,7 +499,7 @@ json_t *json_look(const char *text, size_t len, const char *const *names, size_t
 
 json_t *json_read(const char *text, size_t len)
 {
-    struct scan s = {.most = {DEPTH_MOST, SIZE_MAX}};
+    struct scan s = {.most = {.depth = DEPTH_MOST, .values = SIZE_MAX}};
     json_t *j;
 
     /* what we wrote is hardly ever odd: a second look only when jansson refuses it, or could read it otherwise */

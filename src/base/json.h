@@ -24,6 +24,7 @@ void json_setup(void);
 struct json_bounds {
     int depth;     /* nested brackets */
     size_t values; /* of all kinds, keys not counted */
+    size_t passed; /* json_look(): of the whole text, those that nothing is made of as well; 0: any number */
 };
 
 /* The text is checked and its values are counted before the first of them is made. Returns NULL with err->msg set; the
@@ -33,6 +34,7 @@ json_t *json_parse_within(const char *text, size_t len, const struct json_bounds
 
 /* A cheap look at a text of anybody's: all of it is checked, but values are made only of the members of the outermost
  * object that `names` lists (NULL at the end), and only while these are at most max_bytes long and within most->values each.
+ * A text with more than most->passed values is not looked at any further.
  * An object with those members; null when the text is JSON, but no object. NULL: err as above. */
 json_t *json_look(const char *text, size_t len, const char *const *names, size_t max_bytes, const struct json_bounds *most,
                   struct err *err) MUST_CHECK;

@@ -25,7 +25,18 @@ static size_t values_of(const json_t *j, int depth, int *deepest)
 static bool is_read(const char *text, size_t n, int depth, size_t values)
 {
     struct err err = {0};
-    AUTO(json_unref) json_t *j = json_parse_within(text, n, &(struct json_bounds){depth, values}, &err);
+    AUTO(json_unref) json_t *j = json_parse_within(text, n, &(struct json_bounds){.depth = depth, .values = values}, &err);
+
+    CHECK(j || err.msg[0]);
+    return j != NULL;
+}
+
+/* Is all of it looked at, with that many values and none of them made? */
+static bool is_passed(const char *text, size_t n, size_t values)
+{
+    static const char *const none[] = {NULL};
+    struct err err = {0};
+    AUTO(json_unref) json_t *j = json_look(text, n, none, 0, &(struct json_bounds){.depth = 200, .passed = values}, &err);
 
     CHECK(j || err.msg[0]);
     return j != NULL;
@@ -39,9 +50,10 @@ static void check_bounds(const char *text, size_t n, const json_t *all)
     size_t values = values_of(all, 0, &deepest);
 
     CHECK(!is_read(text, n, 200, values - 1));
+    CHECK(values == 1 || !is_passed(text, n, values - 1));
     if (!once)
         return; /* a key that came twice was counted twice, and so was what lay in its value */
-    CHECK(is_read(text, n, deepest, values));
+    CHECK(is_read(text, n, deepest, values) && is_passed(text, n, values));
     CHECK(!deepest || !is_read(text, n, deepest - 1, values));
 }
 
@@ -86,17 +98,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     size_t n = b.left;
     AUTO(mem_free) char *text = take_rest(&b);
     struct err err = {0};
-    AUTO(json_unref) json_t *all = json_parse_within(text, n, &(struct json_bounds){depth, SIZE_MAX}, &err);
-    AUTO(json_unref) json_t *wide = json_look(text, n, names, n, &(struct json_bounds){depth, SIZE_MAX}, &err);
+    AUTO(json_unref) json_t *all = json_parse_within(text, n, &(struct json_bounds){.depth = depth, .values = SIZE_MAX}, &err);
+    AUTO(json_unref) json_t *wide = json_look(text, n, names, n, &(struct json_bounds){.depth = depth, .values = SIZE_MAX}, &err);
 
     CHECK(!all == !wide); /* a look checks as much as reading does */
     if (!all) {
         CHECK(!is_read(text, n, depth, 1));
-        CHECK(!json_look(text, n, names, max_bytes, &(struct json_bounds){depth, values}, &err));
+        CHECK(!json_look(text, n, names, max_bytes, &(struct json_bounds){.depth = depth, .values = values}, &err));
         return 0;
     }
     check_bounds(text, n, all);
-    check_look(text, n, all, n, &(struct json_bounds){depth, SIZE_MAX});
-    check_look(text, n, all, max_bytes, &(struct json_bounds){depth, values});
+    check_look(text, n, all, n, &(struct json_bounds){.depth = depth, .values = SIZE_MAX});
+    check_look(text, n, all, max_bytes, &(struct json_bounds){.depth = depth, .values = values});
     return 0;
 }
