@@ -30,6 +30,7 @@ enum kind {
     UPLOAD_WITHOUT_ROW,
     EVENTS_WITHOUT_ASSEMBLY,
     EVENTS_DISAGREE,
+    SET_ASIDE,
     LEFTOVER,
     FOREIGN,
 };
@@ -48,6 +49,7 @@ static const struct {
     [UPLOAD_WITHOUT_ROW] = {"upload_without_row", "bytes of an upload that was never acknowledged", "remove them"},
     [EVENTS_WITHOUT_ASSEMBLY] = {"events_without_assembly", "events of an Assembly that has no row", NULL},
     [EVENTS_DISAGREE] = {"events_disagree", "events do not replay into what the row says", NULL},
+    [SET_ASIDE] = {"set_aside", "the server died more than once while it read it: its events are as they were", NULL},
     [LEFTOVER] = {"leftover", "what a process that died was working on", "remove it"},
     [FOREIGN] = {"foreign", "nothing of the server's lies here under such a name", NULL},
 };
@@ -198,6 +200,10 @@ static int on_assembly(void *ctx, const struct store_assembly *row)
     }
     if (row->purged || !id_valid(row->id))
         return 0;
+    if (row->ended && !strcmp(row->code, "ASSEMBLY_CRASHED")) { /* reading it would end this program as well */
+        found(f, SET_ASIDE, row->id, mem_strdup("it was not read"));
+        return 0;
+    }
     a = f->replayed = assembly_new(row->id);
     f->next_seq = 0;
     str_reset(&f->complaint);

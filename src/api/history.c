@@ -39,7 +39,19 @@ static int keep_event(void *ctx, int64_t seq, int64_t at_us, const char *json)
     return 0;
 }
 
-/* Its events are forgotten together with its files; only its document is left. */
+/* One that was set aside, because the server died while it read its events, is not read here either. */
+static bool is_readable(struct call *c, const char *id)
+{
+    AUTO(str_done) struct str text = {0};
+    struct err err;
+
+    if (assembly_stored(&text, c->app, id, &err) < 0)
+        return true;
+    AUTO(json_unref) json_t *status = json_reads(text.s);
+    return strcmp(jstr_or(status, "error", ""), "ASSEMBLY_CRASHED") != 0;
+}
+
+/* Its events are forgotten together with its files, or nobody may read them; only its document is left. */
 static int no_events(struct call *c, const char *id, struct err *err)
 {
     AUTO(str_done) struct str text = {0};
@@ -58,7 +70,8 @@ int history_load(struct assembly **out, struct call *c, const char *id, history_
     AUTO(assembly_free) struct assembly *a = assembly_new(id);
     struct history h = {a, c->app->seal, seen, ctx, err, false};
 
-    if (store_history(c->app->list_reader, id, keep_event, &h, err) < 0 || h.failed)
+    if (is_readable(c, id) &&
+        (store_history(c->app->list_reader, id, keep_event, &h, err) < 0 || h.failed))
         return -1;
     if (a->state == ASSEMBLY_NEW)
         return no_events(c, id, err);

@@ -6,6 +6,7 @@
 #include "conductor/deliveries.h"
 #include "conductor/entry.h"
 #include "conductor/fair.h"
+#include "conductor/opening.h"
 #include "worker/pool.h"
 
 #include <pthread.h>
@@ -108,6 +109,7 @@ struct recovery {
     int64_t opened_us;
     int64_t retry_us; /* when to read what is stale; monotonic, 0: nothing is */
     int64_t retry_pause_us;
+    struct opening *opening;
 };
 
 struct outbox {

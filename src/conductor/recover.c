@@ -1,7 +1,9 @@
 /* From the store back into memory: replay, and go on where the process ended. */
+#include "base/fault.h"
 #include "conductor/private.h"
 #include "store/sealed.h"
 
+#include <limits.h>
 #include <string.h>
 
 struct replay {
@@ -9,14 +11,37 @@ struct replay {
     struct entry *e;
 };
 
+static void replay(struct conductor *c, struct entry *e, enum event_type type, json_t *data,
+                   int64_t at_us)
+{
+    struct event ev = {type, data, at_us};
+    struct effects fx = {0};
+    struct err err;
+
+    if (assembly_apply(e->a, &ev, &fx, &err) < 0)
+        log_error(&e->a->log, "event %lld (%s) is refused on replay: %s", (long long)e->seq,
+                  event_name(type), err.msg);
+    tenant_follow(c, e);
+    if (type == EV_CREATED)
+        published_set_fixed(e->published,
+                            status_fixed(e->a, c->conf.instance, c->conf.region, c->conf.build_id));
+    for (int i = 0; i < fx.count; i++)
+        if (fx.v[i].type == FX_FRAGMENT)
+            published_fragment(e->published, &fx.v[i], e->a);
+        else if (fx.v[i].type == FX_TELL && e->seq > e->published_seq)
+            published_tell(e->published, fx.v[i].name, fx.v[i].text);
+    effects_done(&fx);
+}
+
 static int replay_event(void *ctx, int64_t seq, int64_t at_us, const char *json)
 {
     struct replay *r = ctx;
     AUTO(json_unref) json_t *record = json_reads(json);
     int type = event_type_by_name(jstr_or(record, "e", ""));
-    struct effects fx = {0};
     struct err err;
 
+    if (FAULT(REPLAY))
+        abort(); /* as a record does that this code can't bear */
     r->e->seq = seq;
     if (type < 0) {
         log_error(&r->e->a->log, "event %lld is of a kind this version does not know",
@@ -24,26 +49,13 @@ static int replay_event(void *ctx, int64_t seq, int64_t at_us, const char *json)
         return 0;
     }
     json_t *data = json_object_get(record, "d");
-    struct event ev = {(enum event_type)type, data, at_us};
     if (type == EV_CREATED && sealed_created_open(r->c->conf.seal, r->e->a->id, data, &err) < 0) {
         log_error(&r->e->a->log, "its steps can't be opened: %s", err.msg);
         json_object_set_new(
             data, "error",
             json_pack("{s:s,s:s}", "code", "SERVER_500", "msg", "The steps can't be opened"));
     }
-    if (assembly_apply(r->e->a, &ev, &fx, &err) < 0)
-        log_error(&r->e->a->log, "event %lld (%s) is refused on replay: %s", (long long)seq,
-                  event_name((enum event_type)type), err.msg);
-    tenant_follow(r->c, r->e);
-    if (type == EV_CREATED)
-        published_set_fixed(r->e->published, status_fixed(r->e->a, r->c->conf.instance,
-                                                          r->c->conf.region, r->c->conf.build_id));
-    for (int i = 0; i < fx.count; i++)
-        if (fx.v[i].type == FX_FRAGMENT)
-            published_fragment(r->e->published, &fx.v[i], r->e->a);
-        else if (fx.v[i].type == FX_TELL && seq > r->e->published_seq)
-            published_tell(r->e->published, fx.v[i].name, fx.v[i].text);
-    effects_done(&fx);
+    replay(r->c, r->e, (enum event_type)type, data, at_us);
     return 0;
 }
 
@@ -108,15 +120,50 @@ static void go_on(struct conductor *c, struct entry *e, bool restarted)
     entry_touch(&c->entries, e);
 }
 
+#define SEQ_ASIDE INT_MAX /* behind all events that one has which is set aside */
+
+/* One daemon after the other died while it read this one: its events are left as they are, and
+ * nothing but its id and its workspace is believed of it. It fails, so that whoever asks hears why,
+ * and its files go when their time is over. */
+static int set_aside(struct conductor *c, struct entry *e, struct err *err)
+{
+    AUTO(mem_free) char *workspace = NULL;
+    AUTO(mem_free)
+    char *why = mem_printf("The server ended %d times while it read this Assembly",
+                           opening_deaths(c->recovery.opening, e->a->id));
+
+    if (store_assembly_workspace(&workspace, c->conf.store, e->a->id, err) < 0)
+        return -1;
+    AUTO(json_unref)
+    json_t *created = json_pack("{s:s,s:b,s:{s:s,s:s}}", "workspace", workspace, "body_done", 1,
+                                "error", "code", "ASSEMBLY_CRASHED", "msg", why);
+    log_error(&e->a->log, "it is set aside: %s", why);
+    replay(c, e, EV_CREATED, created, clock_now_us());
+    e->seq = SEQ_ASIDE;
+    return 0;
+}
+
+/* From what is stored to what it was. The process can die of that. */
+static int read_entry(struct conductor *c, struct entry *e, struct err *err)
+{
+    struct replay r = {c, e};
+
+    if (opening_deaths(c->recovery.opening, e->a->id) >= OPENING_DEATHS_MOST)
+        return set_aside(c, e, err);
+    opening_begin(c->recovery.opening, e->a->id);
+    int rc = store_events(c->conf.store, e->a->id, replay_event, &r, err);
+    opening_end(c->recovery.opening);
+    return rc;
+}
+
 #define WAKE_SLICE_US 5000
 
 /* Reads it and lets it go on; it stays among the sleeping until the turn is published. */
 static struct entry *wake(struct conductor *c, const char *id)
 {
     struct entry *e = entry_add(&c->entries, id);
-    struct replay r = {c, e};
     struct err err;
-    int rc = store_events(c->conf.store, id, replay_event, &r, &err);
+    int rc = read_entry(c, e, &err);
 
     e->waking = true;
     if (e->tenant)
@@ -126,7 +173,8 @@ static struct entry *wake(struct conductor *c, const char *id)
         return e;
     }
     published_forget(e->published);
-    e->listed = listing_type(e->a); /* the row was written with the event */
+    if (e->seq != SEQ_ASIDE)
+        e->listed = listing_type(e->a); /* the row was written with the event */
     go_on(c, e, true);
     return e;
 }
@@ -149,6 +197,7 @@ void recover_published(struct conductor *c, struct entry *e)
 void recover_done(struct conductor *c)
 {
     free(c->recovery.to_wake);
+    opening_close(take(c->recovery.opening));
     pthread_rwlock_wrlock(&c->entries.lock); /* HTTP threads go on looking until the process ends */
     map_done(&c->entries.sleeping);
     pthread_rwlock_unlock(&c->entries.lock);
@@ -190,6 +239,10 @@ static int keep_open(void *ctx, const char *id, const char *workspace)
 
 int recover_open(struct conductor *c, struct err *err)
 {
+    AUTO(mem_free) char *path = mem_printf("%s/opening", c->conf.space.paths[0]);
+
+    if (opening_open(&c->recovery.opening, path, err) < 0)
+        return -1;
     c->recovery.opened_us = clock_mono_us();
     uv_idle_init(&c->loop, &c->recovery.waker);
     c->recovery.waker.data = c;
@@ -257,7 +310,6 @@ static void give_up(struct conductor *c, struct entry *e)
 
 static int recover_one(struct conductor *c, struct entry *e, struct err *err)
 {
-    struct replay r = {c, e};
     char id[ID_LEN + 1];
 
     memcpy(id, e->a->id, sizeof id);
@@ -266,7 +318,7 @@ static int recover_one(struct conductor *c, struct entry *e, struct err *err)
     e->seq = 0;
     e->listed = LISTING_ALL;
     *e->notification = 0;
-    if (store_events(c->conf.store, id, replay_event, &r, err) < 0)
+    if (read_entry(c, e, err) < 0)
         return -1;
     e->stale = e->oversized = false;
     entry_set_end(e, ENTRY_RUNNING); /* go_on() finds how far it is */

@@ -67,6 +67,7 @@ int store_health_get(struct store_health *out, struct store_reader *r, struct er
         snprintf(out->journal, sizeof out->journal, "%s", stmt_text(st, 0));
         out->schema = sqlite3_column_int(st, 1);
         out->newest_us = sqlite3_column_int64(st, 2);
+        out->set_aside = sqlite3_column_int64(st, 3);
     }
     stmt_done(st);
     pthread_mutex_unlock(&r->lock);

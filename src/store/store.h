@@ -288,5 +288,6 @@ struct store_health {
     char journal[16];
     int schema, latest_schema;
     int64_t newest_us;
+    int64_t set_aside; /* Assemblies that are not read, as servers died of it */
 };
 MUST_CHECK int store_health_get(struct store_health *out, struct store_reader *r, struct err *err);

@@ -81,7 +81,7 @@ export async function cancels({ random, count, say = console.log }) {
     // nobody has been told yet that it exists, and the DELETE can overtake its creation
     if (end === 'ASSEMBLY_NOT_FOUND' && (p.early || p.unanswered)) { await p.end(); await d.cancel(p.id); continue }
     answers.add(s.ms)
-    slow.push([s.ms, name])
+    slow.push([s.ms, name, s.cancel])
     gone.add(performance.now() - t)
     const other = second && ((await second).error || (await second).ok)
     // as above: this DELETE was sent first, and can have overtaken a creation that nobody has been told of
@@ -117,7 +117,7 @@ export async function cancels({ random, count, say = console.log }) {
     if (!(series.at(tail) <= limit)) problems.push(`${what} after ${series.at(tail).toFixed(0)} ms at p${tail * 100}, not ${limit}`)
   say(`cancels: ${count} at random moments: ${Object.entries(came).map(([k, n]) => `${k} ${n}`).join(', ')}; ${exact} receipts compared with a census of stopped processes; ${served.done} other Assemblies meanwhile`)
   say(`  answers: ${answers}; ${answers.histogram()}`)
-  say(`  the slowest: ${slow.sort((a, b) => b[0] - a[0]).slice(0, 5).map(([ms, name]) => `${ms.toFixed(0)} ms ${name}`).join(', ')}`)
+  say(`  the slowest: ${slow.sort((a, b) => b[0] - a[0]).slice(0, 8).map(([ms, name, c]) => `${ms.toFixed(0)} ms ${name}${c ? ` (${Math.round(1000 * c.duration)} ms of it the stopping, ${c.processes_killed} killed, ${c.jobs_stopped} jobs)` : ''}`).join(', ')}`)
   say(`  nothing left: ${gone}`)
   problems.push(...await d.end())
   origin.stop()

@@ -205,6 +205,17 @@ const make = {
     return send(s, 'GET', '/bill/2031-05')
   },
 
+  async ASSEMBLY_CRASHED(_, t) {
+    const s = await start(t, [], { allow: [/is set aside/] })
+    const a = await s.create(original, { expected: 1 })
+    await s.stop()
+    // as servers leave it that died: none was being read by the last one, three died of this one
+    fs.writeFileSync(path.join(s.dir, 'opening'), [' ', `${a.assembly_id} 3`].map((line) => `${line.padEnd(63)}\n`).join(''))
+    await s.boot()
+    const found = JSON.parse(execFileSync(binary, ['doctor', '--json', '--data', s.dir], { encoding: 'utf8' }))
+    assert.match(JSON.stringify(found), /1 Assemblies are set aside/)
+    return get(s, a.assembly_id)
+  },
   ASSEMBLY_NOT_FOUND: async (s) => [await get(s, nobody), await answer(await fetch(`${s.url}/assemblies/${nobody}`, { method: 'DELETE' }))],
   async ASSEMBLY_ACCOUNT_MISMATCH(_, t) {
     const s = await start(t, [])

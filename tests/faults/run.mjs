@@ -8,7 +8,8 @@ import os from 'node:os'
 import path from 'node:path'
 import { picture, Server, sleep } from '../e2e/server.mjs'
 
-const places = process.argv.length > 2 ? process.argv.slice(2) : ['store', 'blob', 'spool', 'wire', 'sqlite', 'alloc']
+const parts = process.argv.length > 2 ? process.argv.slice(2) : ['replay', 'store', 'blob', 'spool', 'wire', 'sqlite', 'alloc']
+const places = parts.filter((p) => p !== 'replay') // that one has no sites: see poisoned()
 const most = Number(process.env.FAULTS_MOST || Infinity)
 const byCalls = Number(process.env.FAULTS_CALLS || 0)
 const workers = Number(process.env.FAULTS_AT_ONCE || 2)
@@ -220,6 +221,46 @@ async function play(fault) {
     fs.rmSync(counts, { force: true })
   }
 }
+
+// An Assembly that ends the process that reads it: some starts die of it, then one sets it aside. Everything else goes on.
+async function poisoned() {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-faults-'))
+  try {
+    const s = await boot(dir, { WORKCELL_FAULT: '' })
+    const a = await s.create(resize, { expected: 1 })
+    await end(s)
+    let deaths = 0, now
+    for (; deaths < 10; deaths++) {
+      now = await boot(dir, { WORKCELL_FAULT: 'replay:1:always' })
+      if (!(now instanceof Error)) break
+      assert.match(now.message, /fault: now/, 'it died while it read')
+    }
+    assert.equal(deaths, 3, `it started after ${deaths} deaths`)
+    const st = await now.get(a.assembly_id)
+    assert.deepEqual([st.error, st.assembly_id], ['ASSEMBLY_CRASHED', a.assembly_id])
+    assert.match(st.message, /ended 3 times while it read/)
+    assert.match(now.log, new RegExp(`error .*${a.assembly_id}.* is set aside`))
+    const b = await now.create(original, { files: { a: 'x' } })
+    assert.equal((await now.until(b.assembly_id)).ok, 'ASSEMBLY_COMPLETED')
+    const c = await now.create(original, { expected: 1 })
+    await end(now)
+    const again = await boot(dir, { WORKCELL_FAULT: '' })
+    assert.ok(!(again instanceof Error), again.message)
+    assert.equal((await again.get(a.assembly_id)).error, 'ASSEMBLY_CRASHED', 'its document is stored')
+    assert.equal((await again.get(c.assembly_id)).ok, 'ASSEMBLY_UPLOADING')
+    assert.equal((await again.cancel(a.assembly_id)).error, 'ASSEMBLY_CRASHED')
+    await again.cancel(c.assembly_id)
+    await end(again)
+    let found
+    try { found = JSON.parse(execFileSync(process.env.WORKCELL, ['fsck', '--json', '--data', dir], { stdio: 'pipe', env: { ...process.env, WORKCELL_FAULT: 'replay:1:always', ASAN_OPTIONS: 'detect_leaks=0' } })) } catch (e) { found = JSON.parse(e.stdout) }
+    assert.deepEqual(found.findings.map((f) => [f.kind, f.id]), [['set_aside', a.assembly_id]])
+    console.log(`replay: an Assembly that ends who reads it was set aside after ${deaths} deaths`)
+  } finally {
+    fs.rmSync(dir, { recursive: true, force: true })
+  }
+}
+if (parts.includes('replay')) await poisoned()
+if (!places.length) process.exit(0)
 
 const reached = new Set() // the runs in which the call that was to fail came
 // What is passed differs a little from run to run: all of what three runs passed.
