@@ -28,7 +28,7 @@ static void shorten(struct str *s)
     s->s[s->len] = 0;
 }
 
-static void *run(void *arg)
+static void *courier_run(void *arg)
 {
     struct errand *e = arg;
     AUTO(http_client_free) struct http_client *client = http_client_new();
@@ -83,7 +83,7 @@ _Noreturn void courier_serve(int sock)
         if (wire_recv(sock, &type, &e->what, &fd, &err) <= 0)
             _exit(0);
         fd_close(fd);
-        if (type == MSG_POST && pthread_create(&thread, &attr, run, e) == 0)
+        if (type == MSG_POST && pthread_create(&thread, &attr, courier_run, e) == 0)
             continue;
         /* no thread: it counts as an attempt without an answer */
         if (type == MSG_POST &&

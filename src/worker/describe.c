@@ -121,7 +121,7 @@ static json_t *find_inside(const struct errand *e)
     return out;
 }
 
-static json_t *describe(const char *dir)
+static json_t *describe_all(const char *dir)
 {
     bool complete;
     json_t *notes = json_array();
@@ -163,7 +163,7 @@ int describe_main(int argc, char **argv)
     AUTO(json_unref) json_t *out = NULL;
 
     if (argc == 3 && !strcmp(argv[1], "--describe"))
-        out = describe(argv[2]);
+        out = describe_all(argv[2]);
     else if (argc == 4 && !strcmp(argv[1], "--trial"))
         out = try_robot(argv[2], argv[3]);
     else

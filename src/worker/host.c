@@ -64,8 +64,8 @@ static int send_output(struct robot_job *job, const char *kind, json_t *what, st
     return wire_send(job->sock, MSG_OUTPUT, take(body), -1, err);
 }
 
-static int probe(struct probe_result *p, struct robot_job *job, const char *path, const char *name,
-                 struct probe_how how, struct err *err)
+static int host_probe(struct probe_result *p, struct robot_job *job, const char *path, const char *name,
+                           struct probe_how how, struct err *err)
 {
     how.output_meta = json_object_get(job->params, "output_meta");
     how.settings = robot_settings(job);
@@ -85,7 +85,7 @@ int robot_emit(struct robot_job *job, const struct robot_output *out, struct err
     char name[256];
 
     str_file_name(name, named);
-    if (!out->meta_complete && probe(&found, job, out->path, name, (struct probe_how){.derived = true}, err) < 0)
+    if (!out->meta_complete && host_probe(&found, job, out->path, name, (struct probe_how){.derived = true}, err) < 0)
         return -1;
     AUTO(json_unref) json_t *all = found.meta ? found.meta : json_object();
     if (meta)
@@ -203,7 +203,7 @@ static int run_probe(struct robot_job *job, struct err *err)
     struct probe_how how = {.early = job->input_count == 1 && all ? send_early : NULL, .early_ctx = job};
 
     for (int i = 0; i < job->input_count; i++) {
-        if (probe(&found, job, job->inputs[i].path, job->inputs[i].name, how, err) < 0)
+        if (host_probe(&found, job, job->inputs[i].path, job->inputs[i].name, how, err) < 0)
             return job->input_count == 1 ? tell_type(job, i, &found, err) : -1; /* of several it is tried again alone */
         if (json_is_false(json_object_get(job->params, "output_meta")))
             json_object_clear(found.meta);
@@ -216,7 +216,7 @@ static int run_probe(struct robot_job *job, struct err *err)
     return 0;
 }
 
-static int run(struct robot_job *job, struct err *err)
+static int host_run(struct robot_job *job, struct err *err)
 {
     const json_t *undo = json_object_get(job->body, "undo");
     void *opts;
@@ -258,7 +258,7 @@ static void serve_job(int sock, json_t *body)
     int rc;
 
     fill_inputs(&job);
-    bool failed = run(&job, &err) < 0;
+    bool failed = host_run(&job, &err) < 0;
     if (failed && err.code == ERR_ROBOT_VALIDATION && !err.name[0] && job.robot) /* told by what the file is */
         robot_code(err.name, job.robot, "VALIDATION");
     if (failed)

@@ -242,7 +242,7 @@ static _Noreturn void end(struct watcher *w)
 
 /* ---- life ---- */
 
-static void reap(struct watcher *w)
+static void init_reap(struct watcher *w)
 {
     int status;
     pid_t pid;
@@ -273,7 +273,7 @@ static _Noreturn void watch(struct watcher *w)
             while (read(w->signals, &info, sizeof info) > 0)
                 if (info.ssi_signo == SIGTERM)
                     end(w);
-            reap(w);
+            init_reap(w);
         }
         broker_serve(w->broker, p + 2, n - 2);
         if (clock_mono_us() < next_us)

@@ -1,479 +1,69 @@
-/* Runs: a job is given to a worker, what it says is dealt with in order, and it ends or is stopped. */
-#include "base/clock.h"
+/* The pool as a whole: opened and closed, and what is asked of all workers. */
 #include "worker/cgroup.h"
 #include "worker/pool_priv.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static const struct log log_ctx = {"room", "worker", NULL};
 
-#define TAKE_MS 2000 /* a worker that reads takes its job in one */
-#define MOVES_MOST 3
-
-/* ---- failures ---- */
-
-static void scrub(char *text, const struct pool *p, const struct worker *w)
+/* What clients must not see of the machine. */
+static void hide(struct pool *p)
 {
-    size_t data = p->hidden[0] ? strlen(p->hidden[0]) : 0;
+    const char *slash = strrchr(p->conf.scratch, '/');
 
-    for (size_t i = 0; i < ARRAY_LEN(p->hidden); i++) {
-        if (!p->hidden[i])
-            continue;
-        AUTO(mem_free) char *dir = w ? mem_printf("%s%s", p->hidden[i], w->dir + data) : NULL;
+    p->hidden[0] = slash ? mem_strndup(p->conf.scratch, (size_t)(slash - p->conf.scratch)) : mem_strdup("");
+    p->hidden[1] = realpath(*p->hidden[0] ? p->hidden[0] : ".", NULL);
+}
 
-        border_scrub(text, dir, p->hidden[i]);
+void pool_begin(struct pool *p, const struct pool_conf *conf, const struct pool_events *events)
+{
+    p->conf = *conf;
+    p->events = *events;
+    p->told = &pool_hears;
+    p->next_worker = 1;
+    hide(p);
+    for (int role = 0; role < ROLE_COUNT; role++)
+        p->zygotes[role] = (struct zygote){.pool = p, .role = role, .sock = -1, .said = {.fd = -1}};
+}
+
+int pool_open(struct pool **out, const struct pool_conf *conf, const struct pool_events *events,
+              struct err *err)
+{
+    struct pool *p = mem_zalloc(sizeof *p);
+
+    pool_begin(p, conf, events);
+    char note[200];
+    if (scratch_open(p, err) < 0 ||
+        cgroup_open(&p->cgroup, note, sizeof note, conf->cgroup ? conf->cgroup : "", err) < 0) {
+        free(p);
+        return -1;
     }
-}
-
-void pool_fail(struct pool_run *run, const struct err *why)
-{
-    struct err told = *why;
-
-    scrub(told.msg, run->pool, run->worker);
-    scrub(told.detail, run->pool, run->worker);
-    run->pool->events.failed(run->pool->events.ctx, run->owner, run, &told);
-}
-
-void worker_refuse(struct worker *w, const struct err *why)
-{
-    struct pool_run *run = w->run;
-
-    log_warn(&log_ctx, "worker %d broke the rules and is ended: %s", (int)w->pid, why->msg);
-    if (run && !run->ended && !run->failure.code)
-        err_set(&run->failure, ERR_WORKER, "the worker broke the rules: %s", why->msg);
-    worker_kill(w);
-}
-
-static void refuse_text(struct worker *w, enum message type, const char *why)
-{
-    struct err err;
-
-    err_set(&err, ERR_WORKER, "%s %s", wire_name(type), why);
-    worker_refuse(w, &err);
-}
-
-/* ---- runs ---- */
-
-static void give(struct pool_run *run, struct worker *w, const char *workspace);
-
-static void on_timeout(uv_timer_t *t)
-{
-    struct pool_run *run = t->data;
-
-    if (!run->worker || run->ended || run->stopping)
-        return;
-    err_set(&run->failure, ERR_TIMEOUT, "the job took longer than %d s", run->timeout_s);
-    worker_kill(run->worker);
-}
-
-/* Its worker does not read. It may be broken, or taken over by the job before and keep this one waiting: another gets it,
- * and no try is lost. */
-static void move_on(struct pool_run *run)
-{
-    struct worker *w = run->worker;
-
-    uv_timer_stop(run->timer);
-    log_warn(&log_ctx, "worker %d did not take its job and is ended", (int)w->pid);
-    if (run->moves++ >= MOVES_MOST) {
-        err_set(&run->failure, ERR_WORKER, "no worker took the job");
-        worker_kill(w);
-        return;
-    }
-    w->run = NULL;
-    worker_kill(w);
-    give(run, worker_choose(run->pool, run->role, w->workspace), w->workspace);
-    pool_fill_spares(run->pool);
-}
-
-static void on_untaken(uv_timer_t *t)
-{
-    struct pool_run *run = t->data;
-
-    if (run->worker && run->worker->state == WORKER_BUSY && !run->ended && !run->stopping)
-        move_on(run);
-}
-
-/* Where its outputs will lie, found before a worker has had a byte of anybody's: from then on by this descriptor alone. */
-static int open_out(struct worker *w, struct err *err)
-{
-    AUTO(fd_close) int dir = open(w->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-    if (w->out_fd >= 0)
-        return 0;
-    if (dir < 0 || (w->out_fd = openat(dir, "out", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
-        return err_errno(err, "open the directory of a worker");
+    log_debug(&log_ctx, "%s", note);
+    for (int role = 0; role < ROLE_COUNT; role++)
+        if (conf->workers[role] && zygote_start(&p->zygotes[role], err) < 0) {
+            pool_close(p);
+            return -1;
+        }
+    *out = p;
     return 0;
 }
 
-static void link_inputs(struct work *k)
+void pool_close(struct pool *p)
 {
-    json_t *in;
-    size_t i;
-
-    if ((k->rc = open_out(k->worker, &k->err)) < 0)
-        return;
-    json_array_foreach (json_object_get(k->json, "inputs"), i, in) {
-        AUTO(mem_free) char *path = mem_printf("%s/%s", k->dir, jstr_or(in, "path", ""));
-
-        if ((k->rc = blob_link(k->blobs, jstr_or(in, "id", ""), path, &k->err)) < 0)
-            return;
+    p->closing = true;
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        pool_close_poll(&p->zygotes[role].poll, &p->zygotes[role].sock); /* it exits, and its cells with it */
+        said_close(&p->zygotes[role].said);
+        if (p->zygotes[role].process)
+            uv_process_kill(p->zygotes[role].process, SIGKILL);
     }
-}
-
-static void inputs_linked(struct work *k)
-{
-    struct pool_run *run = k->run;
-    struct worker *w = run->worker;
-    struct err err = k->err;
-
-    run->working = false;
-    if (w->state == WORKER_GONE) {
-        worker_gone(w);
-        return;
+    for (struct worker *w = p->workers; w; w = w->next) {
+        pool_close_poll(&w->poll, &w->sock);
+        pool_close_poll(&w->dying, &w->init_fd);
     }
-    if (w->state != WORKER_BUSY || run->stopping)
-        return; /* being killed: `gone` follows */
-    if (!run->timer) {
-        run->timer = mem_zalloc(sizeof *run->timer);
-        run->timer->data = run;
-        uv_timer_init(w->pool->conf.loop, run->timer);
-    }
-    if (k->rc == 0 && wire_send(w->sock, MSG_JOB, json_incref(run->message), -1, &err) == 0) {
-        uint64_t ms = w->pool->conf.take_ms ? (uint64_t)w->pool->conf.take_ms : TAKE_MS;
-
-        border_run_sent(&run->said, clock_mono_us());
-        uv_timer_start(run->timer, on_untaken, ms << run->moves, 0); /* on a busy machine the next one gets more time */
-        worker_listen(w);
-        return;
-    }
-    if (k->rc == 0 && err.code == ERR_BUSY) {
-        move_on(run);
-        return;
-    }
-    if (k->rc < 0)
-        run->failure = err; /* else the worker has just died, and how it died is the reason */
-    worker_kill(w);
-}
-
-void worker_send_job(struct worker *w)
-{
-    struct work *k = mem_zalloc(sizeof *k);
-
-    w->run->working = true;
-    k->fn = link_inputs;
-    k->after = inputs_linked;
-    k->run = w->run;
-    k->worker = w;
-    k->dir = mem_strdup(w->dir);
-    k->json = json_incref(w->run->message);
-    pool_work(w->pool, k);
-}
-
-/* File name of an input inside the jail: short, with a plain extension, nothing of the user's choosing. */
-static void set_input_paths(json_t *inputs)
-{
-    json_t *in;
-    size_t i;
-
-    json_array_foreach (inputs, i, in) {
-        const char *ext = jstr_or(in, "ext", "");
-        char clean[17] = "";
-        size_t n = 0;
-
-        for (; ext[n] && n < 16; n++) {
-            if (!((ext[n] >= 'a' && ext[n] <= 'z') || (ext[n] >= '0' && ext[n] <= '9')))
-                break;
-            clean[n] = ext[n];
-        }
-        clean[ext[n] ? 0 : n] = 0;
-        AUTO(mem_free) char *path = mem_printf("in/%zu%s%s", i, *clean ? "." : "", clean);
-        json_object_set_new(in, "path", json_string(path));
-    }
-}
-
-/* It starts with this worker, or starts again. */
-static void give(struct pool_run *run, struct worker *w, const char *workspace)
-{
-    border_run_begin(&run->said, (int)json_array_size(json_object_get(run->message, "inputs")),
-                     run->probes,
-                     json_is_object(json_object_get(run->message, "undo")));
-    run->worker = w;
-    w->run = run;
-    w->jobs++;
-    if (!w->workspace)
-        w->workspace = mem_strdup(workspace);
-    if (w->state == WORKER_DYING) { /* spawn failed: report it from the loop, not from in here */
-        err_set(&run->failure, ERR_WORKER, "no worker process could be started");
-        worker_gone(w);
-    } else if (w->state == WORKER_IDLE) {
-        w->state = WORKER_BUSY;
-        worker_send_job(w);
-    }
-}
-
-struct pool_run *pool_start(struct pool *p, const struct pool_task *task, void *owner)
-{
-    struct pool_run *run = mem_zalloc(sizeof *run);
-
-    set_input_paths(task->inputs);
-    run->pool = p;
-    run->owner = owner;
-    run->role = task->role;
-    run->probes = task->probes;
-    run->timeout_s = task->timeout_s ? task->timeout_s : p->conf.timeout_s;
-    snprintf(run->assembly_id, sizeof run->assembly_id, "%s", task->assembly_id);
-    run->message = json_pack("{s:s,s:s,s:o,s:o,s:O?,s:o?}", "robot", task->robot, "assembly",
-                             task->assembly_id, "params", task->params, "inputs", task->inputs,
-                             "settings", p->conf.settings, "undo", task->undo);
-    give(run, worker_choose(p, task->role, task->workspace), task->workspace);
-    p->events.started(p->events.ctx, owner, run);
-    pool_fill_spares(p);
-    return run;
-}
-
-static void clean_used(struct work *k)
-{
-    AUTO(mem_free) char *in = mem_printf("%s/in", k->dir);
-    AUTO(mem_free) char *out = mem_printf("%s/out", k->dir);
-
-    empty_dir(in, false);
-    empty_dir(out, false);
-}
-
-static void used_cleaned(struct work *k)
-{
-    struct worker *w = k->worker;
-    struct pool *p = w->pool;
-    struct pool_run *run = w->run;
-
-    run->working = false;
-    if (w->state == WORKER_GONE) { /* died meanwhile, and finish_dead waited for us */
-        worker_gone(w);
-        return;
-    }
-    w->run = NULL;
-    pool_run_free(run);
-    if (w->state == WORKER_BUSY)
-        w->state = WORKER_IDLE;
-    worker_listen(w);
-    pool_fill_spares(p);
-    p->events.room(p->events.ctx);
-}
-
-/* The run was answered. Its worker goes on to the next one, or is replaced. */
-static void release(struct pool_run *run, bool keep_worker)
-{
-    struct worker *w = run->worker;
-    struct pool *p = run->pool;
-
-    run->ended = true;
-    if (w->state != WORKER_BUSY)
-        return; /* dying already: finish_dead frees the run */
-    if (!keep_worker || p->conf.isolate_jobs || w->jobs >= p->conf.worker_jobs) {
-        worker_kill(w);
-        return;
-    }
-    if (run->timer)
-        uv_timer_stop(run->timer);
-    struct work *k = mem_zalloc(sizeof *k);
-    run->working = true;
-    k->fn = clean_used;
-    k->after = used_cleaned;
-    k->worker = w;
-    k->dir = mem_strdup(w->dir);
-    pool_work(p, k);
-}
-
-static void adopt(struct work *k)
-{
-    if (k->path)
-        k->rc = blob_take(&k->taken, k->blobs, k->id, k->worker->out_fd, strrchr(k->path, '/') + 1, k->path, k->max_size,
-                          &k->err);
-    else
-        k->rc = blob_clone(k->blobs, k->source, k->id, &k->err);
-}
-
-static void drop_blob(struct work *k) { k->bytes = blob_delete(k->blobs, k->id, NULL); }
-static void blob_dropped(struct work *k) { (void)k; }
-
-static void adopted(struct work *k)
-{
-    struct pool_run *run = k->run;
-    struct worker *w = run->worker;
-
-    run->working = false;
-    if (run->stopping || w->state == WORKER_GONE) {
-        /* nobody will ever name this blob */
-        struct work *drop = mem_zalloc(sizeof *drop);
-
-        drop->fn = drop_blob;
-        drop->after = blob_dropped;
-        memcpy(drop->id, k->id, sizeof drop->id);
-        run->freed += k->taken.size;
-        pool_work(run->pool, drop);
-        if (w->state == WORKER_GONE)
-            worker_gone(w);
-        return;
-    }
-    if (k->rc < 0) {
-        run->failure = k->err;
-        worker_kill(w);
-        return;
-    }
-    if (k->path) {
-        json_t *file = json_object_get(k->json, "file");
-
-        json_object_set_new(file, "size", json_integer(k->taken.size));
-        json_object_set_new(file, "md5", json_string(k->taken.md5));
-    }
-    run->pool->events.output(run->pool->events.ctx, run->owner, run, k->json);
-    worker_listen(w);
-}
-
-/* An input under a new id: what it is called and how long it is, we know. */
-static json_t *cloned(const struct pool_run *run, const json_t *clone, const char *id)
-{
-    const json_t *in = json_array_get(json_object_get(run->message, "inputs"), (size_t)jint(clone, "input", 0));
-    json_t *file = json_pack("{s:s,s:I,s:I}", "id", id, "size", (json_int_t)jint(in, "size", 0), "input",
-                             (json_int_t)jint(clone, "input", 0));
-
-    jset(file, "name", jstr_or(in, "name", ""));
-    jset(file, "ext", jstr_or(in, "ext", ""));
-    jset(file, "md5", jstr_or(in, "md5", ""));
-    jset(file, "mime", jstr_or(in, "mime", ""));
-    if (json_object_get(clone, "meta"))
-        json_object_set(file, "meta", json_object_get(clone, "meta"));
-    return file;
-}
-
-/* An output with contents becomes a blob first. */
-static void adopt_output(struct pool_run *run, json_t *body)
-{
-    json_t *file = json_object_get(body, "file"), *clone = json_object_get(body, "clone");
-    struct work *k = mem_zalloc(sizeof *k);
-
-    k->fn = adopt;
-    k->after = adopted;
-    k->run = run;
-    k->worker = run->worker;
-    k->max_size = run->pool->conf.file_bytes;
-    k->json = json_incref(body);
-    id_new(k->id);
-    if (json_is_object(file)) {
-        k->path = mem_strdup(jstr_or(file, "path", ""));
-        json_object_set_new(file, "id", json_string(k->id));
-        json_object_del(file, "path");
-    } else {
-        const json_t *in = json_array_get(json_object_get(run->message, "inputs"), (size_t)jint(clone, "input", 0));
-
-        snprintf(k->source, sizeof k->source, "%s", jstr_or(in, "id", ""));
-        json_object_set_new(body, "file", cloned(run, clone, k->id));
-        json_object_del(body, "clone");
-    }
-    run->working = true;
-    pool_work(run->pool, k);
-}
-
-static void hear_failed(struct pool_run *run, const json_t *body)
-{
-    struct err why = {.code = (int)jint(body, "code", ERR_WORKER)};
-
-    snprintf(why.name, sizeof why.name, "%s", jstr_or(body, "name", ""));
-    snprintf(why.msg, sizeof why.msg, "%s", jstr_or(body, "msg", ""));
-    snprintf(why.detail, sizeof why.detail, "%s", jstr_or(body, "detail", ""));
-    why.is_private_address = jbool(body, "private", false);
-    pool_fail(run, &why);
-    release(run, false);
-}
-
-/* What may be said, and may be said now. */
-static void hear_run(struct pool_run *run, enum message type, json_t *body)
-{
-    const struct pool_events *ev = &run->pool->events;
-
-    switch (type) {
-    case MSG_TAKEN: uv_timer_start(run->timer, on_timeout, (uint64_t)run->timeout_s * 1000, 0); break;
-    case MSG_PROGRESS: ev->progress(ev->ctx, run->owner, run, jnum(body, "fraction", 0)); break;
-    case MSG_UNDO: ev->undo(ev->ctx, run->owner, run, json_object_get(body, "token")); break;
-    case MSG_OUTPUT:
-        if (json_is_object(json_object_get(body, "file")) || json_is_object(json_object_get(body, "clone")))
-            adopt_output(run, body);
-        else
-            ev->output(ev->ctx, run->owner, run, body);
-        break;
-    case MSG_DONE:
-        ev->done(ev->ctx, run->owner, run, jint(body, "exec_us", 0));
-        release(run, true);
-        break;
-    case MSG_FAILED: hear_failed(run, body); break;
-    default: break;
-    }
-}
-
-static void hear_courier(struct worker *w, enum message type, json_t *body)
-{
-    if (type == MSG_UP && w->state == WORKER_STARTING)
-        w->state = WORKER_IDLE;
-    else if (type == MSG_POSTED && map_del(&w->pool->posts, jstr_or(body, "id", "")))
-        w->pool->events.posted(w->pool->events.ctx, body);
-    else
-        refuse_text(w, type, type == MSG_UP ? "comes twice" : "is about what it does not have");
-}
-
-static void hear_new(struct worker *w, enum message type, json_t *body)
-{
-    if (type == MSG_UP) {
-        w->state = w->run ? WORKER_BUSY : WORKER_IDLE;
-        if (w->run)
-            worker_send_job(w);
-    } else if (type == MSG_FAILED) {
-        struct err why = {.code = ERR_WORKER};
-
-        snprintf(why.msg, sizeof why.msg, "a worker could not enter its jail: %s", jstr_or(body, "msg", ""));
-        scrub(why.msg, w->pool, w);
-        log_error(&log_ctx, "%s", why.msg);
-        if (w->run)
-            w->run->failure = why;
-        w->pool->zygotes[w->role].deaths++;
-    } else {
-        refuse_text(w, type, "comes before it is up");
-    }
-}
-
-void pool_hear(struct worker *w, enum message type, json_t *body, size_t bytes)
-{
-    struct err err;
-
-    if (w->courier)
-        hear_courier(w, type, body);
-    else if (w->state == WORKER_STARTING)
-        hear_new(w, type, body);
-    else if (!w->run)
-        refuse_text(w, type, "comes without a job");
-    else if (border_check(&w->run->said, type, body, bytes, clock_mono_us(), &err) < 0)
-        worker_refuse(w, &err);
-    else
-        hear_run(w->run, type, body);
-}
-
-void pool_undo_ok(struct pool_run *run)
-{
-    struct err err;
-
-    run->said.undo_open = false;
-    if (run->worker->state == WORKER_BUSY && wire_send(run->worker->sock, MSG_UNDO_OK, NULL, -1, &err) < 0)
-        worker_kill(run->worker);
-}
-
-void pool_stop(struct pool_run *run)
-{
-    run->stopping = true;
-    worker_kill(run->worker);
 }
 
 int pool_post(struct pool *p, json_t *what, struct err *err)
@@ -529,56 +119,6 @@ int pool_processes(const struct pool *p)
     for (const struct worker *w = p->workers; w; w = w->next)
         n += w->state != WORKER_GONE;
     return n;
-}
-
-void pool_hide(struct pool *p)
-{
-    const char *slash = strrchr(p->conf.scratch, '/');
-
-    p->hidden[0] = slash ? mem_strndup(p->conf.scratch, (size_t)(slash - p->conf.scratch)) : mem_strdup("");
-    p->hidden[1] = realpath(*p->hidden[0] ? p->hidden[0] : ".", NULL);
-}
-
-int pool_open(struct pool **out, const struct pool_conf *conf, const struct pool_events *events,
-              struct err *err)
-{
-    struct pool *p = mem_zalloc(sizeof *p);
-
-    p->conf = *conf;
-    p->events = *events;
-    p->next_worker = 1;
-    pool_hide(p);
-    char note[200];
-    if (scratch_open(p, err) < 0 ||
-        cgroup_open(&p->cgroup, note, sizeof note, conf->cgroup ? conf->cgroup : "", err) < 0) {
-        free(p);
-        return -1;
-    }
-    log_debug(&log_ctx, "%s", note);
-    for (int role = 0; role < ROLE_COUNT; role++)
-        p->zygotes[role] = (struct zygote){.pool = p, .role = role, .sock = -1, .said = {.fd = -1}};
-    for (int role = 0; role < ROLE_COUNT; role++)
-        if (conf->workers[role] && zygote_start(&p->zygotes[role], err) < 0) {
-            pool_close(p);
-            return -1;
-        }
-    *out = p;
-    return 0;
-}
-
-void pool_close(struct pool *p)
-{
-    p->closing = true;
-    for (int role = 0; role < ROLE_COUNT; role++) {
-        pool_close_poll(&p->zygotes[role].poll, &p->zygotes[role].sock); /* it exits, and its cells with it */
-        said_close(&p->zygotes[role].said);
-        if (p->zygotes[role].process)
-            uv_process_kill(p->zygotes[role].process, SIGKILL);
-    }
-    for (struct worker *w = p->workers; w; w = w->next) {
-        pool_close_poll(&w->poll, &w->sock);
-        pool_close_poll(&w->dying, &w->init_fd);
-    }
 }
 
 void pool_list(const struct pool *p, void (*cb)(void *ctx, const struct pool_worker *w), void *ctx)

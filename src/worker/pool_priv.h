@@ -1,5 +1,6 @@
-/* pool_priv.h - what pool.c (runs, and what others may ask for) and pool_workers.c (zygotes, workers and the work on their directories)
- * share. */
+/* pool_priv.h - what the files of the pool share. Lowest first, and each uses only those before it: pool_loop.c (libuv)
+ * pool_stderr.c pool_scratch.c pool_workers.c (zygotes, workers and the work on their directories) pool_runs.c (jobs) pool.c
+ * (the whole). */
 #pragma once
 #include "base/id.h"
 #include "base/log.h"
@@ -78,8 +79,18 @@ struct zygote {
     int deaths;
 };
 
+/* What pool_workers.c has to tell of a worker; pool_runs.c hears it. */
+struct worker_events {
+    void (*said)(struct worker *w, enum message type, json_t *body, size_t bytes);
+    void (*broke)(struct worker *w, const struct err *why); /* what it sent can't be read */
+    /* Every process of it is reaped and its directory is removed. Perhaps not for the last time: while a thread works
+     * for its run, that one calls worker_gone() again. */
+    void (*gone)(struct worker *w);
+};
+
 struct pool {
     struct pool_conf conf;
+    const struct worker_events *told;
     char *cgroup; /* see cgroup.h; NULL: none */
     int64_t user; /* root: first of the workers' users; 0: there is none */
     int users;
@@ -122,9 +133,12 @@ MUST_CHECK int scratch_open(struct pool *p, struct err *err);
 /* Removes everything in it, however deep, and itself if asked. Returns bytes. */
 int64_t empty_dir(const char *path, bool and_itself);
 
-/* ---- pool_workers.c ---- */
+/* ---- pool_loop.c ---- */
 void pool_work(struct pool *p, struct work *w); /* steals w */
 void pool_close_poll(uv_poll_t **poll, int *sock);
+void pool_free_handle(uv_handle_t *h); /* for uv_close() */
+
+/* ---- pool_workers.c ---- */
 MUST_CHECK int zygote_start(struct zygote *z, struct err *err);
 /* Hear what the zygote at the other end of sock (stolen) says. A test may be one. */
 void zygote_listen(struct zygote *z, int sock);
@@ -135,25 +149,18 @@ void pool_fill_spares(struct pool *p);
 /* The best free worker for a job of this workspace, or a new one: never one that has served another workspace. */
 struct worker *worker_choose(struct pool *p, enum robot_role role, const char *workspace);
 void worker_kill(struct worker *w);
-/* All of its processes are reaped. */
+/* All of its processes are reaped: its directory is emptied on a thread, then that is told. */
 void worker_gone(struct worker *w);
 void worker_free(struct worker *w);
-void pool_run_free(struct pool_run *run);
-/* Its directory: emptied on a thread, then what waits for that. */
-void worker_clean_dead(struct work *k);
-void worker_finish_dead(struct work *k);
-void worker_scrubbed(struct work *k);
-
-/* ---- pool.c ---- */
-void worker_send_job(struct worker *w);
-/* What this worker said, checked by border_recv(): dealt with at once. */
-void pool_hear(struct worker *w, enum message type, json_t *body, size_t bytes);
-/* It broke a rule, or can't be heard: it is ended, and its job fails by that name. */
-void worker_refuse(struct worker *w, const struct err *why);
 /* Read from it again, when that was put off; at once, if something waits. */
 void worker_listen(struct worker *w);
-/* What clients must not see of the machine: from conf. */
-void pool_hide(struct pool *p);
-/* A failure that a client may see: no path of the server's in it. */
-void pool_fail(struct pool_run *run, const struct err *why);
+/* For a struct work: removes a directory, and says how much that was. */
+void worker_clean_dead(struct work *k);
+void worker_scrubbed(struct work *k);
 
+/* ---- pool_runs.c ---- */
+extern const struct worker_events pool_hears;
+
+/* ---- pool.c ---- */
+/* Without zygotes and directories. A test may be both. */
+void pool_begin(struct pool *p, const struct pool_conf *conf, const struct pool_events *events);

@@ -1,5 +1,4 @@
 /* Zygotes and their workers: started, watched, killed, their directories emptied. */
-#include "worker/init.h"
 #include "worker/pool_priv.h"
 
 #include <dirent.h>
@@ -11,51 +10,11 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static const struct log log_ctx = {"room", "worker", NULL};
 
-/* ---- work for libuv's threads ---- */
-
-static void work_run(uv_work_t *req) { ((struct work *)req)->fn((struct work *)req); }
-
-static void work_after(uv_work_t *req, int status)
-{
-    struct work *w = (struct work *)req;
-
-    (void)status;
-    w->after(w);
-    free(w->dir);
-    free(w->path);
-    json_decref(w->json);
-    free(w);
-}
-
-void pool_work(struct pool *p, struct work *w)
-{
-    w->blobs = p->conf.blobs;
-    uv_queue_work(p->conf.loop, &w->req, work_run, work_after);
-}
-
 /* ---- zygotes ---- */
-
-static void close_handle(uv_handle_t *h)
-{
-    free(h);
-}
-
-void pool_close_poll(uv_poll_t **poll, int *sock)
-{
-    if (*poll) {
-        uv_poll_stop(*poll);
-        uv_close((uv_handle_t *)*poll, close_handle);
-        *poll = NULL;
-    }
-    if (*sock >= 0)
-        close(*sock);
-    *sock = -1;
-}
 
 static struct worker *find_worker(struct pool *p, int64_t id)
 {
@@ -153,7 +112,7 @@ static void on_zygote_exit(uv_process_t *process, int64_t status, int signal)
     struct pool *p = z->pool;
     struct err err;
 
-    uv_close((uv_handle_t *)process, close_handle);
+    uv_close((uv_handle_t *)process, pool_free_handle);
     z->process = NULL;
     z->ready = false;
     pool_close_poll(&z->poll, &z->sock);
@@ -232,7 +191,7 @@ int zygote_start(struct zygote *z, struct err *err)
     close(writer);
     if (rc < 0) {
         close(pair[0]);
-        uv_close((uv_handle_t *)z->process, close_handle);
+        uv_close((uv_handle_t *)z->process, pool_free_handle);
         z->process = NULL;
         return err_set(err, ERR_IO, "start '%s': %s", path, uv_strerror(rc));
     }
@@ -255,16 +214,6 @@ void worker_kill(struct worker *w)
         kill(w->pid, SIGKILL);
 }
 
-void pool_run_free(struct pool_run *run)
-{
-    if (run->timer) {
-        uv_timer_stop(run->timer);
-        uv_close((uv_handle_t *)run->timer, close_handle);
-    }
-    json_decref(run->message);
-    free(run);
-}
-
 void worker_free(struct worker *w)
 {
     for (struct worker **p = &w->pool->workers; *p; p = &(*p)->next)
@@ -279,25 +228,13 @@ void worker_free(struct worker *w)
     free(w);
 }
 
-static void why_it_died(struct err *err, const struct worker *w)
+void worker_scrubbed(struct work *k)
 {
-    int sig = WIFSIGNALED(w->status) ? WTERMSIG(w->status) : 0;
-
-    if (w->over == CELL_OVER_MEMORY)
-        err_set(err, ERR_COMMAND, "the job's processes held more memory than the limit (job_memory_mb)");
-    else if (w->over == CELL_OVER_SCRATCH)
-        err_set(err, ERR_COMMAND, "the job's files were larger than the limit for all of them (job_scratch_size)");
-    else if (w->over == CELL_OVER_FILES)
-        err_set(err, ERR_COMMAND, "the job made more files, or deeper directories, than a job may");
-    else if (sig == SIGXFSZ)
-        err_set(err, ERR_COMMAND, "the job wrote a file larger than the limit (job_file_size)");
-    else if (sig == SIGXCPU)
-        err_set(err, ERR_TIMEOUT, "the job used more processor time than allowed");
-    else if (sig)
-        err_set(err, ERR_WORKER, "the worker process was ended by signal %d (%s)", sig, strsignal(sig));
-    else
-        err_set(err, ERR_WORKER, "the worker process ended with status %d", WEXITSTATUS(w->status));
+    if (k->bytes)
+        log_info(&log_ctx, "scrub: removed '%s', %lld bytes", k->dir, (long long)k->bytes);
 }
+
+void worker_clean_dead(struct work *k) { k->bytes = empty_dir(k->dir, true); }
 
 static bool take_flag(bool *flag)
 {
@@ -307,50 +244,19 @@ static bool take_flag(bool *flag)
     return was;
 }
 
-void worker_finish_dead(struct work *k)
+static void dead_cleaned(struct work *k)
 {
     struct worker *w = k->worker;
-    struct pool_run *run = w->run;
-    struct pool *p = w->pool;
 
     w->cleaning = false;
-    if (run)
-        run->freed += k->bytes;
-    if (take_flag(&w->clean_again)) {
+    if (w->run)
+        w->run->freed += k->bytes;
+    if (take_flag(&w->clean_again))
         worker_gone(w);
-        return;
-    }
-    if (run) {
-        if (run->working) { /* a thread still adopts an output: it calls worker_gone again */
-            w->run = run;
-            return;
-        }
-        w->run = NULL;
-        if (run->stopping) {
-            p->events.stopped(p->events.ctx, run->owner, run, w->killed, run->freed);
-        } else if (!run->ended) {
-            struct err why = run->failure;
-
-            if (!why.code)
-                why_it_died(&why, w);
-            pool_fail(run, &why);
-        }
-        pool_run_free(run);
-    }
-    worker_free(w);
-    pool_fill_spares(p);
-    p->events.room(p->events.ctx);
+    else
+        w->pool->told->gone(w);
 }
 
-void worker_scrubbed(struct work *k)
-{
-    if (k->bytes)
-        log_info(&log_ctx, "scrub: removed '%s', %lld bytes", k->dir, (long long)k->bytes);
-}
-
-void worker_clean_dead(struct work *k) { k->bytes = empty_dir(k->dir, true); }
-
-/* All its processes are reaped. */
 void worker_gone(struct worker *w)
 {
     struct work *k;
@@ -369,7 +275,7 @@ void worker_gone(struct worker *w)
     w->cleaning = true;
     k = mem_zalloc(sizeof *k);
     k->fn = worker_clean_dead;
-    k->after = worker_finish_dead;
+    k->after = dead_cleaned;
     k->worker = w;
     k->dir = mem_strdup(w->dir);
     pool_work(w->pool, k);
@@ -398,12 +304,12 @@ static void on_worker(uv_poll_t *poll, int status, int events)
         if (rc < 0 && err.code == ERR_BUSY)
             return;
         if (rc > 0) {
-            pool_hear(w, type, body, bytes);
+            w->pool->told->said(w, type, body, bytes);
             continue;
         }
         uv_poll_stop(poll);
         if (rc < 0)
-            worker_refuse(w, &err);
+            w->pool->told->broke(w, &err);
         else
             worker_kill(w); /* the zygote reports the rest */
         return;

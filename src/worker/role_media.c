@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <vips/vips.h>
 
-static void preload(void)
+static void media_preload(void)
 {
     uint8_t blank[80 * 80] = {0};
     struct face none[1];
@@ -21,7 +21,7 @@ static void preload(void)
 
 /* The first decode, scaling and encode of a process cost about 10 ms more than the next ones: they are done here, on
  * a blank picture, before a job waits for them. */
-static void warm(void)
+static void media_warm(void)
 {
     struct err err;
     VipsImage *blank = NULL, *small = NULL;
@@ -40,8 +40,8 @@ static void warm(void)
     vips_error_clear();
 }
 
-static int probe(struct probe_result *out, const char *path, const char *name, const struct probe_how *how,
-                 struct err *err)
+static int media_probe(struct probe_result *out, const char *path, const char *name, const struct probe_how *how,
+                             struct err *err)
 {
     struct probe_want want = {media_limits(how->settings), how->output_meta, how->derived, how->early,
                               how->early_ctx};
@@ -110,7 +110,7 @@ static int count_font(const char *path, const struct stat *st, int kind, struct 
     return 0;
 }
 
-static void describe(json_t *out)
+static void media_describe(json_t *out)
 {
     static const char *const suffixes[] = {".jpg", ".png", ".webp", ".gif", ".avif", ".tiff", ".jp2", NULL};
     static const char svg[] = "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'><circle r='4'/></svg>";
@@ -139,4 +139,4 @@ static void describe(json_t *out)
 }
 
 const struct role_program role_program = {
-    .role = ROLE_MEDIA, .preload = preload, .warm = warm, .probe = probe, .describe = describe};
+    .role = ROLE_MEDIA, .preload = media_preload, .warm = media_warm, .probe = media_probe, .describe = media_describe};

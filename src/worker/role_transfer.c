@@ -7,15 +7,15 @@
 #include <string.h>
 #include <unistd.h>
 
-static void preload(void)
+static void transfer_preload(void)
 {
     curl_global_init(CURL_GLOBAL_DEFAULT);
     xmlInitParser();
 }
 
-static void warm(void) {}
+static void transfer_warm(void) {}
 
-static void describe(json_t *out)
+static void transfer_describe(json_t *out)
 {
     const char *version = curl_version();
 
@@ -25,4 +25,4 @@ static void describe(json_t *out)
 }
 
 const struct role_program role_program = {
-    .role = ROLE_TRANSFER, .preload = preload, .warm = warm, .courier = courier_serve, .describe = describe};
+    .role = ROLE_TRANSFER, .preload = transfer_preload, .warm = transfer_warm, .courier = courier_serve, .describe = transfer_describe};

@@ -141,7 +141,7 @@ static void ended(struct child *c, int status)
                                     r.killed, "over", r.over));
 }
 
-static void reap(void)
+static void zygote_reap(void)
 {
     int status;
     pid_t pid;
@@ -241,7 +241,7 @@ int main(int argc, char **argv)
         if (p[1].revents) {
             while (read(signals, &info, sizeof info) > 0)
                 ;
-            reap();
+            zygote_reap();
         }
         if (p[0].revents)
             take_message();

@@ -181,31 +181,28 @@ void bed_open(struct bed *b, const char *where)
     assert(blob_store_open(&b->blobs, blobs, &err) == 0);
     for (int i = 0; i < BED_HELD; i++)
         b->held[i].sock = -1;
-    b->p.conf = (struct pool_conf){.loop = &b->loop,
-                                   .blobs = b->blobs,
-                                   .scratch = mem_printf("%s/scratch", b->dir),
-                                   .workers = {1, 1},
-                                   .worker_jobs = 1000,
-                                   .file_bytes = 1 << 20,
-                                   .timeout_s = 1000};
-    assert(mkdir(b->p.conf.scratch, 0700) == 0);
-    b->p.events = (struct pool_events){.ctx = b,
-                                       .room = on_room,
-                                       .started = on_started,
-                                       .output = on_output,
-                                       .progress = on_progress,
-                                       .undo = on_undo,
-                                       .done = on_done,
-                                       .failed = on_failed,
-                                       .stopped = on_stopped,
-                                       .posted = on_posted,
-                                       .courier_lost = on_courier_lost};
-    b->p.next_worker = 1;
-    pool_hide(&b->p);
-    for (int role = 0; role < ROLE_COUNT; role++) {
-        b->p.zygotes[role] = (struct zygote){.pool = &b->p, .role = role, .sock = -1, .said = {.fd = -1}};
+    struct pool_conf conf = {.loop = &b->loop,
+                             .blobs = b->blobs,
+                             .scratch = mem_printf("%s/scratch", b->dir),
+                             .workers = {1, 1},
+                             .worker_jobs = 1000,
+                             .file_bytes = 1 << 20,
+                             .timeout_s = 1000};
+    struct pool_events events = {.ctx = b,
+                                 .room = on_room,
+                                 .started = on_started,
+                                 .output = on_output,
+                                 .progress = on_progress,
+                                 .undo = on_undo,
+                                 .done = on_done,
+                                 .failed = on_failed,
+                                 .stopped = on_stopped,
+                                 .posted = on_posted,
+                                 .courier_lost = on_courier_lost};
+    assert(mkdir(conf.scratch, 0700) == 0);
+    pool_begin(&b->p, &conf, &events);
+    for (int role = 0; role < ROLE_COUNT; role++)
         zygote_begin(b, role);
-    }
 }
 
 /* True: nothing more happens by itself. */
