@@ -121,7 +121,7 @@ char *utf8_from_unknown(const char *s, size_t len)
 }
 
 /* A character of json.c's own at s, which stands for what UTF-8 can't say? Returns its bytes, 0: it is an ordinary one. */
-static size_t add_kept(struct str *b, const unsigned char *s, size_t left)
+static size_t str_add_kept(struct str *b, const unsigned char *s, size_t left)
 {
     uint32_t c;
 
@@ -159,7 +159,7 @@ void str_add_json(struct str *b, const char *text)
         if (!n) {
             str_add(b, "\xEF\xBF\xBD", 3);
             n = 1;
-        } else if (n == 4 && (kept = add_kept(b, s, left))) {
+        } else if (n == 4 && (kept = str_add_kept(b, s, left))) {
             n = kept;
         } else if (*s == '"' || *s == '\\') {
             char esc[2] = {'\\', (char)*s};

@@ -75,7 +75,7 @@ static bool is_small(const struct http_server *s, const char *said, size_t n)
 static bool is_too_big(const struct http_server *s) { return s->conf.max_strangers && s->big_strangers >= BIG_STRANGERS + BIG_STRANGERS / 4; }
 
 /* The descriptor is libmicrohttpd's, and the connection counts in conn_closed() from here on. */
-static void give(struct http_server *s, struct pending *p, bool small)
+static void accept_give(struct http_server *s, struct pending *p, bool small)
 {
     atomic_fetch_add(&s->strangers, 1);
     if (!small)
@@ -108,7 +108,7 @@ static bool hand_over(struct acceptor *a, struct pending *p, bool watched)
         hang_up(a, p);
         return true;
     }
-    give(s, p, small);
+    accept_give(s, p, small);
     forget(a, p);
     return true;
 }

@@ -60,7 +60,7 @@ void http_response_header(struct http_response *r, const char *name, const char 
     str_add(&r->headers, value, strlen(value) + 1);
 }
 
-static void set_body(struct http_response *r, int body, const char *content_type)
+static void response_set_body(struct http_response *r, int body, const char *content_type)
 {
     drop_body(r);
     r->body = body;
@@ -69,7 +69,7 @@ static void set_body(struct http_response *r, int body, const char *content_type
 
 void http_response_text(struct http_response *r, const char *content_type, char *text, size_t len)
 {
-    set_body(r, BODY_TEXT, content_type);
+    response_set_body(r, BODY_TEXT, content_type);
     r->text = text;
     r->len = len;
 }
@@ -77,7 +77,7 @@ void http_response_text(struct http_response *r, const char *content_type, char 
 void http_response_shared(struct http_response *r, const char *content_type, const char *data,
                           size_t len, void (*release)(void *), void *arg)
 {
-    set_body(r, BODY_SHARED, content_type);
+    response_set_body(r, BODY_SHARED, content_type);
     r->text = (char *)data; /* only read: libmicrohttpd's signature lacks the const */
     r->len = len;
     r->release = release;
@@ -87,7 +87,7 @@ void http_response_shared(struct http_response *r, const char *content_type, con
 void http_response_fd(struct http_response *r, const char *content_type, int fd, uint64_t offset,
                       uint64_t length)
 {
-    set_body(r, BODY_FD, content_type);
+    response_set_body(r, BODY_FD, content_type);
     r->fd = fd;
     r->offset = offset;
     r->length = length;
@@ -95,7 +95,7 @@ void http_response_fd(struct http_response *r, const char *content_type, int fd,
 
 void http_response_close(struct http_response *r) { r->is_close = true; }
 
-static void release_nothing(void *arg) {}
+static void response_release_nothing(void *arg) {}
 
 /* The body moves from r to libmicrohttpd's object. */
 static struct MHD_Response *body_to_mhd(struct http_response *r, struct MHD_Connection *mhd)
@@ -110,7 +110,7 @@ static struct MHD_Response *body_to_mhd(struct http_response *r, struct MHD_Conn
         break;
     case BODY_SHARED:
         m = MHD_create_response_from_buffer_with_free_callback_cls(
-            r->len, r->text, r->release ? r->release : release_nothing, r->release_arg);
+            r->len, r->text, r->release ? r->release : response_release_nothing, r->release_arg);
         break;
     case BODY_FD:
         /* A file of no bytes would have libmicrohttpd call sendfile() for nothing. */

@@ -37,14 +37,14 @@ struct hop {
     struct err *err;
 };
 
-static void global_init(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
+static void client_global_init(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
 
 struct http_client *http_client_new(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct http_client *c = mem_zalloc(sizeof *c);
 
-    pthread_once(&once, global_init);
+    pthread_once(&once, client_global_init);
     if (!(c->curl = curl_easy_init()))
         abort(); /* fails only without memory */
     return c;
@@ -140,7 +140,7 @@ static int choose_decoder(struct hop *h)
     return 0;
 }
 
-static size_t on_header(char *data, size_t size, size_t count, void *ctx)
+static size_t client_on_header(char *data, size_t size, size_t count, void *ctx)
 {
     struct hop *h = ctx;
     struct str *b = &h->out->headers;
@@ -210,7 +210,7 @@ static int take_body(void *ctx, const char *data, size_t len, struct err *err)
     return -1;
 }
 
-static size_t on_data(char *data, size_t size, size_t count, void *ctx)
+static size_t client_on_data(char *data, size_t size, size_t count, void *ctx)
 {
     struct hop *h = ctx;
     size_t len = size * count;
@@ -443,9 +443,9 @@ static int run_hop(struct hop *h, struct http_client *c, const char *url, const 
     curl_easy_setopt(e, CURLOPT_ERRORBUFFER, text);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, h);
-    curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, client_on_header);
     curl_easy_setopt(e, CURLOPT_HEADERDATA, h);
-    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_data);
+    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, client_on_data);
     curl_easy_setopt(e, CURLOPT_WRITEDATA, h);
     curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(e, CURLOPT_XFERINFOFUNCTION, on_progress);

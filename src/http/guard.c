@@ -106,7 +106,7 @@ static bool is_public(const unsigned char *a)
 }
 
 /* A decimal number without sign or space, at most max. */
-static bool number(int *out, const char *s, int max)
+static bool guard_number(int *out, const char *s, int max)
 {
     char *end;
 
@@ -142,19 +142,19 @@ static int parse_entry(struct net *out, const char *s, size_t len)
         port = strchr(text, ':'); /* one colon: never an IPv6 address */
         *port++ = 0;
     }
-    if (port && (!number(&out->port, port, 65535) || !out->port))
+    if (port && (!guard_number(&out->port, port, 65535) || !out->port))
         return -1;
     if ((bits = strchr(addr, '/')))
         *bits++ = 0;
     if (inet_pton(AF_INET, addr, four) == 1) {
         map4(out->addr, four);
-        if (bits && !number(&out->bits, bits, 32))
+        if (bits && !guard_number(&out->bits, bits, 32))
             return -1;
         if (bits)
             out->bits += MAPPED_BITS;
         return 0;
     }
-    if (inet_pton(AF_INET6, addr, out->addr) != 1 || (bits && !number(&out->bits, bits, 128)))
+    if (inet_pton(AF_INET6, addr, out->addr) != 1 || (bits && !guard_number(&out->bits, bits, 128)))
         return -1;
     return 0;
 }
@@ -176,7 +176,7 @@ static bool next_entry(const char **s, size_t *len, const char **list)
     return true;
 }
 
-static bool is_listed(const unsigned char *a, int port, const char *allow)
+static bool guard_is_listed(const unsigned char *a, int port, const char *allow)
 {
     const char *s;
     size_t len;
@@ -219,8 +219,8 @@ bool guard_allows(const struct sockaddr *addr, const char *allow)
         return false; /* AF_UNIX and whatever else */
     }
     /* Whoever allows 10.0.0.0/8 means the translated form of it too. */
-    return is_public(a) || is_listed(a, port, allow) ||
-           (embedded4(inner, a) && is_listed(inner, port, allow));
+    return is_public(a) || guard_is_listed(a, port, allow) ||
+           (embedded4(inner, a) && guard_is_listed(inner, port, allow));
 }
 
 int guard_check_list(const char *allow)

@@ -323,7 +323,7 @@ static char *parameter(const char *header, const char *want)
 }
 
 /* Decoded in place; false: a bad escape or a NUL inside. */
-static bool decode(char *s)
+static bool naming_decode(char *s)
 {
     ptrdiff_t n = url_decode(s, strlen(s), false);
 
@@ -356,7 +356,7 @@ char *naming_from_disposition(const char *header)
     char *text = ext ? strchr(ext, '\'') : NULL;
 
     text = text ? strchr(text + 1, '\'') : NULL;
-    if (text && decode(++text) && *text)
+    if (text && naming_decode(++text) && *text)
         return !strncasecmp(ext, "iso-8859-1'", 11) ? latin1_to_utf8(text) : mem_strdup(text);
     AUTO(mem_free) char *plain = parameter(header, "filename");
     if (!plain || !*plain)
@@ -377,7 +377,7 @@ char *naming_from_url(const char *url)
         return NULL;
     AUTO(mem_free) char *name = mem_strndup(start, (size_t)(end - start));
     AUTO(mem_free) char *raw = mem_strdup(name);
-    if (!decode(name))
+    if (!naming_decode(name))
         return take(raw);
     return take(name);
 }

@@ -247,7 +247,7 @@ static int begin_answer(struct errand *e)
 }
 
 /* A line of the answer's head. Returning another length than it has ends the transfer. */
-static size_t on_header(char *data, size_t size, size_t count, void *errand)
+static size_t proxy_on_header(char *data, size_t size, size_t count, void *errand)
 {
     struct errand *e = errand;
     size_t len = size * count, n = len;
@@ -273,7 +273,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *errand)
     return begin_answer(e) < 0 ? 0 : len;
 }
 
-static size_t on_data(char *data, size_t size, size_t count, void *errand)
+static size_t proxy_on_data(char *data, size_t size, size_t count, void *errand)
 {
     struct errand *e = errand;
     size_t len = size * count;
@@ -335,7 +335,7 @@ static void read_messages(struct proxy *p)
 
 /* ---- an errand begins ---- */
 
-static void set_body(struct errand *e)
+static void proxy_set_body(struct errand *e)
 {
     if (!strcmp(e->method, "HEAD")) {
         curl_easy_setopt(e->easy, CURLOPT_NOBODY, 1L);
@@ -372,14 +372,14 @@ static void errand_begin(struct proxy *p, struct errand *e)
     } else {
         curl_easy_setopt(c, CURLOPT_REQUEST_TARGET, e->target);
         curl_easy_setopt(c, CURLOPT_HTTPHEADER, e->headers);
-        curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+        curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, proxy_on_header);
         curl_easy_setopt(c, CURLOPT_HEADERDATA, e);
-        curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_data);
+        curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, proxy_on_data);
         curl_easy_setopt(c, CURLOPT_WRITEDATA, e);
         curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
         curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)p->conf.idle_timeout_s);
         curl_easy_setopt(c, CURLOPT_MAXAGE_CONN, (long)KEEP_S);
-        set_body(e);
+        proxy_set_body(e);
     }
     if (curl_multi_add_handle(p->multi, c) != CURLM_OK)
         abort();
@@ -535,7 +535,7 @@ static struct http_response *refusal(struct proxy *p, struct http_request *req,
     return p->conf.refuse(err, http_method(req), http_header(req, "Origin"));
 }
 
-static enum http_next refuse(struct proxy *p, struct http_request *req, const struct err *err)
+static enum http_next proxy_refuse(struct proxy *p, struct http_request *req, const struct err *err)
 {
     http_answer(req, refusal(p, req, err));
     return HTTP_ANSWERED;
@@ -560,7 +560,7 @@ static enum http_next door_begin(struct http_request *req)
         err_set(&err, ERR_FORM, "The opening of a WebSocket has no body");
     else if (http_content_length(req) > (int64_t)d->proxy->conf.max_body)
         too_large(d->proxy, &err);
-    return err.code == ERR_OK ? HTTP_GO : refuse(d->proxy, req, &err);
+    return err.code == ERR_OK ? HTTP_GO : proxy_refuse(d->proxy, req, &err);
 }
 
 static int door_body(struct http_request *req, const char *data, size_t len)
@@ -612,11 +612,11 @@ static enum http_next door_end(struct http_request *req)
     struct errand *e = errand_new(d, req, &err);
 
     if (!e)
-        return refuse(d->proxy, req, &err);
+        return proxy_refuse(d->proxy, req, &err);
     if (!leave(d->proxy, e)) {
         errand_free(e);
         err_set(&err, ERR_BUSY, "The server is shutting down");
-        return refuse(d->proxy, req, &err);
+        return proxy_refuse(d->proxy, req, &err);
     }
     return HTTP_WAIT;
 }
@@ -634,7 +634,7 @@ const struct http_handler proxy_handler = {door_begin, door_body, door_end, door
 
 /* ---- start and stop ---- */
 
-static void global_init(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
+static void proxy_global_init(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
 
 /* "http://host:port" and "host:port" of url; both are the caller's. */
 static int take_apart(char **upstream, char **authority, const char *url, struct err *err)
@@ -683,7 +683,7 @@ int proxy_start(struct proxy **out, const struct proxy_conf *conf, struct err *e
     struct proxy *p = mem_zalloc(sizeof *p);
     struct epoll_event e = {.events = EPOLLIN};
 
-    pthread_once(&once, global_init);
+    pthread_once(&once, proxy_global_init);
     p->conf = *conf;
     p->asked_last = &p->asked;
     pthread_mutex_init(&p->lock, NULL);

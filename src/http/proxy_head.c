@@ -12,7 +12,7 @@
                                                                                      */
 
 /* Is name (len bytes) one of the comma-separated words of list? */
-static bool has_word(const char *list, const char *name, size_t len)
+static bool head_has_word(const char *list, const char *name, size_t len)
 {
     while (*list) {
         size_t n;
@@ -43,7 +43,7 @@ static bool stays(const char *name, size_t len, const char *connection)
         "Proxy-Authorization", "Proxy-Connection", "TE",         "Trailer",
         "Transfer-Encoding",   "Upgrade"};
 
-    return is_in(names, ARRAY_LEN(names), name, len) || has_word(connection, name, len);
+    return is_in(names, ARRAY_LEN(names), name, len) || head_has_word(connection, name, len);
 }
 
 /* ---- the request ---- */

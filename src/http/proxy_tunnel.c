@@ -52,7 +52,7 @@ static void fail(struct errand *e, const char *what) { errand_fail(e, ERR_UPSTRE
 /* ---- the relay ---- */
 
 /* Bytes sent or received; 0: none now; -1: closed or broken. */
-static ssize_t give(int fd, const char *data, size_t len)
+static ssize_t tunnel_give(int fd, const char *data, size_t len)
 {
     ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
 
@@ -81,7 +81,7 @@ static int move_bytes(struct errand *e, struct flow *f, int from, int to)
             f->len = (size_t)n;
     }
     if (f->len) {
-        n = give(to, f->data + f->at, f->len);
+        n = tunnel_give(to, f->data + f->at, f->len);
         if (n < 0)
             return -1;
         f->at += (size_t)n;
@@ -267,7 +267,7 @@ void tunnel_connected(struct errand *e)
 static void send_ask(struct errand *e)
 {
     struct tunnel *t = e->tunnel;
-    ssize_t n = give(t->fd, t->ask.s + t->asked, t->ask.len - t->asked);
+    ssize_t n = tunnel_give(t->fd, t->ask.s + t->asked, t->ask.len - t->asked);
 
     if (n < 0) {
         fail(e, "it closed the connection");

@@ -28,14 +28,14 @@ void reply_json(struct http_request *req, int status, char *json)
     http_answer(req, json_response(status, json));
 }
 
-static void release_nothing(void *arg) { (void)arg; }
+static void reply_release_nothing(void *arg) { (void)arg; }
 
 void reply_json_shared(struct http_request *req, const char *json, size_t len)
 {
     struct http_response *r = http_response_new(200);
 
     reply_headers(r);
-    http_response_shared(r, "application/json; charset=utf-8", json, len, release_nothing, NULL);
+    http_response_shared(r, "application/json; charset=utf-8", json, len, reply_release_nothing, NULL);
     http_answer(req, r);
 }
 

@@ -35,7 +35,7 @@ static const char *target_path(const char *url)
 
 /* Decode text in place. Returns false, with text as it was, when an escape is bad or hides a NUL.
  */
-static bool decode(char *text, bool plus_is_space)
+static bool request_decode(char *text, bool plus_is_space)
 {
     size_t len = strlen(text);
     AUTO(mem_free) char *copy = mem_strndup(text, len);
@@ -81,7 +81,7 @@ static void read_query(struct http_request *req)
         a->name = p;
         a->value = p + strlen(p) + 1;
         p = a->value + strlen(a->value) + 1;
-        if (!decode(a->name, true) || !decode(a->value, true))
+        if (!request_decode(a->name, true) || !request_decode(a->value, true))
             req->query_bad = true;
     }
 }
@@ -129,7 +129,7 @@ static struct http_request *request_new(struct http_server *s, struct MHD_Connec
             *m = (char)toupper((unsigned char)*m);
         req->is_head = !strcmp(req->method, "HEAD");
     }
-    if (strchr(raw, '%') && !decode(text + path_size, false))
+    if (strchr(raw, '%') && !request_decode(text + path_size, false))
         req->query_bad = true;
     read_query(req);
     req->query_raw = take(req->conn->query);
@@ -219,7 +219,7 @@ const char *http_path_arg(const struct http_request *req, int i)
 
 /* ---- answering, from any thread ---- */
 
-static void wake(struct http_request *req) /* under the lock */
+static void request_wake(struct http_request *req) /* under the lock */
 {
     if (!req->is_suspended)
         return;
@@ -260,7 +260,7 @@ static bool answer(struct http_request *req, struct http_response *r, bool is_cu
             answer_raw(req, r);
         } else {
             req->answer = r;
-            wake(req);
+            request_wake(req);
         }
     }
     pthread_mutex_unlock(&req->lock);
@@ -294,7 +294,7 @@ void http_go_on(struct http_request *req)
     pthread_mutex_lock(&req->lock);
     if (req->mhd && !req->is_answered) {
         req->can_go_on = true;
-        wake(req);
+        request_wake(req);
     }
     pthread_mutex_unlock(&req->lock);
 }
@@ -348,7 +348,7 @@ void http_known(struct http_request *req)
 void request_wake_for_stop(struct http_request *req)
 {
     pthread_mutex_lock(&req->lock);
-    wake(req);
+    request_wake(req);
     pthread_mutex_unlock(&req->lock);
     request_drop_stream(req);
 }
@@ -454,7 +454,7 @@ static enum MHD_Result settle(struct http_request *req, enum http_next next)
 }
 
 /* No handler hears of it. */
-static enum MHD_Result refuse(struct http_request *req, enum err_code code, const char *why)
+static enum MHD_Result request_refuse(struct http_request *req, enum err_code code, const char *why)
 {
     struct err err;
 
@@ -467,19 +467,19 @@ static enum MHD_Result refuse(struct http_request *req, enum err_code code, cons
     return response_queue(r, req->mhd, false);
 }
 
-static enum MHD_Result begin(struct http_server *s, struct MHD_Connection *mhd, const char *url,
-                             const char *method, const char *version, void **out)
+static enum MHD_Result request_begin(struct http_server *s, struct MHD_Connection *mhd, const char *url,
+                                             const char *method, const char *version, void **out)
 {
     struct http_request *req = *out = request_new(s, mhd, url, method);
     const char *wrong = head_ambiguous(mhd, method, url, version, req->query_raw);
 
     server_conn_begin(req->conn, req);
     if (wrong)
-        return refuse(req, ERR_FORM, wrong);
+        return request_refuse(req, ERR_FORM, wrong);
     req->slot = crowd_forwarded_slot(s, lookup(mhd, "X-Forwarded-For"));
     if (!crowd_take(s, req->slot)) {
         req->slot = -1;
-        return refuse(req, ERR_BUSY, "Too many requests of your address at a time");
+        return request_refuse(req, ERR_BUSY, "Too many requests of your address at a time");
     }
     req->handler = s->conf.route(req, s->conf.ctx);
     atomic_fetch_add(&s->busy, 1);
@@ -498,7 +498,7 @@ static enum MHD_Result body(struct http_request *req, const char *data, size_t s
     return req->handler->body(req, data, size) < 0 ? MHD_NO : MHD_YES;
 }
 
-static enum MHD_Result end(struct http_request *req)
+static enum MHD_Result request_end(struct http_request *req)
 {
     bool is_answered, is_raw;
 
@@ -523,13 +523,13 @@ enum MHD_Result request_handle(void *server, struct MHD_Connection *mhd, const c
     size_t got = *size;
 
     if (!req)
-        return begin(server, mhd, url, method, version, out);
+        return request_begin(server, mhd, url, method, version, out);
     *size = 0;
     switch (req->phase) {
     case PHASE_BEGIN:
         return settle(req, HTTP_WAIT);
     case PHASE_BODY:
-        return got ? body(req, data, got) : end(req);
+        return got ? body(req, data, got) : request_end(req);
     case PHASE_HELD:
         return got ? MHD_YES : queue_answer(req);
     case PHASE_END:

@@ -29,7 +29,7 @@ static const char *tag_end(const char *s, bool *is_weak, const char **opaque)
     return *s ? s + 1 : NULL;
 }
 
-static bool is_listed(const char *list, const char *etag, bool strong)
+static bool select_is_listed(const char *list, const char *etag, bool strong)
 {
     list = skip_blanks(list);
     if (*list == '*' && !*skip_blanks(list + 1))
@@ -53,7 +53,7 @@ static bool is_listed(const char *list, const char *etag, bool strong)
     return false;
 }
 
-bool http_etag_listed(const char *list, const char *etag) { return is_listed(list, etag, /* strong */ false); }
+bool http_etag_listed(const char *list, const char *etag) { return select_is_listed(list, etag, /* strong */ false); }
 
 /* ---- dates ---- */
 
@@ -75,7 +75,7 @@ static int64_t date_of(const char *s)
 /* ---- the range ---- */
 
 /* Digits alone; more than fit are as good as the most that do. NULL: there is none. */
-static const char *number(int64_t *out, const char *s)
+static const char *select_number(int64_t *out, const char *s)
 {
     if (!isdigit((unsigned char)*s))
         return NULL;
@@ -93,7 +93,7 @@ static enum http_selected range_of(int64_t *from, int64_t *to, const char *h, in
         return SELECTED_ALL;
     h = skip_blanks(h + 6);
     if (*h == '-') { /* the last so many */
-        if (!(h = number(&last, h + 1)) || *skip_blanks(h))
+        if (!(h = select_number(&last, h + 1)) || *skip_blanks(h))
             return SELECTED_ALL;
         if (!last || !size)
             return SELECTED_NOTHING;
@@ -101,10 +101,10 @@ static enum http_selected range_of(int64_t *from, int64_t *to, const char *h, in
         *to = size - 1;
         return SELECTED_PART;
     }
-    if (!(h = number(&first, h)) || *h++ != '-')
+    if (!(h = select_number(&first, h)) || *h++ != '-')
         return SELECTED_ALL;
     if (isdigit((unsigned char)*h))
-        h = number(&last, h);
+        h = select_number(&last, h);
     if (*skip_blanks(h) || last < first)
         return SELECTED_ALL;
     if (first >= size)
@@ -125,7 +125,7 @@ static bool range_holds(const char *if_range, const struct http_stored *stored)
         bool is_weak;
 
         return (end = tag_end(if_range, &is_weak, &opaque)) && !*skip_blanks(end) &&
-               is_listed(if_range, stored->etag, /* strong */ true);
+               select_is_listed(if_range, stored->etag, /* strong */ true);
     }
     return stored->modified_s > 0 && date_of(if_range) == stored->modified_s;
 }
@@ -136,7 +136,7 @@ enum http_selected http_select(int64_t *from, int64_t *to, const struct http_ask
 
     /* in the order of RFC 9110 13.2.2 */
     if (asked->if_match) {
-        if (!is_listed(asked->if_match, stored->etag, /* strong */ true))
+        if (!select_is_listed(asked->if_match, stored->etag, /* strong */ true))
             return SELECTED_PRECONDITION;
     } else if (asked->if_unmodified_since && stored->modified_s && (since = date_of(asked->if_unmodified_since)) >= 0 &&
                stored->modified_s > since) {

@@ -117,7 +117,7 @@ struct MHD_Response *stream_response(struct http_stream *s, struct MHD_Connectio
     return m;
 }
 
-static void wake(struct http_stream *s) /* under the lock */
+static void stream_wake(struct http_stream *s) /* under the lock */
 {
     if (!s->is_suspended)
         return;
@@ -138,26 +138,26 @@ int http_stream_write(struct http_stream *s, const char *data, size_t len, size_
             s->sent = 0;
         }
         str_add(&s->queue, data, len);
-        wake(s);
+        stream_wake(s);
         result = 0;
     }
     pthread_mutex_unlock(&s->lock);
     return result;
 }
 
-static void end(struct http_stream *s, bool is_aborted)
+static void stream_end(struct http_stream *s, bool is_aborted)
 {
     pthread_mutex_lock(&s->lock);
     s->is_ended = true;
     s->is_aborted = is_aborted;
     s->wake = NULL;
-    wake(s);
+    stream_wake(s);
     pthread_mutex_unlock(&s->lock);
     stream_unref(s);
 }
 
-void http_stream_end(struct http_stream *s) { end(s, false); }
-void http_stream_abort(struct http_stream *s) { end(s, true); }
+void http_stream_end(struct http_stream *s) { stream_end(s, false); }
+void http_stream_abort(struct http_stream *s) { stream_end(s, true); }
 
 size_t http_stream_queued(struct http_stream *s)
 {
@@ -185,6 +185,6 @@ void stream_drop(struct http_stream *s)
     pthread_mutex_lock(&s->lock);
     s->is_gone = true;
     wake_writer(s);
-    wake(s);
+    stream_wake(s);
     pthread_mutex_unlock(&s->lock);
 }

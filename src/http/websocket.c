@@ -29,7 +29,7 @@ struct websocket {
 /* ---- the handshake ---- */
 
 /* Is word one of the comma-separated words of list? */
-static bool has_word(const char *list, const char *word)
+static bool websocket_has_word(const char *list, const char *word)
 {
     size_t n = strlen(word);
 
@@ -42,7 +42,7 @@ static bool has_word(const char *list, const char *word)
     return false;
 }
 
-bool websocket_is_asked(struct http_request *req) { return has_word(http_header(req, "Upgrade"), "websocket"); }
+bool websocket_is_asked(struct http_request *req) { return websocket_has_word(http_header(req, "Upgrade"), "websocket"); }
 
 struct http_response *websocket_accept(struct http_request *req, struct err *err)
 {
@@ -53,7 +53,7 @@ struct http_response *websocket_accept(struct http_request *req, struct err *err
     unsigned digest_len;
     struct http_response *r;
 
-    if (!has_word(http_header(req, "Connection"), "upgrade") || !websocket_is_asked(req) || !key ||
+    if (!websocket_has_word(http_header(req, "Connection"), "upgrade") || !websocket_is_asked(req) || !key ||
         strlen(key) != 24 || base64_decode(raw, key, 24) != 16 || !version || strcmp(version, "13") != 0) {
         err_set(err, ERR_FORM, "This is not the opening of a WebSocket of version 13");
         return NULL;
@@ -166,7 +166,7 @@ static const struct wslay_event_callbacks callbacks = {
 
 /* ---- one connection ---- */
 
-static void begin(struct websocket *w)
+static void websocket_begin(struct websocket *w)
 {
     if (wslay_event_context_server_init(&w->ctx, &callbacks, w) != 0)
         abort(); /* out of memory (auto.h) */
@@ -182,7 +182,7 @@ static void close_broken(struct websocket *w)
     if (wslay_event_get_queued_msg_count(w->ctx) > 1)
         return;
     wslay_event_context_free(w->ctx);
-    begin(w);
+    websocket_begin(w);
     websocket_close(w, WSLAY_CODE_PROTOCOL_ERROR);
 }
 
@@ -196,7 +196,7 @@ struct websocket *websocket_new(struct http_socket *s, struct websocket_room *ro
     w->room = room;
     w->calls = calls;
     w->arg = arg;
-    begin(w);
+    websocket_begin(w);
     return w;
 }
 

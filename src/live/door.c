@@ -32,7 +32,7 @@ struct http_response *door_error(enum eio_error code, const char *origin)
     return door_answer(code == EIO_FULL ? 503 : 400, "application/json", text, strlen(text), origin);
 }
 
-static enum http_next refuse(struct http_request *req, enum eio_error code)
+static enum http_next door_refuse(struct http_request *req, enum eio_error code)
 {
     http_answer(req, door_error(code, http_header(req, "Origin")));
     return HTTP_ANSWERED;
@@ -99,12 +99,12 @@ static enum http_next get_end(struct http_request *req)
     struct err err;
 
     if (code != EIO_ERROR_NONE)
-        return refuse(req, code);
+        return door_refuse(req, code);
     struct note *n = note_new(transport == TRANSPORT_POLLING ? NOTE_POLL : NOTE_ASK, req, version);
 
     if (transport == TRANSPORT_WEBSOCKET && !(n->handshake = websocket_accept(req, &err))) {
         note_free(n);
-        return refuse(req, EIO_BAD_REQUEST);
+        return door_refuse(req, EIO_BAD_REQUEST);
     }
     return leave(l, req, n);
 }
@@ -163,7 +163,7 @@ static enum http_next post_end(struct http_request *req)
     if (code == EIO_ERROR_NONE && (transport != TRANSPORT_POLLING || !utf8_valid(p->body.s ? p->body.s : "", p->body.len)))
         code = EIO_BAD_REQUEST;
     if (code != EIO_ERROR_NONE)
-        return refuse(req, code);
+        return door_refuse(req, code);
     struct note *n = note_new(NOTE_POST, req, version);
 
     n->body = p->body;

@@ -466,7 +466,7 @@ void line_text(void *arg, const char *text, size_t len)
 
 /* ---- notes ---- */
 
-static void refuse(struct note *n, enum eio_error code)
+static void session_refuse(struct note *n, enum eio_error code)
 {
     http_answer(n->req, door_error(code, n->origin));
 }
@@ -476,17 +476,17 @@ void session_poll(struct live *l, struct note *n)
     struct session *s = *n->sid ? map_get(&l->sessions, n->sid) : NULL;
 
     if (*n->sid ? !s : is_full(l)) {
-        refuse(n, *n->sid ? EIO_BAD_SID : EIO_FULL);
+        session_refuse(n, *n->sid ? EIO_BAD_SID : EIO_FULL);
         return;
     }
     if (!s)
         s = session_new(l, n->version, TRANSPORT_POLLING);
     if (s->transport != TRANSPORT_POLLING) {
-        refuse(n, EIO_BAD_REQUEST);
+        session_refuse(n, EIO_BAD_REQUEST);
         return;
     }
     if (s->poll) { /* two at a time: which one would get what comes next? */
-        refuse(n, EIO_BAD_REQUEST);
+        session_refuse(n, EIO_BAD_REQUEST);
         session_close(s, CODE_POLICY);
         return;
     }
@@ -509,7 +509,7 @@ void session_post(struct live *l, struct note *n)
     int more = 0;
 
     if (!s || s->transport != TRANSPORT_POLLING) {
-        refuse(n, s ? EIO_BAD_REQUEST : EIO_BAD_SID);
+        session_refuse(n, s ? EIO_BAD_REQUEST : EIO_BAD_SID);
         return;
     }
     while (v == FINE && (more = eio_next(&packet, &len, &at, end, s->version)) > 0)
@@ -517,7 +517,7 @@ void session_post(struct live *l, struct note *n)
     if (more < 0)
         v = BROKEN;
     if (v == BROKEN)
-        refuse(n, EIO_BAD_REQUEST);
+        session_refuse(n, EIO_BAD_REQUEST);
     else
         http_answer(n->req, door_answer(200, "text/html", "ok", 2, n->origin));
     go_on(s, v);
@@ -541,11 +541,11 @@ void session_ask(struct live *l, struct note *n)
     struct note *then;
 
     if (*n->sid && (!s || s->transport != TRANSPORT_POLLING || s->probe)) {
-        refuse(n, s ? EIO_BAD_REQUEST : EIO_BAD_SID);
+        session_refuse(n, s ? EIO_BAD_REQUEST : EIO_BAD_SID);
         return;
     }
     if (!s && is_full(l)) {
-        refuse(n, EIO_FULL);
+        session_refuse(n, EIO_FULL);
         return;
     }
     then = mem_zalloc(sizeof *then);
