@@ -18,8 +18,8 @@ static void save_listings(struct conductor *c)
 
         if (type == e->listed || e->a->state == ASSEMBLY_NEW)
             continue;
-        AUTO(mem_free)
-        char *item = listing_item(e->a, c->conf.instance, c->conf.region, clock_now_us());
+        AUTO(mem_free) char *item =
+            listing_item(e->a, c->conf.instance, c->conf.region, clock_now_us());
         AUTO(mem_free) char *search = listing_search(e->a);
         struct store_listed row = {e->a->id, e->a->workspace, type, e->a->created_us, item, search};
         e->listed = type;
@@ -193,11 +193,10 @@ static void answer(const struct turn_queues *q)
 static void fail_oversized(struct conductor *c)
 {
     for (struct entry *e; (e = entry_pop(&c->entries, ENTRIES_OVERSIZED));) {
-        AUTO(mem_free)
-        char *text = mem_printf("The status document has more than max_status_size, %lld bytes",
+        AUTO(mem_free) char *text =
+            mem_printf("The status document has more than max_status_size, %lld bytes",
                                 (long long)c->conf.max_status_bytes);
-        AUTO(json_unref)
-        json_t *data = json_pack("{s:i,s:s,s:s}", "code", ERR_MEMORY_LIMIT, "name",
+        AUTO(json_unref) json_t *data = json_pack("{s:i,s:s,s:s}", "code", ERR_MEMORY_LIMIT, "name",
                                  "ASSEMBLY_MEMORY_LIMIT_EXCEEDED", "msg", text);
         struct err err;
 

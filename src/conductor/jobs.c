@@ -158,8 +158,7 @@ static int find_credentials(void *ctx, json_t **content, char type[static CREDEN
 void jobs_fail(struct conductor *c, struct entry *e, int job, const struct err *why)
 {
     static const char *const retry[] = {"never", "now", "later"};
-    AUTO(json_unref)
-    json_t *data =
+    AUTO(json_unref) json_t *data =
         json_pack("{s:i,s:i,s:s,s:o,s:o,s:s,s:b}", "job", job, "code", why->code, "name",
                   err_name(why), "msg", jstring(why->msg), "detail", jstring(why->detail), "retry",
                   retry[err_retry(why)], "private", why->is_private_address);
@@ -202,8 +201,8 @@ static void run_start(struct conductor *c, struct run *r)
         .probes = robot->flags & ROBOT_HANDLES_UPLOADS,
     };
     if (!r->undo) {
-        AUTO(json_unref)
-        json_t *data = json_pack("{s:i,s:I}", "job", r->job, "boot", (json_int_t)c->boot);
+        AUTO(json_unref) json_t *data =
+            json_pack("{s:i,s:I}", "job", r->job, "boot", (json_int_t)c->boot);
 
         if (turn_apply(c, e, EV_JOB_STARTED, data, &err) < 0) {
             json_decref(task.params);

@@ -299,8 +299,7 @@ void recover_failed(struct conductor *c, const struct err *why)
 static void give_up(struct conductor *c, struct entry *e)
 {
     AUTO(mem_free) char *why = take(e->refused);
-    AUTO(json_unref)
-    json_t *data =
+    AUTO(json_unref) json_t *data =
         json_pack("{s:i,s:s,s:s}", "code", ERR_INTERNAL, "name", "SERVER_500", "msg", why);
     struct err err;
 

@@ -31,8 +31,8 @@ void settle_refuse(struct entry *e, const struct err *why)
 static void write_receipt(struct conductor *c, struct entry *e)
 {
     double duration = (double)(clock_now_us() - e->a->cancel_us) / 1e6;
-    AUTO(json_unref)
-    json_t *data = json_pack("{s:{s:b,s:f,s:i,s:i,s:I}}", "receipt", "settled", 1, "duration",
+    AUTO(json_unref) json_t *data =
+        json_pack("{s:{s:b,s:f,s:i,s:i,s:I}}", "receipt", "settled", 1, "duration",
                              (double)(int64_t)(duration * 1000 + 0.5) / 1000, "processes_killed",
                              e->processes_killed, "uploads_stopped", e->uploads_stopped,
                              "bytes_freed", (json_int_t)e->bytes_freed);

@@ -64,8 +64,8 @@ static inline int bed_teardown(void **state)
 /* One that waits for an upload; notify_url NULL: nobody is notified of it. */
 static inline struct entry *bed_begin(struct conductor *c, const char *id, const char *notify_url)
 {
-    AUTO(json_unref)
-    json_t *data = json_pack("{s:s,s:s,s:s,s:s,s:{s:{s:s,s:s}},s:i,s:b,s:i,s:s*}", "workspace", "w",
+    AUTO(json_unref) json_t *data =
+        json_pack("{s:s,s:s,s:s,s:s,s:{s:{s:s,s:s}},s:i,s:b,s:i,s:s*}", "workspace", "w",
                              "key_id", "k", "nonce", "n", "base_url", "http://x", "steps", "s",
                              "robot", "/image/resize", "use", ":original", "expected", 1,
                              "body_done", 1, "max_attempts", 1, "notify_url", notify_url);

@@ -161,8 +161,8 @@ static void ten_thousand_whose_time_has_not_come_cost_a_turn_nothing(void **stat
 
 static void answer_last(struct conductor *c, int status)
 {
-    AUTO(json_unref)
-    json_t *answer = json_pack("{s:s,s:i,s:s,s:I}", "id", jstr(posts.last, "id"), "status", status,
+    AUTO(json_unref) json_t *answer =
+        json_pack("{s:s,s:i,s:s,s:I}", "id", jstr(posts.last, "id"), "status", status,
                                "data", "", "duration_us", 1000LL);
 
     outbox_posted(c, answer);
