@@ -381,12 +381,23 @@ struct spoken {
     } form[2];
 };
 
+static int tell_once(struct listener *l, const struct told *e)
+{
+    struct shared_text *text = l->kind->encode(e);
+    int rc = l->kind->hear(l, text);
+
+    shared_text_unref(text);
+    return rc;
+}
+
 static int speak(struct spoken *s, struct listener *l)
 {
     size_t i = 0;
 
-    while (s->form[i].kind && s->form[i].kind != l->kind)
+    while (i < ARRAY_LEN(s->form) && s->form[i].kind && s->form[i].kind != l->kind)
         i++;
+    if (i == ARRAY_LEN(s->form)) /* of one kind more: it is told all the same */
+        return tell_once(l, s->event);
     if (!s->form[i].kind) {
         s->form[i].kind = l->kind;
         s->form[i].text = l->kind->encode(s->event);
@@ -467,15 +478,6 @@ static int known_enough(const struct published *p)
     return bytes > MAX_UNHEARD ? p->told : p->known;
 }
 
-static int catch_up(struct listener *l, const struct told *e)
-{
-    struct shared_text *text = l->kind->encode(e);
-    int rc = l->kind->hear(l, text);
-
-    shared_text_unref(text);
-    return rc;
-}
-
 void published_listen(struct published *p, struct listener *l, int64_t last_id)
 {
     int rc = 0;
@@ -484,7 +486,7 @@ void published_listen(struct published *p, struct listener *l, int64_t last_id)
     int known = known_enough(p);
     for (int i = 0; i < p->told && rc == 0; i++)
         if (is_due(&p->history[i], last_id, known))
-            rc = catch_up(l, &p->history[i]);
+            rc = tell_once(l, &p->history[i]);
     if (rc == 0)
         p->known = p->told;
     if (rc < 0 || p->ended) {
@@ -531,7 +533,7 @@ void listener_tell_end(struct listener *l, const json_t *status)
                                {0, error ? "assembly_error" : "assembly_finished", json}};
 
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
-        if (catch_up(l, &all[i]) < 0)
+        if (tell_once(l, &all[i]) < 0)
             break;
     l->kind->end(l);
 }
