@@ -170,6 +170,13 @@ void jobs_fail(struct conductor *c, struct entry *e, int job, const struct err *
         log_debug(&job_log, "%s", err.msg);
 }
 
+/* What it left elsewhere stays there, and the Assembly waits for it no longer. */
+static void undo_failed(struct conductor *c, struct entry *e, const struct err *why)
+{
+    log_warn(&e->a->log, "could not take back what a stopped job left behind: %s", why->msg);
+    settle_one(c, e);
+}
+
 /* One that can't even begin is failed. */
 static void run_start(struct conductor *c, struct run *r)
 {
@@ -183,10 +190,14 @@ static void run_start(struct conductor *c, struct run *r)
 
     if (assembly_job_params(&params, e->a, j, c->conf.region, &credentials, &err) < 0) {
         int job = r->job;
+        bool undo = r->undo;
 
         json_decref(params);
         run_free(c, r);
-        jobs_fail(c, e, job, &err);
+        if (undo) /* its credentials may be gone */
+            undo_failed(c, e, &err);
+        else
+            jobs_fail(c, e, job, &err);
         return;
     }
     struct pool_task task = {
@@ -338,8 +349,7 @@ static void on_failed(void *ctx, void *owner, struct pool_run *run, const struct
 
     run_free(c, r);
     if (undo) {
-        log_warn(&e->a->log, "could not take back what a stopped job left behind: %s", err->msg);
-        settle_one(c, e);
+        undo_failed(c, e, err);
         return;
     }
     /* what the dead run left on another server is taken back before the next one, or by the end */

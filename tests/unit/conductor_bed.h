@@ -48,6 +48,8 @@ static inline int bed_teardown(void **state)
     struct bed *b = *state;
 
     outbox_done(&b->c);
+    for (struct map_iter i = {0}; map_next(&b->c.entries.by_id, &i);)
+        jobs_stop(&b->c, i.value, JOBS_END); /* those that wait */
     entries_done(&b->c.entries);
     tenants_done(&b->c);
     turn_release(&b->c);
