@@ -63,7 +63,7 @@ struct handed_over {
 };
 
 /* A file that nobody took (the id was in use, the Assembly is over...) is nobody's. After a failed commit it may be
- * somebody's all the same. A refusal is rare, so the conductor's thread can remove it. */
+ * somebody's all the same. */
 static void handed_over(void *ctx, const struct err *err, struct published *p)
 {
     struct handed_over *h = ctx;
@@ -71,7 +71,7 @@ static void handed_over(void *ctx, const struct err *err, struct published *p)
 
     (void)p;
     if (err && err->code != ERR_IO && err->code != ERR_NOSPACE)
-        (void)!blob_delete(c->app->blobs, h->id, NULL);
+        conductor_discard(c->app->conductor, h->id);
     if (err && err_http_status(err) >= 500) /* the Assembly will not have it: no need to read the rest of the body */
         http_cut(c->req, wishes_refusal(&c->wishes, c->id, err));
     create_unref(c);

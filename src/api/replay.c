@@ -248,6 +248,16 @@ static void drop_inputs(struct replay *r)
         (void)!blob_delete(r->call->app->blobs, jstr_or(input, "id", ""), NULL);
 }
 
+/* As drop_inputs(), on the conductor's thread. */
+static void discard_inputs(struct replay *r)
+{
+    json_t *input;
+    size_t i;
+
+    json_array_foreach (r->inputs, i, input)
+        conductor_discard(r->call->app->conductor, jstr_or(input, "id", ""));
+}
+
 static void replay_free(struct replay *r)
 {
     json_decref(r->inputs);
@@ -266,7 +276,7 @@ static void created(void *ctx, const struct err *err, struct published *p)
     json_t *o = p && err ? (c->extra = json_object()) : c->body;
 
     if (!p)
-        drop_inputs(r); /* a few names on the conductor's thread: it is refused rarely */
+        discard_inputs(r);
     if (!err) {
         jset(o, "message", "A replay was started.");
         json_object_set_new(o, "success", json_true());

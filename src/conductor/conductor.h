@@ -71,6 +71,9 @@ void conductor_stop(struct conductor *c, int64_t wait_us);
  * published, NULL when it is not live (unknown, or over for a while: ask the store). Both lent. */
 typedef void (*conductor_reply)(void *ctx, const struct err *err, struct published *p);
 
+/* Only from a conductor_reply: the content of a file that came to nothing goes, on a thread of the pool. */
+void conductor_discard(struct conductor *c, const char *blob_id);
+
 struct conductor_news {
     const char *assembly_id;
     enum event_type type;

@@ -64,6 +64,22 @@ void housekeep_committed(struct conductor *c, bool ok)
         removal_free(r);
 }
 
+static struct removal *removal_new(struct conductor *c)
+{
+    struct removal *r = mem_zalloc(sizeof *r);
+
+    r->blobs = c->conf.blobs;
+    return r;
+}
+
+void conductor_discard(struct conductor *c, const char *blob_id)
+{
+    struct removal *r = removal_new(c);
+
+    keep_id(&r->ids, blob_id);
+    uv_queue_work(&c->loop, &r->req, remove_blobs, blobs_removed);
+}
+
 /* true: there may be more. */
 static bool purge_expired(struct conductor *c)
 {
@@ -81,10 +97,8 @@ static bool purge_expired(struct conductor *c)
 
         if (map_get(&c->entries.by_id, ids.v[i])) /* leaves memory first */
             continue;
-        if (!c->turn.removal) {
-            c->turn.removal = mem_zalloc(sizeof *c->turn.removal);
-            c->turn.removal->blobs = c->conf.blobs;
-        }
+        if (!c->turn.removal)
+            c->turn.removal = removal_new(c);
         if (turn_begin(c, &err) < 0 ||
             store_files(c->conf.store, ids.v[i], keep_id, &c->turn.removal->ids, &err) < 0 ||
             store_assembly_keep_status(&kept, c->conf.store, ids.v[i], c->conf.status_expiry_us,
