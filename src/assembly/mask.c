@@ -1,5 +1,6 @@
 /* What must not be shown of params. */
 #include "assembly/mask.h"
+#include "robot/robot.h"
 
 #include <string.h>
 #include <strings.h>
@@ -63,8 +64,12 @@ static json_t *without_password(const char *text)
 /* At any depth. top: these are the members of a step, where `key` is one half of a pair of secrets. */
 static void mask_in(json_t *v, bool top)
 {
+    /* of Robots that are not here, and of what lies deeper; a Robot's own are told by its table */
     static const char *const secrets[] = {"secret",      "password", "passphrase", "session_token", "access_token",
-                                          "private_key", "app_key",  "api_key",    "secret_key",    "token", NULL};
+                                          "private_key", "app_key",  "api_key",    "secret_key",    "token",
+                                          "openai_api_key", "anthropic_api_key", "google_generative_ai_api_key", "xai_api_key",
+                                          "deepseek_api_key", "key_file_contents", "refresh_token", "input_passwords",
+                                          "output_password", NULL};
     const char *name;
     json_t *item, *masked;
     size_t i;
@@ -94,6 +99,19 @@ static void mask_in(json_t *v, bool top)
             mask_in(item, false);
 }
 
+/* What the Robot's own rows say is secret, whatever it is called. */
+static void mask_by_table(json_t *step)
+{
+    const struct robot *robot = robot_find(jstr_or(step, "robot", ""));
+    const struct option *o;
+
+    if (!robot)
+        return;
+    for (struct opt_walk w = opt_walk(robot->options); (o = opt_next(&w));)
+        if (o->secret && json_object_get(step, o->name))
+            json_object_set_new(step, o->name, json_string("****"));
+}
+
 void instructions_mask(json_t *params)
 {
     json_t *auth = json_object_get(params, "auth"), *step;
@@ -104,8 +122,10 @@ void instructions_mask(json_t *params)
             json_object_set_new(auth, "key", json_string("****"));
         json_object_del(auth, "secret");
     }
-    json_object_foreach (json_object_get(params, "steps"), name, step)
+    json_object_foreach (json_object_get(params, "steps"), name, step) {
+        mask_by_table(step);
         mask_in(step, true);
+    }
 }
 
 char *instructions_masked(const json_t *params)

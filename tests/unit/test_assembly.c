@@ -858,6 +858,28 @@ static void an_older_history_is_played_with_a_job_for_each_file(void **state)
     assembly_free(a);
 }
 
+static void what_a_robots_table_calls_secret_is_masked(void **state)
+{
+    int rows = 0;
+    (void)state;
+
+    for (const struct robot *const *r = robot_table; *r; r++) {
+        const struct option *o;
+
+        for (struct opt_walk w = opt_walk((*r)->options); (o = opt_next(&w));) {
+            if (!o->secret)
+                continue;
+            AUTO(json_unref) json_t *params = json_pack("{s:{s:{s:s,s:s}}}", "steps", "a", "robot", (*r)->name, o->name, "hush-hush");
+            AUTO(mem_free) char *text = instructions_masked(params);
+
+            if (strstr(text, "hush"))
+                fail_msg("%s", text);
+            rows++;
+        }
+    }
+    assert_true(rows > 2);
+}
+
 /* As stores hold it: each key that there is. */
 static const char begun[] =
     "{\"steps\":{\"a\":{\"robot\":\"/image/resize\"}},\"body_done\":false,\"body_bytes\":1,\"body_expected\":2,"
@@ -899,6 +921,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_step_adds_to_the_user_meta_of_what_it_makes),
+        cmocka_unit_test(what_a_robots_table_calls_secret_is_masked),
         cmocka_unit_test(imported_files_that_wait_are_looked_at_by_one_job),
         cmocka_unit_test(the_bad_one_of_several_probed_files_is_found),
         cmocka_unit_test(an_older_history_is_played_with_a_job_for_each_file),
