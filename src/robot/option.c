@@ -271,8 +271,11 @@ int options_fill(void *opts, struct arena *a, const struct option *table, const 
     }
     const struct option *o;
 
-    for (struct opt_walk w = opt_walk(table); (o = opt_next(&w));)
+    for (struct opt_walk w = opt_walk(table); (o = opt_next(&w));) {
+        if (o->unsupported && o->required && !json_object_get(step, o->name))
+            return err_set(err, ERR_ROBOT_VALIDATION, "'%s' is required", o->name);
         if (!o->unsupported && fill((char *)opts + w.offset, a, o, step, partial, err) < 0)
             return -1;
+    }
     return 0;
 }

@@ -154,8 +154,10 @@ static void check_built(const struct robot *r, const struct option *o, size_t of
     struct err err;
 
     json_object_del(plain, o->name); /* what the example asks for is no default */
-    if (o->required)
-        plain = json_copy(take(step)), step = json_copy(plain);
+    if (o->required) {
+        json_decref(plain);
+        plain = json_copy(step);
+    }
     if (fill(&after, a, r, step, &err) < 0)
         fail_msg("%s %s %s: %s", r->name, o->name, text, err.msg);
     if (fill(&before, a, r, plain, &err) < 0) /* the check needs it: it is heard, then */
@@ -192,9 +194,13 @@ static void each_parameter_of_the_contract_is_built_or_refused_by_name(void **st
 
         if (!rows)
             fail_msg("%s is not in the contract", (*r)->name);
-        json_object_foreach (rows, name, p)
-            if (!option_find((*r)->options, name) && !jbool(p, "hidden", false))
+        json_object_foreach (rows, name, p) {
+            o = option_find((*r)->options, name);
+            if (!o && !jbool(p, "hidden", false))
                 fail_msg("%s has no row for %s", (*r)->name, name);
+            if (o && !o->required && jbool(p, "required", false))
+                fail_msg("%s %s is required in the contract", (*r)->name, name);
+        }
         for (struct opt_walk w = opt_walk((*r)->options); (o = opt_next(&w));) {
             p = json_object_get(rows, o->name);
             if (!p && !is_shared(o->name))
@@ -269,6 +275,12 @@ static void ranges_choices_and_secrets_hold(void **state)
         for (struct opt_walk w = opt_walk((*r)->options); (o = opt_next(&w));) {
             bool integer = o->type == OPT_TYPE_INT, limited = (integer || o->type == OPT_TYPE_NUM) && (o->min != 0 || o->max != 0);
 
+            if (o->required) {
+                json_t *step = least(*r);
+
+                json_object_del(step, o->name);
+                refused(*r, step, o->name, NULL);
+            }
             if (o->unsupported)
                 continue;
             if (limited) {
@@ -281,12 +293,6 @@ static void ranges_choices_and_secrets_hold(void **state)
                 refused(*r, with(*r, o->name, json_string("no value of it")), o->name, NULL);
             if (o->secret)
                 refused(*r, with(*r, o->name, json_pack("{s:s}", "a", "hush-hush")), o->name, "hush-hush");
-            if (o->required) {
-                json_t *step = least(*r);
-
-                json_object_del(step, o->name);
-                refused(*r, step, o->name, NULL);
-            }
         }
     }
 }
