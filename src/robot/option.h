@@ -27,7 +27,7 @@ struct option {
     bool unsupported; /* known parameter of the contract that is not built: refused, unless it asks for
                          nothing: null, its default (def_str, JSON) or without the one named by part_of */
     const char *part_of;
-    double min, max; /* INT, NUM: inclusive; both 0 means no limit */
+    double min, max; /* INT, NUM: inclusive; both 0 means no limit, max alone is a range from 0. INT takes 3, 3.0 and "3" */
     int64_t def;     /* INT, BOOL, ENUM */
     double def_num;  /* NUM */
     const char *def_str; /* STR; JSON: JSON text of the default */

@@ -45,10 +45,10 @@ struct robot_input {
 struct robot_output {
     const char *path;
     const char *ext;      /* NULL: the input's */
-    const char *name;     /* NULL: input basename + "." + ext */
+    const char *name;     /* NULL: input basename + "." + ext; of more than 255 bytes the end is cut off */
     const char *mime;     /* NULL: detected by the host's probe */
     json_t *meta;         /* stolen; extra keys merged over what the probe finds. May be NULL */
-    bool meta_complete;   /* meta is all there is: do not probe (mime must be given then) */
+    bool meta_complete;   /* meta is all there is: the file is not looked into, which takes some ms (mime must be given then) */
     const json_t *extra;  /* further keys of the file record (import_url ...); may be NULL */
     int input;            /* index of the input it stems from; -1 for imports */
 };
@@ -104,7 +104,7 @@ const char *robot_assembly_id(const struct robot_job *job);
 
 /* A fresh path in the job's output directory ending in "." ext. Lent for the job's life. */
 const char *robot_out_path(struct robot_job *job, const char *ext);
-/* Hand a written file over. Size, MD5, and (unless meta_complete) MIME type and meta are filled in by
+/* Hand a written file over; it is closed. Size, MD5, and (unless meta_complete) MIME type and meta are filled in by
  * the host. The file belongs to the host afterwards. */
 MUST_CHECK int robot_emit(struct robot_job *job, const struct robot_output *out, struct err *err);
 /* The input file itself is the output (same bytes, new id) with extra meta keys, stolen. */
@@ -114,7 +114,8 @@ MUST_CHECK int robot_emit_same(struct robot_job *job, int input, json_t *meta, s
 MUST_CHECK int robot_emit_stored(struct robot_job *job, int input, const char *url,
                                  const char *ssl_url, json_t *extra, json_t *meta,
                                  struct err *err);
-void robot_progress(struct robot_job *job, double fraction); /* 0..1; may be called often */
+/* 0 to 1. May be called often: it is told at most five times a second, and never goes back. */
+void robot_progress(struct robot_job *job, double fraction);
 /* From now until robot_set_undo(job, NULL): if this run dies, Robot.undo gets token. Stolen.
  * Returns when the server has it. */
 MUST_CHECK int robot_set_undo(struct robot_job *job, json_t *token, struct err *err);
