@@ -333,8 +333,10 @@ static void check_database(struct doctor *d, int64_t *newest_us)
         say(d, FAIL, "database", "Use the newer version of workcell that it was made with.",
             "schema %d, this program knows %d", h.schema, h.latest_schema);
     else if (h.set_aside)
-        say(d, WARN, "database", "`workcell fsck` names them. Report it, please: a server must not die of what it stored.",
-            "%lld Assemblies are set aside, as the server died more than once while it read them", (long long)h.set_aside);
+        say(d, WARN, "database",
+            "`workcell fsck` names them. Report it, please: a server must not die of what it stored.",
+            "%lld Assemblies are set aside, as the server died more than once while it read them",
+            (long long)h.set_aside);
     else
         say(d, OK, "database", NULL, "opens, write-ahead log, schema %d", h.schema);
 }

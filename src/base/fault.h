@@ -8,9 +8,9 @@
 #include <stdbool.h>
 
 /* X(enum, name, frames of a site) */
-#define FAULT_PLACES                                                                                                             \
-    X(STORE, "store", 6) X(BLOB, "blob", 4) X(SPOOL, "spool", 4) X(WIRE, "wire", 6) X(ALLOC, "alloc", 4) X(SQLITE, "sqlite", 9) \
-    X(REPLAY, "replay", 4)
+#define FAULT_PLACES                                                                               \
+    X(STORE, "store", 6) X(BLOB, "blob", 4) X(SPOOL, "spool", 4) X(WIRE, "wire", 6)                \
+    X(ALLOC, "alloc", 4) X(SQLITE, "sqlite", 9) X(REPLAY, "replay", 4)
 
 enum fault_place {
 #define X(id, name, frames) FAULT_##id,

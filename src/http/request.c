@@ -363,8 +363,8 @@ static bool may_go_on(const struct http_request *req)
     return !s->conf.max_strangers || req->conn->is_known || req->conn->is_small || s->big_strangers <= BIG_STRANGERS;
 }
 
-/* Where a chunked body ends is libmicrohttpd's to say, and it takes lines of chunks that end in a bare LF: a proxy before us may
- * see another end, and what comes then would be a request for one of us alone. So nothing comes after one. */
+/* Where a chunked body ends is libmicrohttpd's to say, and it takes lines of chunks that end in a bare LF: a proxy before
+ * us may see another end, and what comes then would be a request for one of us alone. So nothing comes after one. */
 static bool is_last(const struct http_request *req) { return req->body_length < 0; }
 
 /* A large answer stays in memory until its client has read it: a stranger's is taken from what they all may have. */

@@ -42,6 +42,13 @@ function workersOf(d, inos) {
   }).map((p) => p.pid)
 }
 
+// Where the time of an answer went, by the daemon's own log: until the cancel was applied, until nothing was left, until it was told.
+function parts(d, id, asked, ms) {
+  const at = (what) => Date.parse(d.log.match(new RegExp(`^(\\S+) .*assembly=${id} ${what}`, 'm'))?.[1])
+  const applied = at('over: ASSEMBLY_CANCELED') - asked, settled = at('canceled: ') - asked
+  return Number.isNaN(applied + settled) ? '' : `${applied} + ${settled - applied} + ${Math.round(ms) - settled}`
+}
+
 export async function cancels({ random, count, say = console.log }) {
   const problems = []
   const origin = await Origin.start()
@@ -64,7 +71,7 @@ export async function cancels({ random, count, say = console.log }) {
     for (const pid of hold) try { process.kill(pid, 'SIGSTOP') } catch { /* it ended */ }
     const still = hold.length > 0 && workersOf(d, inos).length === hold.length
     const second = !p.early && r.chance(0.2) && d.cancel(p.id)
-    const t = performance.now()
+    const t = performance.now(), asked = Date.now()
     const s = await d.cancel(p.id)
     // one whose job ended just before it was made to stand still has not been killed, and gets other work
     for (const pid of hold) try { process.kill(pid, 'SIGCONT') } catch { /* gone, as it should be */ }
@@ -81,7 +88,7 @@ export async function cancels({ random, count, say = console.log }) {
     // nobody has been told yet that it exists, and the DELETE can overtake its creation
     if (end === 'ASSEMBLY_NOT_FOUND' && (p.early || p.unanswered)) { await p.end(); await d.cancel(p.id); continue }
     answers.add(s.ms)
-    slow.push([s.ms, name, s.cancel])
+    slow.push([s.ms, name, s.cancel, parts(d, p.id, asked, s.ms)])
     gone.add(performance.now() - t)
     const other = second && ((await second).error || (await second).ok)
     // as above: this DELETE was sent first, and can have overtaken a creation that nobody has been told of
@@ -117,7 +124,7 @@ export async function cancels({ random, count, say = console.log }) {
     if (!(series.at(tail) <= limit)) problems.push(`${what} after ${series.at(tail).toFixed(0)} ms at p${tail * 100}, not ${limit}`)
   say(`cancels: ${count} at random moments: ${Object.entries(came).map(([k, n]) => `${k} ${n}`).join(', ')}; ${exact} receipts compared with a census of stopped processes; ${served.done} other Assemblies meanwhile`)
   say(`  answers: ${answers}; ${answers.histogram()}`)
-  say(`  the slowest: ${slow.sort((a, b) => b[0] - a[0]).slice(0, 8).map(([ms, name, c]) => `${ms.toFixed(0)} ms ${name}${c ? ` (${Math.round(1000 * c.duration)} ms of it the stopping, ${c.processes_killed} killed, ${c.jobs_stopped} jobs)` : ''}`).join(', ')}`)
+  say(`  the slowest (until it was applied + until nothing was left + until it was told): ${slow.sort((a, b) => b[0] - a[0]).slice(0, 8).map(([ms, name, c, how]) => `${ms.toFixed(0)} ms ${name}${how && ` (${how}, ${c.processes_killed} killed)`}`).join(', ')}`)
   say(`  nothing left: ${gone}`)
   problems.push(...await d.end())
   origin.stop()

@@ -1,5 +1,6 @@
-/* Damaged pictures that are made here, so that it is known what is wrong with them; and any bytes at all. Of a PNG nothing
- * but checksums is mended, and only when its stream is whole; a JPEG lacks its end alone when it lacks that alone. */
+/* Damaged pictures that are made here, so that it is known what is wrong with them; and any bytes
+ * at all. Of a PNG nothing but checksums is mended, and only when its stream is whole; a JPEG lacks
+ * its end alone when it lacks that alone. */
 #include "fuzz.h"
 #include "media/damage.h"
 
@@ -31,7 +32,10 @@ static bool lacks_its_end(const void *data, size_t len)
     return yes;
 }
 
-static uint32_t be32(const uint8_t *p) { return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3]; }
+static uint32_t be32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
 
 static void add_be32(struct str *s, uint32_t v)
 {
@@ -86,7 +90,8 @@ static void try_png(struct bytes *b)
 {
     static const char *const types[] = {"IHDR", "PLTE", "tEXt", "gAMA", "IEND", "xxxx", "XXXX"};
     AUTO(str_done) struct str png = {0}, stream = {0};
-    unsigned chunks = take_below(b, 6), parts = 1 + take_below(b, 4), flip = take_byte(b), flip_at = take_byte(b) << 8;
+    unsigned chunks = take_below(b, 6), parts = 1 + take_below(b, 4), flip = take_byte(b),
+             flip_at = take_byte(b) << 8;
     bool may = true, wrong = false;
 
     flip_at |= take_byte(b);

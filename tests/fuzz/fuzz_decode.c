@@ -1,5 +1,5 @@
-/* Content codings, undone in pieces cut anywhere: what comes out, and how it ends, is what zlib and brotli give of the
- * whole at once, and never more than the bound on unpacking lets through. */
+/* Content codings, undone in pieces cut anywhere: what comes out, and how it ends, is what zlib and
+ * brotli give of the whole at once, and never more than the bound on unpacking lets through. */
 #include "fuzz.h"
 #include "http/decode.h"
 
@@ -53,10 +53,10 @@ static enum state undo_brotli(struct str *out, const uint8_t *in, size_t left)
         str_add(out, made, n);
     } while (rc == BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT && out->len < WHOLE_MAX);
     BrotliDecoderDestroyInstance(b);
-    return out->len >= WHOLE_MAX                             ? STATE_TOO_LONG
-           : rc == BROTLI_DECODER_RESULT_SUCCESS             ? STATE_WHOLE
-           : rc == BROTLI_DECODER_RESULT_NEEDS_MORE_INPUT    ? STATE_CUT_OFF
-                                                             : STATE_BROKEN;
+    return out->len >= WHOLE_MAX                          ? STATE_TOO_LONG
+           : rc == BROTLI_DECODER_RESULT_SUCCESS          ? STATE_WHOLE
+           : rc == BROTLI_DECODER_RESULT_NEEDS_MORE_INPUT ? STATE_CUT_OFF
+                                                          : STATE_BROKEN;
 }
 
 static enum state undo(struct str *out, const char *coding, const uint8_t *in, size_t left)
@@ -79,7 +79,8 @@ static enum state undo(struct str *out, const char *coding, const uint8_t *in, s
 }
 
 /* All layers, the outermost first. When one is not whole, what it gave still goes to the next. */
-static enum state undo_all(struct str *out, const char *const *codings, int count, const uint8_t *in, size_t left)
+static enum state undo_all(struct str *out, const char *const *codings, int count,
+                           const uint8_t *in, size_t left)
 {
     enum state worst = STATE_WHOLE;
 
@@ -101,7 +102,7 @@ static enum state undo_all(struct str *out, const char *const *codings, int coun
 /* ---- the decoder ---- */
 
 struct got {
-    struct str text; /* its first bytes */
+    struct str text;     /* its first bytes */
     int64_t total, most; /* most: the sink takes no more; 0: anything, which is slow */
 };
 
@@ -118,7 +119,8 @@ static int sink(void *ctx, const char *data, size_t len, struct err *err)
     return 0;
 }
 
-static int decode(struct got *g, const char *header, bool archive, const uint8_t *in, size_t left, unsigned seed, struct err *err)
+static int decode(struct got *g, const char *header, bool archive, const uint8_t *in, size_t left,
+                  unsigned seed, struct err *err)
 {
     struct decoder *d = NULL;
     int64_t came = 0;
@@ -132,7 +134,9 @@ static int decode(struct got *g, const char *header, bool archive, const uint8_t
     if (archive)
         decoder_keep_archive(d);
     while (rc == 0 && left) {
-        size_t n = seed == 0 ? left : seed == 1 ? 1 : 1 + (seed = seed * 1103515245 + 12345) / 65536 % 64;
+        size_t n = seed == 0   ? left
+                   : seed == 1 ? 1
+                               : 1 + (seed = seed * 1103515245 + 12345) / 65536 % 64;
 
         n = n < left ? n : left;
         AUTO(mem_free) char *piece = mem_alloc(n); /* of its own: a byte too far is seen */
@@ -141,7 +145,8 @@ static int decode(struct got *g, const char *header, bool archive, const uint8_t
         in += n;
         left -= n;
         came += (int64_t)n;
-        CHECK(g->total <= DECODE_RATIO_FREE + 64 * 1024 || g->total / DECODE_RATIO_MAX <= came + 64 * 1024);
+        CHECK(g->total <= DECODE_RATIO_FREE + 64 * 1024 ||
+              g->total / DECODE_RATIO_MAX <= came + 64 * 1024);
     }
     if (rc == 0)
         rc = decoder_end(d, sink, g, err);
@@ -149,7 +154,8 @@ static int decode(struct got *g, const char *header, bool archive, const uint8_t
     return rc;
 }
 
-/* A decoder that finds gzip within gzip keeps the inner one; anything else it lets through as it came. */
+/* A decoder that finds gzip within gzip keeps the inner one; anything else it lets through as it
+ * came. */
 static bool is_archive(const uint8_t *in, size_t left)
 {
     AUTO(str_done) struct str out = {0};
@@ -187,14 +193,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     else
         end = undo_all(&want, undone, count, b.p, b.left);
     int rc = decode(&got, header.s, archive, b.p, b.left, seed, &err);
-    if (end == STATE_TOO_LONG) { /* it has to be stopped by its size, or is broken behind what was compared */
+    if (end == STATE_TOO_LONG) { /* it has to be stopped by its size, or is broken behind what was
+                                    compared */
         str_done(got.text);
         return 0;
     }
     CHECK(rc == 0 || err.msg[0]);
     CHECK((end == STATE_WHOLE) == (rc == 0));
     CHECK((end == STATE_CUT_OFF) == (rc < 0 && err.code == ERR_IO));
-    CHECK(got.text.len <= want.len || end == STATE_BROKEN); /* brotli keeps back what it has when it finds a fault */
+    CHECK(got.text.len <= want.len ||
+          end == STATE_BROKEN); /* brotli keeps back what it has when it finds a fault */
     size_t both = got.text.len < want.len ? got.text.len : want.len;
     CHECK(!both || !memcmp(got.text.s, want.s, both));
     CHECK(rc < 0 || got.text.len == want.len);

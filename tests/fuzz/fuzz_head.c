@@ -1,6 +1,7 @@
-/* Requests on a connection of a real server, and a strict reader of the same bytes beside it (RFC 9112): whatever the server
- * takes for a request has to be one for the strict reader too, in the same place, with the same target, headers and length.
- * Else somebody before us sees other requests than we do. What the server refuses is its own affair. */
+/* Requests on a connection of a real server, and a strict reader of the same bytes beside it (RFC
+ * 9112): whatever the server takes for a request has to be one for the strict reader too, in the
+ * same place, with the same target, headers and length. Else somebody before us sees other requests
+ * than we do. What the server refuses is its own affair. */
 #include "fuzz.h"
 #include "http/server.h"
 
@@ -93,8 +94,15 @@ static const struct http_handler *route(struct http_request *req, void *ctx)
 
 static void start(void)
 {
-    static const struct http_config conf = {.host = "127.0.0.1", .threads = 1, .connection_memory = 8192, .stream_prefix = "GET /stream",
-                                            .stream_memory = 4096, .idle_timeout_s = 5, .header_timeout_s = 5, .max_connections = 100, .route = route};
+    static const struct http_config conf = {.host = "127.0.0.1",
+                                            .threads = 1,
+                                            .connection_memory = 8192,
+                                            .stream_prefix = "GET /stream",
+                                            .stream_memory = 4096,
+                                            .idle_timeout_s = 5,
+                                            .header_timeout_s = 5,
+                                            .max_connections = 100,
+                                            .route = route};
     struct err err;
 
     CHECK(http_server_start(&server, &conf, &err) == 0);
@@ -106,7 +114,8 @@ struct text {
     const char *p, *end;
 };
 
-/* Up to the next CR LF, which is taken as well. No other CR, no LF, no NUL, no control but the tab. */
+/* Up to the next CR LF, which is taken as well. No other CR, no LF, no NUL, no control but the tab.
+ */
 static bool take_strict_line(struct text *t, struct text *line)
 {
     const char *crlf = memmem(t->p, (size_t)(t->end - t->p), "\r\n", 2);
@@ -124,8 +133,9 @@ static bool take_strict_line(struct text *t, struct text *line)
 static bool take_token(struct text *t, struct text *token)
 {
     token->p = t->p;
-    while (t->p < t->end && *t->p && ((*t->p >= 'a' && *t->p <= 'z') || (*t->p >= 'A' && *t->p <= 'Z') || (*t->p >= '0' && *t->p <= '9') ||
-                                      strchr("!#$%&'*+-.^_`|~", *t->p)))
+    while (t->p < t->end && *t->p &&
+           ((*t->p >= 'a' && *t->p <= 'z') || (*t->p >= 'A' && *t->p <= 'Z') ||
+            (*t->p >= '0' && *t->p <= '9') || strchr("!#$%&'*+-.^_`|~", *t->p)))
         t->p++;
     token->end = t->p;
     return token->p < token->end;
@@ -151,17 +161,19 @@ static bool take_request_line(struct text *t, struct text *target, bool *is_11)
     struct text line, method;
     const char *blank;
 
-    /* empty lines before it are ignored; of a bare LF as well, since no request can begin or end by it */
+    /* empty lines before it are ignored; of a bare LF as well, since no request can begin or end by
+     * it */
     while (t->p < t->end && (*t->p == '\n' || (t->end - t->p >= 2 && !memcmp(t->p, "\r\n", 2))))
         t->p += *t->p == '\n' ? 1 : 2;
-    if (!take_strict_line(t, &line) || !take_token(&line, &method) || line.p == line.end || *line.p++ != ' ' ||
-        !(blank = memchr(line.p, ' ', (size_t)(line.end - line.p))) || blank == line.p)
+    if (!take_strict_line(t, &line) || !take_token(&line, &method) || line.p == line.end ||
+        *line.p++ != ' ' || !(blank = memchr(line.p, ' ', (size_t)(line.end - line.p))) ||
+        blank == line.p)
         return false;
     *target = (struct text){line.p, blank};
     line.p = blank + 1;
     *is_11 = is_word(&line, "HTTP/1.1");
-    return !memchr(target->p, '\t', (size_t)(blank - target->p)) && line.end - line.p == 8 && !memcmp(line.p, "HTTP/1.", 7) &&
-           (*is_11 || line.p[7] == '0');
+    return !memchr(target->p, '\t', (size_t)(blank - target->p)) && line.end - line.p == 8 &&
+           !memcmp(line.p, "HTTP/1.", 7) && (*is_11 || line.p[7] == '0');
 }
 
 struct framing {
@@ -220,7 +232,8 @@ static bool skip_chunks(struct text *t)
         unsigned long long n = strtoull(digits, &end, 16);
         if (!n)
             break;
-        if (n > (size_t)(t->end - t->p) || t->end - t->p - (ptrdiff_t)n < 2 || memcmp(t->p + n, "\r\n", 2) != 0)
+        if (n > (size_t)(t->end - t->p) || t->end - t->p - (ptrdiff_t)n < 2 ||
+            memcmp(t->p + n, "\r\n", 2) != 0)
             return false;
         t->p += n + 2;
     }
@@ -239,7 +252,8 @@ static void read_strictly(struct reading *r, const char *bytes, size_t len)
         bool is_11;
 
         str_puts(&headers, "");
-        if (!take_request_line(&t, &target, &is_11) || !take_headers(&t, &headers, &f) || (f.chunked && (f.length >= 0 || !is_11)))
+        if (!take_request_line(&t, &target, &is_11) || !take_headers(&t, &headers, &f) ||
+            (f.chunked && (f.length >= 0 || !is_11)))
             return;
         struct str *s = &r->text[r->count++];
         str_add(s, target.p, (size_t)(target.end - target.p));
@@ -256,8 +270,11 @@ static void read_strictly(struct reading *r, const char *bytes, size_t len)
 
 static int connect_to(int port)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    const struct linger reset = {1, 0}; /* no port is left waiting: there are thousands of connections */
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons((uint16_t)port),
+                            .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    const struct linger reset = {
+        1, 0}; /* no port is left waiting: there are thousands of connections */
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     CHECK(fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0);
@@ -295,7 +312,8 @@ static bool is_same(const char *server_has, const char *strict_has)
 
     if (!strcmp(server_has, strict_has))
         return true;
-    return path && path != strict_has && (path = strchr(path + 3, '/')) && !strcmp(server_has, path);
+    return path && path != strict_has && (path = strchr(path + 3, '/')) &&
+           !strcmp(server_has, path);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -310,7 +328,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     if (!server)
         start();
     str_add(&all, b.p, b.left);
-    str_puts(&all, last); /* after it the server closes at once; else it takes a second to see that nobody is there */
+    str_puts(&all, last); /* after it the server closes at once; else it takes a second to see that
+                             nobody is there */
     b = (struct bytes){(const uint8_t *)all.s, all.len};
     read_strictly(&strict, all.s, all.len);
     fd = connect_to(http_server_port(server));
@@ -324,7 +343,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     pthread_mutex_lock(&seen_lock);
     for (int i = 0; i < seen.count; i++)
         if (i >= strict.count || !is_same(seen.text[i].s, strict.text[i].s)) {
-            fprintf(stderr, "request %d: the server has\n%s\na strict reader\n%s\n", i, seen.text[i].s, i < strict.count ? strict.text[i].s : "none");
+            fprintf(stderr, "request %d: the server has\n%s\na strict reader\n%s\n", i,
+                    seen.text[i].s, i < strict.count ? strict.text[i].s : "none");
             CHECK(!"both read the same requests");
         }
     forget(&seen);

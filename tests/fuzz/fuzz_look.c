@@ -1,5 +1,5 @@
-/* A text of anybody's is counted before it is read: the counting has to see what the reading then makes, and a look at
- * some members has to find what reading all of it finds. */
+/* A text of anybody's is counted before it is read: the counting has to see what the reading then
+ * makes, and a look at some members has to find what reading all of it finds. */
 #include "fuzz.h"
 
 #include <string.h>
@@ -25,7 +25,9 @@ static size_t values_of(const json_t *j, int depth, int *deepest)
 static bool is_read(const char *text, size_t n, int depth, size_t values)
 {
     struct err err = {0};
-    AUTO(json_unref) json_t *j = json_parse_within(text, n, &(struct json_bounds){.depth = depth, .values = values}, &err);
+    AUTO(json_unref)
+    json_t *j =
+        json_parse_within(text, n, &(struct json_bounds){.depth = depth, .values = values}, &err);
 
     CHECK(j || err.msg[0]);
     return j != NULL;
@@ -36,7 +38,9 @@ static bool is_passed(const char *text, size_t n, size_t values)
 {
     static const char *const none[] = {NULL};
     struct err err = {0};
-    AUTO(json_unref) json_t *j = json_look(text, n, none, 0, &(struct json_bounds){.depth = 200, .passed = values}, &err);
+    AUTO(json_unref)
+    json_t *j =
+        json_look(text, n, none, 0, &(struct json_bounds){.depth = 200, .passed = values}, &err);
 
     CHECK(j || err.msg[0]);
     return j != NULL;
@@ -45,7 +49,8 @@ static bool is_passed(const char *text, size_t n, size_t values)
 /* The bounds are met exactly: what is there is let in, one less is not. */
 static void check_bounds(const char *text, size_t n, const json_t *all)
 {
-    AUTO(json_unref) json_t *once = json_loadb(text, n, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
+    AUTO(json_unref)
+    json_t *once = json_loadb(text, n, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
     int deepest = 0;
     size_t values = values_of(all, 0, &deepest);
 
@@ -65,7 +70,8 @@ static bool same(const json_t *a, const json_t *b)
     return !strcmp(s, t);
 }
 
-static void check_look(const char *text, size_t n, const json_t *all, size_t max_bytes, const struct json_bounds *most)
+static void check_look(const char *text, size_t n, const json_t *all, size_t max_bytes,
+                       const struct json_bounds *most)
 {
     struct err err = {0};
     AUTO(json_unref) json_t *seen = json_look(text, n, names, max_bytes, most, &err);
@@ -98,13 +104,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     size_t n = b.left;
     AUTO(mem_free) char *text = take_rest(&b);
     struct err err = {0};
-    AUTO(json_unref) json_t *all = json_parse_within(text, n, &(struct json_bounds){.depth = depth, .values = SIZE_MAX}, &err);
-    AUTO(json_unref) json_t *wide = json_look(text, n, names, n, &(struct json_bounds){.depth = depth, .values = SIZE_MAX}, &err);
+    AUTO(json_unref)
+    json_t *all =
+        json_parse_within(text, n, &(struct json_bounds){.depth = depth, .values = SIZE_MAX}, &err);
+    AUTO(json_unref)
+    json_t *wide = json_look(text, n, names, n,
+                             &(struct json_bounds){.depth = depth, .values = SIZE_MAX}, &err);
 
     CHECK(!all == !wide); /* a look checks as much as reading does */
     if (!all) {
         CHECK(!is_read(text, n, depth, 1));
-        CHECK(!json_look(text, n, names, max_bytes, &(struct json_bounds){.depth = depth, .values = values}, &err));
+        CHECK(!json_look(text, n, names, max_bytes,
+                         &(struct json_bounds){.depth = depth, .values = values}, &err));
         return 0;
     }
     check_bounds(text, n, all);

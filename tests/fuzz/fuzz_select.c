@@ -1,5 +1,6 @@
-/* Conditional and range requests that are written out of what they mean, so that it is known what they have to get: the
- * rules of RFC 9110 13.2.2 and 14.1.2, once more, upon numbers instead of texts. (fuzz_range.c has any text.) */
+/* Conditional and range requests that are written out of what they mean, so that it is known what
+ * they have to get: the rules of RFC 9110 13.2.2 and 14.1.2, once more, upon numbers instead of
+ * texts. (fuzz_range.c has any text.) */
 #include "fuzz.h"
 #include "http/select.h"
 
@@ -63,7 +64,8 @@ struct date {
 
 static struct date take_date(struct bytes *b, int64_t near)
 {
-    static const char *const forms[] = {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"};
+    static const char *const forms[] = {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT",
+                                        "%a %b %e %H:%M:%S %Y"};
     struct date d = {0};
     unsigned how = take_byte(b);
     time_t t;
@@ -104,7 +106,8 @@ static int64_t take_number(struct bytes *b, int64_t size)
 
 static struct range take_range(struct bytes *b, int64_t size)
 {
-    static const char *const ignored[] = {"items=0-1", "bytes=0-1,2-3", "bytes=", "bytes=-", "bytes=a-b", "bytes 0-1", "bytes=1-2x", "bytes=--1"};
+    static const char *const ignored[] = {"items=0-1", "bytes=0-1,2-3", "bytes=",     "bytes=-",
+                                          "bytes=a-b", "bytes 0-1",     "bytes=1-2x", "bytes=--1"};
     struct range r = {0};
     int64_t from = take_number(b, size), to = take_number(b, size);
 
@@ -112,18 +115,28 @@ static struct range take_range(struct bytes *b, int64_t size)
     r.from = from;
     r.to = to;
     switch (r.kind) {
-    case RANGE_NONE: return r;
-    case RANGE_IGNORED: str_puts(&r.text, ignored[take_below(b, ARRAY_LEN(ignored))]); return r;
-    case RANGE_FROM_TO: str_addf(&r.text, "bytes=%lld-%lld", (long long)from, (long long)to); return r;
-    case RANGE_FROM: str_addf(&r.text, "bytes=%lld-", (long long)from); return r;
-    case RANGE_LAST: str_addf(&r.text, "BYTES=-%lld", (long long)to);
+    case RANGE_NONE:
+        return r;
+    case RANGE_IGNORED:
+        str_puts(&r.text, ignored[take_below(b, ARRAY_LEN(ignored))]);
+        return r;
+    case RANGE_FROM_TO:
+        str_addf(&r.text, "bytes=%lld-%lld", (long long)from, (long long)to);
+        return r;
+    case RANGE_FROM:
+        str_addf(&r.text, "bytes=%lld-", (long long)from);
+        return r;
+    case RANGE_LAST:
+        str_addf(&r.text, "BYTES=-%lld", (long long)to);
     }
     return r;
 }
 
-static enum http_selected want_range(int64_t *from, int64_t *to, const struct range *r, int64_t size)
+static enum http_selected want_range(int64_t *from, int64_t *to, const struct range *r,
+                                     int64_t size)
 {
-    if (r->kind == RANGE_NONE || r->kind == RANGE_IGNORED || (r->kind == RANGE_FROM_TO && r->to < r->from))
+    if (r->kind == RANGE_NONE || r->kind == RANGE_IGNORED ||
+        (r->kind == RANGE_FROM_TO && r->to < r->from))
         return SELECTED_ALL;
     if (r->kind == RANGE_LAST) {
         *from = r->to < size ? size - r->to : 0;
@@ -141,9 +154,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct bytes b = {data, len};
     const char *tag = tags[take_below(&b, ARRAY_LEN(tags))];
     AUTO(mem_free) char *etag = mem_printf("\"%s\"", tag);
-    struct http_stored stored = {etag, take_byte(&b) & 1 ? 1700000000 : 0, sizes[take_below(&b, ARRAY_LEN(sizes))]};
+    struct http_stored stored = {etag, take_byte(&b) & 1 ? 1700000000 : 0,
+                                 sizes[take_below(&b, ARRAY_LEN(sizes))]};
     struct list match = take_list(&b, tag), none = take_list(&b, tag);
-    struct date unmodified = take_date(&b, 1700000000), modified = take_date(&b, 1700000000), held = take_date(&b, 1700000000);
+    struct date unmodified = take_date(&b, 1700000000), modified = take_date(&b, 1700000000),
+                held = take_date(&b, 1700000000);
     unsigned if_range = take_below(&b, 4); /* none, a date, a tag, a weak one */
     const char *held_tag = tags[take_below(&b, ARRAY_LEN(tags))];
     AUTO(mem_free) char *range_tag = mem_printf("%s\"%s\"", if_range == 3 ? "W/" : "", held_tag);
@@ -153,20 +168,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
                                .if_none_match = none.given ? none.text.s : NULL,
                                .if_unmodified_since = unmodified.given ? unmodified.text : NULL,
                                .if_modified_since = modified.given ? modified.text : NULL,
-                               .if_range = if_range == 0 ? NULL : if_range == 1 ? held.text : range_tag,
+                               .if_range = if_range == 0   ? NULL
+                                           : if_range == 1 ? held.text
+                                                           : range_tag,
                                .range = range.kind == RANGE_NONE ? NULL : range.text.s,
                                .is_get = is_get};
     int64_t from = -1, to = -1, want_from = -1, want_to = -1;
     enum http_selected want = SELECTED_ALL;
     bool date_counts = stored.modified_s > 0;
-    bool holds = if_range == 0 || (if_range == 1 && held.valid && date_counts && held.at == stored.modified_s) ||
+    bool holds = if_range == 0 ||
+                 (if_range == 1 && held.valid && date_counts && held.at == stored.modified_s) ||
                  (if_range == 2 && !strcmp(held_tag, tag));
 
     if (match.given ? !match.any && !match.strong
-                    : unmodified.given && unmodified.valid && date_counts && stored.modified_s > unmodified.at)
+                    : unmodified.given && unmodified.valid && date_counts &&
+                          stored.modified_s > unmodified.at)
         want = SELECTED_PRECONDITION;
     else if (none.given ? none.any || none.weak
-                        : modified.given && modified.valid && date_counts && stored.modified_s <= modified.at)
+                        : modified.given && modified.valid && date_counts &&
+                              stored.modified_s <= modified.at)
         want = SELECTED_NOT_MODIFIED;
     else if (is_get && holds)
         want = want_range(&want_from, &want_to, &range, stored.size);

@@ -1,5 +1,5 @@
-/* Gzipped drawings: what is unpacked is what zlib gives of the whole, within the bound that was said; and a drawing is known
- * as one packed and unpacked. */
+/* Gzipped drawings: what is unpacked is what zlib gives of the whole, within the bound that was
+ * said; and a drawing is known as one packed and unpacked. */
 #include "fuzz.h"
 #include "media/mime.h"
 
@@ -22,7 +22,8 @@ static bool inflate_all(struct str *out, const uint8_t *in, size_t len)
         z.next_out = buf;
         z.avail_out = sizeof buf;
         rc = inflate(&z, Z_SYNC_FLUSH);
-        str_add(out, buf, sizeof buf - z.avail_out); /* of a broken one, what came before the break */
+        str_add(out, buf,
+                sizeof buf - z.avail_out); /* of a broken one, what came before the break */
         if (rc == Z_STREAM_END && z.avail_in && *z.next_in == 0x1F) {
             inflateReset(&z);
             rc = Z_OK;
@@ -66,7 +67,8 @@ static void check_inflate(const char *data, size_t len, size_t max)
     CHECK((whole != NULL) == (ends && want.len && want.len <= max));
     CHECK(!whole || (whole_len == want.len && !memcmp(whole, want.s, want.len)));
     CHECK((some != NULL) == (want.len && max));
-    CHECK(!some || (some_len == (want.len < max ? want.len : max) && !memcmp(some, want.s, some_len)));
+    CHECK(!some ||
+          (some_len == (want.len < max ? want.len : max) && !memcmp(some, want.s, some_len)));
 }
 
 static bool is_drawing(const void *data, size_t len, const char *name)
@@ -91,7 +93,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     AUTO(str_done) struct str z = packed(b.p, b.left, level);
     if (how & 2) { /* in two members */
         size_t half = b.left / 2;
-        AUTO(str_done) struct str first = packed(b.p, half, level), second = packed(b.p + half, b.left - half, level + 1);
+        AUTO(str_done)
+        struct str first = packed(b.p, half, level),
+                   second = packed(b.p + half, b.left - half, level + 1);
 
         str_reset(&z);
         str_add(&z, first.s, first.len);

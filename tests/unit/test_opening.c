@@ -76,7 +76,8 @@ static void one_that_was_read_to_its_end_begins_anew(void **state)
 
 static void a_file_that_others_have_touched_counts_as_nothing(void **state)
 {
-    static const char *const texts[] = {"", "x", "\n\n\n", "0123", ONE " 5", ONE "\n" ONE " 99999999999999999999\n"};
+    static const char *const texts[] = {"",     "x",      "\n\n\n",
+                                        "0123", ONE " 5", ONE "\n" ONE " 99999999999999999999\n"};
     (void)state;
 
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
@@ -123,9 +124,11 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(deaths_are_counted_for_the_one_that_was_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(deaths_are_counted_for_the_one_that_was_read, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(one_that_was_read_to_its_end_begins_anew, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_file_that_others_have_touched_counts_as_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_file_that_others_have_touched_counts_as_nothing, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(without_a_file_nothing_is_counted, setup, teardown),
     };
 
