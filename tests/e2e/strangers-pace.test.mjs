@@ -17,14 +17,15 @@ const tus = (headers, body = '', to = '/resumable/files') => `POST ${to} HTTP/1.
 const opening = () => `GET /ws20001/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`
 const frame = (opcode, text) => { const key = [1, 2, 3, 4]; return Buffer.from([0x80 | opcode, 0x80 | text.length, ...key, ...Buffer.from(text).map((c, i) => c ^ key[i % 4])]).toString('latin1') }
 
-// The client, in a thread of its own: what the attackers here are busy with is not the server's time. Milliseconds in order, of one
-// GET after the other, each by a connection of its own; Infinity where there was no answer.
-function client(s, id, ms) {
+// The client, in a thread of its own: what the attackers here are busy with is not the server's time. It asks two servers in turn, the
+// one that is attacked and one that is not, each time by a connection of its own: what both lose is the machine's. For each
+// its milliseconds in order; Infinity where there was no answer.
+function client(places, ms) {
   const code = `
-    const { workerData: { port, path, ms }, parentPort } = require('node:worker_threads')
-    const look = () => new Promise((done) => {
+    const { workerData: { places, ms }, parentPort } = require('node:worker_threads')
+    const look = (place) => new Promise((done) => {
       const start = performance.now()
-      const req = require('node:http').get({ port, path, agent: false, timeout: 5000 }, (res) => {
+      const req = require('node:http').get({ ...place, agent: false, timeout: 5000 }, (res) => {
         res.resume()
         res.on('end', () => done(res.statusCode === 200 ? performance.now() - start : Infinity))
       })
@@ -32,14 +33,15 @@ function client(s, id, ms) {
       req.on('timeout', () => req.destroy())
     })
     const run = async () => {
-      const all = []
-      for (let i = 0; i < 20; i++) await look() // its code is compiled by then
-      for (const end = Date.now() + ms; Date.now() < end; await new Promise((r) => setTimeout(r, 10))) all.push(await look())
-      parentPort.postMessage(all.sort((a, b) => a - b))
+      const all = places.map(() => [])
+      for (let i = 0; i < 20; i++) await look(places.at(-1)) // its code is compiled by then
+      for (const end = Date.now() + ms; Date.now() < end; await new Promise((r) => setTimeout(r, 5)))
+        for (const [i, place] of places.entries()) all[i].push(await look(place))
+      parentPort.postMessage(all.map((list) => list.sort((a, b) => a - b)))
     }
     run()`
   return new Promise((done, fail) => {
-    const w = new Worker(code, { eval: true, workerData: { port: s.port, path: `/assemblies/${id}`, ms } })
+    const w = new Worker(code, { eval: true, workerData: { places, ms } })
     w.on('message', done)
     w.on('error', fail)
   })
@@ -71,24 +73,28 @@ function storm(s, { width, text, wait = 300, pause = 10, stay, then, deaf }) {
   return state
 }
 
-// Each attack begins anew, with a calm moment before it: the machine may have become busier since.
+// A stall of the server's shows each time; one of the machine's does not, so an attack that was too slow is tried again, twice.
 async function pace(t, s, attacks) {
-  const a = await s.create(steps, { expected: 1 })
+  const other = await Server.start(t)
+  const places = []
+  for (const server of [s, other]) places.push({ port: server.port, path: `/assemblies/${(await server.create(steps, { expected: 1 })).assembly_id}` })
   const late = []
   for (const [name, attack] of Object.entries(attacks)) {
-    const calm = p99(await client(s, a.assembly_id, 1000))
-    const state = storm(s, attack)
-    await sleep(500)
-    const ms = await client(s, a.assembly_id, 3000)
-    state.on = false
-    await state.lanes
-    await sleep(300)
-    const got = p99(ms)
-    const most = Math.max(MOST_MS, 6 * calm)
-    t.diagnostic(`${name}: p99 ${got.toFixed(1)} ms of ${ms.length} (calm ${calm.toFixed(1)}, most ${ms.at(-1).toFixed(1)}); ${state.said} said, answers ${JSON.stringify(state.statuses)}`)
-    if (!(got < most)) late.push(`${name}: p99 ${got} ms of ${ms.length}, calm ${calm}, ${ms.filter((m) => m === Infinity).length} without an answer`)
-    assert.ok(state.said > 5, `${name}: the attack did not come about`)
-    if (attack.check) attack.check(state)
+    let wrong
+    for (let tries = 0; tries < 3 && wrong !== ''; tries++) {
+      const state = storm(s, attack)
+      await sleep(500)
+      const [here, there] = await client(places, 3000)
+      state.on = false
+      await state.lanes
+      await sleep(300)
+      const [got, calm] = [p99(here), p99(there)]
+      const text = `${name}: p99 ${got.toFixed(1)} ms of ${here.length} (not attacked ${calm.toFixed(1)}); ${state.said} said, answers ${JSON.stringify(state.statuses)}`
+      t.diagnostic(text)
+      wrong = got < Math.max(MOST_MS, 6 * calm) ? '' : text
+      assert.ok(state.said > 5, `${name}: the attack did not come about`)
+    }
+    if (wrong) late.push(wrong)
   }
   assert.deepEqual(late, [])
 }
