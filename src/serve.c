@@ -96,6 +96,18 @@ static void print_banner(const struct server *s, const struct config *c)
             WORKCELL_VERSION, at, slash, server_data(s), key_words(s), signatures);
 }
 
+/* Apart, so that nothing of it is held when the process looks for leaks before it ends. */
+static void say_it_listens(const struct server *s)
+{
+    AUTO(mem_free) char *here = address_of(s);
+
+    printf("workcell listening on %s\n", here);
+    if (server_new_key(s))
+        printf("a new Auth Key was made:\n  TRANSLOADIT_KEY=%s\n  TRANSLOADIT_SECRET=%s\n", server_new_key(s)->key,
+               server_new_key(s)->secret);
+    fflush(stdout);
+}
+
 int command_serve(int argc, char **argv)
 {
     AUTO(arena_free) struct arena *a = arena_new();
@@ -129,12 +141,7 @@ int command_serve(int argc, char **argv)
     }
     print_banner(s, &c);
     warn_about(s, &c);
-    AUTO(mem_free) char *here = address_of(s);
-    printf("workcell listening on %s\n", here);
-    if (server_new_key(s))
-        printf("a new Auth Key was made:\n  TRANSLOADIT_KEY=%s\n  TRANSLOADIT_SECRET=%s\n", server_new_key(s)->key,
-               server_new_key(s)->secret);
-    fflush(stdout);
+    say_it_listens(s);
     sigwait(&wanted, &sig);
     log_info(NULL, "signal %d: draining", sig);
     server_drain(s);
