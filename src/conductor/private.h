@@ -1,4 +1,4 @@
-/* private.h - the rooms' floors, from the ground up: a file calls those above it in this header and
+/* private.h - the room's floors, from the ground up: a file calls those above it in this header and
  * none below. */
 #pragma once
 #include "base/clock.h"

@@ -179,6 +179,11 @@ static void a_cancel_whose_turn_is_lost_is_refused_and_the_work_goes_on(void **s
     assert_false(assembly_is_over(e->a));
     assert_int_equal(e->end, ENTRY_RUNNING);
     assert_int_equal(work.started, 2);
+    cancel(c, &h);
+    bed_play(c);
+    stop_work(c, 1, 0);
+    assert_int_equal(h.count, 2);
+    assert_int_equal(h.err.code, 0);
 }
 
 static void what_a_job_left_elsewhere_is_taken_back_before_it_settles(void **state)
