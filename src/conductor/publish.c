@@ -461,8 +461,8 @@ void published_tell_passing(struct published *p, const char *name, const char *j
     pthread_mutex_unlock(&p->lock);
 }
 
-/* Without an id: what nobody can know yet (clients upload while their connection is still being made), what does no harm
- * when it is heard twice (api-realtime.md 2), and how it ended. */
+/* Without an id: what nobody can know yet (clients upload while their connection is still being
+ * made), what does no harm when it is heard twice (api-realtime.md 2), and how it ended. */
 static bool is_due(const struct told *e, int64_t last_id, int known)
 {
     return last_id >= 0 ? e->id > last_id : e->id > known || !e->json || told_is_last(e);

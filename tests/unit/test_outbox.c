@@ -247,6 +247,26 @@ static void without_a_courier_one_is_asked_for_it_and_not_all(void **state)
     assert_int_equal(posts.count, 8);
 }
 
+/* A tick that reads the outbox again may come between an event and the commit. */
+static void one_that_is_read_before_its_commit_is_sent_once_and_after_it(void **state)
+{
+    struct conductor *c = &((struct bed *)*state)->c;
+    struct entry *e = bed_begin(c, BED_ID, DEAD);
+    struct err err;
+
+    assert_int_equal(turn_apply(c, e, EV_CANCEL, NULL, &err), 0);
+    assert_int_equal(outbox_load(c, &err), 0);
+    outbox_pump(c);
+    assert_int_equal(posts.count, 0);
+    bed_play(c);
+    assert_int_equal(posts.count, 1);
+    assert_int_equal(c->outbox.all.by_id.count, 1);
+    answer_last(c, 200);
+    bed_play(c);
+    assert_int_equal(posts.count, 1);
+    assert_int_equal(c->outbox.all.by_id.count, 0);
+}
+
 static void a_replay_whose_commit_failed_is_not_sent(void **state)
 {
     struct conductor *c = &((struct bed *)*state)->c;
@@ -281,6 +301,7 @@ int main(void)
         TEST(one_that_is_refused_is_tried_six_times),
         TEST(what_the_courier_lost_is_sent_again),
         TEST(without_a_courier_one_is_asked_for_it_and_not_all),
+        TEST(one_that_is_read_before_its_commit_is_sent_once_and_after_it),
         TEST(a_replay_whose_commit_failed_is_not_sent),
     };
 
