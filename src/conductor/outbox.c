@@ -240,12 +240,13 @@ static enum sending send_one(struct conductor *c, struct delivery *d)
     return SENDING_BEGUN;
 }
 
-/* The message of a canceled Assembly holds its receipt, and no message is about what nobody can see
- * yet. What changes here puts the Assembly into ENTRIES_MAIL. */
+/* The message of a canceled Assembly holds its receipt, so that must be committed and published.
+ * What changes here puts the Assembly into ENTRIES_MAIL. */
 static bool is_ready(const struct delivery *d, const struct entry *e)
 {
-    return !e->waking &&
-           (d->replay || (e->end >= ENTRY_SETTLED && !entry_is_in(e, ENTRIES_TOUCHED)));
+    bool receipt_is_coming = e->a->cancel && entry_is_in(e, ENTRIES_TOUCHED);
+
+    return !e->waking && (d->replay || (e->end >= ENTRY_SETTLED && !receipt_is_coming));
 }
 
 void outbox_pump(struct conductor *c)

@@ -200,6 +200,20 @@ static void the_message_of_a_canceled_one_waits_for_its_receipt(void **state)
     assert_non_null(strstr(jstr(posts.last, "body"), "settled%22%3Atrue"));
 }
 
+static void the_message_of_one_that_failed_goes_with_the_turn_that_ended_it(void **state)
+{
+    struct conductor *c = &((struct bed *)*state)->c;
+    struct entry *e = bed_begin(c, BED_ID, DEAD);
+    AUTO(json_unref) json_t *data = json_pack("{s:i,s:s,s:s}", "code", ERR_MEMORY_LIMIT, "name",
+                                              "ASSEMBLY_MEMORY_LIMIT_EXCEEDED", "msg", "too large");
+    struct err err;
+
+    assert_int_equal(turn_apply(c, e, EV_FAIL, data, &err), 0);
+    turn_commit(c);
+    assert_int_equal(posts.count, 1);
+    assert_non_null(strstr(jstr(posts.last, "body"), "ASSEMBLY_MEMORY_LIMIT_EXCEEDED"));
+}
+
 static void one_that_is_refused_is_tried_six_times(void **state)
 {
     struct conductor *c = &((struct bed *)*state)->c;
@@ -298,6 +312,7 @@ int main(void)
         TEST(ten_thousand_whose_time_has_not_come_cost_a_turn_nothing),
         TEST(an_answer_makes_room_for_the_next),
         TEST(the_message_of_a_canceled_one_waits_for_its_receipt),
+        TEST(the_message_of_one_that_failed_goes_with_the_turn_that_ended_it),
         TEST(one_that_is_refused_is_tried_six_times),
         TEST(what_the_courier_lost_is_sent_again),
         TEST(without_a_courier_one_is_asked_for_it_and_not_all),
