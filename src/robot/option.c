@@ -80,7 +80,7 @@ static int refuse(struct err *err, const struct option *o, const json_t *v, cons
 
     if (strlen(text) > 80)
         strcpy(text + 77, "...");
-    return err_set(err, ERR_ROBOT_VALIDATION, "'%s' is %s, but must be %s", o->name, text, want);
+    return err_set_named(err, ERR_ROBOT_VALIDATION, o->code ? o->code : "", "'%s' is %s, but must be %s", o->name, text, want);
 }
 
 /* A number, or a text that holds one ("300", "1.5", and with px_suffix "300px"). */

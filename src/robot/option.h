@@ -34,6 +34,7 @@ struct option {
     const struct opt_choice *choices; /* ENUM */
     const struct option *group;       /* GROUP: the rows of an embedded struct */
     const char *pattern; /* STR: POSIX extended regular expression the value must match */
+    const char *code;    /* the Robot's code for a wrong value, without its name: "INVALID_COUNT_VALUE"; NULL: "VALIDATION" */
     const char *other_default; /* why the default is not the contract's; NULL: it is */
     const char *unit;
     const char *help;
@@ -80,8 +81,8 @@ const struct option *option_find(const struct option *table, const char *name);
 /* Fill *opts (already zeroed) from step, the step's JSON object. Keys that every Robot shares (robot,
  * use, result, queue, output_meta, user_meta, force_accept, ignore_errors, interpolate) are skipped.
  * partial: values that hold a ${...} are not looked at (the check when an Assembly is created).
- * Errors: ERR_ROBOT_VALIDATION, msg names parameter, value and limit. The caller gives it the Robot's
- * public name. Strings live in a. */
+ * Errors: ERR_ROBOT_VALIDATION, msg names parameter, value and limit; err->name is the code of the row, or "". The caller puts
+ * the Robot's name before it. Strings live in a. */
 MUST_CHECK int options_fill(void *opts, struct arena *a, const struct option *table,
                             const json_t *step, bool partial, struct err *err);
 /* Does any text in v hold a ${...}? */

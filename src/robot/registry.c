@@ -54,6 +54,18 @@ int robot_fill(void **opts, struct arena *a, const struct robot *r, const json_t
     return options_fill(*opts, a, r->options, step, /* partial= */ false, err);
 }
 
+/* Of options_fill() and check(): with the Robot's name before the code that it has, if any. */
+static int name_refusal(struct err *err, const struct robot *r)
+{
+    char suffix[sizeof err->name];
+
+    if (!err || err->code != ERR_ROBOT_VALIDATION)
+        return -1;
+    snprintf(suffix, sizeof suffix, "%s", err->name[0] ? err->name : "VALIDATION");
+    robot_code(err->name, r, suffix);
+    return -1;
+}
+
 int robot_options(void **opts, struct arena *a, const struct robot *r, const json_t *step,
                   bool partial, struct err *err)
 {
@@ -61,12 +73,10 @@ int robot_options(void **opts, struct arena *a, const struct robot *r, const jso
 
     /* with nothing left to substitute, what is missing now will be missing then */
     partial = partial && options_have_expression(step);
-    if (options_fill(o, a, r->options, step, partial, err) < 0 ||
-        (r->check && r->check(o, partial, err) < 0)) {
-        if (err && err->code == ERR_ROBOT_VALIDATION && !err->name[0])
-            robot_code(err->name, r, "VALIDATION");
-        return -1;
-    }
+    if (options_fill(o, a, r->options, step, partial, err) < 0)
+        return name_refusal(err, r);
+    if (r->check && r->check(o, partial, err) < 0)
+        return err && err->name[0] ? -1 : name_refusal(err, r);
     *opts = o;
     return 0;
 }

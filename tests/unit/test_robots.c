@@ -52,7 +52,7 @@ static int fill(void **opts, struct arena *a, const struct robot *r, const json_
     return robot_options(opts, a, r, step, false, err);
 }
 
-/* A refusal says which parameter, by the Robot's own code. */
+/* A refusal says which parameter, by the Robot's own code, or by that of the parameter's row. */
 static void refused(const struct robot *r, json_t *step, const char *said, const char *hidden)
 {
     AUTO(arena_free) struct arena *a = arena_new();
@@ -64,7 +64,8 @@ static void refused(const struct robot *r, json_t *step, const char *said, const
 
     if (fill(&opts, a, r, given, &err) == 0)
         fail_msg("%s takes %s", r->name, text);
-    robot_code(code, r, "VALIDATION");
+    const struct option *o = option_find(r->options, said);
+    robot_code(code, r, o && o->code ? o->code : "VALIDATION");
     assert_string_equal(err_name(&err), code);
     if (!strstr(err.msg, said) || (hidden && strstr(err.msg, hidden)))
         fail_msg("%s says of %s: %s", r->name, text, err.msg);
