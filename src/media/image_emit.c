@@ -30,7 +30,7 @@ int image_emit(struct robot_job *job, struct image *img, const struct image_emit
     /* From the pixels in memory, so that nobody has to decode the result again. */
     if (image_render(img, err) < 0)
         return -1;
-    image_watch(img, on_pixels, job, how->told, 1);
+    image_watch(img, on_pixels, job, how->told, how->upto > 0 ? how->upto : 1);
     if (image_save(img, path, &how->save, err) < 0 || image_meta(meta, img, how->output_meta, err) < 0 ||
         meta_add_dates(meta, path, true, err) < 0)
         return -1;

@@ -24,6 +24,7 @@ struct image_emit {
     const json_t *output_meta; /* the step's value, lent */
     json_t *meta;              /* further keys; stolen; may be NULL */
     double told;               /* how much of the job is done already, 0 to 1: the rest of its progress is told here */
+    double upto;               /* ... or what is done with this image, where more follow; 0: all */
 };
 /* img is rendered. The file is named like input 0, whose extension it keeps if that is one of its type and no other was asked
  * for. Errors: ERR_COMMAND and those of robot_emit(). */

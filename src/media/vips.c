@@ -362,6 +362,46 @@ int image_open(struct image **out, const char *path, const struct image_load *ho
     return 0;
 }
 
+int image_from_pixels(struct image **out, const uint8_t *pixels, int w, int h, int bands, int orientation, struct err *err)
+{
+    struct image *img;
+    VipsImage *v, *own = NULL;
+
+    if (media_init(err) < 0)
+        return -1;
+    if (!(v = vips_image_new_from_memory_copy(pixels, (size_t)w * (size_t)h * (size_t)bands, w, h, bands, VIPS_FORMAT_UCHAR)))
+        return vips_fail(err, "cannot take the pixels");
+    if (vips_copy(v, &own, "interpretation", VIPS_INTERPRETATION_sRGB, NULL)) {
+        g_object_unref(v);
+        return vips_fail(err, "cannot take the pixels");
+    }
+    g_object_unref(v);
+    vips_image_set_int(own, VIPS_META_ORIENTATION, orientation);
+    img = mem_zalloc(sizeof *img);
+    set_frames(img, own);
+    img->frames_in_file = 1;
+    img->orientation = orientation;
+    strcpy(img->format, "png");
+    *out = img;
+    return 0;
+}
+
+int image_pixels(uint8_t **out, int *bands, struct image *img, struct err *err)
+{
+    size_t len;
+    void *data;
+
+    if (image_to_srgb(img, err) < 0)
+        return -1;
+    if (!(data = vips_image_write_to_memory(img->frame[0], &len)))
+        return vips_fail(err, "cannot decode the image");
+    *bands = img->frame[0]->Bands;
+    *out = mem_alloc(len);
+    memcpy(*out, data, len);
+    g_free(data);
+    return 0;
+}
+
 void image_free(struct image *img)
 {
     if (!img)

@@ -43,6 +43,11 @@ DEFINE_AUTO(struct image *, image_free)
  * all pixels first and then say nothing until they are done. */
 void image_watch(struct image *img, void (*fn)(void *ctx, double done), void *ctx, double from, double to);
 
+/* From w * h pixels of 3 bytes (red, green, blue) or 4 (and alpha), which are copied. orientation: as in EXIF, 1 to 8. */
+MUST_CHECK int image_from_pixels(struct image **out, const uint8_t *pixels, int w, int h, int bands, int orientation, struct err *err);
+/* Its pixels, 8 bit sRGB: 3 or 4 bytes each. The caller frees *out. */
+MUST_CHECK int image_pixels(uint8_t **out, int *bands, struct image *img, struct err *err);
+
 int64_t image_width(const struct image *img); /* px, as stored; of one frame */
 int64_t image_height(const struct image *img);
 int image_frames(const struct image *img); /* loaded */
