@@ -2,8 +2,8 @@
 #include "base/clock.h"
 #include "base/filetype.h"
 #include "base/str.h"
-#include "media/child.h"
 #include "media/embedded.h"
+#include "media/tool.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -371,7 +371,6 @@ static char *lines_to_utf8(const char *s)
 static int probe_av(json_t *meta, char mime[static MIME_LEN], const char *path,
                     const struct probe_want *want, struct err *err)
 {
-    const struct child_limits lim = {want->limits.timeout_s * 1000, TOOL_OUTPUT_MAX};
     AUTO(mem_free) char *url = mem_printf("file:%s", path);
     /* Containers only: a file must not be taken for a playlist that names other files. */
     const char *const argv[] = {
@@ -398,7 +397,7 @@ static int probe_av(json_t *meta, char mime[static MIME_LEN], const char *path,
     bool artwork = false;
     size_t i;
 
-    if (child_run(&out, argv, &lim, err) < 0)
+    if (tool_text(&out, argv, want->limits.timeout_s * 1000, TOOL_OUTPUT_MAX, err) < 0)
         return as_meta_error(err);
     AUTO(mem_free) char *text = lines_to_utf8(out.s ? out.s : "");
     if (!(j = json_parse(text, strlen(text), 32, err)))
@@ -481,7 +480,6 @@ static int probe_av(json_t *meta, char mime[static MIME_LEN], const char *path,
 static int add_volume(json_t *meta, const char *path, const struct probe_want *want,
                       struct err *err)
 {
-    const struct child_limits lim = {want->limits.timeout_s * 1000, TOOL_OUTPUT_MAX};
     AUTO(mem_free) char *url = mem_printf("file:%s", path);
     /* Long frames, because a line is printed for each; the last one holds the mean over all. */
     const char *const argv[] = {"ffmpeg",
@@ -506,7 +504,7 @@ static int add_volume(json_t *meta, const char *path, const struct probe_want *w
     AUTO(str_done) struct str out = {0};
     const char *last = NULL;
 
-    if (child_run(&out, argv, &lim, err) < 0)
+    if (tool_text(&out, argv, want->limits.timeout_s * 1000, TOOL_OUTPUT_MAX, err) < 0)
         return as_meta_error(err);
     for (const char *s = out.s; s && (s = strstr(s, label)); s += sizeof label - 1)
         last = s + sizeof label - 1;
@@ -537,7 +535,6 @@ static void set_pdf_date(json_t *meta, const char *key, const char *s)
 
 static int probe_pdf(json_t *meta, const char *path, const struct probe_want *want, struct err *err)
 {
-    const struct child_limits lim = {want->limits.timeout_s * 1000, TOOL_OUTPUT_MAX};
     const char *const argv[] = {"pdfinfo", "-isodates", "-enc", "UTF-8", path, NULL};
     static const struct {
         const char *label, *key;
@@ -546,7 +543,7 @@ static int probe_pdf(json_t *meta, const char *path, const struct probe_want *wa
     AUTO(str_done) struct str out = {0};
     char *save = NULL;
 
-    if (child_run(&out, argv, &lim, err) < 0)
+    if (tool_text(&out, argv, want->limits.timeout_s * 1000, TOOL_OUTPUT_MAX, err) < 0)
         return as_meta_error(err);
     str_putc(&out, '\n');
     for (char *line = strtok_r(out.s, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {

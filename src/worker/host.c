@@ -309,5 +309,7 @@ _Noreturn void worker_serve(int sock)
         if (wire_send(sock, MSG_TAKEN, NULL, -1, &err) < 0)
             _exit(1);
         serve_job(sock, body);
+        if (role_program.stuck && role_program.stuck())
+            _exit(0); /* its group goes with it */
     }
 }

@@ -23,6 +23,8 @@ struct role_program {
     /* NULL: this role can't look into files; the server has it done by a media worker. */
     int (*probe)(struct probe_result *out, const char *path, const char *name, const struct probe_how *how,
                  struct err *err);
+    /* Something that a job started goes on and can't be ended from here: the worker ends after its job. NULL: there is no such thing. */
+    bool (*stuck)(void);
     /* Post notifications, many at a time, until sock closes. NULL: this program has no network. */
     void (*courier)(int sock); /* does not return */
     /* For doctor: what this program finds on the machine (tools, codecs, fonts), keys added to out. May be NULL. */

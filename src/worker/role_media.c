@@ -1,7 +1,7 @@
 /* workcell-media: Robots that parse hostile bytes. */
-#include "media/child.h"
 #include "media/faces.h"
 #include "media/probe.h"
+#include "media/tool.h"
 #include "robot/robot.h"
 #include "worker/role.h"
 
@@ -57,7 +57,7 @@ static json_t *tool(const char *name, const char *flag)
     AUTO(str_done) struct str out = {0};
     struct err err;
 
-    if (child_run(&out, argv, &(struct child_limits){10000, 64 * 1024}, &err) < 0)
+    if (tool_text(&out, argv, 10000, 64 * 1024, &err) < 0)
         return json_pack("{s:b,s:o}", "works", 0, "text", jstring(err.msg));
     return json_pack("{s:b,s:o}", "works", 1, "text",
                      json_stringn(out.s ? out.s : "", out.s ? strcspn(out.s, "\n") : 0));
@@ -139,4 +139,4 @@ static void media_describe(json_t *out)
 }
 
 const struct role_program role_program = {
-    .role = ROLE_MEDIA, .preload = media_preload, .warm = media_warm, .probe = media_probe, .describe = media_describe};
+    .role = ROLE_MEDIA, .preload = media_preload, .warm = media_warm, .probe = media_probe, .stuck = tool_is_stuck, .describe = media_describe};

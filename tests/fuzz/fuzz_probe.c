@@ -1,7 +1,7 @@
 /* What ffprobe, ffmpeg and pdfinfo print about a hostile file becomes the file's meta. The first byte says what the file
  * looks like; its tools print the rest, one text each, with lines of "%%" between them. */
 #include "fuzz.h"
-#include "media/child.h"
+#include "media/tool.h"
 #include "media/probe.h"
 
 #include <string.h>
@@ -29,13 +29,15 @@ static size_t text_end(const struct bytes *b)
     return end ? (size_t)(end - b->p) : b->left;
 }
 
-/* In the place of media/child.c: no program is started. */
-int child_run(struct str *out, const char *const argv[], const struct child_limits *lim, struct err *err)
+/* In the place of media/tool.c: no program is started. */
+bool tool_is_stuck(void) { return false; }
+
+int tool_text(struct str *out, const char *const argv[], int timeout_ms, size_t max, struct err *err)
 {
     AUTO(mem_free) char *text = NULL;
     size_t len = text_end(printed);
 
-    CHECK(argv[0] && lim->timeout_ms > 0);
+    CHECK(argv[0] && timeout_ms > 0 && max > 0);
     if (!printed->left)
         return err_set(err, ERR_COMMAND, "%s printed nothing", argv[0]);
     text = take_text(printed, len);

@@ -1,7 +1,7 @@
 #include "../unit/unit.h"
 #include "base/clock.h"
 #include "base/filetype.h"
-#include "media/child.h"
+#include "media/tool.h"
 #include "media/embedded.h"
 #include "media/probe.h"
 #include "pictures.h"
@@ -349,7 +349,6 @@ static void types_are_told_by_the_bytes(void **state)
 
 static const char *make_av(struct robot_job *j, const char *name, const char *const *args)
 {
-    const struct child_limits lim = {60000, 100000};
     const char *path = host_path(j, name), *argv[40] = {"ffmpeg", "-v", "error", "-nostdin", "-y"};
     AUTO(str_done) struct str out = {0};
     struct err err;
@@ -359,7 +358,7 @@ static const char *make_av(struct robot_job *j, const char *name, const char *co
         argv[n++] = *args++;
     argv[n++] = path;
     argv[n] = NULL;
-    if (child_run(&out, argv, &lim, &err) < 0)
+    if (tool_text(&out, argv, 60000, 100000, &err) < 0)
         fail_msg("%s %s", err.msg, err.detail);
     return path;
 }
@@ -501,23 +500,6 @@ static void a_pdf_is_probed(void **state)
     assert_string_equal(jstr(m, "create_date"), "2020/01/09 12:02:08 GMT");
 }
 
-static void a_slow_or_talkative_child_is_an_error(void **state)
-{
-    static const char *const slow[] = {"sleep", "2", NULL}, *const noisy[] = {"yes", NULL};
-    static const char *const bad[] = {"sh", "-c", "echo oops >&2; exit 3", NULL};
-    const struct child_limits lim = {200, 10000};
-    AUTO(str_done) struct str out = {0};
-    struct err err;
-    (void)state;
-
-    assert_int_equal(child_run(&out, slow, &lim, &err), -1);
-    assert_int_equal(err.code, ERR_TIMEOUT);
-    assert_int_equal(child_run(&out, noisy, &lim, &err), -1);
-    assert_int_equal(err.code, ERR_COMMAND);
-    assert_int_equal(child_run(&out, bad, &lim, &err), -1);
-    assert_string_equal(err.detail, "oops\n");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -536,7 +518,6 @@ int main(void)
         cmocka_unit_test(the_level_of_an_encoding_is_a_text),
         cmocka_unit_test(tags_of_sound_in_latin_1_are_converted),
         cmocka_unit_test(a_pdf_is_probed),
-        cmocka_unit_test(a_slow_or_talkative_child_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

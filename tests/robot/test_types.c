@@ -1,7 +1,7 @@
 /* What a file is, by its bytes, and that it is read as that. */
 #include "../unit/unit.h"
 #include "base/filetype.h"
-#include "media/child.h"
+#include "media/tool.h"
 #include "media/mime.h"
 #include "media/probe.h"
 #include "pictures.h"
@@ -231,7 +231,6 @@ static void no_error_names_a_directory(void **state)
 
 static const char *make_av(struct robot_job *j, const char *name, const char *const *args)
 {
-    const struct child_limits lim = {60000, 100000};
     const char *path = host_path(j, name), *argv[40] = {"ffmpeg", "-v", "error", "-nostdin", "-y"};
     AUTO(str_done) struct str out = {0};
     struct err err;
@@ -241,7 +240,7 @@ static const char *make_av(struct robot_job *j, const char *name, const char *co
         argv[n++] = *args++;
     argv[n++] = path;
     argv[n] = NULL;
-    if (child_run(&out, argv, &lim, &err) < 0)
+    if (tool_text(&out, argv, 60000, 100000, &err) < 0)
         fail_msg("%s %s", err.msg, err.detail);
     return path;
 }
@@ -569,10 +568,9 @@ static void an_animated_avif_is_read_as_its_still(void **state)
     struct err err;
     (void)state;
 
-    const struct child_limits lim = {60000, 100000};
     const char *argv[] = {"ffmpeg", "-v", "error", "-h", "muxer=avif", NULL};
     AUTO(str_done) struct str out = {0};
-    if (child_run(&out, argv, &lim, &err) < 0 || (out.s && strstr(out.s, "Unknown format")))
+    if (tool_text(&out, argv, 60000, 100000, &err) < 0 || (out.s && strstr(out.s, "Unknown format")))
         skip(); /* ffmpeg before 6 has no AVIF writer */
     const char *path = make_av(j, "moving.avif", args);
     is(path, NULL, "image/avif");
