@@ -60,6 +60,7 @@ struct robot {
     const char *takes[8]; /* what `as` of an input may say: "image"; "audio_*" with any number for *. None: nothing */
     const char *credentials; /* type of the stored credentials that are of its own service; NULL: any type that fits */
     enum robot_role role;
+    const char *codes; /* of its failures, as the contract has them: "ACCESS_DENIED FAILURE". See transfer/remote.h */
     const char *nothing; /* what it means that a job gives no file ("no face was found"); NULL: nothing special */
     bool no_input; /* imports: runs once without `use` */
     bool is_store; /* passes its input on with a new url; never listed in results itself */

@@ -7,12 +7,9 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <libxml/parser.h>
-#include <openssl/rand.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
-
-#define ATTEMPTS 4 /* the first and three more */
 
 /* ---- where the bucket is ---- */
 
@@ -154,38 +151,25 @@ static bool read_error(struct s3_error *out, const struct s3_bucket *b,
 static int set_s3_error(struct err *err, const struct s3_bucket *b, int status,
                         const struct s3_error *e)
 {
-    return err_set(err, status == 403 ? b->place.denied : b->place.failed, "S3 answered %d%s%s%s%s",
-                   status, *e->code ? " " : "", e->code, *e->message ? ": " : "", e->message);
+    return remote_fail(b->job, status == 403 ? REMOTE_DENIED : REMOTE_FAILED, err, "S3 answered %d%s%s%s%s", status,
+                       *e->code ? " " : "", e->code, *e->message ? ": " : "", e->message);
 }
 
 static int set_transport_error(struct err *err, const struct s3_bucket *b, const struct err *cause)
 {
-    if (cause->is_private_address) {
-        err_set(err, b->place.denied, "%s; WORKCELL_IMPORT_ALLOW (--import-allow) can allow it",
-                cause->msg);
-        if (err)
-            err->is_private_address = true;
-        return -1;
-    }
-    return err_set(err, b->place.failed, "can't talk to '%.150s': %s", b->host, cause->msg);
-}
+    char what[200];
 
-void s3_pause(int attempt, const struct s3_bucket *b)
-{
-    int64_t base_ms = jint(robot_settings(b->job), "s3_retry_ms", 400) << (attempt - 1);
-    unsigned char dice = 128;
-
-    RAND_bytes(&dice, 1);
-    int64_t ms = base_ms / 2 + base_ms * dice / 255;
-    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
-    nanosleep(&t, NULL);
+    snprintf(what, sizeof what, "can't talk to '%.150s'", b->host);
+    if (cause->is_private_address)
+        return remote_refused(b->job, err, what, cause->msg);
+    return remote_fail(b->job, REMOTE_FAILED, err, "%s: %s", what, cause->msg);
 }
 
 static void on_progress(void *ctx, double fraction)
 {
     const struct s3_bucket *b = ctx;
 
-    robot_progress(b->job, b->progress_from + b->progress_share * fraction);
+    remote_progress(b->file, b->progress_from + b->progress_share * fraction);
 }
 
 /* Send once. out, as http_client_run() leaves it. */
@@ -238,9 +222,9 @@ static int call_once(struct http_client_response *out, struct s3_bucket *b, cons
                                .body_fd = c->fd,
                                .body_offset = c->offset,
                                .body_length = c->body ? -1 : c->length,
-                               .idle_timeout_s = (int)jint(robot_settings(b->job), "s3_idle_s", 0),
+                               .idle_timeout_s = (int)jint(robot_settings(b->job), "idle_s", 0),
                                .guard = jstr_or(robot_settings(b->job), "import_allow", ""),
-                               .on_progress = c->fd >= 0 ? on_progress : NULL,
+                               .on_progress = c->fd >= 0 && b->file ? on_progress : NULL,
                                .ctx = b,
                            },
                            err);
@@ -294,7 +278,7 @@ int s3_call(struct http_client_response *out, struct s3_bucket *b, const struct 
             again = is_passing(r.status, &e);
             if (unsure && again)
                 *unsure = true;
-            if (!again && attempt < ATTEMPTS &&
+            if (!again && attempt < REMOTE_ATTEMPTS &&
                 ((!strcmp(e.code, "RequestTimeTooSkewed") && s3_learn_time(b, &r)) ||
                  ((r.status == 301 || r.status == 400 || r.status == 403) && learn_region(b, &e))))
                 continue;
@@ -303,8 +287,8 @@ int s3_call(struct http_client_response *out, struct s3_bucket *b, const struct 
             if (unsure)
                 *unsure = true;
         }
-        if (again && attempt < ATTEMPTS) {
-            s3_pause(attempt, b);
+        if (again && attempt < REMOTE_ATTEMPTS) {
+            remote_pause(b->job, attempt, S3_PAUSE_MS);
             continue;
         }
         snprintf(code, 64, "%s", e.code);

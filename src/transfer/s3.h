@@ -2,7 +2,7 @@
 #pragma once
 #include "http/client.h"
 #include "http/sigv4.h"
-#include "robot/robot.h"
+#include "transfer/remote.h"
 
 #include <libxml/tree.h>
 
@@ -14,7 +14,6 @@ struct s3_place {
     const char *region;        /* NULL or "": the bucket is asked */
     const char *key, *secret, *session_token;
     bool no_vhost, skip_region_lookup;
-    enum err_code failed, denied; /* what a Robot calls its errors */
 };
 
 struct s3_bucket {
@@ -29,6 +28,7 @@ struct s3_bucket {
     bool has_port;
     bool path_style;
     int64_t skew_us;                      /* the server's clock minus ours */
+    const struct remote_file *file;       /* whose progress is told; NULL: nobody's */
     double progress_from, progress_share; /* of the request under way in the whole upload */
 };
 /* The texts of p are lent for as long as b is used. */
@@ -55,8 +55,7 @@ struct s3_call {
 MUST_CHECK int s3_call(struct http_client_response *out, struct s3_bucket *b, const struct s3_call *c, char code[static 64],
                        bool *unsure, struct err *err);
 
-/* Before another attempt: exponential with jitter, so that many workers do not come back at the same moment. */
-void s3_pause(int attempt, const struct s3_bucket *b);
+#define S3_PAUSE_MS 400 /* before another attempt: remote_pause() */
 
 /* Follow the clock of the server that gave this answer. False: it does not say the time. */
 bool s3_learn_time(struct s3_bucket *b, const struct http_client_response *r);

@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         (void)r->trial(job, opts, &err);
     } else if (r->run(job, opts, &err) < 0) {
         CHECK(err.code && err.msg[0] && !strstr(err.msg, "the secret"));
-        AUTO(json_unref) json_t *token = json_incref(remote_undo(job));
+        AUTO(json_unref) json_t *token = json_incref(remote_token(job));
         if (token && r->undo(job, opts, token, &err) < 0)
             CHECK(!strstr(err.msg, "the secret"));
     }

@@ -117,7 +117,7 @@ struct robot_job *remote_job(const struct robot *robot, struct bytes *b, const v
     current = j;
     j->robot = robot;
     j->arena = arena_new();
-    j->settings = json_pack("{s:i,s:i,s:i,s:i,s:s}", "s3_retry_ms", 0, "import_retry_ms", 0, "s3_multipart_threshold", 50,
+    j->settings = json_pack("{s:i,s:i,s:i,s:s}", "retry_ms", 0, "s3_multipart_threshold", 50,
                             "max_file_size", 100000, "import_allow", "");
     j->in = (struct robot_input){.id = "0123456789abcdef0123456789abcdef",
                                  .path = fuzz_file(file, len),
@@ -140,7 +140,7 @@ void remote_done(struct robot_job *j)
     free(j);
 }
 
-json_t *remote_undo(const struct robot_job *j) { return j->undo; }
+json_t *remote_token(const struct robot_job *j) { return j->undo; }
 
 int robot_input_count(const struct robot_job *j) { return 1; }
 const struct robot_input *robot_input(const struct robot_job *j, int i)

@@ -7,4 +7,4 @@
 
 struct robot_job *remote_job(const struct robot *robot, struct bytes *answers, const void *file, size_t len); /* file: of its one input */
 void remote_done(struct robot_job *job);
-json_t *remote_undo(const struct robot_job *job); /* what Robot.undo would get now; NULL: nothing */
+json_t *remote_token(const struct robot_job *job); /* what Robot.undo would get now; NULL: nothing */

@@ -1,0 +1,16 @@
+/* download.h - a file fetched by HTTP, whole or in ranges, with attempts and redirects, for import Robots. */
+#pragma once
+#include "http/client.h"
+#include "transfer/remote.h"
+#include "transfer/values.h"
+
+struct download_plan {
+    struct http_client *client;
+    const char *const *headers; /* "Name: value", NULL-terminated, at most VALUE_HEADERS_MAX */
+    const struct value_range *ranges;
+    int range_count; /* several are written at their own offsets; 0: the whole file */
+    bool fail_fast;  /* one attempt only */
+};
+
+/* f->place is an address. f->extra gets import_url, and the file the name that the answer or the address gives it. */
+MUST_CHECK int download(struct remote_import_file *f, const struct download_plan *plan, struct err *err);

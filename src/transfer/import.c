@@ -1,0 +1,221 @@
+/* The half of remote.h that is about imports. */
+#include "base/filetype.h"
+#include "http/naming.h"
+#include "transfer/remote.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- one file ---- */
+
+void remote_import_progress(const struct remote_import_file *f, double fraction)
+{
+    robot_progress(f->job, f->from + f->share * fraction);
+}
+
+/* The dot before the extension; NULL: the name has none. */
+static const char *dot_of(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+
+    return dot && dot != name ? dot : NULL;
+}
+
+/* A name that says nothing of the type is completed by what the other side says of it. */
+static char *name_with_type(const char *raw, const char *mime)
+{
+    AUTO(mem_free) char *name = naming_safe(raw);
+    const char *dot = dot_of(name), *known = mime ? filetype_ext(mime) : NULL;
+
+    if ((dot && dot[1]) || !known)
+        return take(name);
+    AUTO(mem_free) char *longer = mem_printf("%.*s.%s", dot ? (int)(dot - name) : (int)strlen(name), name, known);
+    return naming_safe(longer);
+}
+
+int remote_open(struct remote_import_file *f, const char *name, const char *mime, struct err *err)
+{
+    if (f->path) /* an earlier attempt got as far */
+        return 0;
+    AUTO(mem_free) char *safe = f->force_name ? naming_safe(f->force_name) : name_with_type(name, mime);
+    const char *dot = dot_of(safe);
+    f->name = arena_strdup(robot_arena(f->job), safe);
+    f->ext = arena_strdup(robot_arena(f->job), dot ? dot + 1 : "");
+    bool harmless = *f->ext && strlen(f->ext) <= 10;
+    for (const char *p = f->ext; *p; p++)
+        harmless = harmless && isalnum((unsigned char)*p);
+    f->path = robot_out_path(f->job, harmless ? f->ext : "bin");
+    f->fd = open(f->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    return f->fd < 0 ? err_errno(err, "create the imported file") : 0;
+}
+
+int remote_too_large(const struct remote_import_file *f, const char *shown, int64_t size, struct err *err)
+{
+    char text[40] = "more";
+
+    if (size >= 0)
+        snprintf(text, sizeof text, "%lld bytes", (long long)size);
+    return remote_fail(f->job, REMOTE_FAILED, err, "the file at '%.150s' has %s, but %s allows %lld bytes", shown, text, f->limit_name,
+                       (long long)f->limit);
+}
+
+/* ---- all of them ---- */
+
+struct run {
+    struct robot_job *job;
+    const struct import_plan *plan;
+    int64_t limit;
+    const char *limit_name;
+    size_t done, failed;
+    bool ignore, batch; /* batch: it is about more than one file */
+    struct err first;   /* of what failed */
+};
+
+/* The smaller of two limits, where 0 is none. */
+static void find_limit(struct run *r)
+{
+    int64_t server = jint(robot_settings(r->job), "max_file_size", 0);
+
+    r->limit = r->plan->max_file_size;
+    r->limit_name = "the Step's max_file_size";
+    if (server > 0 && (!r->limit || server < r->limit)) {
+        r->limit = server;
+        r->limit_name = "the server's max_file_size";
+    }
+}
+
+static const char *nth_name(const json_t *force_name, size_t i)
+{
+    const char *s = json_is_array(force_name) ? json_string_value(json_array_get(force_name, i)) : json_string_value(force_name);
+
+    return s && *s ? s : NULL;
+}
+
+/* What one may do to the others: nothing, when its failure is to be ignored. */
+static bool ignores_failures(const json_t *v)
+{
+    const char *s = json_string_value(v);
+    json_t *item;
+    size_t i;
+
+    if (json_is_true(v) || (s && !strcmp(s, "true")))
+        return true;
+    json_array_foreach (v, i, item)
+        if (json_is_string(item) && (!strcmp(json_string_value(item), "import") || !strcmp(json_string_value(item), "execute")))
+            return true;
+    return false;
+}
+
+static int fetch(struct remote_import_file *f, struct run *r, struct err *err)
+{
+    if (r->plan->source->get(r->plan->ctx, f, err) < 0)
+        return -1;
+    fd_close(take_fd(f->fd));
+    json_object_set_new(f->extra, "from_batch_import", json_boolean(r->batch));
+    return robot_emit(r->job, &(struct robot_output){.path = f->path, .ext = f->ext, .name = f->name, .extra = f->extra, .input = -1}, err);
+}
+
+static int import_one(struct run *r, const char *place, double from, double share, struct err *err)
+{
+    AUTO(json_unref) json_t *extra = json_object();
+    struct remote_import_file f = {.job = r->job,
+                                   .place = place,
+                                   .force_name = nth_name(r->plan->opts->force_name, r->done),
+                                   .limit = r->limit,
+                                   .limit_name = r->limit_name,
+                                   .from = from,
+                                   .share = share,
+                                   .fd = -1,
+                                   .extra = extra};
+    struct err why = {0};
+
+    if (r->done++ == REMOTE_IMPORT_MAX)
+        return remote_fail(r->job, REMOTE_FAILED, err, "there are more than %d files to import", REMOTE_IMPORT_MAX);
+    int rc = fetch(&f, r, &why);
+    fd_close(f.fd);
+    if (rc == 0)
+        return 0;
+    if (f.path)
+        unlink(f.path); /* others may go on: its room is theirs */
+    if (!r->ignore || !remote_is_failure(r->job, &why)) {
+        *err = why;
+        return -1;
+    }
+    if (!r->failed++)
+        r->first = why;
+    return 0;
+}
+
+static int import_directory(struct run *r, const char *place, double from, double share, struct err *err)
+{
+    const struct import_plan *plan = r->plan;
+    AUTO(mem_free) char *after = plan->after && *plan->after ? mem_strdup(plan->after) : NULL;
+    size_t before = r->done;
+
+    r->batch = true;
+    for (int64_t number = plan->page > 1 ? plan->page : 1;; number++) {
+        AUTO(json_unref) json_t *places = json_array();
+        struct remote_page page = {.place = place, .number = number, .after = after, .places = places};
+        int rc = plan->source->list(plan->ctx, &page, err);
+        AUTO(mem_free) char *next = page.next;
+        json_t *item;
+        size_t i;
+
+        /* how many pages there are nobody knows: each gets half of what is left */
+        share /= next && !plan->one_page ? 2 : 1;
+        json_array_foreach (places, i, item) {
+            double one = share / (double)json_array_size(places);
+
+            if (rc == 0 && import_one(r, json_string_value(item), from + one * (double)i, one, err) < 0)
+                rc = -1;
+        }
+        if (rc < 0)
+            return -1;
+        if (!next || plan->one_page)
+            break;
+        if (after && !strcmp(after, next)) /* a server that turns in a circle */
+            return remote_fail(r->job, REMOTE_FAILED, err, "the pages of '%.150s' have no end", place);
+        from += share;
+        free(after);
+        after = take(next);
+    }
+    if (r->done == before)
+        return remote_fail(r->job, REMOTE_NOT_FOUND, err, "'%.150s' holds no file", place);
+    return 0;
+}
+
+int remote_import(struct robot_job *job, const struct import_plan *plan, struct err *err)
+{
+    struct run r = {.job = job, .plan = plan, .ignore = ignores_failures(plan->opts->ignore_errors)};
+    size_t total = json_array_size(plan->places), i;
+    double share = 1.0 / (double)total;
+    json_t *item;
+
+    find_limit(&r);
+    r.batch = total > 1;
+    json_array_foreach (plan->places, i, item) {
+        const char *place = json_string_value(item);
+        bool directory = plan->source->list && str_ends(place, "/");
+        struct err why = {0};
+
+        if ((directory ? import_directory : import_one)(&r, place, share * (double)i, share, &why) == 0)
+            continue;
+        if (!r.ignore || !remote_is_failure(job, &why)) {
+            *err = why;
+            return -1;
+        }
+        if (!r.failed++)
+            r.first = why;
+    }
+    if (!r.failed)
+        return 0;
+    /* One error for the job, after the good ones were handed over: it goes to the ignored errors of the Assembly. */
+    *err = r.first;
+    if (r.done > 1)
+        err_set_named(err, r.first.code, r.first.name, "%zu of %zu %s failed, the first one so: %s", r.failed, r.done, plan->source->things,
+                      r.first.msg);
+    err->is_private_address = r.first.is_private_address;
+    return -1;
+}

@@ -1,0 +1,111 @@
+/* Parameters that Robots share which talk to other servers, and their checks. In the daemon as well: pure. */
+#include "transfer/remote.h"
+
+#include <string.h>
+
+/* ---- stores ---- */
+
+const struct option store_options[] = {
+    OPT_STR(struct store_opts, path, .def_str = "${unique_prefix}/${file.url_name}",
+            .help = "Where to write. It names the file, so it must not end in a slash."),
+    OPT_END,
+};
+
+static bool has_control(const char *s)
+{
+    for (; *s; s++)
+        if ((unsigned char)*s < 0x20 || *s == 0x7F)
+            return true;
+    return false;
+}
+
+/* "", "." or ".." between two slashes? */
+static bool is_no_name(const char *s, size_t n) { return n <= 2 && !strncmp(s, "..", n); }
+
+int store_opts_check(const struct store_opts *o, bool tree, size_t most, struct err *err)
+{
+    const char *path = o->path + (*o->path == '/');
+
+    if (!*path)
+        return err_set(err, ERR_ROBOT_VALIDATION, "'path' is empty");
+    if (str_ends(path, "/"))
+        return err_set(err, ERR_ROBOT_VALIDATION, "'path' is '%.200s', but must not end in a slash: it names the file", path);
+    if (strlen(path) > most)
+        return err_set(err, ERR_ROBOT_VALIDATION, "'path' has %zu bytes, but at most %zu go", strlen(path), most);
+    if (has_control(path))
+        return err_set(err, ERR_ROBOT_VALIDATION, "'path' holds a control character");
+    for (const char *p = path; tree; p++) {
+        size_t n = strcspn(p, "/");
+
+        if (is_no_name(p, n))
+            return err_set(err, ERR_ROBOT_VALIDATION, "'path' is '%.200s': between slashes must be names, and '.' and '..' are none", path);
+        p += n;
+        if (!*p)
+            break;
+    }
+    return 0;
+}
+
+/* ---- imports ---- */
+
+const struct option import_options[] = {
+    OPT_JSON(struct import_opts, force_name, .nullable = true, .example = "\"n\"",
+             .help = "File name to use, or a list of them in the order of what is imported."),
+    OPT_JSON(struct import_opts, import_on_errors, .def_str = "[]", .example = "[\"meta\"]",
+             .help = "Phases (\"meta\") after whose failure the file is still imported."),
+    /* shared by all Robots, and checked there; here each file stands for itself */
+    OPT_JSON(struct import_opts, ignore_errors, .nullable = true, .example = "true",
+             .help = "true, or a list with \"import\": a file that can't be fetched is left out, and the others go on."),
+    OPT_END,
+};
+
+static bool is_text_or_texts(const json_t *v)
+{
+    json_t *item;
+    size_t i;
+
+    if (!json_is_array(v))
+        return json_is_string(v);
+    json_array_foreach (v, i, item)
+        if (!json_is_string(item))
+            return false;
+    return true;
+}
+
+int import_opts_check(const struct import_opts *o, struct err *err)
+{
+    if (o->force_name && !is_text_or_texts(o->force_name))
+        return err_set(err, ERR_ROBOT_VALIDATION, "'force_name' must be a text or a list of texts");
+    if (o->import_on_errors && (!json_is_array(o->import_on_errors) || !is_text_or_texts(o->import_on_errors)))
+        return err_set(err, ERR_ROBOT_VALIDATION, "'import_on_errors' must be a list of texts");
+    return 0;
+}
+
+const struct option import_path_options[] = {
+    OPT_JSON(struct import_paths, path, .required = true, .example = "\"a/b\"",
+             .help = "What to import: a path or a list of them. One that ends in a slash is a directory."),
+    OPT_END,
+};
+
+int import_paths_check(const struct import_paths *o, bool partial, struct err *err)
+{
+    json_t *item;
+    size_t i;
+
+    if (!o->path && partial)
+        return 0;
+    if (!is_text_or_texts(o->path) || (json_is_array(o->path) && !json_array_size(o->path)))
+        return err_set(err, ERR_ROBOT_VALIDATION, "'path' must be a text or a list of texts");
+    if (json_array_size(o->path) > REMOTE_IMPORT_MAX)
+        return err_set(err, ERR_ROBOT_VALIDATION, "'path' holds more than %d paths", REMOTE_IMPORT_MAX);
+    AUTO(json_unref) json_t *all = import_paths(o);
+    json_array_foreach (all, i, item)
+        if (!json_string_length(item) || has_control(json_string_value(item)))
+            return err_set(err, ERR_ROBOT_VALIDATION, "'path' holds a path that is empty or has a control character");
+    return 0;
+}
+
+json_t *import_paths(const struct import_paths *o)
+{
+    return json_is_array(o->path) ? json_incref(o->path) : json_pack("[O]", o->path);
+}

@@ -1,0 +1,198 @@
+#include "transfer/remote.h"
+#include "base/id.h"
+
+#include <fcntl.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define PAUSE_MS 500
+
+/* ---- failures and attempts ---- */
+
+static const char *const suffixes[] = {[REMOTE_FAILED] = "FAILURE", [REMOTE_DENIED] = "ACCESS_DENIED", [REMOTE_NOT_FOUND] = "NOT_FOUND"};
+
+static bool has_code(const struct robot *r, const char *suffix)
+{
+    size_t n = strlen(suffix);
+
+    for (const char *p = r->codes; p && *p; p += strspn(p, " ")) {
+        size_t len = strcspn(p, " ");
+
+        if (len == n && !strncmp(p, suffix, n))
+            return true;
+        p += len;
+    }
+    return false;
+}
+
+int remote_fail(const struct robot_job *job, enum remote_failure kind, struct err *err, const char *fmt, ...)
+{
+    static const enum err_code like[] = {
+        [REMOTE_FAILED] = ERR_IMPORT, [REMOTE_DENIED] = ERR_SERVER_403, [REMOTE_NOT_FOUND] = ERR_NOT_FOUND};
+    const struct robot *r = robot_of_job(job);
+    char text[sizeof err->msg];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    if (!has_code(r, suffixes[kind]))
+        kind = REMOTE_FAILED;
+    if (has_code(r, suffixes[kind]))
+        return robot_fail(job, err, like[kind], suffixes[kind], "%s", text);
+    return err_set_named(err, ERR_IMPORT, "WORKER_JOB_ERROR", "%s", text);
+}
+
+int remote_refused(const struct robot_job *job, struct err *err, const char *what, const char *why)
+{
+    remote_fail(job, REMOTE_DENIED, err, "%s: %.150s. WORKCELL_IMPORT_ALLOW (--import-allow) can allow it", what, why);
+    if (err)
+        err->is_private_address = true;
+    return -1;
+}
+
+bool remote_is_failure(const struct robot_job *job, const struct err *err)
+{
+    char code[ROBOT_CODE_MAX];
+
+    for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+        robot_code(code, robot_of_job(job), suffixes[i]);
+        if (!strcmp(err_name(err), code))
+            return true;
+    }
+    return err->code == ERR_IMPORT;
+}
+
+void remote_pause(const struct robot_job *job, int attempt, int64_t base_ms)
+{
+    unsigned char dice = 128;
+
+    base_ms = jint(robot_settings(job), "retry_ms", base_ms) << (attempt - 1);
+    RAND_bytes(&dice, 1);
+    int64_t ms = base_ms / 2 + base_ms * dice / 255;
+    struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+    nanosleep(&t, NULL);
+}
+
+/* ---- addresses ---- */
+
+void remote_fill(struct str *out, const char *template, const struct remote_word *words)
+{
+    for (const char *p = template; *p;) {
+        const struct remote_word *w = words;
+        size_t n = *p == '{' ? strcspn(p + 1, "}") : 0;
+
+        while (w->name && (!n || p[n + 1] != '}' || strlen(w->name) != n || strncmp(w->name, p + 1, n) != 0))
+            w++;
+        if (w->name) {
+            str_puts(out, w->value);
+            p += n + 2;
+        } else {
+            str_putc(out, *p++);
+        }
+    }
+}
+
+void remote_urls(struct str *url, struct str *ssl_url, const struct store_urls *o, const char *host, const char *path)
+{
+    AUTO(str_done) struct str encoded = {0};
+
+    str_add_urlencoded(&encoded, path + (*path == '/'), "/");
+    const struct remote_word words[] = {{"HOST", host}, {"PATH", encoded.s}, {0}};
+    remote_fill(url, o->url_template, words);
+    remote_fill(ssl_url, o->ssl_url_template, words);
+}
+
+/* ---- stores ---- */
+
+void remote_progress(const struct remote_file *f, double fraction) { robot_progress(f->job, f->from + f->share * fraction); }
+
+/* A name beside path that nobody else has. */
+static char *part_of(struct robot_job *job, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char id[ID_LEN + 1];
+
+    id_new(id);
+    return arena_printf(robot_arena(job), "%.*s.workcell-%s.part", slash ? (int)(slash - path) + 1 : 0, path, id);
+}
+
+static json_t *token_of(const struct remote_file *f) { return json_pack("{s:s,s:s}", "part", f->part, "path", f->path); }
+
+static int put(const struct remote_protocol *p, void *ctx, struct remote_file *f, struct err *err)
+{
+    for (int attempt = 1;; attempt++) {
+        f->again = false;
+        json_decref(take(f->meta));
+        json_decref(take(f->extra));
+        if (p->put(ctx, f, err) == 0)
+            return 0;
+        if (!f->again || attempt == REMOTE_ATTEMPTS)
+            return -1;
+        remote_pause(f->job, attempt, PAUSE_MS);
+    }
+}
+
+/* What put() leaves behind when it fails, or we die, is announced before. */
+static int put_part(const struct remote_protocol *p, void *ctx, struct remote_file *f, struct err *err)
+{
+    struct err ignored;
+
+    f->part = part_of(f->job, f->path);
+    if (robot_set_undo(f->job, token_of(f), err) < 0)
+        return -1;
+    if (put(p, ctx, f, err) < 0) {
+        /* What can't be taken back now stays announced. */
+        if (p->clear(ctx, f, &ignored) == 0 && robot_set_undo(f->job, NULL, &ignored) < 0)
+            return -1;
+        return -1;
+    }
+    return robot_set_undo(f->job, NULL, err);
+}
+
+static int store_one(struct robot_job *job, const struct remote_protocol *p, void *ctx, const char *path, int i, struct err *err)
+{
+    const struct robot_input *in = robot_input(job, i);
+    int count = robot_input_count(job);
+    AUTO(fd_close) int fd = open(in->path, O_RDONLY | O_CLOEXEC);
+    AUTO(str_done) struct str url = {0}, ssl_url = {0};
+    struct remote_file f = {.job = job, .in = in, .fd = fd, .path = path, .from = (double)i / count, .share = 1.0 / count};
+
+    if (fd < 0)
+        return err_errno(err, "open '%s'", in->name);
+    if ((p->parts ? put_part : put)(p, ctx, &f, err) < 0) {
+        json_decref(f.meta);
+        json_decref(f.extra);
+        return -1;
+    }
+    p->address(ctx, &f, &url, &ssl_url);
+    return robot_emit_stored(job, i, url.s ? url.s : "", ssl_url.s ? ssl_url.s : "", f.extra, f.meta, err);
+}
+
+int remote_store(struct robot_job *job, const struct remote_protocol *p, void *ctx, const struct store_opts *o, struct err *err)
+{
+    const char *path = o->path + (!p->tree && *o->path == '/');
+
+    for (int i = 0; i < robot_input_count(job); i++)
+        if (store_one(job, p, ctx, path, i, err) < 0)
+            return -1;
+    return 0;
+}
+
+int remote_undo(struct robot_job *job, const struct remote_protocol *p, void *ctx, const json_t *token, struct err *err)
+{
+    struct remote_file f = {.job = job, .fd = -1, .path = jstr(token, "path"), .part = jstr(token, "part")};
+
+    if (!f.path || !f.part)
+        return err_set(err, ERR_INTERNAL, "the note about what is to be taken back is incomplete");
+    for (int attempt = 1;; attempt++) {
+        f.again = false;
+        if (p->clear(ctx, &f, err) == 0)
+            return 0;
+        if (!f.again || attempt == REMOTE_ATTEMPTS)
+            return -1;
+        remote_pause(job, attempt, PAUSE_MS);
+    }
+}

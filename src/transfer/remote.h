@@ -1,0 +1,149 @@
+/* remote.h - what every store and every import does, once: paths and addresses, attempts, progress over several files, what
+ * is taken back, names, pages, and what becomes of one failure among many. A protocol (s3_upload.h, sftp.h, download.h)
+ * brings a table of functions, a Robot its parameters.
+ *
+ * Tables and checks are linked into the daemon, too (options.c); the rest only into workcell-transfer. */
+#pragma once
+#include "base/str.h"
+#include "robot/robot.h"
+
+/* ---- failures and attempts ---- */
+
+enum remote_failure { REMOTE_FAILED, REMOTE_DENIED, REMOTE_NOT_FOUND };
+/* A failure of the other side. Its code is the Robot's own where its record has one of this kind (codes), else the Robot's
+ * FAILURE, and WORKER_JOB_ERROR where it has none. Returns -1. */
+int remote_fail(const struct robot_job *job, enum remote_failure kind, struct err *err, const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* The guard (http/guard.h) turned an address down. what: what was not done, in words. Returns -1. */
+int remote_refused(const struct robot_job *job, struct err *err, const char *what, const char *why);
+/* Was it one of these two? What is ours (no space, too large) is not. */
+bool remote_is_failure(const struct robot_job *job, const struct err *err);
+
+#define REMOTE_ATTEMPTS 4 /* the first and three more */
+/* Sleeps before another attempt: base_ms and twice as long each time (setting retry_ms: another base), with jitter, so that
+ * many workers do not come back at the same moment. attempt: the one that failed, from 1. */
+void remote_pause(const struct robot_job *job, int attempt, int64_t base_ms);
+
+/* ---- stores ---- */
+
+struct store_opts {
+    const char *path;
+};
+extern const struct option store_options[];
+
+/* The rows url_template and ssl_url_template for the struct store_urls that is T's member m. */
+struct store_urls {
+    const char *url_template, *ssl_url_template;
+};
+#define STORE_URL_OPTIONS(T, m, url_default, ssl_default)                                                                        \
+    {.name = "url_template", .type = OPT_TYPE_STR, .offset = offsetof(T, m.url_template), .def_str = (url_default),               \
+     .help = "Address of the file in the Status; {HOST} and {PATH} are replaced."},                                               \
+        {.name = "ssl_url_template", .type = OPT_TYPE_STR, .offset = offsetof(T, m.ssl_url_template), .def_str = (ssl_default),   \
+         .help = "The same for ssl_url."}
+
+/* tree: the other side has directories, in which "..", "." and nothing are no names. most: bytes. */
+MUST_CHECK int store_opts_check(const struct store_opts *o, bool tree, size_t most, struct err *err);
+
+/* One input on its way out. */
+struct remote_file {
+    struct robot_job *job;
+    const struct robot_input *in;
+    int fd;           /* the input, open */
+    const char *path; /* where to; without the slash in front where there are no directories */
+    const char *part; /* name beside it under which it is written first; NULL: the protocol has no such */
+    bool again;       /* put() failed, and may well succeed if it is called again */
+    double from, share; /* of the job's progress */
+    json_t *meta, *extra; /* what put() learns: for the file's meta and its record. NULL: nothing */
+};
+void remote_progress(const struct remote_file *f, double fraction); /* of this file */
+
+/* Each function gets ctx as remote_store() does, and fails with remote_fail() where it is the other side's failure. */
+struct remote_protocol {
+    bool tree;  /* see store_opts_check() */
+    bool parts; /* written under a name of its own first: remote_store() takes care of what is left of it */
+    /* Send f's bytes. Called again while f->again and there are attempts left. */
+    int (*put)(void *ctx, struct remote_file *f, struct err *err);
+    /* Take back what put() left under f->part (in and fd are not set). Fine if there is nothing. With parts only. */
+    int (*clear)(void *ctx, struct remote_file *f, struct err *err);
+    /* Where the file is now. */
+    void (*address)(void *ctx, const struct remote_file *f, struct str *url, struct str *ssl_url);
+};
+
+/* All inputs of the job, one after the other. */
+MUST_CHECK int remote_store(struct robot_job *job, const struct remote_protocol *p, void *ctx, const struct store_opts *o, struct err *err);
+/* Robot.undo of a protocol with parts. */
+MUST_CHECK int remote_undo(struct robot_job *job, const struct remote_protocol *p, void *ctx, const json_t *token, struct err *err);
+
+struct remote_word {
+    const char *name, *value; /* name NULL ends a list */
+};
+/* template with each {name} replaced. */
+void remote_fill(struct str *out, const char *template, const struct remote_word *words);
+/* The usual pair: {HOST} is host, {PATH} is path, percent-encoded. */
+void remote_urls(struct str *url, struct str *ssl_url, const struct store_urls *o, const char *host, const char *path);
+
+/* ---- imports ---- */
+
+struct import_opts {
+    json_t *force_name, *import_on_errors, *ignore_errors;
+};
+extern const struct option import_options[];
+MUST_CHECK int import_opts_check(const struct import_opts *o, struct err *err);
+
+/* What is imported from a place with paths: a text or a list, where one that ends in a slash is a directory. */
+struct import_paths {
+    json_t *path;
+};
+extern const struct option import_path_options[];
+MUST_CHECK int import_paths_check(const struct import_paths *o, bool partial, struct err *err);
+/* The paths as a list of texts. The caller unrefs. */
+json_t *import_paths(const struct import_paths *o);
+
+/* One file on its way in. */
+struct remote_import_file {
+    struct robot_job *job;
+    const char *place;      /* what is fetched: an address, a path */
+    const char *force_name; /* NULL: the other side's name counts */
+    int64_t limit;          /* bytes; 0: any */
+    const char *limit_name; /* whose limit it is */
+    double from, share;     /* of the job's progress */
+    int fd;                 /* -1 until remote_open() */
+    const char *path, *name, *ext;
+    json_t *extra; /* more keys of its record; an object */
+};
+void remote_import_progress(const struct remote_import_file *f, double fraction);
+/* Once it is known what the file is called: makes it, to be written through f->fd. name: as the other side says, made safe here;
+ * mime: gives it an extension when it has none; may be NULL. Nothing when it is open already. */
+MUST_CHECK int remote_open(struct remote_import_file *f, const char *name, const char *mime, struct err *err);
+/* size -1: more than is allowed, nobody knows how much. Returns -1. */
+int remote_too_large(const struct remote_import_file *f, const char *shown, int64_t size, struct err *err);
+
+/* A page of what a directory holds. */
+struct remote_page {
+    const char *place;
+    int64_t number;  /* from 1 */
+    const char *after; /* what the page before said to go on with; NULL: it is the first */
+    json_t *places;  /* to be filled: texts */
+    char *next;      /* to be set if there are more pages; freed by who asked */
+};
+
+struct remote_source {
+    /* What lies below a place that ends in a slash. NULL: there are no directories. */
+    int (*list)(void *ctx, struct remote_page *page, struct err *err);
+    /* Fetch f->place: remote_open(), write, and say in f->extra what else there is to say. */
+    int (*get)(void *ctx, struct remote_import_file *f, struct err *err);
+    const char *things; /* what places are called in messages: "addresses" */
+};
+struct import_plan {
+    const struct remote_source *source;
+    void *ctx;
+    const struct import_opts *opts;
+    const json_t *places;  /* texts */
+    int64_t max_file_size; /* the Step's; 0: none */
+    bool one_page;         /* of a directory only that page that is asked for */
+    int64_t page;          /* the first; 0: 1 */
+    const char *after;     /* what it begins with; NULL: the beginning */
+};
+#define REMOTE_IMPORT_MAX 10000 /* files of one job */
+/* Fetch all of them, page by page, each handed over before the next is begun. With ignore_errors the others go on after one that
+ * failed, and the job fails in the end with what happened first. */
+MUST_CHECK int remote_import(struct robot_job *job, const struct import_plan *plan, struct err *err);

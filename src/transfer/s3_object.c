@@ -1,0 +1,140 @@
+/* What an object is stored with, where it can be read then, and whether all that works. */
+#include "base/clock.h"
+#include "base/id.h"
+#include "transfer/s3_upload.h"
+#include "transfer/values.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* ---- headers ---- */
+
+static void add_header(struct sigv4_pair *list, struct s3_bucket *b, const char *name, const char *value)
+{
+    /* A map may name a header twice in different case; the wire must not. */
+    for (; list->name; list++)
+        if (!strcasecmp(list->name, name))
+            return;
+    *list = (struct sigv4_pair){arena_strdup(robot_arena(b->job), name), arena_strdup(robot_arena(b->job), value)};
+}
+
+void s3_headers(struct sigv4_pair list[static S3_CALL_HEADERS_MAX], struct s3_bucket *b, const struct s3_object *o)
+{
+    AUTO(str_done) struct str tags = {0};
+    const char *name;
+    json_t *v;
+
+    json_object_foreach (o->headers, name, v) {
+        AUTO(mem_free) char *value = value_text(v);
+
+        if (*value)
+            add_header(list, b, name, value);
+    }
+    if (o->acl)
+        add_header(list, b, "x-amz-acl", o->acl);
+    json_object_foreach (o->tags, name, v) {
+        AUTO(mem_free) char *value = value_text(v);
+
+        if (tags.len)
+            str_putc(&tags, '&');
+        str_add_urlencoded(&tags, name, "");
+        str_putc(&tags, '=');
+        str_add_urlencoded(&tags, value, "");
+    }
+    if (tags.len)
+        add_header(list, b, "x-amz-tagging", tags.s);
+}
+
+/* ---- addresses for people ---- */
+
+/* The https form of an address. One with a port of its own has none that is known to work. */
+static void add_https(struct str *out, const char *url, bool has_port)
+{
+    if (str_starts(url, "http://") && !has_port)
+        str_addf(out, "https://%s", url + 7);
+    else
+        str_puts(out, url);
+}
+
+void s3_urls(struct str *url, struct str *ssl_url, const struct s3_bucket *b, const char *prefix, const char *key)
+{
+    const struct remote_word words[] = {{"bucket", b->name}, {0}};
+    AUTO(str_done) struct str path = {0};
+
+    str_add_urlencoded(&path, key, "/");
+    if (strcmp(prefix, S3_URL_PREFIX) != 0) {
+        remote_fill(url, prefix, words);
+        str_puts(url, path.s);
+        add_https(ssl_url, url->s, false);
+    } else if (b->is_aws) {
+        remote_fill(url, prefix, words);
+        str_puts(url, path.s);
+        if (strchr(b->name, '.')) /* *.s3.amazonaws.com does not cover them */
+            str_addf(ssl_url, "https://" S3_HOST "/%s/%s", b->name, path.s);
+        else
+            str_addf(ssl_url, "https://%s." S3_HOST "/%s", b->name, path.s);
+    } else {
+        if (b->path_style)
+            str_addf(url, "%s://%s/%s/%s", b->scheme, b->host, b->name, path.s);
+        else
+            str_addf(url, "%s://%s.%s/%s", b->scheme, b->name, b->host, path.s);
+        add_https(ssl_url, url->s, b->has_port);
+    }
+}
+
+json_t *s3_signed_urls(const struct s3_bucket *b, const char *key, int64_t good_for_s)
+{
+    AUTO(mem_free) char *host = s3_host(b);
+    AUTO(str_done) struct str path = {0}, target = {0}, url = {0}, ssl_url = {0};
+    json_t *extra = json_object();
+
+    str_putc(&path, '/');
+    if (b->path_style)
+        str_addf(&path, "%s/", b->name);
+    str_puts(&path, key);
+    sigv4_presign(
+        &target, &b->keys,
+        &(struct sigv4_request){
+            .method = "GET", .host = host, .path = path.s, .at_us = clock_now_us() + b->skew_us},
+        good_for_s);
+    str_addf(&url, "%s://%s%s", b->is_aws ? "http" : b->scheme, host, target.s);
+    add_https(&ssl_url, url.s, b->has_port);
+    jset(extra, "signed_url", url.s);
+    jset(extra, "signed_ssl_url", ssl_url.s);
+    return extra;
+}
+
+/* ---- trial ---- */
+
+int s3_trial(struct s3_bucket *b, struct err *err)
+{
+    static const char text[] = "workcell doctor was here\n";
+    AUTO(http_client_response_done) struct http_client_response put = {0}, got = {0}, gone = {0};
+    const struct sigv4_pair headers[] = {{"content-type", "text/plain"}, {0}};
+    char id[ID_LEN + 1], code[64];
+
+    id_new(id);
+    AUTO(mem_free) char *key = mem_printf("workcell-doctor-%s.txt", id);
+    if (s3_call(&put, b,
+                &(struct s3_call){.method = "PUT",
+                                  .key = key,
+                                  .headers = headers,
+                                  .body = text,
+                                  .fd = -1,
+                                  .length = -1},
+                code, NULL, err) < 0)
+        return -1;
+    int read =
+        s3_call(&got, b, &(struct s3_call){.method = "GET", .key = key, .fd = -1, .length = -1},
+                code, NULL, err);
+    struct err why = read < 0 ? *err : (struct err){0};
+    if (read == 0 && (!got.body.s || strcmp(got.body.s, text)))
+        read = remote_fail(b->job, REMOTE_FAILED, &why, "what was read is not what was written");
+    if (s3_call(&gone, b,
+                &(struct s3_call){.method = "DELETE", .key = key, .fd = -1, .length = -1}, code,
+                NULL, err) < 0)
+        return -1;
+    if (read < 0)
+        *err = why;
+    return read;
+}

@@ -1,0 +1,385 @@
+#include "transfer/s3_upload.h"
+#include "base/clock.h"
+
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <string.h>
+#include <time.h>
+
+#define MIB (INT64_C(1024) * 1024)
+#define MULTIPART_THRESHOLD (100 * MIB)
+#define PART_MIN (8 * MIB) /* S3 wants 5 MiB */
+#define PARTS_MAX 10000    /* S3's limit */
+#define LIST_PAGES_MAX 100 /* of open uploads, 1000 each */
+
+struct upload {
+    struct s3_bucket *b;
+    const struct s3_object *object;
+    struct remote_file *file;
+    struct sigv4_pair headers[S3_CALL_HEADERS_MAX]; /* that describe the object; ended by a zero */
+    int n;
+};
+
+struct sums {
+    char sha256[65];
+    char md5[25]; /* base64 */
+};
+
+static void md_free(EVP_MD_CTX *m) { EVP_MD_CTX_free(m); }
+DEFINE_AUTO(EVP_MD_CTX *, md_free)
+
+/* Only what is going to be sent is worth a pass over the file. */
+static int sum_piece(struct sums *out, const struct upload *u, int64_t offset, int64_t length,
+                     struct err *err)
+{
+    bool want_sha = !strcmp(u->b->scheme, "http"), want_md5 = u->object->check_integrity;
+    AUTO(md_free) EVP_MD_CTX *sha = EVP_MD_CTX_new();
+    AUTO(md_free) EVP_MD_CTX *md5 = EVP_MD_CTX_new();
+    AUTO(mem_free) char *buf = mem_alloc(256 * 1024);
+    unsigned char md[EVP_MAX_MD_SIZE];
+
+    *out = (struct sums){0};
+    if (!want_sha && !want_md5)
+        return 0;
+    if (!EVP_DigestInit_ex(sha, EVP_sha256(), NULL) || !EVP_DigestInit_ex(md5, EVP_md5(), NULL))
+        return err_set(err, ERR_INTERNAL, "SHA-256 or MD5 is not available");
+    for (int64_t done = 0; done < length;) {
+        int64_t want = length - done < 256 * 1024 ? length - done : 256 * 1024;
+        ssize_t n = pread(u->file->fd, buf, (size_t)want, offset + done);
+
+        if (n < 0)
+            return err_errno(err, "read '%s'", u->file->in->name);
+        if (n == 0)
+            return err_set(err, ERR_INPUT, "the file '%s' is shorter than announced", u->file->in->name);
+        if (want_sha)
+            EVP_DigestUpdate(sha, buf, (size_t)n);
+        if (want_md5)
+            EVP_DigestUpdate(md5, buf, (size_t)n);
+        done += n;
+    }
+    if (want_sha && EVP_DigestFinal_ex(sha, md, NULL))
+        hex_encode(out->sha256, md, 32);
+    if (want_md5 && EVP_DigestFinal_ex(md5, md, NULL))
+        EVP_EncodeBlock((unsigned char *)out->md5, md, 16);
+    return 0;
+}
+
+static json_t *version_meta(const struct http_client_response *r)
+{
+    AUTO(mem_free) char *id = http_client_header(r, "x-amz-version-id");
+    json_t *meta = NULL;
+
+    if (id && *id && strcmp(id, "null") != 0) {
+        meta = json_object();
+        jset(meta, "version_id", id);
+    }
+    return meta;
+}
+
+/* ---- small files: one request ---- */
+
+static int put_whole(struct upload *u, struct err *err)
+{
+    AUTO(http_client_response_done) struct http_client_response r = {0};
+    struct sums sums;
+    char code[64];
+
+    if (sum_piece(&sums, u, 0, u->file->in->size, err) < 0)
+        return -1;
+    if (*sums.md5)
+        u->headers[u->n++] = (struct sigv4_pair){"content-md5", sums.md5};
+    if (s3_call(&r, u->b,
+                &(struct s3_call){.method = "PUT",
+                                  .key = u->file->path,
+                                  .headers = u->headers,
+                                  .fd = u->file->fd,
+                                  .length = u->file->in->size,
+                                  .sha256 = *sums.sha256 ? sums.sha256 : NULL},
+                code, NULL, err) < 0)
+        return -1;
+    u->file->meta = version_meta(&r);
+    return 0;
+}
+
+/* ---- large files: multipart ---- */
+
+static int abort_upload(struct s3_bucket *b, const char *key, const char *upload_id,
+                        struct err *err)
+{
+    const struct sigv4_pair query[] = {{"uploadId", upload_id}, {0}};
+
+    /* A part that was still being written can outlive the first abort: S3 says to look and repeat.
+     */
+    for (int round = 1;; round++) {
+        AUTO(http_client_response_done) struct http_client_response r = {0}, left = {0};
+        char code[64];
+
+        if (s3_call(&r, b,
+                    &(struct s3_call){
+                        .method = "DELETE", .key = key, .query = query, .fd = -1, .length = -1},
+                    code, NULL, err) < 0)
+            return !strcmp(code, "NoSuchUpload") || !strcmp(code, "NoSuchKey") ||
+                           !strcmp(code, "NoSuchBucket") || !strcmp(code, "404")
+                       ? 0
+                       : -1;
+        if (s3_call(&left, b,
+                    &(struct s3_call){
+                        .method = "GET", .key = key, .query = query, .fd = -1, .length = -1},
+                    code, NULL, err) < 0)
+            return 0; /* gone, or we may not list: then the abort's own word must do */
+        if (round == 4)
+            return remote_fail(b->job, REMOTE_FAILED, err, "the upload is still open after %d aborts", round);
+        remote_pause(b->job, round, S3_PAUSE_MS);
+    }
+}
+
+static int initiate(char **upload_id, struct upload *u, struct err *err)
+{
+    AUTO(http_client_response_done) struct http_client_response r = {0};
+    char code[64];
+
+    if (s3_call(&r, u->b,
+                &(struct s3_call){.method = "POST",
+                                  .key = u->file->path,
+                                  .headers = u->headers,
+                                  .fd = -1,
+                                  .length = -1,
+                                  .query = (struct sigv4_pair[]){{"uploads", ""}, {0}}},
+                code, NULL, err) < 0)
+        return -1;
+    AUTO(s3_xml_free) xmlDoc *doc = s3_xml(&r.body);
+    AUTO(mem_free) char *id = s3_xml_text(doc ? xmlDocGetRootElement(doc) : NULL, "UploadId");
+    if (!*id)
+        return remote_fail(u->b->job, REMOTE_FAILED, err, "S3 gave no id for the multipart upload");
+    *upload_id = take(id);
+    return 0;
+}
+
+static int put_part(struct str *list, struct upload *u, const char *upload_id, int number,
+                    int64_t offset, int64_t length, struct err *err)
+{
+    AUTO(http_client_response_done) struct http_client_response r = {0};
+    struct sums sums;
+    char code[64], number_text[16];
+
+    if (sum_piece(&sums, u, offset, length, err) < 0)
+        return -1;
+    snprintf(number_text, sizeof number_text, "%d", number);
+    const struct sigv4_pair md5[] = {{*sums.md5 ? "content-md5" : NULL, sums.md5}, {0}};
+    const struct sigv4_pair query[] = {{"partNumber", number_text}, {"uploadId", upload_id}, {0}};
+
+    u->b->progress_from = (double)offset / (double)u->file->in->size;
+    u->b->progress_share = (double)length / (double)u->file->in->size;
+    if (s3_call(&r, u->b,
+                &(struct s3_call){.method = "PUT",
+                                  .key = u->file->path,
+                                  .headers = md5,
+                                  .query = query,
+                                  .fd = u->file->fd,
+                                  .offset = offset,
+                                  .length = length,
+                                  .sha256 = *sums.sha256 ? sums.sha256 : NULL},
+                code, NULL, err) < 0)
+        return -1;
+    AUTO(mem_free) char *etag = http_client_header(&r, "etag");
+    if (!etag || !*etag || strpbrk(etag, "<>&"))
+        return remote_fail(u->b->job, REMOTE_FAILED, err, "S3 gave no ETag for part %d", number);
+    str_addf(list, "<Part><PartNumber>%d</PartNumber><ETag>%s</ETag></Part>", number, etag);
+    return 0;
+}
+
+/* Is the object there, made of so many parts? Answers what a lost answer left open. */
+static bool is_complete(struct upload *u, int parts)
+{
+    AUTO(http_client_response_done) struct http_client_response r = {0};
+    char code[64], suffix[16];
+    struct err ignored;
+
+    if (s3_call(&r, u->b,
+                &(struct s3_call){.method = "HEAD", .key = u->file->path, .fd = -1, .length = -1}, code,
+                NULL, &ignored) < 0)
+        return false;
+    AUTO(mem_free) char *length = http_client_header(&r, "content-length");
+    AUTO(mem_free) char *etag = http_client_header(&r, "etag");
+    snprintf(suffix, sizeof suffix, "-%d\"", parts);
+    if (!length || strtoll(length, NULL, 10) != u->file->in->size || !etag || !str_ends(etag, suffix))
+        return false;
+    u->file->meta = version_meta(&r);
+    return true;
+}
+
+static int complete(struct upload *u, const char *upload_id, const char *list,
+                    int parts, struct err *err)
+{
+    AUTO(http_client_response_done) struct http_client_response r = {0};
+    AUTO(mem_free)
+    char *body =
+        mem_printf("<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">%s"
+                   "</CompleteMultipartUpload>",
+                   list);
+    const struct sigv4_pair query[] = {{"uploadId", upload_id}, {0}};
+    const struct sigv4_pair headers[] = {{"content-type", "application/xml"}, {0}};
+    bool unsure = false;
+    char code[64];
+
+    if (s3_call(&r, u->b,
+                &(struct s3_call){.method = "POST",
+                                  .key = u->file->path,
+                                  .query = query,
+                                  .headers = headers,
+                                  .body = body,
+                                  .fd = -1,
+                                  .length = -1,
+                                  .error_in_200 = true},
+                code, &unsure, err) == 0) {
+        u->file->meta = version_meta(&r);
+        return 0;
+    }
+    return unsure && !strcmp(code, "NoSuchUpload") && is_complete(u, parts) ? 0 : -1;
+}
+
+static json_t *undo_token(const struct upload *u, const char *upload_id, int64_t at_us)
+{
+    json_t *t = json_object();
+
+    jset(t, "bucket", u->b->name);
+    jset(t, "path", u->file->path);
+    jset(t, "region", u->b->keys.region);
+    json_object_set_new(t, "started_us", json_integer(at_us));
+    jset(t, "upload_id", upload_id);
+    return t;
+}
+
+static int send_parts(struct upload *u, const char *upload_id, struct err *err)
+{
+    AUTO(str_done) struct str list = {0};
+    int64_t part = (u->file->in->size / PARTS_MAX / MIB + 1) * MIB;
+    int number = 0;
+
+    if (part < PART_MIN)
+        part = PART_MIN;
+    for (int64_t at = 0; at < u->file->in->size; at += part)
+        if (put_part(&list, u, upload_id, ++number, at,
+                     u->file->in->size - at < part ? u->file->in->size - at : part, err) < 0)
+            return -1;
+    return complete(u, upload_id, list.s, number, err);
+}
+
+static int put_parts(struct upload *u, struct err *err)
+{
+    AUTO(mem_free) char *upload_id = NULL;
+    int64_t at_us = clock_now_us();
+    struct err ignored;
+
+    /* Before: if we die now, nobody knows the id, but key and time are enough to find the upload.
+     */
+    if (robot_set_undo(u->b->job, undo_token(u, NULL, at_us), err) < 0 ||
+        initiate(&upload_id, u, err) < 0)
+        return -1;
+    if (robot_set_undo(u->b->job, undo_token(u, upload_id, at_us), err) < 0 ||
+        send_parts(u, upload_id, err) < 0) {
+        /* What can't be taken back now stays announced. */
+        if (abort_upload(u->b, u->file->path, upload_id, &ignored) == 0 &&
+            robot_set_undo(u->b->job, NULL, &ignored) < 0)
+            return -1;
+        return -1;
+    }
+    return robot_set_undo(u->b->job, NULL, err);
+}
+
+int s3_upload(struct s3_bucket *b, struct remote_file *file, const struct s3_object *object, struct err *err)
+{
+    struct upload u = {.b = b, .object = object, .file = file};
+    int64_t threshold = jint(robot_settings(b->job), "s3_multipart_threshold", MULTIPART_THRESHOLD);
+
+    s3_headers(u.headers, b, object);
+    while (u.headers[u.n].name)
+        u.n++;
+    b->file = file;
+    b->progress_from = 0;
+    b->progress_share = 1;
+    int rc = (file->in->size > threshold ? put_parts : put_whole)(&u, err);
+    b->file = NULL;
+    return rc;
+}
+
+/* ---- what a killed run left ---- */
+
+/* RFC 3339 as S3 writes it; -1 when it is something else. */
+static int64_t time_of(const char *s)
+{
+    struct tm tm = {0};
+
+    return strptime(s, "%Y-%m-%dT%H:%M:%S", &tm) ? timegm(&tm) * SECOND_US : -1;
+}
+
+/* Abort the uploads of exactly this key that began after started_us (by our clock). */
+static int abort_unknown(int *aborted, struct s3_bucket *b, const char *key, int64_t started_us,
+                         struct err *err)
+{
+    char *key_marker = arena_strdup(robot_arena(b->job), ""), *id_marker = key_marker;
+
+    for (int page = 0; page < LIST_PAGES_MAX; page++) {
+        AUTO(http_client_response_done) struct http_client_response r = {0};
+        const struct sigv4_pair query[] = {{"uploads", ""},
+                                           {"prefix", key},
+                                           {*key_marker ? "key-marker" : NULL, key_marker},
+                                           {"upload-id-marker", id_marker},
+                                           {0}};
+        char code[64];
+
+        if (s3_call(&r, b,
+                    &(struct s3_call){.method = "GET", .query = query, .fd = -1, .length = -1},
+                    code, NULL, err) < 0)
+            return !strcmp(code, "NoSuchBucket") ? 0 : -1;
+        if (page == 0)
+            s3_learn_time(b, &r); /* upload times are the server's: compare by its clock */
+        AUTO(s3_xml_free) xmlDoc *doc = s3_xml(&r.body);
+        const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+        if (!root)
+            return remote_fail(b->job, REMOTE_FAILED, err, "S3's list of open uploads can't be read");
+        for (const xmlNode *n = root->children; n; n = n->next) {
+            AUTO(mem_free) char *k = s3_xml_text(n, "Key");
+            AUTO(mem_free) char *id = s3_xml_text(n, "UploadId");
+            AUTO(mem_free) char *initiated = s3_xml_text(n, "Initiated");
+            int64_t at_us = time_of(initiated);
+
+            /* Both clocks are read in whole seconds: allow for two of them. */
+            if (!s3_xml_is(n, "Upload") || strcmp(k, key) != 0 || !*id ||
+                (at_us >= 0 && at_us < started_us + b->skew_us - 2 * SECOND_US))
+                continue;
+            if (abort_upload(b, key, id, err) < 0)
+                return -1;
+            ++*aborted;
+        }
+        AUTO(mem_free) char *more = s3_xml_text(root, "IsTruncated");
+        AUTO(mem_free) char *next_key = s3_xml_text(root, "NextKeyMarker");
+        AUTO(mem_free) char *next_id = s3_xml_text(root, "NextUploadIdMarker");
+        if (strcmp(more, "true") != 0 || !*next_key)
+            return 0;
+        key_marker = arena_strdup(robot_arena(b->job), next_key);
+        id_marker = arena_strdup(robot_arena(b->job), next_id);
+    }
+    return remote_fail(b->job, REMOTE_FAILED, err, "too many open uploads to look through");
+}
+
+int s3_upload_undo(struct s3_bucket *b, const json_t *token, struct err *err)
+{
+    const char *key = jstr(token, "path"), *id = jstr(token, "upload_id"), *region = jstr(token, "region");
+    int aborted = 0;
+
+    if (!key)
+        return err_set(err, ERR_INTERNAL, "the note about the open upload is incomplete");
+    if (str_given(region))
+        b->keys.region = region;
+    if (id)
+        return abort_upload(b, key, id, err);
+    /* The request that opens the upload may still be on its way through the store: look twice. */
+    for (int look = 0; look < 2 && !aborted; look++) {
+        if (look)
+            sleep(1);
+        if (abort_unknown(&aborted, b, key, jint(token, "started_us", 0), err) < 0)
+            return -1;
+    }
+    return 0;
+}
