@@ -36,6 +36,7 @@ struct option {
     const char *pattern; /* STR: POSIX extended regular expression the value must match */
     const char *code;    /* the Robot's code for a wrong value, without its name: "INVALID_COUNT_VALUE"; NULL: "VALIDATION" */
     const char *other_default; /* why the default is not the contract's; NULL: it is */
+    const char *beyond; /* why it is there although the contract does not have it; NULL: it has */
     const char *unit;
     const char *help;
     const char *example; /* JSON of a value that is not the default, where its type alone would not give one */

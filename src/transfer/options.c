@@ -1,5 +1,6 @@
 /* Parameters that Robots share which talk to other servers, and their checks. In the daemon as well: pure. */
 #include "transfer/remote.h"
+#include "transfer/sftp.h"
 
 #include <string.h>
 
@@ -108,4 +109,41 @@ int import_paths_check(const struct import_paths *o, bool partial, struct err *e
 json_t *import_paths(const struct import_paths *o)
 {
     return json_is_array(o->path) ? json_incref(o->path) : json_pack("[O]", o->path);
+}
+
+/* ---- SFTP ---- */
+
+#define P struct sftp_place
+#define PUBLIC_KEY_FORM "^(ssh|ecdsa|sk)-[A-Za-z0-9@.-]+ [A-Za-z0-9+/=]+( .*)?$"
+const struct option sftp_place_options[] = {
+    OPT_STR(P, credentials, .help = "Name of stored credentials of type sftp."),
+    OPT_STR(P, host, .pattern = "^([A-Za-z0-9._-]+|\\[?[0-9A-Fa-f:.]+\\]?)$", .example = "\"h.example\"",
+            .help = "Name or address of the server, when no stored credentials are used."),
+    OPT_INT(P, port, .min = 1, .max = 65535, .def = 22, .other_default = "the contract's 21 is that of FTP",
+            .help = "Port of the server."),
+    OPT_STR(P, user, .help = "Who logs in."),
+    OPT_STR(P, public_key, .pattern = PUBLIC_KEY_FORM, .example = "\"ssh-ed25519 AAAA\"",
+            .help = "Public half of the key that logs in; it need not be given."),
+    OPT_STR(P, private_key, .secret = true, .beyond = "a server of one's own has no account whose key there could be",
+            .pattern = "^-----BEGIN [A-Z ]*PRIVATE KEY-----", .example = "\"-----BEGIN PRIVATE KEY-----\"",
+            .help = "Key that logs in, without a passphrase. Belongs into stored credentials. Left out: the server's own (sftp_key)."),
+    OPT_STR(P, password, .secret = true, .beyond = "many servers know nothing else",
+            .help = "Password in the place of a key. Belongs into stored credentials; needs sftp_known_hosts."),
+    OPT_END,
+};
+
+int sftp_place_check(const P *p, bool partial, struct err *err)
+{
+    /* A value that is still ${...} looks like one that was left out: wait until all are known. */
+    if (!partial && !str_given(p->credentials)) {
+        const char *missing = !str_given(p->host) ? "host" : !str_given(p->user) ? "user" : NULL;
+
+        if (missing)
+            return err_set(err, ERR_ROBOT_VALIDATION, "'%s' is missing: give 'credentials', or 'host' and 'user'", missing);
+    }
+    if ((p->user && has_control(p->user)) || (p->password && has_control(p->password)) || (p->public_key && has_control(p->public_key)))
+        return err_set(err, ERR_ROBOT_VALIDATION, "'user', 'password' and 'public_key' must not hold control characters");
+    if (str_given(p->private_key) && str_given(p->password))
+        return err_set(err, ERR_ROBOT_VALIDATION, "'private_key' and 'password' exclude each other");
+    return 0;
 }

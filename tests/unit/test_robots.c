@@ -204,7 +204,9 @@ static void each_parameter_of_the_contract_is_built_or_refused_by_name(void **st
         }
         for (struct opt_walk w = opt_walk((*r)->options); (o = opt_next(&w));) {
             p = json_object_get(rows, o->name);
-            if (!p && !is_shared(o->name))
+            if (p && o->beyond)
+                fail_msg("%s %s is in the contract, and says why it is not", (*r)->name, o->name);
+            if (!p && !is_shared(o->name) && !o->beyond)
                 fail_msg("%s %s is not in the contract", (*r)->name, o->name);
             if (!p && is_shared(o->name) && !o->unsupported)
                 p = NULL;
