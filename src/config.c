@@ -92,6 +92,8 @@ static const struct setting settings[] = {
     INT(max_frames, "2000", "Most frames of an animation.", .min = 1),
     STRING(companion, "", "Companion beside this server, e.g. http://127.0.0.1:3020. Empty: none."),
     STRING(import_allow, "", "Private networks that imports may reach. Empty: none."),
+    STRING(sftp_key, "", "File with the private key that logs in at SFTP servers, without a passphrase. Empty: none."),
+    STRING(sftp_known_hosts, "", "File with the keys of the only SFTP servers to talk to, as of OpenSSH. Empty: any, but by key only."),
     SIZE(import_max_size, "10G", "Largest imported file.", .min = 1),
     INT(create_rate, "0", "Assemblies a workspace may create in a minute. 0: any number.", .max = 1000000),
     ENUM(create_rate_status, rate_statuses, "413", "HTTP status of a creation above that; Uppy waits at 429 only."),

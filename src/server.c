@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #define BUILD_ID "1"
+#define KEY_FILE_MAX 65536 /* bytes */
 
 static const struct log log_ctx = {"room", "server", NULL};
 
@@ -39,7 +40,7 @@ struct server {
     struct store_reader *reader; /* the conductor's own: the API's is busy */
     struct http_server *http;
     struct seal_key seal;
-    json_t *settings;
+    json_t *settings, *keys; /* keys: of Robots that name them in their record */
     char host[256], instance[256], program_dir[PATH_MAX];
     char *data, *scratch, *partial, *blobs, *connect_allow; /* lent to the conductor and the uploads for as long as they run */
     int lock_fd;
@@ -225,6 +226,36 @@ static int listen_to(struct published **live, void *app, const char *id, struct 
     return stream_listen(live, app, id, /* last_id */ -1, make, ctx, err);
 }
 
+/* A file of the operator's that Robots need, read once: workers could not. */
+static int read_key(struct server *s, const char *name, const char *path, struct err *err)
+{
+    AUTO(fd_close) int fd = *path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    char text[KEY_FILE_MAX + 1];
+    struct stat st;
+
+    if (!*path)
+        return 0;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return err_set(err, ERR_CONFIG, "%s: can't read '%s': %s", name, path, strerror(errno));
+    if (!S_ISREG(st.st_mode) || st.st_size > KEY_FILE_MAX)
+        return err_set(err, ERR_CONFIG, "%s: '%s' is no file of at most %d bytes", name, path, KEY_FILE_MAX);
+    ssize_t n = read(fd, text, sizeof text - 1);
+    if (n < 0)
+        return err_set(err, ERR_CONFIG, "%s: can't read '%s': %s", name, path, strerror(errno));
+    json_object_set_new(s->keys, name, json_stringn(text, (size_t)n));
+    explicit_bzero(text, sizeof text);
+    return json_object_get(s->keys, name) ? 0 : err_set(err, ERR_CONFIG, "%s: '%s' holds something that is no text", name, path);
+}
+
+static int read_keys(struct server *s, const struct config *c, struct err *err)
+{
+    s->keys = json_object();
+    if (read_key(s, "sftp_key", c->sftp_key, err) < 0 || read_key(s, "sftp_known_hosts", c->sftp_known_hosts, err) < 0)
+        return -1;
+    const char *key = jstr(s->keys, "sftp_key");
+    return key && !strstr(key, "PRIVATE KEY-----") ? err_set(err, ERR_CONFIG, "sftp_key: '%s' holds no private key", c->sftp_key) : 0;
+}
+
 int server_start(struct server **out, const struct config *c, int log_level, struct err *err)
 {
     struct server *s = mem_zalloc(sizeof *s);
@@ -245,6 +276,8 @@ int server_start(struct server **out, const struct config *c, int log_level, str
         return err_set(err, ERR_CONFIG, "import_allow: '%s' can't be read", c->import_allow);
     if (guard_check_list(c->notify_allow) < 0)
         return err_set(err, ERR_CONFIG, "notify_allow: '%s' can't be read", c->notify_allow);
+    if (read_keys(s, c, err) < 0)
+        return -1;
     if (*c->companion && proxy_check_url(c->companion, &why) < 0)
         return err_set(err, ERR_CONFIG, "companion: %s", why.msg);
     if (split_listen(s, &port, c->listen, err) < 0 ||
@@ -312,6 +345,7 @@ int server_start(struct server **out, const struct config *c, int log_level, str
         .max_status_bytes = c->max_status_size,
         .too_many = c->create_rate_status == 429 ? ERR_RATE_429 : ERR_RATE,
         .robot_settings = s->settings,
+        .robot_keys = s->keys,
     };
     for (int role = 0; role < ROLE_COUNT; role++)
         conductor.workers[role] = !robots_have_role(role) ? 0 : c->workers[role] ? (int)c->workers[role] : processors();
@@ -394,6 +428,7 @@ void server_stop(struct server *s)
     free(s->data);
     free(s->blobs);
     json_decref(s->settings);
+    json_decref(s->keys);
     free(s);
 }
 

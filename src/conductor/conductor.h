@@ -54,6 +54,7 @@ struct conductor_conf {
     enum err_code too_many;       /* what refuses one more */
     int64_t max_status_bytes;     /* of a status document; 0: any */
     const json_t *robot_settings; /* lent */
+    const json_t *robot_keys;     /* settings for the Robots only that name them (robot.h); lent */
 };
 
 /* Reads store-held state again and opens the workers; nothing moves yet. The store's writer handle

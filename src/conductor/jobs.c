@@ -205,6 +205,7 @@ static void run_start(struct conductor *c, struct run *r)
         .workspace = e->a->workspace,
         .assembly_id = e->a->id,
         .robot = robot->name,
+        .keys = robot->keys,
         .params = params,
         .inputs = inputs_of(j),
         .undo = r->undo ? json_incref(j->undo) : NULL,

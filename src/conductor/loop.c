@@ -112,6 +112,7 @@ static int open_pool(struct conductor *c, struct err *err)
         .jail_without = conf->jail_without,
         .timeout_s = conf->job_timeout_s,
         .settings = conf->robot_settings,
+        .keys = conf->robot_keys,
         .log_level = conf->log_level,
     };
 

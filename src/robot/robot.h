@@ -60,6 +60,7 @@ struct robot {
     const char *takes[8]; /* what `as` of an input may say: "image"; "audio_*" with any number for *. None: nothing */
     const char *credentials; /* type of the stored credentials that are of its own service; NULL: any type that fits */
     enum robot_role role;
+    const char *keys;  /* settings with secrets that its jobs get and no other's: "sftp_key sftp_known_hosts" */
     const char *codes; /* of its failures, as the contract has them: "ACCESS_DENIED FAILURE". See transfer/remote.h */
     const char *nothing; /* what it means that a job gives no file ("no face was found"); NULL: nothing special */
     bool no_input; /* imports: runs once without `use` */
@@ -123,7 +124,8 @@ MUST_CHECK int robot_set_undo(struct robot_job *job, json_t *token, struct err *
 
 /* Settings of the server that a Robot may look at (allowed import networks, limits): a JSON object.
  * Keys: "import_allow" (string, see http/guard.h), "max_pixels" (int), "max_frames" (int),
- * "max_file_size" (bytes), "timeout_s" (int). */
+ * "max_file_size" (bytes), "timeout_s" (int); of those that its record names in keys: "sftp_key" (text of a private key),
+ * "sftp_known_hosts" (text, as of OpenSSH), where the operator has given them. */
 const json_t *robot_settings(const struct robot_job *job);
 
 /* ---- registry: generated from src/robot/meson.build ---- */

@@ -31,6 +31,7 @@ struct pool_conf {
     int timeout_s;           /* of a job whose Robot says nothing else */
     int take_ms;             /* a worker that has not taken its job by then does not get it; 0: 2000 */
     const json_t *settings;  /* for robot_settings(); lent */
+    const json_t *keys;      /* more of them, each for the tasks that name it only; lent; NULL: none */
     int log_level;
 };
 
@@ -41,6 +42,7 @@ struct pool_task {
     json_t *inputs; /* array of objects with id (blob), name, ...: robot_input's fields; stolen */
     json_t *undo;   /* token: run Robot.undo instead of run; stolen; NULL: run */
     int timeout_s;  /* 0: the default */
+    const char *keys; /* of pool_conf.keys, separated by spaces; NULL: none */
     bool probes;    /* it looks into its inputs, which stay what they are: may say `same` */
 };
 

@@ -229,6 +229,22 @@ static void give(struct pool_run *run, struct worker *w, const char *workspace)
     }
 }
 
+/* What is set for all Robots, and what this one may know besides. */
+static json_t *settings_for(const struct pool *p, const struct pool_task *task)
+{
+    json_t *all = p->conf.settings ? json_copy((json_t *)p->conf.settings) : json_object(), *v;
+
+    for (const char *at = task->keys; at && *at; at += strspn(at, " ")) {
+        size_t n = strcspn(at, " ");
+        AUTO(mem_free) char *name = mem_strndup(at, n);
+
+        if ((v = json_object_get(p->conf.keys, name)))
+            json_object_set(all, name, v);
+        at += n;
+    }
+    return all;
+}
+
 struct pool_run *pool_start(struct pool *p, const struct pool_task *task, void *owner)
 {
     struct pool_run *run = mem_zalloc(sizeof *run);
@@ -240,9 +256,9 @@ struct pool_run *pool_start(struct pool *p, const struct pool_task *task, void *
     run->probes = task->probes;
     run->timeout_s = task->timeout_s ? task->timeout_s : p->conf.timeout_s;
     snprintf(run->assembly_id, sizeof run->assembly_id, "%s", task->assembly_id);
-    run->message = json_pack("{s:s,s:s,s:o,s:o,s:O?,s:o?}", "robot", task->robot, "assembly",
+    run->message = json_pack("{s:s,s:s,s:o,s:o,s:o,s:o?}", "robot", task->robot, "assembly",
                              task->assembly_id, "params", task->params, "inputs", task->inputs,
-                             "settings", p->conf.settings, "undo", task->undo);
+                             "settings", settings_for(p, task), "undo", task->undo);
     give(run, worker_choose(p, task->role, task->workspace), task->workspace);
     p->events.started(p->events.ctx, owner, run);
     pool_fill_spares(p);
