@@ -19,7 +19,8 @@ const struct credential_type credential_types[] = {
     {"minio", "bucket host key secret", "", "minio", NULL},
     {"rackspace", "account_type data_center container user key", "", "cloudfiles rackspace", NULL},
     {"s3", "bucket key secret", "bucket_region host", "s3", NULL},
-    {"sftp", "host port user public_key", "", "sftp", NULL},
+    /* the first set is what forms ask for: the key is the server's then */
+    {"sftp", "host port user public_key|host user private_key|host user password", "", "sftp", NULL},
     {"supabase", "bucket host bucket_region key secret", "", "supabase", NULL},
     {"swift", "bucket host key secret", "", "swift", NULL},
     {"tigris", "bucket host key secret", "", "tigris", NULL},

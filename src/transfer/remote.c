@@ -145,7 +145,7 @@ static int put_part(const struct remote_protocol *p, void *ctx, struct remote_fi
         return -1;
     if (put(p, ctx, f, err) < 0) {
         /* What can't be taken back now stays announced. */
-        if (p->clear(ctx, f, &ignored) == 0 && robot_set_undo(f->job, NULL, &ignored) < 0)
+        if ((!f->made || p->clear(ctx, f, &ignored) == 0) && robot_set_undo(f->job, NULL, &ignored) < 0)
             return -1;
         return -1;
     }

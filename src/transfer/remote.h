@@ -50,6 +50,7 @@ struct remote_file {
     int fd;           /* the input, open */
     const char *path; /* where to; without the slash in front where there are no directories */
     const char *part; /* name beside it under which it is written first; NULL: the protocol has no such */
+    bool made;        /* put() may have left something under part */
     bool again;       /* put() failed, and may well succeed if it is called again */
     double from, share; /* of the job's progress */
     json_t *meta, *extra; /* what put() learns: for the file's meta and its record. NULL: nothing */

@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-#define CONNECT_S 10
+#define CONNECT_S 10L
 #define IDLE_S 30
 #define UPLOAD_BUFFER (256 * 1024L)
 
@@ -234,6 +234,7 @@ static char *url_of(const struct sftp *s, const char *path)
 static CURLcode call(struct sftp *s, const char *path, struct curl_slist *commands, char text[static CURL_ERROR_SIZE])
 {
     AUTO(mem_free) char *url = url_of(s, path);
+    long idle_s = (long)jint(robot_settings(s->job), "idle_s", IDLE_S);
     CURL *e = s->curl;
 
     *text = 0;
@@ -247,9 +248,9 @@ static CURLcode call(struct sftp *s, const char *path, struct curl_slist *comman
     curl_easy_setopt(e, CURLOPT_ERRORBUFFER, text);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, s);
-    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
+    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT, idle_s < CONNECT_S ? idle_s : CONNECT_S); /* until the login is done */
     curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long)jint(robot_settings(s->job), "idle_s", IDLE_S));
+    curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, idle_s);
     curl_easy_setopt(e, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(e, CURLOPT_XFERINFODATA, s);
     curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
@@ -276,6 +277,13 @@ static CURLcode call(struct sftp *s, const char *path, struct curl_slist *comman
 }
 
 /* ---- what went wrong ---- */
+
+/* It ended before anything could be made at the other side. */
+static bool is_early(CURLcode rc)
+{
+    return rc == CURLE_COULDNT_RESOLVE_HOST || rc == CURLE_COULDNT_CONNECT || rc == CURLE_PEER_FAILED_VERIFICATION ||
+           rc == CURLE_LOGIN_DENIED || rc == CURLE_REMOTE_ACCESS_DENIED || rc == CURLE_REMOTE_FILE_NOT_FOUND;
+}
 
 /* Another attempt may end otherwise. */
 static bool may_pass(CURLcode rc)
@@ -429,6 +437,7 @@ static int sftp_put(void *ctx, struct remote_file *f, struct err *err)
     s->read_errno = 0;
     CURLcode rc = call(s, f->part, NULL, text);
     s->file = NULL;
+    f->made |= !is_early(rc);
     if (rc == CURLE_OK)
         return sftp_finish(s, f, err);
     if (rc == CURLE_SSH && s->sent && !s->read_errno && is_full(s, f))
