@@ -1,0 +1,180 @@
+// /sftp/store with a real sshd of the test's own, from the official client's upload to the file that lies there.
+import assert from 'node:assert/strict'
+import { execFileSync, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import fs from 'node:fs'
+import net from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
+import { after, before, test } from 'node:test'
+import { Transloadit } from 'transloadit'
+import { binary, KEY, picture, SECRET, Server, sleep } from './server.mjs'
+
+const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-sshd-'))
+const at = (name) => path.join(dir, name)
+const user = os.userInfo().username
+const hash = (name) => fs.readFileSync(at(name), 'utf8')
+let sshd, port
+
+before(async () => {
+  for (const name of ['host', 'own', 'other']) execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', at(name)])
+  fs.copyFileSync(at('own.pub'), at('authorized'))
+  const free = net.createServer().listen(0, '127.0.0.1')
+  await new Promise((r) => free.on('listening', r))
+  port = free.address().port
+  await new Promise((r) => free.close(r))
+  if (process.getuid() === 0) fs.mkdirSync('/run/sshd', { recursive: true })
+  fs.writeFileSync(at('config'), `ListenAddress 127.0.0.1\nPort ${port}\nHostKey ${at('host')}\nAuthorizedKeysFile ${at('authorized')}\n` +
+    'StrictModes no\nUsePAM no\nPasswordAuthentication no\nPidFile none\nLogLevel ERROR\nSubsystem sftp internal-sftp\n')
+  sshd = spawn('/usr/sbin/sshd', ['-D', '-f', at('config'), '-E', at('log')], { stdio: 'ignore' })
+  const up = () => new Promise((r) => { const c = net.connect(port, '127.0.0.1').on('connect', () => { c.destroy(); r(true) }).on('error', () => r(false)) })
+  for (let i = 0; !await up(); i++) { assert.ok(i < 100, 'sshd does not listen'); await sleep(50) }
+})
+after(() => { sshd.kill(); fs.rmSync(dir, { recursive: true, force: true }) })
+
+const serve = (t, args = [], more = {}) =>
+  Server.start(t, { args: ['--import-allow', '127.0.0.1', '--sftp-key', at('own'), ...args], ...more })
+const store = (to, more = {}) => ({ out: { robot: '/sftp/store', use: ':original', host: '127.0.0.1', port, user, path: to, ...more } })
+const made = (name) => { fs.mkdirSync(at(name)); return (f) => at(`${name}/${f}`) }
+const soon = async (what, done, ms = 20000) => {
+  for (const end = Date.now() + ms; !await done(); await sleep(20)) assert.ok(Date.now() < end, `not within ${ms} ms: ${what}`)
+}
+
+// A slow line to sshd, so that something can happen in the middle.
+async function slow(t, { perChunk = 20 } = {}) {
+  const line = { cut: false }
+  const server = net.createServer((c) => {
+    const up = net.connect(port, '127.0.0.1')
+    c.on('error', () => up.destroy())
+    up.on('error', () => c.destroy())
+    up.pipe(c)
+    c.on('data', (d) => { up.write(d); c.pause(); setTimeout(() => c.resume(), line.fast ? 0 : perChunk) })
+    c.on('close', () => up.destroy())
+  }).listen(0, '127.0.0.1')
+  await new Promise((r) => server.on('listening', r))
+  t.after(() => server.close())
+  line.port = server.address().port
+  return line
+}
+
+test('what the official client sends lies on the server, and its addresses are in the Status', async (t) => {
+  const s = await serve(t)
+  const client = new Transloadit({ authKey: KEY, authSecret: SECRET, endpoint: s.url, validateResponses: true })
+  const steps = {
+    resized: { robot: '/image/resize', use: ':original', width: 40, result: true },
+    out: { ...store('').out, use: ['resized', ':original'], path: `${at('client')}/\${unique_prefix}/\${file.url_name}`, file_chmod: '640' },
+  }
+  const done = await client.createAssembly({ params: { steps }, files: { file: picture }, waitForCompletion: true })
+  assert.equal(done.ok, 'ASSEMBLY_COMPLETED', done.message)
+  const { id, url, ssl_url } = done.uploads[0]
+  const file = `${at('client')}/${id.slice(0, 2)}/${id.slice(2)}/astronaut.png`
+  assert.deepEqual(fs.readFileSync(file), fs.readFileSync(picture))
+  assert.equal(fs.statSync(file).mode & 0o777, 0o640)
+  assert.deepEqual([url, ssl_url], [`http://127.0.0.1${file}`, `https://127.0.0.1${file}`])
+  assert.deepEqual(Object.keys(done.results).sort(), [':original', 'resized'])
+  assert.ok(done.results.resized[0].url.startsWith('http://127.0.0.1/'), done.results.resized[0].url)
+})
+
+test('stored credentials log in with their own key, which is kept encrypted and never shown', async (t) => {
+  const base = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-e2e-'))
+  execFileSync(binary, ['credential', 'add', 'mine', 'sftp', 'host=127.0.0.1', `port=${port}`, `user=${user}`, `private_key=${hash('own')}`, '--data', base])
+  const line = hash('own').split('\n')[2]
+  assert.ok(!fs.readFileSync(path.join(base, 'workcell.db')).includes(line), 'kept encrypted')
+  const s = await Server.start(t, { args: ['--import-allow', '127.0.0.1'], dir: base })
+  const a = await s.create({ out: { robot: '/sftp/store', use: ':original', credentials: 'mine', path: at('stored/a.txt') } }, { files: { 'a.txt': 'abc' } })
+  const done = await s.until(a.assembly_id)
+  assert.equal(done.ok, 'ASSEMBLY_COMPLETED', done.message)
+  assert.equal(hash('stored/a.txt'), 'abc')
+  // in a Step it goes as well, and is masked
+  const b = await s.create(store(at('stored/b.txt'), { private_key: hash('own') }), { files: { 'b.txt': 'abc' } })
+  const open = await s.until(b.assembly_id)
+  assert.equal(open.ok, 'ASSEMBLY_COMPLETED', open.message)
+  assert.ok(!JSON.stringify([done, open]).includes(line) && !s.log.includes(line))
+})
+
+test('a wrong key, no key and a private network that nobody allowed are said, and nothing lands', async (t) => {
+  const there = made('refused')
+  const run = async (s) => s.until((await s.create(store(there('a.txt')), { files: { 'a.txt': 'abc' } })).assembly_id)
+  const wrong = await run(await serve(t, ['--sftp-key', at('other')]))
+  assert.equal(wrong.error, 'WORKER_JOB_ERROR')
+  assert.match(wrong.message, /does not let '.*' in with this key/)
+  const none = await run(await Server.start(t, { args: ['--import-allow', '127.0.0.1'] }))
+  assert.equal(none.error, 'SFTP_STORE_VALIDATION')
+  assert.match(none.message, /sftp_key/)
+  const far = await run(await Server.start(t, { args: ['--sftp-key', at('own')] }))
+  assert.equal(far.error, 'WORKER_JOB_ERROR')
+  assert.equal(far.is_private_address, true)
+  assert.match(far.message, /--import-allow/)
+  assert.deepEqual(fs.readdirSync(there('')), [])
+})
+
+test('with sftp_known_hosts a host with another key gets no file', async (t) => {
+  const there = made('known')
+  const list = (name) => { const f = at(`known-${name}`); fs.writeFileSync(f, `[127.0.0.1]:${port} ${hash(`${name}.pub`)}`); return f }
+  const run = async (s, to) => s.until((await s.create(store(there(to)), { files: { 'a.txt': 'abc' } })).assembly_id)
+  const good = await run(await serve(t, ['--sftp-known-hosts', list('host')]), 'good.txt')
+  assert.equal(good.ok, 'ASSEMBLY_COMPLETED', good.message)
+  const bad = await run(await serve(t, ['--sftp-known-hosts', list('other')]), 'bad.txt')
+  assert.equal(bad.error, 'WORKER_JOB_ERROR')
+  assert.match(bad.message, /SHA256:/)
+  assert.deepEqual(fs.readdirSync(there('')), ['good.txt'])
+})
+
+test('a cancel in the middle leaves nothing there, neither the file nor what was its beginning', async (t) => {
+  const there = made('cancel')
+  const line = await slow(t)
+  const s = await serve(t)
+  const a = await s.create(store(there('big.bin'), { port: line.port }), { files: { 'big.bin': randomBytes(40e6) } })
+  const half = () => fs.readdirSync(there('')).find((n) => n.startsWith('.workcell-') && fs.statSync(there(n)).size > 100000)
+  await soon('some of it is there', half)
+  line.fast = true // for what takes it back
+  const got = await s.cancel(a.assembly_id)
+  assert.equal(got.ok, 'ASSEMBLY_CANCELED')
+  assert.equal(got.cancel.jobs_stopped, 1)
+  await soon('it is taken back', () => fs.readdirSync(there('')).length === 0)
+  await s.until(a.assembly_id, (st) => st.cancel.settled)
+  await sleep(300)
+  assert.deepEqual(fs.readdirSync(there('')), [])
+})
+
+test('a worker that is killed in the middle is followed by another, and the file is whole and alone', async (t) => {
+  const there = made('killed')
+  const line = await slow(t)
+  const s = await serve(t, [], { allow: [/worker/] })
+  const data = randomBytes(20e6)
+  const a = await s.create(store(there('big.bin'), { port: line.port }), { files: { 'big.bin': data } })
+  await soon('some of it is there', () => fs.readdirSync(there('')).some((n) => fs.statSync(there(n)).size > 100000))
+  const busy = s.busyWorkers()
+  assert.equal(busy.length, 1)
+  line.fast = true
+  process.kill(busy[0], 'SIGKILL')
+  const done = await s.until(a.assembly_id, undefined, 60000)
+  assert.equal(done.ok, 'ASSEMBLY_COMPLETED', done.message)
+  assert.deepEqual(fs.readFileSync(there('big.bin')), data)
+  assert.deepEqual(fs.readdirSync(there('')), ['big.bin'])
+})
+
+test('after a kill of the server in the middle the next one takes back and stores', async (t) => {
+  const there = made('server')
+  const line = await slow(t)
+  const s = await serve(t)
+  const data = randomBytes(20e6)
+  const a = await s.create(store(there('big.bin'), { port: line.port }), { files: { 'big.bin': data } })
+  await soon('some of it is there', () => fs.readdirSync(there('')).some((n) => fs.statSync(there(n)).size > 100000))
+  await s.kill9()
+  line.fast = true
+  await s.boot()
+  const done = await s.until(a.assembly_id, undefined, 60000)
+  assert.equal(done.ok, 'ASSEMBLY_COMPLETED', done.message)
+  assert.deepEqual(fs.readFileSync(there('big.bin')), data)
+  await soon('it is alone', () => fs.readdirSync(there('')).length === 1)
+})
+
+test('a key file that is none, or is not there, is said at the start', async (t) => {
+  for (const [args, says] of [[['--sftp-key', at('nothing')], /sftp_key: can't read/], [['--sftp-key', at('own.pub')], /holds no private key/], [['--sftp-known-hosts', dir], /is no file/]]) {
+    const s = new Server()
+    Object.assign(s, { program: binary, args, env: {}, allow: [], dir: fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-e2e-')), log: '', sockets: [] })
+    await assert.rejects(s.boot(), says)
+    fs.rmSync(s.dir, { recursive: true, force: true })
+  }
+})
