@@ -111,6 +111,13 @@ void host_input_meta(struct robot_job *j, json_t *meta)
     arena_defer(j->arena, unref, meta);
 }
 
+void host_be(struct robot_job *j, const char *robot)
+{
+    j->robot = robot_find(robot);
+    if (!j->robot)
+        abort();
+}
+
 int host_run(struct robot_job *j, const char *robot, const char *step, struct err *err)
 {
     const struct robot *r = robot_find(robot);

@@ -26,6 +26,8 @@ void host_input_as(struct robot_job *job, const char *as);
 void host_input_meta(struct robot_job *job, json_t *meta);
 json_t *host_settings(struct robot_job *job); /* to change */
 
+/* Calls of robot.h are made for this Robot, without a run. */
+void host_be(struct robot_job *job, const char *robot);
 /* Read step (JSON text without "robot") by the Robot's table, check and run. */
 MUST_CHECK int host_run(struct robot_job *job, const char *robot, const char *step,
                         struct err *err);
