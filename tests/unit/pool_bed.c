@@ -301,6 +301,7 @@ void bed_start(struct bed *b, enum robot_role role, const char *robot, const cha
                              .workspace = "w",
                              .assembly_id = "0123456789abcdef0123456789abcdef",
                              .robot = robot,
+                             .keys = b->keys,
                              .probes = !strcmp(robot, "/upload/handle"),
                              .params = json_object(),
                              .inputs = json_array(),

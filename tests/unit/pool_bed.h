@@ -20,6 +20,7 @@ struct bed {
     int zygote[ROLE_COUNT]; /* the zygotes' ends */
     struct bed_worker held[BED_HELD]; /* workers that were asked for and live; sock -1: none */
     int spawned, gone;
+    const char *keys; /* settings that jobs ask for by name */
     json_t *input; /* the blob that jobs get */
 
     /* what the conductor heard */

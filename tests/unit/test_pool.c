@@ -122,6 +122,33 @@ static void an_import_has_no_input_to_tell_of(void **state)
     refused(at_work(ROLE_MEDIA, "/upload/handle", NULL, false), "output {\"index\":0,\"same\":{\"input\":0}}", "does not have");
 }
 
+static const json_t *settings_of_a_job(const char *keys)
+{
+    bed.keys = keys;
+    (void)at_work(ROLE_TRANSFER, "/http/import", NULL, false);
+    return json_object_get(bed.run->message, "settings");
+}
+
+static void a_secret_setting_reaches_only_the_job_that_names_it(void **state)
+{
+    AUTO(json_unref) json_t *all = json_pack("{s:i}", "max_frames", 3);
+    AUTO(json_unref) json_t *keys = json_pack("{s:s,s:s}", "one_key", "hush", "another_key", "hush");
+
+    (void)state;
+    bed.p.conf.settings = all;
+    bed.p.conf.keys = keys;
+    const json_t *s = settings_of_a_job("no_such one_key");
+    assert_string_equal(jstr_or(s, "one_key", ""), "hush");
+    assert_null(json_object_get(s, "another_key"));
+    assert_int_equal(jint(s, "max_frames", 0), 3);
+    bed_say(bed_working(&bed), "done {\"exec_us\":1}");
+    bed_turn(&bed);
+    s = settings_of_a_job(NULL);
+    assert_int_equal(json_object_size(s), 1);
+    assert_int_equal(json_object_size(all), 1);
+    bed.p.conf.settings = bed.p.conf.keys = NULL;
+}
+
 static void nothing_is_heard_after_the_end(void **state)
 {
     struct bed_worker *w = resizing();
@@ -294,6 +321,7 @@ int main(void)
         TEST(whoever_breaks_a_rule_is_ended_and_its_job_fails_by_that_name),
         TEST(a_second_undo_before_the_first_is_confirmed_is_refused),
         TEST(an_import_has_no_input_to_tell_of),
+        TEST(a_secret_setting_reaches_only_the_job_that_names_it),
         TEST(nothing_is_heard_after_the_end),
         TEST(while_a_file_is_taken_nothing_is_read),
         TEST(a_flood_of_one_lets_others_have_their_turn),
