@@ -78,8 +78,9 @@ void published_set_report(struct published *p, char *json); /* takes it */
 struct listing_figures published_figures(struct published *p);
 double published_progress(struct published *p); /* 0..1, of the jobs known so far */
 
-/* Listen: first what nobody has heard or seen yet and what api-realtime.md section 2 says about late subscribers, then
- * live. last_id -1: none given; else everything after that one. l ends with its end(), which may come inside this call. */
+/* Listen: first what nobody has heard or seen yet and what api-realtime.md section 2 says about late
+ * subscribers, then live. last_id -1: none given; else everything after that one. l ends with its end(),
+ * which may come inside this call. */
 void published_listen(struct published *p, struct listener *l, int64_t last_id);
 /* Listen no more. Returns false when l has ended already; else its end() is not called any more. */
 bool published_unlisten(struct published *p, struct listener *l);

@@ -154,6 +154,110 @@ static void several_leave_in_one_turn(void **state)
     assert_int_equal(c->entries.by_id.count, 0);
 }
 
+/* ---- news ---- */
+
+struct waits {
+    int count;
+    enum err_code code; /* of the last */
+};
+
+static void be_told(void *ctx, const struct err *err, struct published *p)
+{
+    struct waits *t = ctx;
+
+    t->count++;
+    t->code = err ? (enum err_code)err->code : ERR_OK;
+}
+
+static void post(struct conductor *c, enum event_type type, const char *key, const char *value,
+                 struct waits *t)
+{
+    json_t *data = json_object();
+
+    if (key)
+        json_object_set_new(data, key, json_string(value));
+    conductor_post(c, &(struct conductor_news){
+                          .assembly_id = ID, .type = type, .data = data, .reply = be_told, .ctx = t});
+    news_handle(c);
+    turn_commit(c);
+}
+
+static void news_of_an_assembly_that_there_is_not_are_answered_so(void **state)
+{
+    struct conductor *c = &((struct bed *)*state)->c;
+    struct waits t = {0};
+
+    post(c, EV_CANCEL, NULL, NULL, &t);
+    post(c, EV_UPLOAD_REMOVED, "id", "u", &t);
+    conductor_await(c, ID, false, be_told, &t);
+    conductor_await(c, ID, true, be_told, &t);
+    conductor_report(c, ID, be_told, &t);
+    news_handle(c);
+    turn_commit(c);
+    assert_int_equal(t.count, 5);
+    assert_int_equal(t.code, ERR_ASSEMBLY_NOT_FOUND);
+}
+
+static void the_rest_of_another_create_request_does_not_reach_an_assembly(void **state)
+{
+    struct conductor *c = &((struct bed *)*state)->c;
+    struct entry *e = bed_begin(c, ID, NULL);
+    struct waits t = {0};
+
+    post(c, EV_BODY_CUT, "nonce", "another", &t);
+    assert_int_equal(t.code, ERR_EXISTS);
+    assert_false(assembly_is_over(e->a));
+    post(c, EV_CANCEL, "nonce", "another", &t);
+    assert_int_equal(t.code, ERR_EXISTS);
+    assert_false(assembly_is_over(e->a));
+}
+
+static void only_its_workspace_cancels_an_assembly(void **state)
+{
+    struct conductor *c = &((struct bed *)*state)->c;
+    struct entry *e = bed_begin(c, ID, NULL);
+    struct waits t = {0};
+
+    post(c, EV_CANCEL, "workspace", "another", &t);
+    assert_int_equal(t.code, ERR_ACCOUNT_MISMATCH);
+    assert_false(assembly_is_over(e->a));
+    post(c, EV_CANCEL, "workspace", "w", &t);
+    bed_play(c);
+    assert_int_equal(t.count, 2);
+    assert_int_equal(t.code, ERR_OK);
+    assert_int_equal(e->a->state, ASSEMBLY_CANCELED);
+}
+
+static void an_id_is_given_once(void **state)
+{
+    struct conductor *c = &((struct bed *)*state)->c;
+    struct waits t = {0};
+
+    bed_begin(c, ID, NULL);
+    post(c, EV_CREATED, "workspace", "w", &t);
+    assert_int_equal(t.code, ERR_EXISTS);
+    assert_int_equal(c->entries.by_id.count, 1);
+}
+
+static void who_waits_for_the_end_hears_of_it_then(void **state)
+{
+    struct conductor *c = &((struct bed *)*state)->c;
+    struct waits t = {0}, canceled = {0};
+
+    bed_begin(c, ID, NULL);
+    conductor_await(c, ID, false, be_told, &t);
+    news_handle(c);
+    turn_commit(c);
+    assert_int_equal(t.count, 0);
+    post(c, EV_CANCEL, NULL, NULL, &canceled);
+    bed_play(c);
+    assert_int_equal(t.count, 1);
+    conductor_await(c, ID, false, be_told, &t); /* over already */
+    news_handle(c);
+    turn_commit(c);
+    assert_int_equal(t.count, 2);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, bed_setup, bed_teardown)
 
 int main(void)
@@ -167,6 +271,11 @@ int main(void)
         TEST(one_whose_creation_was_lost_stays_until_its_answer_is_given),
         TEST(a_busy_conductor_forgets_too),
         TEST(several_leave_in_one_turn),
+        TEST(news_of_an_assembly_that_there_is_not_are_answered_so),
+        TEST(the_rest_of_another_create_request_does_not_reach_an_assembly),
+        TEST(only_its_workspace_cancels_an_assembly),
+        TEST(an_id_is_given_once),
+        TEST(who_waits_for_the_end_hears_of_it_then),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
