@@ -340,6 +340,7 @@ static int on_job_failed(struct assembly *a, const struct event *ev, struct effe
         return -1;
     assembly_stored_error(&why, d, ERR_WORKER);
     snprintf(why.detail, sizeof why.detail, "%s", jstr_or(d, "detail", ""));
+    why.exited = (int)jint(d, "exited", 0);
     why.is_private_address = jbool(d, "private", false);
 
     if (j->probe && j->input_count > 1) {

@@ -212,6 +212,18 @@ char *status_fixed(const struct assembly *a, const char *instance, const char *r
     return str_take(&b);
 }
 
+/* How a tool ended that was started for the job. */
+static void put_exit(struct str *b, int exited)
+{
+    const char *signal = exited < 0 ? sigabbrev_np(-exited) : NULL;
+    AUTO(mem_free) char *name = mem_printf("SIG%s", signal ? signal : "");
+
+    if (exited > 0)
+        put_int(b, "exitCode", exited);
+    if (signal)
+        put_text(b, "exitSignal", name);
+}
+
 static void put_failure(struct str *b, const struct assembly *a)
 {
     put_text(b, "reason", a->error.msg);
@@ -221,6 +233,7 @@ static void put_failure(struct str *b, const struct assembly *a)
         put_text(b, "previousStep", a->error_previous);
     if (a->error.detail[0])
         put_text(b, "stderr", a->error.detail);
+    put_exit(b, a->error.exited);
     if (a->error.is_private_address)
         put_bool(b, "is_private_address", true);
 }

@@ -159,8 +159,8 @@ void jobs_fail(struct conductor *c, struct entry *e, int job, const struct err *
 {
     static const char *const retry[] = {"never", "now", "later"};
     AUTO(json_unref) json_t *data =
-        json_pack("{s:i,s:i,s:s,s:o,s:o,s:s,s:b}", "job", job, "code", why->code, "name",
-                  err_name(why), "msg", jstring(why->msg), "detail", jstring(why->detail), "retry",
+        json_pack("{s:i,s:i,s:s,s:o,s:o,s:i,s:s,s:b}", "job", job, "code", why->code, "name",
+                  err_name(why), "msg", jstring(why->msg), "detail", jstring(why->detail), "exited", why->exited, "retry",
                   retry[err_retry(why)], "private", why->is_private_address);
     struct log job_log = {"step", e->a->in->steps[e->a->jobs[job]->step].name, &e->a->log};
     struct err err;

@@ -275,6 +275,7 @@ static int judge(const struct run *r, int status, struct err *err)
         err_set(err, ERR_COMMAND, "cannot start %s: it is not there, or may not be run", name);
     else
         err_set(err, whose(r->t), "%s failed with status %d", name, WEXITSTATUS(status));
+    err->exited = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
     return -1;
 }
 

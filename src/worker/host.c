@@ -263,9 +263,9 @@ static void serve_job(int sock, json_t *body)
         robot_code(err.name, job.robot, "VALIDATION");
     if (failed)
         rc = wire_send(sock, MSG_FAILED,
-                       json_pack("{s:i,s:s,s:o,s:o,s:b}", "code", err.code, "name", err.name, "msg",
-                                 plain_text(err.msg, false), "detail", plain_text(err.detail, true), "private",
-                                 err.is_private_address),
+                       json_pack("{s:i,s:s,s:o,s:o,s:i,s:b}", "code", err.code, "name", err.name, "msg",
+                                 plain_text(err.msg, false), "detail", plain_text(err.detail, true), "exited", err.exited,
+                                 "private", err.is_private_address),
                        -1, &lost);
     else
         rc = wire_send(sock, MSG_DONE,

@@ -415,6 +415,7 @@ static void hear_failed(struct pool_run *run, const json_t *body)
     snprintf(why.name, sizeof why.name, "%s", jstr_or(body, "name", ""));
     snprintf(why.msg, sizeof why.msg, "%s", jstr_or(body, "msg", ""));
     snprintf(why.detail, sizeof why.detail, "%s", jstr_or(body, "detail", ""));
+    why.exited = (int)jint(body, "exited", 0);
     why.is_private_address = jbool(body, "private", false);
     fail_run(run, &why);
     release(run, false);

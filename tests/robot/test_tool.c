@@ -33,12 +33,12 @@ static void how_it_failed_is_told(void **state)
 {
     static const struct {
         const char *command, *said;
-        int code;
+        int code, exited;
     } rows[] = {
-        {"echo oops >&2; exit 3", "sh failed with status 3", ERR_COMMAND},
-        {"kill -SEGV $$", "sh was ended by signal 11", ERR_COMMAND},
-        {"yes", "sh printed more than 10000 bytes", ERR_COMMAND},
-        {"exit 127", "cannot start sh", ERR_COMMAND},
+        {"echo oops >&2; exit 3", "sh failed with status 3", ERR_COMMAND, 3},
+        {"kill -SEGV $$", "sh was ended by signal 11", ERR_COMMAND, -11},
+        {"yes", "sh printed more than 10000 bytes", ERR_COMMAND, 0},
+        {"exit 127", "cannot start sh", ERR_COMMAND, 127},
     };
     struct err err;
     (void)state;
@@ -49,6 +49,7 @@ static void how_it_failed_is_told(void **state)
 
         assert_int_equal(tool_run(NULL, &t, &err), -1);
         assert_int_equal(err.code, rows[i].code);
+        assert_int_equal(err.exited, rows[i].exited);
         if (!strstr(err.msg, rows[i].said))
             fail_msg("%s: %s", rows[i].command, err.msg);
         if (i == 0)
