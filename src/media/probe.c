@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/filetype.h"
 #include "base/str.h"
+#include "media/av/av.h"
 #include "media/embedded.h"
 #include "media/tool.h"
 
@@ -351,57 +352,17 @@ static bool moov_first(const char *path)
     return false;
 }
 
-/* Tags of WAV, AVI and old MP3 files name no character set. ffprobe writes a line for each, so each is judged alone. */
-static char *lines_to_utf8(const char *s)
-{
-    struct str out = {0};
-
-    while (*s) {
-        size_t n = strcspn(s, "\n");
-        AUTO(mem_free) char *line = utf8_from_unknown(s, n);
-
-        str_puts(&out, line);
-        s += n;
-        if (*s)
-            str_putc(&out, *s++);
-    }
-    return str_take(&out);
-}
-
 static int probe_av(json_t *meta, char mime[static MIME_LEN], const char *path,
                     const struct probe_want *want, struct err *err)
 {
-    AUTO(mem_free) char *url = mem_printf("file:%s", path);
-    /* Containers only: a file must not be taken for a playlist that names other files. */
-    const char *const argv[] = {
-        "ffprobe",
-        "-v",
-        "error",
-        "-hide_banner",
-        "-protocol_whitelist",
-        "file",
-        "-format_whitelist",
-        "mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mp3,aac,flac,wav,w64,aiff,amr,ac3,"
-        "eac3,dts,opus,m4v,h264,hevc,mxf,gxf,rm,ape,wv,tta,caf,au,ivf,dv,swf,3gp,voc,gif",
-        "-show_format",
-        "-show_streams",
-        "-of",
-        "json=string_validation=ignore", /* else it puts U+FFFD for what is not UTF-8 */
-        "-i",
-        url,
-        NULL};
-    AUTO(str_done) struct str out = {0};
-    AUTO(json_unref) json_t *j = NULL;
+    AUTO(json_unref) json_t *j = av_describe(path, &want->limits, err);
     const json_t *video = NULL, *audio = NULL, *s, *format;
     int n[3] = {0};
     bool artwork = false;
     size_t i;
 
-    if (tool_text(&out, argv, want->limits.timeout_s * 1000, TOOL_OUTPUT_MAX, err) < 0)
+    if (!j)
         return as_meta_error(err);
-    AUTO(mem_free) char *text = lines_to_utf8(out.s ? out.s : "");
-    if (!(j = json_parse(text, strlen(text), 32, err)))
-        return err_set(err, ERR_META, "ffprobe's answer is not JSON");
     json_t *lists[3] = {json_array(), json_array(), json_array()};
     json_array_foreach (json_object_get(j, "streams"), i, s) {
         const char *kind = jstr_or(s, "codec_type", "");

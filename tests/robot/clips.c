@@ -70,14 +70,19 @@ void clip_see(struct seen *out, const char *path)
     free(p);
 }
 
+double clip_children(void)
+{
+    struct rusage u;
+
+    getrusage(RUSAGE_CHILDREN, &u);
+    return (double)u.ru_utime.tv_sec + (double)u.ru_utime.tv_usec / 1e6 + (double)u.ru_stime.tv_sec + (double)u.ru_stime.tv_usec / 1e6;
+}
+
 double clip_cpu(const char *args)
 {
     AUTO(mem_free) char *command = mem_printf("ffmpeg -v error -nostdin -y %s", args);
-    struct rusage before, after;
+    double before = clip_children();
 
-    getrusage(RUSAGE_CHILDREN, &before);
     must(command);
-    getrusage(RUSAGE_CHILDREN, &after);
-    return (double)(after.ru_utime.tv_sec - before.ru_utime.tv_sec) + (double)(after.ru_utime.tv_usec - before.ru_utime.tv_usec) / 1e6 +
-           (double)(after.ru_stime.tv_sec - before.ru_stime.tv_sec) + (double)(after.ru_stime.tv_usec - before.ru_stime.tv_usec) / 1e6;
+    return clip_children() - before;
 }

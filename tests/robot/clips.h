@@ -16,5 +16,7 @@ struct seen {
 };
 /* The image file at path. */
 void clip_see(struct seen *out, const char *path);
+/* Processor time of all programs that have ended, in seconds. */
+double clip_children(void);
 /* The ffmpeg program's processor time for `ffmpeg ARGS`, in seconds. */
 double clip_cpu(const char *args);

@@ -1,6 +1,7 @@
 /* Films over libav: which picture is that of a moment, how it is turned, what hostile files can't do. */
 #include "clips.h"
 #include "media/av/av.h"
+#include "media/tool.h"
 #include "../unit/unit.h"
 
 #include <math.h>
@@ -234,7 +235,7 @@ static void what_can_be_seen_through_stays_so(void **state)
     }
 }
 
-/* ---- cost ---- */
+/* ---- what is in a file ---- */
 
 static double cpu_now(void)
 {
@@ -243,6 +244,66 @@ static double cpu_now(void)
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
+
+/* Of what the program says, all that is told here is the same. */
+static void compare(const char *path, const char *where, const json_t *ours, const json_t *theirs)
+{
+    const char *key;
+    json_t *v;
+
+    json_object_foreach ((json_t *)ours, key, v) {
+        const json_t *other = json_object_get(theirs, key);
+
+        if (json_is_object(v) && strcmp(key, "tags") != 0) {
+            compare(path, key, v, other);
+        } else if (!strcmp(key, "side_data_list")) {
+            assert_int_equal(jint(json_array_get(v, 0), "rotation", -1), jint(json_array_get(other, 0), "rotation", -2));
+        } else if (!json_equal(v, other) && (json_object_size(v) || other)) {
+            AUTO(mem_free) char *one = json_text(v);
+            AUTO(mem_free) char *two = json_text(other);
+            fail_msg("%s: %s %s is %s, but %s says the program", path, where, key, one, two);
+        }
+    }
+}
+
+static void what_is_in_a_file_is_told_as_the_ffprobe_program_does(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"a.mp4", "-c:v libx264 -pix_fmt yuv420p -c:a aac -metadata title=Zo\xc3\xab -metadata comment='two\nlines'"},
+        {"b.mkv", "-c:v libx264 -vf setsar=4/3 -colorspace bt709 -color_trc bt709 -color_primaries bt709 -c:a ac3"},
+        {"c.webm", "-c:v libvpx-vp9 -c:a libopus"}, {"d.avi", "-c:v mpeg4 -c:a libmp3lame"}, {"e.mpg", "-c:v mpeg2video -c:a mp2"},
+        {"f.ts", "-c:v libx264 -c:a aac"}, {"g.ogv", "-c:v libtheora -c:a libvorbis"}, {"h.mp3", "-vn -c:a libmp3lame -metadata title=x"},
+        {"i.wav", "-vn -c:a pcm_s24le"}, {"j.mov", "-c:v prores_ks -c:a pcm_s16le"}, {"k.wmv", "-c:v wmv2 -c:a wmav2"},
+        {"l.mp4", "-c:v libx265 -pix_fmt yuv420p10le -x265-params log-level=none -an"}, {"m.h264", "-an -c:v libx264"}, {"n.aac", "-vn -c:a aac"},
+    };
+    AUTO(host_free) struct robot_job *job = host_new();
+    double before, own = 0, childs = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(mem_free) char *args = mem_printf("-f lavfi -i testsrc2=s=160x96:r=25:d=1 -f lavfi -i sine=d=1 %s", rows[i][1]);
+        const char *path = clip(job, rows[i][0], args), *argv[] = {"ffprobe", "-v", "error", "-show_format", "-show_streams", "-of", "json", path, NULL};
+        AUTO(str_done) struct str out = {0};
+        struct err err;
+
+        before = cpu_now();
+        AUTO(json_unref) json_t *ours = av_describe(path, &plain.limits, &err);
+        own += cpu_now() - before;
+        childs -= clip_children();
+        assert_int_equal(tool_text(&out, argv, 60000, 1 << 20, &err), 0);
+        childs += clip_children();
+        AUTO(json_unref) json_t *theirs = json_loads(out.s, 0, NULL);
+        assert_non_null(ours);
+        assert_int_equal(json_array_size(json_object_get(ours, "streams")), json_array_size(json_object_get(theirs, "streams")));
+        compare(path, "format", json_object_get(ours, "format"), json_object_get(theirs, "format"));
+        for (size_t k = 0; k < json_array_size(json_object_get(ours, "streams")); k++)
+            compare(path, "stream", json_array_get(json_object_get(ours, "streams"), k), json_array_get(json_object_get(theirs, "streams"), k));
+    }
+    print_message("%zu files: %.0f ms here, %.0f ms by the program\n", ARRAY_LEN(rows), own * 1000, childs * 1000);
+    assert_true(own < childs);
+}
+
+/* ---- cost ---- */
 
 static double eight(struct robot_job *job, const char *path, double slack)
 {
@@ -480,6 +541,7 @@ int main(void)
         cmocka_unit_test(high_dynamic_range_is_brought_to_what_a_screen_shows),
         cmocka_unit_test(what_can_be_seen_through_stays_so),
         cmocka_unit_test(a_key_frame_is_taken_only_where_it_will_do),
+        cmocka_unit_test(what_is_in_a_file_is_told_as_the_ffprobe_program_does),
         cmocka_unit_test(eight_pictures_cost_less_than_by_the_program),
         cmocka_unit_test(lists_of_other_files_are_no_films),
         cmocka_unit_test(pictures_larger_than_the_limit_are_refused),

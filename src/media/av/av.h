@@ -41,6 +41,9 @@ const struct av_info *av_info(const struct av *av);
 /* Both at once, for who wants no pictures; what it lends lives as long as the program. */
 MUST_CHECK int av_look(struct av_info *out, const char *path, const struct media_limits *limits, struct err *err);
 
+/* {format, streams} as the ffprobe program says it, of what media/probe.c asks for. The caller unrefs; NULL: err. */
+MUST_CHECK json_t *av_describe(const char *path, const struct media_limits *limits, struct err *err);
+
 /* Which picture: the one that is seen at `at`. A key frame in from <= t < to will do as well, and is much cheaper.
  * Seconds from the beginning of the film; from = to: exactly that one. */
 struct av_moment {

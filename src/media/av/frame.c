@@ -22,7 +22,7 @@ static const AVCodec *find_decoder(const struct av *av, struct err *err)
 
     if (av->how.decoder) {
         c = avcodec_find_decoder_by_name(av->how.decoder);
-        if (!c || c->type != AVMEDIA_TYPE_VIDEO || c->capabilities & (AV_CODEC_CAP_HARDWARE | AV_CODEC_CAP_HYBRID | AV_CODEC_CAP_AVOID_PROBING)) {
+        if (!c || c->type != AVMEDIA_TYPE_VIDEO || c->capabilities & (AV_CODEC_CAP_HARDWARE | AV_CODEC_CAP_HYBRID)) {
             err_set(err, ERR_INPUT, "there is no decoder '%.40s' for pictures", av->how.decoder);
             return NULL;
         }

@@ -10,11 +10,12 @@
 #include <libavutil/pixdesc.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define READ_AT_ONCE (64 * 1024) /* bytes */
-#define MOST_STREAMS 64
+#define READ_AT_ONCE (32 * 1024) /* bytes */
+#define MOST_STREAMS 1000
 #define MOST_ASPECT 20 /* pixels wider or taller than that are a damaged header's */
 
 /* Containers, no lists of other files and no devices. */
@@ -104,7 +105,9 @@ static int open_file(struct av *av, const char *path, struct err *err)
     av->file->max_streams = MOST_STREAMS;
     av_dict_set(&options, "format_whitelist", containers, 0);
     av_dict_set(&options, "protocol_whitelist", "none", 0);
-    rc = avformat_open_input(&av->file, "", NULL, &options); /* frees it when it fails */
+    av_dict_set(&options, "scan_all_pmts", "1", 0); /* MPEG-TS: as ffmpeg's programs do */
+    /* Of the name only the extension is looked at, where the first bytes do not decide. It frees the file when it fails. */
+    rc = avformat_open_input(&av->file, strrchr(path, '/') ? strrchr(path, '/') + 1 : path, NULL, &options);
     av_dict_free(&options);
     return rc < 0 ? av_fail(av, rc, err, "the file is no film or sound that can be read") : 0;
 }
@@ -117,7 +120,8 @@ static int find_streams(struct av *av, struct err *err)
     int rc;
 
     for (unsigned i = 0; i < n; i++) {
-        av_dict_set_int(&options[i], "max_pixels", av->how.limits.max_pixels, 0);
+        if (av->how.limits.max_pixels)
+            av_dict_set_int(&options[i], "max_pixels", av->how.limits.max_pixels, 0);
         av_dict_set(&options[i], "threads", "1", 0);
     }
     rc = avformat_find_stream_info(av->file, n ? options : NULL);
@@ -254,7 +258,7 @@ static int check_pixels(const struct av *av, struct err *err)
     return 0;
 }
 
-int av_open(struct av **out, const char *path, const struct av_open *how, struct err *err)
+int av_open_streams(struct av **out, const char *path, const struct av_open *how, struct err *err)
 {
     AUTO(av_close) struct av *av = mem_zalloc(sizeof *av);
 
@@ -264,6 +268,16 @@ int av_open(struct av **out, const char *path, const struct av_open *how, struct
     av_log_set_callback(on_log);
     av_begin(av);
     if (open_file(av, path, err) < 0 || find_streams(av, err) < 0)
+        return -1;
+    *out = take(av);
+    return 0;
+}
+
+int av_open(struct av **out, const char *path, const struct av_open *how, struct err *err)
+{
+    AUTO(av_close) struct av *av = NULL;
+
+    if (av_open_streams(&av, path, how, err) < 0)
         return -1;
     look_at_streams(av);
     if (check_pixels(av, err) < 0 || (!(av->info.duration_s > 0) && measure(av, err) < 0))

@@ -24,6 +24,8 @@ struct av {
 };
 #define NONE AV_NOPTS_VALUE
 
+/* A file whose streams are known, and nothing else of it yet. limits.max_pixels 0: any. */
+int av_open_streams(struct av **out, const char *path, const struct av_open *how, struct err *err);
 void av_begin(struct av *av); /* a call begins: its time is measured from now */
 /* -1: what libav said; ERR_TIMEOUT when that was why. rc: its AVERROR, 0: none. */
 int av_fail(struct av *av, int rc, struct err *err, const char *what);
