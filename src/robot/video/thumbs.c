@@ -112,6 +112,7 @@ static int choose(struct av_moment *out, struct work *w, struct err *err)
     int n = (int)(w->o->smart_max_candidates > w->o->count ? w->o->smart_max_candidates : w->o->count), found = 0;
     double at[MAX_THUMBS], half = w->length / (n + 1) / 2;
     struct candidate c[MAX_THUMBS];
+    bool blank = false;
 
     value_moments(at, n, w->length);
     for (int i = 0; i < n; i++) {
@@ -119,6 +120,7 @@ static int choose(struct av_moment *out, struct work *w, struct err *err)
         double t;
         int rc = av_picture(&img, &t, w->av, &(struct av_moment){at[i], at[i] - half, at[i] + half}, err);
 
+        blank |= rc < 0;
         if (rc < 0 && (err->code != ERR_COMMAND || (!found && i + 1 >= MOST_BLANK)))
             return -1;
         if (rc <= 0)
@@ -128,6 +130,8 @@ static int choose(struct av_moment *out, struct work *w, struct err *err)
             return -1;
         robot_progress(w->job, SHARE_OF_CHOICE * (i + 1) / n);
     }
+    if (!found && blank)
+        return -1;
     qsort(c, (size_t)found, sizeof *c, by_appeal);
     n = found < w->o->count ? found : (int)w->o->count;
     for (int i = 0; i < n; i++)

@@ -326,6 +326,27 @@ static void what_has_no_pictures_is_an_invalid_input(void **state)
     }
 }
 
+/* The header is whole, and nothing behind it can be decoded. */
+static void where_no_frame_can_be_decoded_the_best_are_none_either(void **state)
+{
+    (void)state;
+    static const char *const steps[] = {"{}", "{\"count\": 1}", "{\"offsets\": [1]}", "{\"count\": 1, \"smart\": true, \"smart_max_candidates\": 2}"};
+    AUTO(host_free) struct robot_job *job = host_new();
+    const char *path = colours(job, "zeros.mp4", "160x90", 3, X264 " -movflags +faststart");
+    static char file[200000];
+    FILE *f = fopen(path, "r+b");
+    size_t n = fread(file, 1, sizeof file, f);
+    char *data = memmem(file, n, "mdat", 4);
+
+    assert_non_null(data);
+    fseek(f, data + 4 - file, SEEK_SET);
+    for (char *p = data + 4; p < file + n; p++)
+        fputc(0, f);
+    fclose(f);
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++)
+        refused(job, path, steps[i], "VIDEO_THUMBS_INVALID_INPUT");
+}
+
 static void of_a_film_that_is_cut_off_come_the_pictures_that_there_are(void **state)
 {
     (void)state;
@@ -396,6 +417,7 @@ int main(void)
         cmocka_unit_test(ffmpeg_options_of_pictures_are_heard),
         cmocka_unit_test(wrong_values_have_the_codes_of_the_contract),
         cmocka_unit_test(what_has_no_pictures_is_an_invalid_input),
+        cmocka_unit_test(where_no_frame_can_be_decoded_the_best_are_none_either),
         cmocka_unit_test(of_a_film_that_is_cut_off_come_the_pictures_that_there_are),
         cmocka_unit_test(the_best_are_sharp_and_not_dark),
         cmocka_unit_test(the_same_film_gives_the_same_pictures),
