@@ -30,13 +30,17 @@ static struct tones measure(const uint8_t *p, int w, int h)
 
 int image_appeal(double *out, const struct image *img, struct err *err)
 {
-    double scale = fmin(1, (double)LOOKED_AT / (double)(image_width(img) > image_height(img) ? image_width(img) : image_height(img)));
-    int w = (int)fit_round((double)image_width(img) * scale), h = (int)fit_round((double)image_height(img) * scale), n;
+    double scale = fmin(1, (double)LOOKED_AT / (double)(image_width(img) > image_height(img)
+                                                            ? image_width(img)
+                                                            : image_height(img)));
+    int w = (int)fit_round((double)image_width(img) * scale),
+        h = (int)fit_round((double)image_height(img) * scale), n;
     AUTO(image_free) struct image *small = NULL;
     struct face faces[MOST_FACES];
     uint8_t *gray;
 
-    if (image_copy(&small, img, err) < 0 || image_scale(small, w, h, false, err) < 0 || image_gray(&gray, small, w, h, err) < 0)
+    if (image_copy(&small, img, err) < 0 || image_scale(small, w, h, false, err) < 0 ||
+        image_gray(&gray, small, w, h, err) < 0)
         return -1;
     struct tones t = measure(gray, w, h);
     n = faces_find(faces, MOST_FACES, gray, w, h);

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define STDERR_TAIL 1000 /* bytes; fits err.detail */
+#define STDERR_TAIL 1000             /* bytes; fits err.detail */
 #define LAST_WISH_US (2 * SECOND_US) /* for a program whose output nobody reads any more */
 #define ENV_MAX 32
 #define HOME_DIR "out/tmp" /* the only place where a tool may leave something */
@@ -65,7 +65,8 @@ static void limit_cpu(const struct run *r)
     (void)setrlimit(RLIMIT_CPU, &cpu); /* refused where a lower one holds */
 }
 
-/* In the child, between fork and exec: nothing here may allocate. std: its descriptors 0 to 2. Never returns. */
+/* In the child, between fork and exec: nothing here may allocate. std: its descriptors 0 to 2.
+ * Never returns. */
 static void become(const struct run *r, const int std[3], char *const env[])
 {
     const struct tool *t = r->t;
@@ -98,7 +99,8 @@ static int start(struct run *r, struct arena *a, struct err *err)
 
     if (in < 0)
         return err_errno(err, "'%s'", t->input);
-    file = t->output ? open(t->output, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) : open("/dev/null", O_WRONLY | O_CLOEXEC);
+    file = t->output ? open(t->output, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)
+                     : open("/dev/null", O_WRONLY | O_CLOEXEC);
     if (file < 0)
         return err_errno(err, "'%s'", t->output ? t->output : "/dev/null");
     if (pipe2(o, O_CLOEXEC) < 0)
@@ -142,7 +144,10 @@ static void add_tail(char tail[STDERR_TAIL + 1], const char *data, size_t n)
             tail[i] = '?';
 }
 
-static enum err_code whose(const struct tool *t) { return t->clients_options ? ERR_USER_COMMAND : ERR_COMMAND; }
+static enum err_code whose(const struct tool *t)
+{
+    return t->clients_options ? ERR_USER_COMMAND : ERR_COMMAND;
+}
 
 static void hear_progress(const struct run *r, const char *line)
 {
@@ -172,7 +177,8 @@ static int hear_lines(struct run *r, const char *data, size_t n, bool last, stru
         size_t take_n = end ? (size_t)(end - data) : n;
 
         if (r->part.len + take_n > TOOL_LINE_MAX)
-            return err_set(err, whose(r->t), "%s printed a line of more than %d bytes", r->t->argv[0], TOOL_LINE_MAX);
+            return err_set(err, whose(r->t), "%s printed a line of more than %d bytes",
+                           r->t->argv[0], TOOL_LINE_MAX);
         str_add(&r->part, data, take_n);
         data += take_n + (end != NULL);
         n -= take_n + (end != NULL);
@@ -211,7 +217,8 @@ static int ms_left(const struct run *r)
 
 static int too_slow(const struct run *r, struct err *err)
 {
-    return err_set(err, ERR_TIMEOUT, "%s took longer than %d ms (setting timeout_s)", r->t->argv[0], r->timeout_ms);
+    return err_set(err, ERR_TIMEOUT, "%s took longer than %d ms (setting timeout_s)", r->t->argv[0],
+                   r->timeout_ms);
 }
 
 /* Read both pipes to their ends. */
@@ -221,7 +228,8 @@ static int listen_to(struct run *r, struct err *err)
     char buf[16 * 1024];
 
     while (p[0].fd >= 0 || p[1].fd >= 0) {
-        int left = ms_left(r), ready = left ? poll(p, 2, left) : 0; /* also of one that never stops printing */
+        int left = ms_left(r),
+            ready = left ? poll(p, 2, left) : 0; /* also of one that never stops printing */
 
         if (ready < 0 && errno == EINTR)
             continue;
@@ -268,7 +276,9 @@ static int judge(const struct run *r, int status, struct err *err)
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return 0;
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
-        err_set(err, ERR_TIMEOUT, "%s used more processor time than %d ms allow (setting timeout_s)", name, r->timeout_ms);
+        err_set(err, ERR_TIMEOUT,
+                "%s used more processor time than %d ms allow (setting timeout_s)", name,
+                r->timeout_ms);
     else if (WIFSIGNALED(status))
         err_set(err, whose(r->t), "%s was ended by signal %d", name, WTERMSIG(status));
     else if (WEXITSTATUS(status) >= 126 && !*r->tail)
@@ -284,7 +294,8 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
     return remove(path) < 0 && errno != ENOENT ? -1 : 0;
 }
 
-/* A pipe's end that is closed ends whoever prints on. What goes on all the same is for the pool to end. */
+/* A pipe's end that is closed ends whoever prints on. What goes on all the same is for the pool to
+ * end. */
 static void let_go(struct run *r)
 {
     int status;
@@ -315,9 +326,12 @@ static int run_to_the_end(struct run *r, struct err *err)
     return judge(r, status, err);
 }
 
-int tool_text(struct str *out, const char *const argv[], int timeout_ms, size_t max, struct err *err)
+int tool_text(struct str *out, const char *const argv[], int timeout_ms, size_t max,
+              struct err *err)
 {
-    return tool_run(NULL, &(struct tool){.argv = argv, .text = out, .text_max = max, .timeout_ms = timeout_ms}, err);
+    return tool_run(
+        NULL, &(struct tool){.argv = argv, .text = out, .text_max = max, .timeout_ms = timeout_ms},
+        err);
 }
 
 int tool_run(struct robot_job *job, const struct tool *t, struct err *err)
@@ -327,11 +341,14 @@ int tool_run(struct robot_job *job, const struct tool *t, struct err *err)
     struct err why = {0};
     int rc;
 
-    if (t->fd_count > TOOL_FDS_MAX || (t->text != NULL) + (t->line != NULL) + (t->output != NULL) > 1 || (!job && !t->timeout_ms))
+    if (t->fd_count > TOOL_FDS_MAX ||
+        (t->text != NULL) + (t->line != NULL) + (t->output != NULL) > 1 || (!job && !t->timeout_ms))
         abort(); /* our own mistake */
     if (stuck)
-        return err_set(err, ERR_TIMEOUT, "%s can't be started: the program before it has not ended", t->argv[0]);
-    r.timeout_ms = t->timeout_ms ? t->timeout_ms : (int)jint(robot_settings(job), "timeout_s", 60) * 1000;
+        return err_set(err, ERR_TIMEOUT, "%s can't be started: the program before it has not ended",
+                       t->argv[0]);
+    r.timeout_ms =
+        t->timeout_ms ? t->timeout_ms : (int)jint(robot_settings(job), "timeout_s", 60) * 1000;
     r.deadline_us = clock_mono_us() + (int64_t)r.timeout_ms * 1000;
     rc = start(&r, a, &why) < 0 || run_to_the_end(&r, &why) < 0 ? -1 : 0;
     let_go(&r);

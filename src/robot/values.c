@@ -41,16 +41,19 @@ int value_offsets(double *out, int max, const json_t *list, double length, struc
     size_t i;
 
     if (!json_is_array(list))
-        return err_set(err, ERR_ROBOT_VALIDATION, "it must be a list of seconds, or of percent like \"25%%\"");
+        return err_set(err, ERR_ROBOT_VALIDATION,
+                       "it must be a list of seconds, or of percent like \"25%%\"");
     if (json_array_size(list) > (size_t)max)
-        return err_set(err, ERR_ROBOT_VALIDATION, "it has %zu entries, the most is %d", json_array_size(list), max);
+        return err_set(err, ERR_ROBOT_VALIDATION, "it has %zu entries, the most is %d",
+                       json_array_size(list), max);
     json_array_foreach (list, i, v) {
         double at;
         bool percent;
 
         if (!read_offset(&at, &percent, v)) {
             AUTO(mem_free) char *text = json_text(v);
-            return err_set(err, ERR_ROBOT_VALIDATION, "%.40s is neither seconds nor percent like \"25%%\"", text);
+            return err_set(err, ERR_ROBOT_VALIDATION,
+                           "%.40s is neither seconds nor percent like \"25%%\"", text);
         }
         percents += percent;
         if (percents && percents != (int)i + 1)

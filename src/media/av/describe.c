@@ -66,12 +66,16 @@ static void set_profile(json_t *o, const AVCodecParameters *p)
 
 static void describe_video(json_t *o, AVFormatContext *file, AVStream *s, const AVCodecContext *d)
 {
-    static const char *const orders[] = {[AV_FIELD_PROGRESSIVE] = "progressive", [AV_FIELD_TT] = "tt", [AV_FIELD_BB] = "bb",
-                                         [AV_FIELD_TB] = "tb", [AV_FIELD_BT] = "bt"};
+    static const char *const orders[] = {[AV_FIELD_PROGRESSIVE] = "progressive",
+                                         [AV_FIELD_TT] = "tt",
+                                         [AV_FIELD_BB] = "bb",
+                                         [AV_FIELD_TB] = "tb",
+                                         [AV_FIELD_BT] = "bt"};
     const AVCodecParameters *p = s->codecpar;
     AVRational sar = av_guess_sample_aspect_ratio(file, s, NULL);
     size_t size = 0;
-    const int32_t *matrix = (const int32_t *)av_stream_get_side_data(s, AV_PKT_DATA_DISPLAYMATRIX, &size);
+    const int32_t *matrix =
+        (const int32_t *)av_stream_get_side_data(s, AV_PKT_DATA_DISPLAYMATRIX, &size);
 
     json_object_set_new(o, "width", json_integer(p->width));
     json_object_set_new(o, "height", json_integer(p->height));
@@ -92,7 +96,8 @@ static void describe_video(json_t *o, AVFormatContext *file, AVStream *s, const 
     if (matrix && size >= 9 * sizeof *matrix) {
         double turn = av_display_rotation_get(matrix);
 
-        json_object_set_new(o, "side_data_list", json_pack("[{s:i}]", "rotation", isnan(turn) ? 0 : (int)turn));
+        json_object_set_new(o, "side_data_list",
+                            json_pack("[{s:i}]", "rotation", isnan(turn) ? 0 : (int)turn));
     }
 }
 
@@ -104,7 +109,8 @@ static void describe_audio(json_t *o, const AVStream *s)
     set_text(o, "sample_fmt", av_get_sample_fmt_name(p->format));
     set_number_text(o, "sample_rate", p->sample_rate);
     json_object_set_new(o, "channels", json_integer(p->ch_layout.nb_channels));
-    if (p->ch_layout.order != AV_CHANNEL_ORDER_UNSPEC && av_channel_layout_describe(&p->ch_layout, layout, sizeof layout) > 0)
+    if (p->ch_layout.order != AV_CHANNEL_ORDER_UNSPEC &&
+        av_channel_layout_describe(&p->ch_layout, layout, sizeof layout) > 0)
         set_text(o, "channel_layout", layout);
     json_object_set_new(o, "bits_per_sample", json_integer(av_get_bits_per_sample(p->codec_id)));
 }
@@ -120,7 +126,8 @@ static int open_decoder(AVCodecContext **out, struct av *av, const AVStream *s, 
         return 0;
     (*out)->thread_count = 1;
     (*out)->pkt_timebase = s->time_base;
-    if ((rc = avcodec_parameters_to_context(*out, s->codecpar)) >= 0 && (rc = avcodec_open2(*out, c, NULL)) >= 0)
+    if ((rc = avcodec_parameters_to_context(*out, s->codecpar)) >= 0 &&
+        (rc = avcodec_open2(*out, c, NULL)) >= 0)
         return 0;
     avcodec_free_context(out);
     return av_fail(av, rc, err, "the decoder does not take a stream of the file");
@@ -149,7 +156,9 @@ static int describe_stream(json_t *list, struct av *av, AVStream *s, struct err 
     set_time(o, "duration", s->duration, s->time_base);
     set_number_text(o, "bit_rate", p->bit_rate);
     set_number_text(o, "bits_per_raw_sample", d ? d->bits_per_raw_sample : 0);
-    json_object_set_new(o, "disposition", json_pack("{s:i}", "attached_pic", !!(s->disposition & AV_DISPOSITION_ATTACHED_PIC)));
+    json_object_set_new(
+        o, "disposition",
+        json_pack("{s:i}", "attached_pic", !!(s->disposition & AV_DISPOSITION_ATTACHED_PIC)));
     set_tags(o, s->metadata);
     json_array_append_new(list, o);
     avcodec_free_context(&d);
@@ -160,7 +169,8 @@ json_t *av_describe(const char *path, const struct media_limits *limits, struct 
 {
     AUTO(av_close) struct av *av = NULL;
     AUTO(json_unref) json_t *streams = json_array();
-    const struct av_open how = {.limits = {.timeout_s = limits->timeout_s}}; /* what may be shown is not what may be told */
+    const struct av_open how = {
+        .limits = {.timeout_s = limits->timeout_s}}; /* what may be shown is not what may be told */
     json_t *format;
 
     if (av_open_streams(&av, path, &how, err) < 0)

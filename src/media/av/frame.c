@@ -1,4 +1,5 @@
-/* The frame of a moment: seek to a key frame before it and decode up to it, or take a key frame that is near enough. */
+/* The frame of a moment: seek to a key frame before it and decode up to it, or take a key frame
+ * that is near enough. */
 #include "media/av/private.h"
 
 #include <math.h>
@@ -6,7 +7,8 @@
 
 /* A frame that no other needs is not decoded when the moment is further off than that. */
 #define SKIPPED_BEFORE_S 1.0
-/* Without an index it is not known where the key frames are: up to that it is decoded on, further off it is sought. */
+/* Without an index it is not known where the key frames are: up to that it is decoded on, further
+ * off it is sought. */
 #define BLIND_S 2.0
 /* The last frame is seen for that long at least. */
 #define LAST_FRAME_S 1.0
@@ -22,7 +24,8 @@ static const AVCodec *find_decoder(const struct av *av, struct err *err)
 
     if (av->how.decoder) {
         c = avcodec_find_decoder_by_name(av->how.decoder);
-        if (!c || c->type != AVMEDIA_TYPE_VIDEO || c->capabilities & (AV_CODEC_CAP_HARDWARE | AV_CODEC_CAP_HYBRID)) {
+        if (!c || c->type != AVMEDIA_TYPE_VIDEO ||
+            c->capabilities & (AV_CODEC_CAP_HARDWARE | AV_CODEC_CAP_HYBRID)) {
             err_set(err, ERR_INPUT, "there is no decoder '%.40s' for pictures", av->how.decoder);
             return NULL;
         }
@@ -49,8 +52,8 @@ static int open_decoder(struct av *av, struct err *err)
         return err_set(err, ERR_COMMAND, "there is no film in the file");
     if (!(c = find_decoder(av, err)))
         return -1;
-    if (!(d = avcodec_alloc_context3(c)) || !(av->packet = av_packet_alloc()) || !(av->held = av_frame_alloc()) ||
-        !(av->next = av_frame_alloc()))
+    if (!(d = avcodec_alloc_context3(c)) || !(av->packet = av_packet_alloc()) ||
+        !(av->held = av_frame_alloc()) || !(av->next = av_frame_alloc()))
         abort();
     rc = avcodec_parameters_to_context(d, av->video->codecpar);
     if (c->id != av->video->codecpar->codec_id)
@@ -76,14 +79,25 @@ static int open_decoder(struct av *av, struct err *err)
 
 static int64_t begin_of(const struct av *av)
 {
-    return av->file->start_time == NONE ? 0 : av_rescale_q(av->file->start_time, AV_TIME_BASE_Q, av->video->time_base);
+    return av->file->start_time == NONE
+               ? 0
+               : av_rescale_q(av->file->start_time, AV_TIME_BASE_Q, av->video->time_base);
 }
 
 /* Not rounded up: a moment before a frame is before it, in the coarsest time as well. */
-static int64_t to_stream(const struct av *av, double s) { return begin_of(av) + (int64_t)floor(s / av_q2d(av->video->time_base) + 1e-6); }
-static double to_seconds(const struct av *av, int64_t ts) { return (double)(ts - begin_of(av)) * av_q2d(av->video->time_base); }
+static int64_t to_stream(const struct av *av, double s)
+{
+    return begin_of(av) + (int64_t)floor(s / av_q2d(av->video->time_base) + 1e-6);
+}
+static double to_seconds(const struct av *av, int64_t ts)
+{
+    return (double)(ts - begin_of(av)) * av_q2d(av->video->time_base);
+}
 
-static int64_t span(const struct av *av, double s) { return llround(s / av_q2d(av->video->time_base)); }
+static int64_t span(const struct av *av, double s)
+{
+    return llround(s / av_q2d(av->video->time_base));
+}
 
 /* A frame without a time follows the one before it. */
 static int64_t time_of(const struct av *av, const AVFrame *f)
@@ -107,7 +121,8 @@ static void forget(struct av *av)
     avcodec_flush_buffers(av->decoder);
 }
 
-/* The next packet of the film into the decoder; at the end it is told so. Damaged packets are passed over. */
+/* The next packet of the film into the decoder; at the end it is told so. Damaged packets are
+ * passed over. */
 static int feed(struct av *av, int64_t target, bool skip, bool *skipped, struct err *err)
 {
     int rc;
@@ -125,7 +140,8 @@ static int feed(struct av *av, int64_t target, bool skip, bool *skipped, struct 
             break;
         av_packet_unref(av->packet);
     }
-    bool far = skip && av->packet->pts != NONE && av->packet->pts < target - span(av, SKIPPED_BEFORE_S);
+    bool far =
+        skip && av->packet->pts != NONE && av->packet->pts < target - span(av, SKIPPED_BEFORE_S);
     av->decoder->skip_frame = far ? AVDISCARD_NONREF : AVDISCARD_DEFAULT;
     *skipped |= far;
     rc = avcodec_send_packet(av->decoder, av->packet);
@@ -134,7 +150,8 @@ static int feed(struct av *av, int64_t target, bool skip, bool *skipped, struct 
 }
 
 /* 1: f is the next frame; 0: there is none any more. */
-static int decode(AVFrame *f, struct av *av, int64_t target, bool skip, bool *skipped, struct err *err)
+static int decode(AVFrame *f, struct av *av, int64_t target, bool skip, bool *skipped,
+                  struct err *err)
 {
     for (;;) {
         int rc = avcodec_receive_frame(av->decoder, f);
@@ -177,7 +194,8 @@ static int decode_up_to(struct av *av, int64_t target, bool skip, bool *skipped,
 
 /* ---- seek ---- */
 
-/* first: to the very first frame. In streams without an index a time is found by trial, and may be found behind that. */
+/* first: to the very first frame. In streams without an index a time is found by trial, and may be
+ * found behind that. */
 static int seek_before(struct av *av, int64_t target, bool first, struct err *err)
 {
     bool tried = first && av->file->iformat->flags & AVFMT_TS_DISCONT;
@@ -194,7 +212,8 @@ static int seek_before(struct av *av, int64_t target, bool first, struct err *er
 /* The time of the last key frame up to ts, by the container's index; NONE: it has none. */
 static int64_t key_before(const struct av *av, int64_t ts)
 {
-    const AVIndexEntry *e = avformat_index_get_entry_from_timestamp(av->video, ts, AVSEEK_FLAG_BACKWARD);
+    const AVIndexEntry *e =
+        avformat_index_get_entry_from_timestamp(av->video, ts, AVSEEK_FLAG_BACKWARD);
 
     return e ? e->timestamp : NONE;
 }
@@ -217,7 +236,8 @@ static int go_to(struct av *av, int64_t target, bool skip, bool *skipped, struct
     for (int i = 0; i < MOST_SEEKS; i++) {
         int64_t at = i + 1 == MOST_SEEKS || target - back < first ? first : target - back;
 
-        if (seek_before(av, at, at == first, err) < 0 || decode_up_to(av, target, skip, skipped, err) < 0)
+        if (seek_before(av, at, at == first, err) < 0 ||
+            decode_up_to(av, target, skip, skipped, err) < 0)
             return -1;
         if (av->held_at != NONE || at == first)
             return 0;
@@ -234,19 +254,24 @@ static int exact(struct av *av, int64_t target, struct err *err)
         return decode_up_to(av, target, false, &skipped, err);
     if (go_to(av, target, true, &skipped, err) < 0)
         return -1;
-    /* What was passed over lies before the frame that was found, or else it might be the one that is seen. */
+    /* What was passed over lies before the frame that was found, or else it might be the one that
+     * is seen. */
     bool sure = av->held_at != NONE && av->held_at >= target - span(av, SKIPPED_BEFORE_S);
     return skipped && !sure ? go_to(av, target, false, &skipped, err) : 0;
 }
 
 /* ---- key frames ---- */
 
-/* The key frame nearest to at, of those that seem to be in from <= t < to; NONE: there is none there, or no index. Some indexes
- * tell when a frame is to be decoded, which is earlier than it is seen. */
+/* The key frame nearest to at, of those that seem to be in from <= t < to; NONE: there is none
+ * there, or no index. Some indexes tell when a frame is to be decoded, which is earlier than it is
+ * seen. */
 static int64_t near_key(const struct av *av, const struct av_moment *m)
 {
-    int64_t at = to_stream(av, m->at), from = to_stream(av, m->from), to = to_stream(av, m->to), best = NONE;
-    int64_t ahead = av->info.frame_rate > 0 ? span(av, av->video->codecpar->video_delay / av->info.frame_rate) : 0;
+    int64_t at = to_stream(av, m->at), from = to_stream(av, m->from), to = to_stream(av, m->to),
+            best = NONE;
+    int64_t ahead = av->info.frame_rate > 0
+                        ? span(av, av->video->codecpar->video_delay / av->info.frame_rate)
+                        : 0;
     static const int both[] = {AVSEEK_FLAG_BACKWARD, 0};
 
     for (size_t i = 0; i < ARRAY_LEN(both); i++) {
@@ -272,7 +297,8 @@ static int take_key(struct av *av, int64_t ts, const struct av_moment *m, struct
     (void)avcodec_send_packet(av->decoder, NULL); /* it comes out now, without those that follow */
     rc = avcodec_receive_frame(av->decoder, av->held);
     int64_t at = rc == 0 ? time_of(av, av->held) : NONE;
-    if (at == NONE || !av->held->key_frame || at < to_stream(av, m->from) || at >= to_stream(av, m->to)) {
+    if (at == NONE || !av->held->key_frame || at < to_stream(av, m->from) ||
+        at >= to_stream(av, m->to)) {
         forget(av);
         return 0;
     }
@@ -298,7 +324,8 @@ static int emit(struct image **out, double *t, struct av *av, struct err *err)
     return av_to_image(out, av, av->held, err) < 0 ? -1 : 1;
 }
 
-int av_picture(struct image **out, double *t, struct av *av, const struct av_moment *m, struct err *err)
+int av_picture(struct image **out, double *t, struct av *av, const struct av_moment *m,
+               struct err *err)
 {
     int64_t target = to_stream(av, m->at), key;
     int rc;
@@ -306,7 +333,8 @@ int av_picture(struct image **out, double *t, struct av *av, const struct av_mom
     av_begin(av);
     if (open_decoder(av, err) < 0)
         return -1;
-    if (m->from < m->to && !av->indexed) { /* some containers read their index when it is needed first */
+    if (m->from < m->to &&
+        !av->indexed) { /* some containers read their index when it is needed first */
         if (seek_before(av, target, false, err) < 0)
             return -1;
         av->indexed = true;

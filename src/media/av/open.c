@@ -19,9 +19,9 @@
 #define MOST_ASPECT 20 /* pixels wider or taller than that are a damaged header's */
 
 /* Containers, no lists of other files and no devices. */
-static const char containers[] =
-    "mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mp3,aac,flac,wav,w64,aiff,amr,ac3,eac3,dts,opus,m4v,h264,hevc,mxf,gxf,"
-    "rm,ape,wv,tta,caf,au,ivf,dv,swf,3gp,voc,gif";
+static const char containers[] = "mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mp3,aac,"
+                                 "flac,wav,w64,aiff,amr,ac3,eac3,dts,opus,m4v,h264,hevc,mxf,gxf,"
+                                 "rm,ape,wv,tta,caf,au,ivf,dv,swf,3gp,voc,gif";
 
 /* ---- libav's words ---- */
 
@@ -51,7 +51,8 @@ int av_fail(struct av *av, int rc, struct err *err, const char *what)
     char text[AV_ERROR_MAX_STRING_SIZE] = "";
 
     if (av_is_late(av))
-        return err_set(err, ERR_TIMEOUT, "%s: it took longer than %d s (setting timeout_s)", what, av->how.limits.timeout_s);
+        return err_set(err, ERR_TIMEOUT, "%s: it took longer than %d s (setting timeout_s)", what,
+                       av->how.limits.timeout_s);
     if (rc < 0)
         av_strerror(rc, text, sizeof text);
     err_set(err, ERR_COMMAND, "%s%s%s", what, *text ? ": " : "", text);
@@ -81,7 +82,8 @@ static int64_t on_seek(void *ctx, int64_t at, int whence)
     return now < 0 ? AVERROR(errno) : now;
 }
 
-static int refuse_other_files(AVFormatContext *s, AVIOContext **pb, const char *url, int flags, AVDictionary **options)
+static int refuse_other_files(AVFormatContext *s, AVIOContext **pb, const char *url, int flags,
+                              AVDictionary **options)
 {
     return AVERROR(EPERM);
 }
@@ -96,7 +98,8 @@ static int open_file(struct av *av, const char *path, struct err *err)
 
     if ((av->fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
         return err_errno(err, "open '%s'", path);
-    if (!(buffer = av_malloc(READ_AT_ONCE)) || !(av->io = avio_alloc_context(buffer, READ_AT_ONCE, 0, av, on_read, NULL, on_seek)) ||
+    if (!(buffer = av_malloc(READ_AT_ONCE)) ||
+        !(av->io = avio_alloc_context(buffer, READ_AT_ONCE, 0, av, on_read, NULL, on_seek)) ||
         !(av->file = avformat_alloc_context()))
         abort();
     av->file->pb = av->io;
@@ -106,8 +109,10 @@ static int open_file(struct av *av, const char *path, struct err *err)
     av_dict_set(&options, "format_whitelist", containers, 0);
     av_dict_set(&options, "protocol_whitelist", "none", 0);
     av_dict_set(&options, "scan_all_pmts", "1", 0); /* MPEG-TS: as ffmpeg's programs do */
-    /* Of the name only the extension is looked at, where the first bytes do not decide. It frees the file when it fails. */
-    rc = avformat_open_input(&av->file, strrchr(path, '/') ? strrchr(path, '/') + 1 : path, NULL, &options);
+    /* Of the name only the extension is looked at, where the first bytes do not decide. It frees
+     * the file when it fails. */
+    rc = avformat_open_input(&av->file, strrchr(path, '/') ? strrchr(path, '/') + 1 : path, NULL,
+                             &options);
     av_dict_free(&options);
     return rc < 0 ? av_fail(av, rc, err, "the file is no film or sound that can be read") : 0;
 }
@@ -133,13 +138,18 @@ static int find_streams(struct av *av, struct err *err)
 
 /* ---- what is in it ---- */
 
-static double seconds(int64_t ts, AVRational base) { return ts == NONE || ts <= 0 ? 0 : (double)ts * av_q2d(base); }
+static double seconds(int64_t ts, AVRational base)
+{
+    return ts == NONE || ts <= 0 ? 0 : (double)ts * av_q2d(base);
+}
 
-/* How a picture is to be turned. The matrix moves (1, 0) to (a, b) and (0, 1) to (c, d); y points down. */
+/* How a picture is to be turned. The matrix moves (1, 0) to (a, b) and (0, 1) to (c, d); y points
+ * down. */
 static int orientation_of(const AVStream *s)
 {
     size_t size = 0;
-    const int32_t *m = (const int32_t *)av_stream_get_side_data(s, AV_PKT_DATA_DISPLAYMATRIX, &size);
+    const int32_t *m =
+        (const int32_t *)av_stream_get_side_data(s, AV_PKT_DATA_DISPLAYMATRIX, &size);
 
     if (!m || size < 9 * sizeof *m)
         return 1;
@@ -155,7 +165,8 @@ static void look_at_video(struct av *av)
     const AVCodecParameters *p = s->codecpar;
     const AVPixFmtDescriptor *form = av_pix_fmt_desc_get(p->format);
     struct av_info *i = &av->info;
-    AVRational sar = av_guess_sample_aspect_ratio(av->file, s, NULL), rate = av_guess_frame_rate(av->file, s, NULL);
+    AVRational sar = av_guess_sample_aspect_ratio(av->file, s, NULL),
+               rate = av_guess_frame_rate(av->file, s, NULL);
     const AVDictionaryEntry *alpha = av_dict_get(s->metadata, "alpha_mode", NULL, 0);
 
     i->has_video = true;
@@ -172,9 +183,13 @@ static void look_at_video(struct av *av)
         i->width = i->height;
         i->height = w;
     }
-    i->frame_rate = s->avg_frame_rate.num > 0 && s->avg_frame_rate.den > 0 ? av_q2d(s->avg_frame_rate) : rate.den ? av_q2d(rate) : 0;
+    i->frame_rate = s->avg_frame_rate.num > 0 && s->avg_frame_rate.den > 0
+                        ? av_q2d(s->avg_frame_rate)
+                    : rate.den ? av_q2d(rate)
+                               : 0;
     i->depth = form ? form->comp[0].depth : 8;
-    i->has_alpha = (form && form->flags & AV_PIX_FMT_FLAG_ALPHA) || (alpha && !strcmp(alpha->value, "1"));
+    i->has_alpha =
+        (form && form->flags & AV_PIX_FMT_FLAG_ALPHA) || (alpha && !strcmp(alpha->value, "1"));
     i->is_hdr = p->color_trc == AVCOL_TRC_SMPTE2084 || p->color_trc == AVCOL_TRC_ARIB_STD_B67;
     i->video_codec = avcodec_get_name(p->codec_id);
     i->video_s = seconds(s->duration, s->time_base);
@@ -209,8 +224,11 @@ static void look_at_streams(struct av *av)
                 i->channels = s->codecpar->ch_layout.nb_channels;
             }
             break;
-        case AVMEDIA_TYPE_SUBTITLE: i->subtitles++; break;
-        default: break;
+        case AVMEDIA_TYPE_SUBTITLE:
+            i->subtitles++;
+            break;
+        default:
+            break;
         }
     }
 }
@@ -253,7 +271,9 @@ static int check_pixels(const struct av *av, struct err *err)
     int64_t most = av->how.limits.max_pixels;
 
     if (i->has_video && (double)i->width * (double)i->height > (double)most)
-        return err_set(err, ERR_COMMAND, "a picture of the film has %lldx%lld pixels, the limit is %lld in all (setting max_pixels)",
+        return err_set(err, ERR_COMMAND,
+                       "a picture of the film has %lldx%lld pixels, the limit is %lld in all "
+                       "(setting max_pixels)",
                        (long long)i->width, (long long)i->height, (long long)most);
     return 0;
 }
@@ -305,7 +325,8 @@ void av_close(struct av *av)
 
 const struct av_info *av_info(const struct av *av) { return &av->info; }
 
-int av_look(struct av_info *out, const char *path, const struct media_limits *limits, struct err *err)
+int av_look(struct av_info *out, const char *path, const struct media_limits *limits,
+            struct err *err)
 {
     AUTO(av_close) struct av *av = NULL;
 

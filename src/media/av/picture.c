@@ -10,9 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* High dynamic range on a screen that has none: the colours of Rec. 709, bright parts bent down rather than cut off. */
-static const char hdr_chain[] = "zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=mobius:desat=0,"
-                                "zscale=t=bt709:m=bt709:r=full";
+/* High dynamic range on a screen that has none: the colours of Rec. 709, bright parts bent down
+ * rather than cut off. */
+static const char hdr_chain[] =
+    "zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=mobius:desat=0,"
+    "zscale=t=bt709:m=bt709:r=full";
 
 static void free_graph(AVFilterGraph *g) { avfilter_graph_free(&g); }
 DEFINE_AUTO(AVFilterGraph *, free_graph)
@@ -25,7 +27,8 @@ DEFINE_AUTO(uint8_t *, free_pixels)
 
 /* ---- filters ---- */
 
-static int build(AVFilterGraph *g, AVFilterContext **in, AVFilterContext **out, const AVFrame *f, const char *chain)
+static int build(AVFilterGraph *g, AVFilterContext **in, AVFilterContext **out, const AVFrame *f,
+                 const char *chain)
 {
     AVFilterInOut *from = avfilter_inout_alloc(), *to = avfilter_inout_alloc();
     char source[200];
@@ -34,9 +37,12 @@ static int build(AVFilterGraph *g, AVFilterContext **in, AVFilterContext **out, 
     if (!from || !to)
         abort();
     g->nb_threads = 1;
-    snprintf(source, sizeof source, "video_size=%dx%d:pix_fmt=%d:time_base=1/1000:pixel_aspect=1/1", f->width, f->height, f->format);
-    if ((rc = avfilter_graph_create_filter(in, avfilter_get_by_name("buffer"), "in", source, NULL, g)) >= 0)
-        rc = avfilter_graph_create_filter(out, avfilter_get_by_name("buffersink"), "out", NULL, NULL, g);
+    snprintf(source, sizeof source, "video_size=%dx%d:pix_fmt=%d:time_base=1/1000:pixel_aspect=1/1",
+             f->width, f->height, f->format);
+    if ((rc = avfilter_graph_create_filter(in, avfilter_get_by_name("buffer"), "in", source, NULL,
+                                           g)) >= 0)
+        rc = avfilter_graph_create_filter(out, avfilter_get_by_name("buffersink"), "out", NULL,
+                                          NULL, g);
     if (rc >= 0) {
         *from = (AVFilterInOut){av_strdup("in"), *in, 0, NULL};
         *to = (AVFilterInOut){av_strdup("out"), *out, 0, NULL};
@@ -80,9 +86,11 @@ static bool has_alpha(const AVFrame *f)
 /* "yuvj420p" and its kind say "full range" by their name; libswscale wants that said otherwise. */
 static enum AVPixelFormat plain_format(enum AVPixelFormat f, bool *full)
 {
-    static const enum AVPixelFormat old[][2] = {
-        {AV_PIX_FMT_YUVJ420P, AV_PIX_FMT_YUV420P}, {AV_PIX_FMT_YUVJ422P, AV_PIX_FMT_YUV422P}, {AV_PIX_FMT_YUVJ444P, AV_PIX_FMT_YUV444P},
-        {AV_PIX_FMT_YUVJ440P, AV_PIX_FMT_YUV440P}, {AV_PIX_FMT_YUVJ411P, AV_PIX_FMT_YUV411P}};
+    static const enum AVPixelFormat old[][2] = {{AV_PIX_FMT_YUVJ420P, AV_PIX_FMT_YUV420P},
+                                                {AV_PIX_FMT_YUVJ422P, AV_PIX_FMT_YUV422P},
+                                                {AV_PIX_FMT_YUVJ444P, AV_PIX_FMT_YUV444P},
+                                                {AV_PIX_FMT_YUVJ440P, AV_PIX_FMT_YUV440P},
+                                                {AV_PIX_FMT_YUVJ411P, AV_PIX_FMT_YUV411P}};
 
     for (size_t i = 0; i < ARRAY_LEN(old); i++)
         if (f == old[i][0]) {
@@ -95,12 +103,17 @@ static enum AVPixelFormat plain_format(enum AVPixelFormat f, bool *full)
 static int color_matrix(const AVFrame *f)
 {
     switch (f->colorspace) {
-    case AVCOL_SPC_BT709: return SWS_CS_ITU709;
+    case AVCOL_SPC_BT709:
+        return SWS_CS_ITU709;
     case AVCOL_SPC_BT2020_NCL:
-    case AVCOL_SPC_BT2020_CL: return SWS_CS_BT2020;
-    case AVCOL_SPC_SMPTE240M: return SWS_CS_SMPTE240M;
-    case AVCOL_SPC_FCC: return SWS_CS_FCC;
-    default: return SWS_CS_DEFAULT; /* what encoders do that say nothing */
+    case AVCOL_SPC_BT2020_CL:
+        return SWS_CS_BT2020;
+    case AVCOL_SPC_SMPTE240M:
+        return SWS_CS_SMPTE240M;
+    case AVCOL_SPC_FCC:
+        return SWS_CS_FCC;
+    default:
+        return SWS_CS_DEFAULT; /* what encoders do that say nothing */
     }
 }
 
@@ -109,13 +122,17 @@ static int to_pixels(struct image **out, const AVFrame *f, int orientation, stru
     bool full = f->color_range == AVCOL_RANGE_JPEG, alpha = has_alpha(f);
     enum AVPixelFormat form = plain_format(f->format, &full);
     int bands = alpha ? 4 : 3, w = f->width, h = f->height;
-    AUTO(free_scaler) struct SwsContext *sws =
+    AUTO(free_scaler)
+    struct SwsContext *sws =
         sws_getContext(w, h, form, w, h, alpha ? AV_PIX_FMT_RGBA : AV_PIX_FMT_RGB24,
-                       SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP, NULL, NULL, NULL);
+                       SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP,
+                       NULL, NULL, NULL);
 
     if (!sws)
-        return err_set(err, ERR_COMMAND, "frames of the form %s can't be shown", av_get_pix_fmt_name(f->format));
-    sws_setColorspaceDetails(sws, sws_getCoefficients(color_matrix(f)), full, sws_getCoefficients(SWS_CS_DEFAULT), 1, 0, 1 << 16, 1 << 16);
+        return err_set(err, ERR_COMMAND, "frames of the form %s can't be shown",
+                       av_get_pix_fmt_name(f->format));
+    sws_setColorspaceDetails(sws, sws_getCoefficients(color_matrix(f)), full,
+                             sws_getCoefficients(SWS_CS_DEFAULT), 1, 0, 1 << 16, 1 << 16);
     /* it may write a little behind the last row */
     AUTO(free_pixels) uint8_t *pixels = mem_zalloc((size_t)w * (size_t)h * (size_t)bands + 64);
     uint8_t *rows[4] = {pixels};
@@ -130,11 +147,14 @@ int av_to_image(struct image **out, struct av *av, AVFrame *frame, struct err *e
     AUTO(free_frame) AVFrame *bent = av_frame_alloc();
     const AVFrame *f = frame;
     AUTO(image_free) struct image *img = NULL;
-    bool hdr = frame->color_trc == AVCOL_TRC_SMPTE2084 || frame->color_trc == AVCOL_TRC_ARIB_STD_B67;
+    bool hdr =
+        frame->color_trc == AVCOL_TRC_SMPTE2084 || frame->color_trc == AVCOL_TRC_ARIB_STD_B67;
 
     if ((double)frame->width * frame->height > (double)av->how.limits.max_pixels)
-        return err_set(err, ERR_COMMAND, "a picture of the film has %dx%d pixels, the limit is %lld in all (setting max_pixels)",
-                       frame->width, frame->height, (long long)av->how.limits.max_pixels);
+        return err_set(
+            err, ERR_COMMAND,
+            "a picture of the film has %dx%d pixels, the limit is %lld in all (setting max_pixels)",
+            frame->width, frame->height, (long long)av->how.limits.max_pixels);
     if (hdr && bent && run_chain(bent, frame, hdr_chain) >= 0)
         f = bent; /* else by its numbers: flat, but a picture */
     if (to_pixels(&img, f, av->info.orientation, err) < 0)
@@ -146,7 +166,8 @@ int av_to_image(struct image **out, struct av *av, AVFrame *frame, struct err *e
     return 0;
 }
 
-int av_filter(struct image **img, const char *chain, double t, const struct media_limits *limits, struct err *err)
+int av_filter(struct image **img, const char *chain, double t, const struct media_limits *limits,
+              struct err *err)
 {
     int w = (int)image_width(*img), h = (int)image_height(*img);
     AUTO(free_frame) AVFrame *in = av_frame_alloc();
@@ -168,14 +189,17 @@ int av_filter(struct image **img, const char *chain, double t, const struct medi
     if (av_frame_get_buffer(in, 0) < 0)
         abort();
     for (int y = 0; y < h; y++)
-        memcpy(in->data[0] + (ptrdiff_t)y * in->linesize[0], pixels + (size_t)y * (size_t)(w * bands), (size_t)(w * bands));
+        memcpy(in->data[0] + (ptrdiff_t)y * in->linesize[0],
+               pixels + (size_t)y * (size_t)(w * bands), (size_t)(w * bands));
     whole = mem_printf("%s,format=%s", chain, bands == 4 ? "rgba" : "rgb24");
     if ((rc = run_chain(result, in, whole)) < 0) {
         av_strerror(rc, why, sizeof why);
         return err_set(err, ERR_USER_COMMAND, "the filters of `ffmpeg` fail: %s", why);
     }
     if ((double)result->width * result->height > (double)limits->max_pixels)
-        return err_set(err, ERR_USER_COMMAND, "the filters of `ffmpeg` make a picture of %dx%d pixels, the limit is %lld in all (setting max_pixels)",
+        return err_set(err, ERR_USER_COMMAND,
+                       "the filters of `ffmpeg` make a picture of %dx%d pixels, the limit is %lld "
+                       "in all (setting max_pixels)",
                        result->width, result->height, (long long)limits->max_pixels);
     if (to_pixels(&now, result, 1, err) < 0)
         return -1;

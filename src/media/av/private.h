@@ -11,16 +11,17 @@ struct av {
     int fd;
     AVIOContext *io;
     AVFormatContext *file;
-    AVStream *video; /* NULL: none */
+    AVStream *video;         /* NULL: none */
     AVCodecContext *decoder; /* opened with the first picture */
     AVPacket *packet;
     int64_t deadline_us;
 
-    /* Where the decoder stands: the last frame up to the moment asked for, and the first one behind it. */
+    /* Where the decoder stands: the last frame up to the moment asked for, and the first one behind
+     * it. */
     AVFrame *held, *next;
     int64_t held_at, next_at; /* in the stream's time; NONE: there is no such frame */
-    bool drained; /* the file's end was met */
-    bool indexed; /* the container's index is known, if it has one */
+    bool drained;             /* the file's end was met */
+    bool indexed;             /* the container's index is known, if it has one */
 };
 #define NONE AV_NOPTS_VALUE
 

@@ -1,4 +1,5 @@
-/* /video/thumbs: still pictures from a film, evenly spread, at given moments, or the best of many. */
+/* /video/thumbs: still pictures from a film, evenly spread, at given moments, or the best of many.
+ */
 #include "media/appeal.h"
 #include "media/av/av.h"
 #include "media/image_emit.h"
@@ -15,8 +16,10 @@ enum { MAX_THUMBS = 999, MOST_CANDIDATES = 100, QUALITY = 92 };
 enum { MOST_BLANK = 3 };
 #define SHARE_OF_CHOICE 0.7 /* of the progress, when pictures are chosen first */
 
-static const struct opt_choice formats[] = {{"jpeg", IMAGE_JPG}, {"jpg", IMAGE_JPG}, {"png", IMAGE_PNG}, {0}};
-static const struct opt_choice turns[] = {{"0", 0}, {"90", 90}, {"180", 180}, {"270", 270}, {"360", 0}, {0}};
+static const struct opt_choice formats[] = {
+    {"jpeg", IMAGE_JPG}, {"jpg", IMAGE_JPG}, {"png", IMAGE_PNG}, {0}};
+static const struct opt_choice turns[] = {{"0", 0},     {"90", 90}, {"180", 180},
+                                          {"270", 270}, {"360", 0}, {0}};
 
 struct thumbs_opts {
     int64_t count, width, height, smart_max_candidates;
@@ -31,19 +34,31 @@ static const struct option options[] = {
     OPT_INT(T, count, .min = 1, .max = MAX_THUMBS, .def = 8, .code = "INVALID_COUNT_VALUE",
             .help = "How many, evenly spread: 3 are taken at 25, 50 and 75 percent of the film."),
     OPT_JSON(T, offsets, .def_str = "[]", .example = "[1.5, 20]",
-             .help = "Moments instead of a count: seconds, or percent (\"25%\"). Those that the film does not have are left out."),
-    OPT_ENUM(T, format, formats, .def = IMAGE_JPG, .help = "Format of the pictures; both jpeg and jpg give files ending in .jpg."),
-    OPT_INT(T, width, .min = 1, .max = 1920, .unit = "px", .help = "Width. Left out: the film's, with square pixels."),
-    OPT_INT(T, height, .min = 1, .max = 1080, .unit = "px", .help = "Height. Left out: the film's."),
-    OPT_ENUM(T, resize_strategy, choices_fit, .def = FIT_PAD, .help = "What to do when the shapes differ."),
-    OPT_STR(T, background, .def_str = "#00000000", .pattern = VALUE_RGBA, .example = "\"#ff0000ff\"",
-            .help = "Colour of what pad adds, rrggbbaa. Films without transparency make it opaque."),
-    OPT_ENUM(T, rotate, turns, .def = 0, .help = "Turn clockwise, after the turn that the film's header asks for."),
-    OPT_STR(T, input_codec, .pattern = "^[A-Za-z0-9_.-]{1,40}$", .example = "\"h264\"", .help = "Decoder to use, by ffmpeg's name of it."),
-    OPT_BOOL(T, smart, .help = "Take the best of many candidates: sharp, well lit, with faces. Not with offsets."),
-    OPT_INT(T, smart_max_candidates, .min = 2, .max = MOST_CANDIDATES, .def = 20, .help = "How many candidates smart looks at, evenly spread."),
+             .help = "Moments instead of a count: seconds, or percent (\"25%\"). Those that the "
+                     "film does not have are left out."),
+    OPT_ENUM(T, format, formats, .def = IMAGE_JPG,
+             .help = "Format of the pictures; both jpeg and jpg give files ending in .jpg."),
+    OPT_INT(T, width, .min = 1, .max = 1920, .unit = "px",
+            .help = "Width. Left out: the film's, with square pixels."),
+    OPT_INT(T, height, .min = 1, .max = 1080, .unit = "px",
+            .help = "Height. Left out: the film's."),
+    OPT_ENUM(T, resize_strategy, choices_fit, .def = FIT_PAD,
+             .help = "What to do when the shapes differ."),
+    OPT_STR(
+        T, background, .def_str = "#00000000", .pattern = VALUE_RGBA, .example = "\"#ff0000ff\"",
+        .help = "Colour of what pad adds, rrggbbaa. Films without transparency make it opaque."),
+    OPT_ENUM(T, rotate, turns, .def = 0,
+             .help = "Turn clockwise, after the turn that the film's header asks for."),
+    OPT_STR(T, input_codec, .pattern = "^[A-Za-z0-9_.-]{1,40}$", .example = "\"h264\"",
+            .help = "Decoder to use, by ffmpeg's name of it."),
+    OPT_BOOL(
+        T, smart,
+        .help = "Take the best of many candidates: sharp, well lit, with faces. Not with offsets."),
+    OPT_INT(T, smart_max_candidates, .min = 2, .max = MOST_CANDIDATES, .def = 20,
+            .help = "How many candidates smart looks at, evenly spread."),
     OPT_GROUP(T, av, struct av_opts, av_options),
-    OPT_JSON(T, output_meta, .nullable = true, .example = "false", .help = "Further keys of meta, or false for none."),
+    OPT_JSON(T, output_meta, .nullable = true, .example = "false",
+             .help = "Further keys of meta, or false for none."),
     OPT_END,
 };
 
@@ -82,10 +97,12 @@ static int bad_input(const struct work *w, struct err *err)
 
 /* ---- which moments ---- */
 
-/* thumb_offset tells whole seconds: where the pictures are further apart than that, a key frame of the same second will do. */
+/* thumb_offset tells whole seconds: where the pictures are further apart than that, a key frame of
+ * the same second will do. */
 static struct av_moment moment(double at, double apart)
 {
-    return apart >= 2 ? (struct av_moment){at, floor(at), floor(at) + 1} : (struct av_moment){at, at, at};
+    return apart >= 2 ? (struct av_moment){at, floor(at), floor(at) + 1}
+                      : (struct av_moment){at, at, at};
 }
 
 struct candidate {
@@ -109,7 +126,9 @@ static int by_time(const void *x, const void *y)
 /* Evenly spread candidates, of each stretch the key frame if it has one; the best are taken. */
 static int choose(struct av_moment *out, struct work *w, struct err *err)
 {
-    int n = (int)(w->o->smart_max_candidates > w->o->count ? w->o->smart_max_candidates : w->o->count), found = 0;
+    int n = (int)(w->o->smart_max_candidates > w->o->count ? w->o->smart_max_candidates
+                                                           : w->o->count),
+        found = 0;
     double at[MAX_THUMBS], half = w->length / (n + 1) / 2;
     struct candidate c[MAX_THUMBS];
     bool blank = false;
@@ -118,7 +137,8 @@ static int choose(struct av_moment *out, struct work *w, struct err *err)
     for (int i = 0; i < n; i++) {
         AUTO(image_free) struct image *img = NULL;
         double t;
-        int rc = av_picture(&img, &t, w->av, &(struct av_moment){at[i], at[i] - half, at[i] + half}, err);
+        int rc = av_picture(&img, &t, w->av, &(struct av_moment){at[i], at[i] - half, at[i] + half},
+                            err);
 
         blank |= rc < 0;
         if (rc < 0 && (err->code != ERR_COMMAND || (!found && i + 1 >= MOST_BLANK)))
@@ -148,7 +168,8 @@ static int moments(struct av_moment *out, struct work *w, struct err *err)
 
     if (w->o->smart && !given)
         return choose(out, w, err);
-    n = given ? value_offsets(at, MAX_THUMBS, w->o->offsets, w->length, err) : value_moments(at, (int)w->o->count, w->length);
+    n = given ? value_offsets(at, MAX_THUMBS, w->o->offsets, w->length, err)
+              : value_moments(at, (int)w->o->count, w->length);
     for (int i = 0; i < n; i++)
         out[i] = moment(at[i], given ? 0 : w->length / (double)(w->o->count + 1));
     return n;
@@ -167,11 +188,16 @@ static int shape(struct image *img, const struct work *w, struct err *err)
         bg.a = 255;
     if (image_rotate(img, o->rotate, bg, err) < 0)
         return -1;
-    struct fit f = fit_plan((enum fit_strategy)o->resize_strategy, image_width(img), image_height(img), o->width, o->height, true, GRAVITY_CENTER);
+    struct fit f = fit_plan((enum fit_strategy)o->resize_strategy, image_width(img),
+                            image_height(img), o->width, o->height, true, GRAVITY_CENTER);
     if ((double)f.scaled_w * (double)f.scaled_h > (double)w->limits.max_pixels)
-        return err_set(err, ERR_COMMAND, "the picture would have %lldx%lld pixels, the limit is %lld in all (setting max_pixels)",
-                       (long long)f.scaled_w, (long long)f.scaled_h, (long long)w->limits.max_pixels);
-    return image_scale(img, f.scaled_w, f.scaled_h, false, err) < 0 || image_crop(img, &f.cut, err) < 0 ||
+        return err_set(err, ERR_COMMAND,
+                       "the picture would have %lldx%lld pixels, the limit is %lld in all (setting "
+                       "max_pixels)",
+                       (long long)f.scaled_w, (long long)f.scaled_h,
+                       (long long)w->limits.max_pixels);
+    return image_scale(img, f.scaled_w, f.scaled_h, false, err) < 0 ||
+                   image_crop(img, &f.cut, err) < 0 ||
                    image_pad(img, f.pad_x, f.pad_y, f.out_w, f.out_h, bg, err) < 0
                ? -1
                : 0;
@@ -187,12 +213,16 @@ static int quality(const struct work *w)
     return q ? (int)fmax(1, fmin(100, 103 - 3 * strtod(q, NULL))) : QUALITY;
 }
 
-static int emit(struct work *w, struct image **img, double at, double told, double upto, struct err *err)
+static int emit(struct work *w, struct image **img, double at, double told, double upto,
+                struct err *err)
 {
     const T *o = w->o;
-    struct image_emit how = {.asked = o->format,
-                             .save = {.format = image_type_name((enum image_type)o->format), .quality = quality(w)},
-                             .output_meta = o->output_meta, .told = told, .upto = upto};
+    struct image_emit how = {
+        .asked = o->format,
+        .save = {.format = image_type_name((enum image_type)o->format), .quality = quality(w)},
+        .output_meta = o->output_meta,
+        .told = told,
+        .upto = upto};
 
     if (shape(*img, w, err) < 0 || (w->chain && av_filter(img, w->chain, at, &w->limits, err) < 0))
         return -1;
@@ -203,7 +233,8 @@ static int emit(struct work *w, struct image **img, double at, double told, doub
 /* The client's filters as one chain; NULL: none. */
 static const char *filters(const struct work *w)
 {
-    static const char *const names[][2] = {{"vf", ""}, {"filter:v", ""}, {"s", "scale"}, {"s:v", "scale"}, {"pix_fmt", "format"}};
+    static const char *const names[][2] = {
+        {"vf", ""}, {"filter:v", ""}, {"s", "scale"}, {"s:v", "scale"}, {"pix_fmt", "format"}};
     struct arena *a = robot_arena(w->job);
     const char *chain = NULL;
 
@@ -211,7 +242,8 @@ static const char *filters(const struct work *w)
         const char *v = av_opt(&w->o->av, a, names[i][0]);
 
         if (v)
-            chain = arena_printf(a, "%s%s%s%s%s", chain ? chain : "", chain ? "," : "", names[i][1], *names[i][1] ? "=" : "", v);
+            chain = arena_printf(a, "%s%s%s%s%s", chain ? chain : "", chain ? "," : "", names[i][1],
+                                 *names[i][1] ? "=" : "", v);
     }
     return chain;
 }
@@ -244,7 +276,8 @@ static int thumbs_run(struct robot_job *job, const void *opts, struct err *err)
     struct av_moment at[MAX_THUMBS];
     int n;
 
-    if (av_open(&av, in->path, &(struct av_open){.limits = w.limits, .decoder = o->input_codec}, err) < 0)
+    if (av_open(&av, in->path, &(struct av_open){.limits = w.limits, .decoder = o->input_codec},
+                err) < 0)
         return bad_input(&w, err);
     if (!av_info(av)->has_video)
         return robot_fail(job, err, ERR_INPUT, "INVALID_INPUT", "'%s' has no pictures", in->name);
