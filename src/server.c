@@ -244,7 +244,9 @@ static int read_key(struct server *s, const char *name, const char *path, struct
         return err_set(err, ERR_CONFIG, "%s: can't read '%s': %s", name, path, strerror(errno));
     json_object_set_new(s->keys, name, json_stringn(text, (size_t)n));
     explicit_bzero(text, sizeof text);
-    return json_object_get(s->keys, name) ? 0 : err_set(err, ERR_CONFIG, "%s: '%s' holds something that is no text", name, path);
+    if (!json_object_get(s->keys, name))
+        return err_set(err, ERR_CONFIG, "%s: '%s' holds something that is no text", name, path);
+    return 0;
 }
 
 static int read_keys(struct server *s, const struct config *c, struct err *err)
@@ -253,7 +255,9 @@ static int read_keys(struct server *s, const struct config *c, struct err *err)
     if (read_key(s, "sftp_key", c->sftp_key, err) < 0 || read_key(s, "sftp_known_hosts", c->sftp_known_hosts, err) < 0)
         return -1;
     const char *key = jstr(s->keys, "sftp_key");
-    return key && !strstr(key, "PRIVATE KEY-----") ? err_set(err, ERR_CONFIG, "sftp_key: '%s' holds no private key", c->sftp_key) : 0;
+    if (key && !strstr(key, "PRIVATE KEY-----"))
+        return err_set(err, ERR_CONFIG, "sftp_key: '%s' holds no private key", c->sftp_key);
+    return 0;
 }
 
 int server_start(struct server **out, const struct config *c, int log_level, struct err *err)

@@ -54,11 +54,15 @@ static int begin_part(struct download *d, struct err *err)
     const struct value_range *r = d->range;
     int64_t to, from = text ? content_range(&to, text) : -1;
 
-    if (from < 0 || (r->from >= 0 && (from != r->from || (r->to >= 0 && to > r->to))) || (r->from < 0 && to - from >= r->to))
-        return remote_fail(d->file->job, REMOTE_FAILED, err, "'%.150s' answered with another range than was asked for", d->shown_url);
+    if (from < 0 || (r->from >= 0 && (from != r->from || (r->to >= 0 && to > r->to))) ||
+        (r->from < 0 && to - from >= r->to))
+        return remote_fail(d->file->job, REMOTE_FAILED, err,
+                           "'%.150s' answered with another range than was asked for", d->shown_url);
     d->offset = d->plan->range_count > 1 ? from : 0;
     d->stop = d->offset + (to - from + 1);
-    return d->file->limit && d->stop > d->file->limit ? remote_too_large(d->file, d->shown_url, d->stop, err) : 0;
+    return d->file->limit && d->stop > d->file->limit
+               ? remote_too_large(d->file, d->shown_url, d->stop, err)
+               : 0;
 }
 
 static int on_head(void *ctx, int status, int64_t length, struct err *err)
@@ -76,7 +80,9 @@ static int on_head(void *ctx, int status, int64_t length, struct err *err)
     d->offset = d->end = 0;
     if (ftruncate(d->file->fd, 0) < 0)
         return err_errno(err, "empty the imported file");
-    return d->file->limit && length > d->file->limit ? remote_too_large(d->file, d->shown_url, length, err) : 0;
+    return d->file->limit && length > d->file->limit
+               ? remote_too_large(d->file, d->shown_url, length, err)
+               : 0;
 }
 
 static int on_body(void *ctx, const char *data, size_t len, struct err *err)
@@ -84,7 +90,8 @@ static int on_body(void *ctx, const char *data, size_t len, struct err *err)
     struct download *d = ctx;
 
     if (d->stop >= 0 && d->offset + (int64_t)len > d->stop)
-        return remote_fail(d->file->job, REMOTE_FAILED, err, "'%.150s' sent more bytes than it announced", d->shown_url);
+        return remote_fail(d->file->job, REMOTE_FAILED, err,
+                           "'%.150s' sent more bytes than it announced", d->shown_url);
     if (d->file->limit && d->offset + (int64_t)len > d->file->limit)
         return remote_too_large(d->file, d->shown_url, -1, err);
     while (len) {
@@ -101,15 +108,17 @@ static int on_body(void *ctx, const char *data, size_t len, struct err *err)
     return 0;
 }
 
-static void on_progress(void *ctx, double fraction)
+static void download_on_progress(void *ctx, double fraction)
 {
     const struct download *d = ctx;
 
     remote_import_progress(d->file, d->from + d->share * fraction);
 }
 
-/* What is sent: the caller's headers, and the range if there is one. The text is freed with *range. */
-static void fill_headers(const char *out[static VALUE_HEADERS_MAX + 2], char **range, const struct download *d)
+/* What is sent: the caller's headers, and the range if there is one. The text is freed with *range.
+ */
+static void fill_headers(const char *out[static VALUE_HEADERS_MAX + 2], char **range,
+                         const struct download *d)
 {
     const struct value_range *r = d->range;
     int n = 0;
@@ -128,7 +137,8 @@ static void fill_headers(const char *out[static VALUE_HEADERS_MAX + 2], char **r
     out[n] = NULL;
 }
 
-static int refuse(const struct download *d, int rc, int status, const struct err *cause, struct err *err)
+static int refuse(const struct download *d, int rc, int status, const struct err *cause,
+                  struct err *err)
 {
     const struct robot_job *job = d->file->job;
 
@@ -139,7 +149,8 @@ static int refuse(const struct download *d, int rc, int status, const struct err
         return remote_refused(job, err, what, cause->msg);
     }
     if (rc < 0 && (cause->code == ERR_IO || cause->code == ERR_INPUT))
-        return remote_fail(job, REMOTE_FAILED, err, "can't fetch '%.150s': %s", d->shown_url, cause->msg);
+        return remote_fail(job, REMOTE_FAILED, err, "can't fetch '%.150s': %s", d->shown_url,
+                           cause->msg);
     if (rc < 0) { /* ours: no space, too large */
         *err = *cause;
         return -1;
@@ -152,7 +163,7 @@ static int refuse(const struct download *d, int rc, int status, const struct err
 }
 
 /* One request: the whole file or one of its ranges. */
-static int fetch(struct download *d, struct err *err)
+static int request(struct download *d, struct err *err)
 {
     const struct robot_job *job = d->file->job;
     AUTO(mem_free) char *range = NULL;
@@ -177,7 +188,7 @@ static int fetch(struct download *d, struct err *err)
                                      .guard = jstr_or(robot_settings(job), "import_allow", ""),
                                      .on_head = on_head,
                                      .on_body = on_body,
-                                     .on_progress = on_progress,
+                                     .on_progress = download_on_progress,
                                      .ctx = d,
                                  },
                                  &cause);
@@ -202,12 +213,13 @@ int download(struct remote_import_file *f, const struct download_plan *plan, str
     int requests = plan->range_count ? plan->range_count : 1;
 
     if (!asked)
-        return remote_fail(f->job, REMOTE_FAILED, err, "'url' holds something that is not a web address");
+        return remote_fail(f->job, REMOTE_FAILED, err,
+                           "'url' holds something that is not a web address");
     d.share = 1.0 / requests;
     for (int k = 0; k < requests && !d.whole; k++) {
         d.range = plan->range_count ? &plan->ranges[k] : NULL;
         d.from = k * d.share;
-        if (fetch(&d, err) < 0)
+        if (request(&d, err) < 0)
             return -1;
     }
     /* A shorter second answer must not leave the tail of a longer, broken first one behind. */

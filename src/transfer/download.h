@@ -1,4 +1,5 @@
-/* download.h - a file fetched by HTTP, whole or in ranges, with attempts and redirects, for import Robots. */
+/* download.h - a file fetched by HTTP, whole or in ranges, with attempts and redirects, for import
+ * Robots. */
 #pragma once
 #include "http/client.h"
 #include "transfer/remote.h"
@@ -12,5 +13,7 @@ struct download_plan {
     bool fail_fast;  /* one attempt only */
 };
 
-/* f->place is an address. f->extra gets import_url, and the file the name that the answer or the address gives it. */
-MUST_CHECK int download(struct remote_import_file *f, const struct download_plan *plan, struct err *err);
+/* f->place is an address. f->extra gets import_url, and the file the name that the answer or the
+ * address gives it. */
+MUST_CHECK int download(struct remote_import_file *f, const struct download_plan *plan,
+                        struct err *err);

@@ -31,7 +31,8 @@ static char *name_with_type(const char *raw, const char *mime)
 
     if ((dot && dot[1]) || !known)
         return take(name);
-    AUTO(mem_free) char *longer = mem_printf("%.*s.%s", dot ? (int)(dot - name) : (int)strlen(name), name, known);
+    AUTO(mem_free)
+    char *longer = mem_printf("%.*s.%s", dot ? (int)(dot - name) : (int)strlen(name), name, known);
     return naming_safe(longer);
 }
 
@@ -39,7 +40,8 @@ int remote_open(struct remote_import_file *f, const char *name, const char *mime
 {
     if (f->path) /* an earlier attempt got as far */
         return 0;
-    AUTO(mem_free) char *safe = f->force_name ? naming_safe(f->force_name) : name_with_type(name, mime);
+    AUTO(mem_free)
+    char *safe = f->force_name ? naming_safe(f->force_name) : name_with_type(name, mime);
     const char *dot = dot_of(safe);
     f->name = arena_strdup(robot_arena(f->job), safe);
     f->ext = arena_strdup(robot_arena(f->job), dot ? dot + 1 : "");
@@ -51,14 +53,16 @@ int remote_open(struct remote_import_file *f, const char *name, const char *mime
     return f->fd < 0 ? err_errno(err, "create the imported file") : 0;
 }
 
-int remote_too_large(const struct remote_import_file *f, const char *shown, int64_t size, struct err *err)
+int remote_too_large(const struct remote_import_file *f, const char *shown, int64_t size,
+                     struct err *err)
 {
     char text[40] = "more";
 
     if (size >= 0)
         snprintf(text, sizeof text, "%lld bytes", (long long)size);
-    return remote_fail(f->job, REMOTE_FAILED, err, "the file at '%.150s' has %s, but %s allows %lld bytes", shown, text, f->limit_name,
-                       (long long)f->limit);
+    return remote_fail(f->job, REMOTE_FAILED, err,
+                       "the file at '%.150s' has %s, but %s allows %lld bytes", shown, text,
+                       f->limit_name, (long long)f->limit);
 }
 
 /* ---- all of them ---- */
@@ -88,7 +92,8 @@ static void find_limit(struct run *r)
 
 static const char *nth_name(const json_t *force_name, size_t i)
 {
-    const char *s = json_is_array(force_name) ? json_string_value(json_array_get(force_name, i)) : json_string_value(force_name);
+    const char *s = json_is_array(force_name) ? json_string_value(json_array_get(force_name, i))
+                                              : json_string_value(force_name);
 
     return s && *s ? s : NULL;
 }
@@ -103,18 +108,23 @@ static bool ignores_failures(const json_t *v)
     if (json_is_true(v) || (s && !strcmp(s, "true")))
         return true;
     json_array_foreach (v, i, item)
-        if (json_is_string(item) && (!strcmp(json_string_value(item), "import") || !strcmp(json_string_value(item), "execute")))
+        if (json_is_string(item) && (!strcmp(json_string_value(item), "import") ||
+                                     !strcmp(json_string_value(item), "execute")))
             return true;
     return false;
 }
 
-static int fetch(struct remote_import_file *f, struct run *r, struct err *err)
+static int fetch_and_emit(struct remote_import_file *f, struct run *r, struct err *err)
 {
     if (r->plan->source->get(r->plan->ctx, f, err) < 0)
         return -1;
     fd_close(take_fd(f->fd));
     json_object_set_new(f->extra, "from_batch_import", json_boolean(r->batch));
-    return robot_emit(r->job, &(struct robot_output){.path = f->path, .ext = f->ext, .name = f->name, .extra = f->extra, .input = -1}, err);
+    return robot_emit(
+        r->job,
+        &(struct robot_output){
+            .path = f->path, .ext = f->ext, .name = f->name, .extra = f->extra, .input = -1},
+        err);
 }
 
 static int import_one(struct run *r, const char *place, double from, double share, struct err *err)
@@ -132,8 +142,9 @@ static int import_one(struct run *r, const char *place, double from, double shar
     struct err why = {0};
 
     if (r->done++ == REMOTE_IMPORT_MAX)
-        return remote_fail(r->job, REMOTE_FAILED, err, "there are more than %d files to import", REMOTE_IMPORT_MAX);
-    int rc = fetch(&f, r, &why);
+        return remote_fail(r->job, REMOTE_FAILED, err, "there are more than %d files to import",
+                           REMOTE_IMPORT_MAX);
+    int rc = fetch_and_emit(&f, r, &why);
     fd_close(f.fd);
     if (rc == 0)
         return 0;
@@ -148,7 +159,8 @@ static int import_one(struct run *r, const char *place, double from, double shar
     return 0;
 }
 
-static int import_directory(struct run *r, const char *place, double from, double share, struct err *err)
+static int import_directory(struct run *r, const char *place, double from, double share,
+                            struct err *err)
 {
     const struct import_plan *plan = r->plan;
     AUTO(mem_free) char *after = plan->after && *plan->after ? mem_strdup(plan->after) : NULL;
@@ -157,7 +169,8 @@ static int import_directory(struct run *r, const char *place, double from, doubl
     r->batch = true;
     for (int64_t number = plan->page > 1 ? plan->page : 1;; number++) {
         AUTO(json_unref) json_t *places = json_array();
-        struct remote_page page = {.place = place, .number = number, .after = after, .places = places};
+        struct remote_page page = {
+            .place = place, .number = number, .after = after, .places = places};
         int rc = plan->source->list(plan->ctx, &page, err);
         AUTO(mem_free) char *next = page.next;
         json_t *item;
@@ -168,7 +181,8 @@ static int import_directory(struct run *r, const char *place, double from, doubl
         json_array_foreach (places, i, item) {
             double one = share / (double)json_array_size(places);
 
-            if (rc == 0 && import_one(r, json_string_value(item), from + one * (double)i, one, err) < 0)
+            if (rc == 0 &&
+                import_one(r, json_string_value(item), from + one * (double)i, one, err) < 0)
                 rc = -1;
         }
         if (rc < 0)
@@ -176,7 +190,8 @@ static int import_directory(struct run *r, const char *place, double from, doubl
         if (!next || plan->one_page)
             break;
         if (after && !strcmp(after, next)) /* a server that turns in a circle */
-            return remote_fail(r->job, REMOTE_FAILED, err, "the pages of '%.150s' have no end", place);
+            return remote_fail(r->job, REMOTE_FAILED, err, "the pages of '%.150s' have no end",
+                               place);
         from += share;
         free(after);
         after = take(next);
@@ -188,7 +203,8 @@ static int import_directory(struct run *r, const char *place, double from, doubl
 
 int remote_import(struct robot_job *job, const struct import_plan *plan, struct err *err)
 {
-    struct run r = {.job = job, .plan = plan, .ignore = ignores_failures(plan->opts->ignore_errors)};
+    struct run r = {
+        .job = job, .plan = plan, .ignore = ignores_failures(plan->opts->ignore_errors)};
     size_t total = json_array_size(plan->places), i;
     double share = 1.0 / (double)total;
     json_t *item;
@@ -200,7 +216,8 @@ int remote_import(struct robot_job *job, const struct import_plan *plan, struct 
         bool directory = plan->source->list && str_ends(place, "/");
         struct err why = {0};
 
-        if ((directory ? import_directory : import_one)(&r, place, share * (double)i, share, &why) == 0)
+        if ((directory ? import_directory : import_one)(&r, place, share * (double)i, share,
+                                                        &why) == 0)
             continue;
         if (!r.ignore || !remote_is_failure(job, &why)) {
             *err = why;
@@ -211,11 +228,12 @@ int remote_import(struct robot_job *job, const struct import_plan *plan, struct 
     }
     if (!r.failed)
         return 0;
-    /* One error for the job, after the good ones were handed over: it goes to the ignored errors of the Assembly. */
+    /* One error for the job, after the good ones were handed over: it goes to the ignored errors of
+     * the Assembly. */
     *err = r.first;
     if (r.done > 1)
-        err_set_named(err, r.first.code, r.first.name, "%zu of %zu %s failed, the first one so: %s", r.failed, r.done, plan->source->things,
-                      r.first.msg);
+        err_set_named(err, r.first.code, r.first.name, "%zu of %zu %s failed, the first one so: %s",
+                      r.failed, r.done, plan->source->things, r.first.msg);
     err->is_private_address = r.first.is_private_address;
     return -1;
 }

@@ -1,6 +1,8 @@
-/* Parameters that Robots share which talk to other servers, and their checks. In the daemon as well: pure. */
+/* Parameters that Robots share which talk to other servers, and their checks. In the daemon as
+ * well: pure. */
 #include "transfer/remote.h"
 #include "transfer/sftp.h"
+#include "transfer/values.h"
 
 #include <string.h>
 
@@ -12,14 +14,6 @@ const struct option store_options[] = {
     OPT_END,
 };
 
-static bool has_control(const char *s)
-{
-    for (; *s; s++)
-        if ((unsigned char)*s < 0x20 || *s == 0x7F)
-            return true;
-    return false;
-}
-
 /* "", "." or ".." between two slashes? */
 static bool is_no_name(const char *s, size_t n) { return n <= 2 && !strncmp(s, "..", n); }
 
@@ -30,16 +24,21 @@ int store_opts_check(const struct store_opts *o, bool tree, size_t most, struct 
     if (!*path)
         return err_set(err, ERR_ROBOT_VALIDATION, "'path' is empty");
     if (str_ends(path, "/"))
-        return err_set(err, ERR_ROBOT_VALIDATION, "'path' is '%.200s', but must not end in a slash: it names the file", path);
+        return err_set(err, ERR_ROBOT_VALIDATION,
+                       "'path' is '%.200s', but must not end in a slash: it names the file", path);
     if (strlen(path) > most)
-        return err_set(err, ERR_ROBOT_VALIDATION, "'path' has %zu bytes, but at most %zu go", strlen(path), most);
-    if (has_control(path))
+        return err_set(err, ERR_ROBOT_VALIDATION, "'path' has %zu bytes, but at most %zu go",
+                       strlen(path), most);
+    if (value_has_control(path))
         return err_set(err, ERR_ROBOT_VALIDATION, "'path' holds a control character");
     for (const char *p = path; tree; p++) {
         size_t n = strcspn(p, "/");
 
         if (is_no_name(p, n))
-            return err_set(err, ERR_ROBOT_VALIDATION, "'path' is '%.200s': between slashes must be names, and '.' and '..' are none", path);
+            return err_set(
+                err, ERR_ROBOT_VALIDATION,
+                "'path' is '%.200s': between slashes must be names, and '.' and '..' are none",
+                path);
         p += n;
         if (!*p)
             break;
@@ -56,7 +55,8 @@ const struct option import_options[] = {
              .help = "Phases (\"meta\") after whose failure the file is still imported."),
     /* shared by all Robots, and checked there; here each file stands for itself */
     OPT_JSON(struct import_opts, ignore_errors, .nullable = true, .example = "true",
-             .help = "true, or a list with \"import\": a file that can't be fetched is left out, and the others go on."),
+             .help = "true, or a list with \"import\": a file that can't be fetched is left out, "
+                     "and the others go on."),
     OPT_END,
 };
 
@@ -77,14 +77,17 @@ int import_opts_check(const struct import_opts *o, struct err *err)
 {
     if (o->force_name && !is_text_or_texts(o->force_name))
         return err_set(err, ERR_ROBOT_VALIDATION, "'force_name' must be a text or a list of texts");
-    if (o->import_on_errors && (!json_is_array(o->import_on_errors) || !is_text_or_texts(o->import_on_errors)))
+    if (o->import_on_errors &&
+        (!json_is_array(o->import_on_errors) || !is_text_or_texts(o->import_on_errors)))
         return err_set(err, ERR_ROBOT_VALIDATION, "'import_on_errors' must be a list of texts");
     return 0;
 }
 
 const struct option import_path_options[] = {
-    OPT_JSON(struct import_paths, path, .required = true, .example = "\"a/b\"",
-             .help = "What to import: a path or a list of them. One that ends in a slash is a directory."),
+    OPT_JSON(
+        struct import_paths, path, .required = true, .example = "\"a/b\"",
+        .help =
+            "What to import: a path or a list of them. One that ends in a slash is a directory."),
     OPT_END,
 };
 
@@ -98,11 +101,13 @@ int import_paths_check(const struct import_paths *o, bool partial, struct err *e
     if (!is_text_or_texts(o->path) || (json_is_array(o->path) && !json_array_size(o->path)))
         return err_set(err, ERR_ROBOT_VALIDATION, "'path' must be a text or a list of texts");
     if (json_array_size(o->path) > REMOTE_IMPORT_MAX)
-        return err_set(err, ERR_ROBOT_VALIDATION, "'path' holds more than %d paths", REMOTE_IMPORT_MAX);
+        return err_set(err, ERR_ROBOT_VALIDATION, "'path' holds more than %d paths",
+                       REMOTE_IMPORT_MAX);
     AUTO(json_unref) json_t *all = import_paths(o);
     json_array_foreach (all, i, item)
-        if (!json_string_length(item) || has_control(json_string_value(item)))
-            return err_set(err, ERR_ROBOT_VALIDATION, "'path' holds a path that is empty or has a control character");
+        if (!json_string_length(item) || value_has_control(json_string_value(item)))
+            return err_set(err, ERR_ROBOT_VALIDATION,
+                           "'path' holds a path that is empty or has a control character");
     return 0;
 }
 
@@ -117,18 +122,23 @@ json_t *import_paths(const struct import_paths *o)
 #define PUBLIC_KEY_FORM "^(ssh|ecdsa|sk)-[A-Za-z0-9@.-]+ [A-Za-z0-9+/=]+( .*)?$"
 const struct option sftp_place_options[] = {
     OPT_STR(P, credentials, .help = "Name of stored credentials of type sftp."),
-    OPT_STR(P, host, .pattern = "^([A-Za-z0-9._-]+|\\[?[0-9A-Fa-f:.]+\\]?)$", .example = "\"h.example\"",
+    OPT_STR(P, host, .pattern = "^([A-Za-z0-9._-]+|\\[?[0-9A-Fa-f:.]+\\]?)$",
+            .example = "\"h.example\"",
             .help = "Name or address of the server, when no stored credentials are used."),
-    OPT_INT(P, port, .min = 1, .max = 65535, .def = 22, .other_default = "the contract's 21 is that of FTP",
-            .help = "Port of the server."),
+    OPT_INT(P, port, .min = 1, .max = 65535, .def = 22,
+            .other_default = "the contract's 21 is that of FTP", .help = "Port of the server."),
     OPT_STR(P, user, .help = "Who logs in."),
     OPT_STR(P, public_key, .pattern = PUBLIC_KEY_FORM, .example = "\"ssh-ed25519 AAAA\"",
             .help = "Public half of the key that logs in; it need not be given."),
-    OPT_STR(P, private_key, .secret = true, .beyond = "a server of one's own has no account whose key there could be",
-            .pattern = "^-----BEGIN [A-Z ]*PRIVATE KEY-----", .example = "\"-----BEGIN PRIVATE KEY-----\"",
-            .help = "Key that logs in, without a passphrase. Belongs into stored credentials. Left out: the server's own (sftp_key)."),
+    OPT_STR(P, private_key, .secret = true,
+            .beyond = "a server of one's own has no account whose key there could be",
+            .pattern = "^-----BEGIN [A-Z ]*PRIVATE KEY-----",
+            .example = "\"-----BEGIN PRIVATE KEY-----\"",
+            .help = "Key that logs in, without a passphrase. Belongs into stored credentials. Left "
+                    "out: the server's own (sftp_key)."),
     OPT_STR(P, password, .secret = true, .beyond = "many servers know nothing else",
-            .help = "Password in the place of a key. Belongs into stored credentials; needs sftp_known_hosts."),
+            .help = "Password in the place of a key. Belongs into stored credentials; needs "
+                    "sftp_known_hosts."),
     OPT_END,
 };
 
@@ -139,11 +149,16 @@ int sftp_place_check(const P *p, bool partial, struct err *err)
         const char *missing = !str_given(p->host) ? "host" : !str_given(p->user) ? "user" : NULL;
 
         if (missing)
-            return err_set(err, ERR_ROBOT_VALIDATION, "'%s' is missing: give 'credentials', or 'host' and 'user'", missing);
+            return err_set(err, ERR_ROBOT_VALIDATION,
+                           "'%s' is missing: give 'credentials', or 'host' and 'user'", missing);
     }
-    if ((p->user && has_control(p->user)) || (p->password && has_control(p->password)) || (p->public_key && has_control(p->public_key)))
-        return err_set(err, ERR_ROBOT_VALIDATION, "'user', 'password' and 'public_key' must not hold control characters");
+    if ((p->user && value_has_control(p->user)) ||
+        (p->password && value_has_control(p->password)) ||
+        (p->public_key && value_has_control(p->public_key)))
+        return err_set(err, ERR_ROBOT_VALIDATION,
+                       "'user', 'password' and 'public_key' must not hold control characters");
     if (str_given(p->private_key) && str_given(p->password))
-        return err_set(err, ERR_ROBOT_VALIDATION, "'private_key' and 'password' exclude each other");
+        return err_set(err, ERR_ROBOT_VALIDATION,
+                       "'private_key' and 'password' exclude each other");
     return 0;
 }

@@ -11,7 +11,9 @@
 
 /* ---- failures and attempts ---- */
 
-static const char *const suffixes[] = {[REMOTE_FAILED] = "FAILURE", [REMOTE_DENIED] = "ACCESS_DENIED", [REMOTE_NOT_FOUND] = "NOT_FOUND"};
+static const char *const suffixes[] = {[REMOTE_FAILED] = "FAILURE",
+                                       [REMOTE_DENIED] = "ACCESS_DENIED",
+                                       [REMOTE_NOT_FOUND] = "NOT_FOUND"};
 
 static bool has_code(const struct robot *r, const char *suffix)
 {
@@ -27,10 +29,12 @@ static bool has_code(const struct robot *r, const char *suffix)
     return false;
 }
 
-int remote_fail(const struct robot_job *job, enum remote_failure kind, struct err *err, const char *fmt, ...)
+int remote_fail(const struct robot_job *job, enum remote_failure kind, struct err *err,
+                const char *fmt, ...)
 {
-    static const enum err_code like[] = {
-        [REMOTE_FAILED] = ERR_IMPORT, [REMOTE_DENIED] = ERR_SERVER_403, [REMOTE_NOT_FOUND] = ERR_NOT_FOUND};
+    static const enum err_code like[] = {[REMOTE_FAILED] = ERR_IMPORT,
+                                         [REMOTE_DENIED] = ERR_SERVER_403,
+                                         [REMOTE_NOT_FOUND] = ERR_NOT_FOUND};
     const struct robot *r = robot_of_job(job);
     char text[sizeof err->msg];
     va_list args;
@@ -47,7 +51,8 @@ int remote_fail(const struct robot_job *job, enum remote_failure kind, struct er
 
 int remote_refused(const struct robot_job *job, struct err *err, const char *what, const char *why)
 {
-    remote_fail(job, REMOTE_DENIED, err, "%s: %.150s. WORKCELL_IMPORT_ALLOW (--import-allow) can allow it", what, why);
+    remote_fail(job, REMOTE_DENIED, err,
+                "%s: %.150s. WORKCELL_IMPORT_ALLOW (--import-allow) can allow it", what, why);
     if (err)
         err->is_private_address = true;
     return -1;
@@ -84,7 +89,8 @@ void remote_fill(struct str *out, const char *template, const struct remote_word
         const struct remote_word *w = words;
         size_t n = *p == '{' ? strcspn(p + 1, "}") : 0;
 
-        while (w->name && (!n || p[n + 1] != '}' || strlen(w->name) != n || strncmp(w->name, p + 1, n) != 0))
+        while (w->name &&
+               (!n || p[n + 1] != '}' || strlen(w->name) != n || strncmp(w->name, p + 1, n) != 0))
             w++;
         if (w->name) {
             str_puts(out, w->value);
@@ -95,7 +101,8 @@ void remote_fill(struct str *out, const char *template, const struct remote_word
     }
 }
 
-void remote_urls(struct str *url, struct str *ssl_url, const struct store_urls *o, const char *host, const char *path)
+void remote_urls(struct str *url, struct str *ssl_url, const struct store_urls *o, const char *host,
+                 const char *path)
 {
     AUTO(str_done) struct str encoded = {0};
 
@@ -107,7 +114,10 @@ void remote_urls(struct str *url, struct str *ssl_url, const struct store_urls *
 
 /* ---- stores ---- */
 
-void remote_progress(const struct remote_file *f, double fraction) { robot_progress(f->job, f->from + f->share * fraction); }
+void remote_progress(const struct remote_file *f, double fraction)
+{
+    robot_progress(f->job, f->from + f->share * fraction);
+}
 
 /* A name beside path that nobody else has. */
 static char *part_of(struct robot_job *job, const char *path)
@@ -116,10 +126,14 @@ static char *part_of(struct robot_job *job, const char *path)
     char id[ID_LEN + 1];
 
     id_new(id);
-    return arena_printf(robot_arena(job), "%.*s.workcell-%s.part", slash ? (int)(slash - path) + 1 : 0, path, id);
+    return arena_printf(robot_arena(job), "%.*s.workcell-%s.part",
+                        slash ? (int)(slash - path) + 1 : 0, path, id);
 }
 
-static json_t *token_of(const struct remote_file *f) { return json_pack("{s:s,s:s}", "part", f->part, "path", f->path); }
+static json_t *token_of(const struct remote_file *f)
+{
+    return json_pack("{s:s,s:s}", "part", f->part, "path", f->path);
+}
 
 static int put(const struct remote_protocol *p, void *ctx, struct remote_file *f, struct err *err)
 {
@@ -136,7 +150,8 @@ static int put(const struct remote_protocol *p, void *ctx, struct remote_file *f
 }
 
 /* What put() leaves behind when it fails, or we die, is announced before. */
-static int put_part(const struct remote_protocol *p, void *ctx, struct remote_file *f, struct err *err)
+static int put_announced(const struct remote_protocol *p, void *ctx, struct remote_file *f,
+                         struct err *err)
 {
     struct err ignored;
 
@@ -145,33 +160,42 @@ static int put_part(const struct remote_protocol *p, void *ctx, struct remote_fi
         return -1;
     if (put(p, ctx, f, err) < 0) {
         /* What can't be taken back now stays announced. */
-        if ((!f->made || p->clear(ctx, f, &ignored) == 0) && robot_set_undo(f->job, NULL, &ignored) < 0)
+        if ((!f->made || p->clear(ctx, f, &ignored) == 0) &&
+            robot_set_undo(f->job, NULL, &ignored) < 0)
             return -1;
         return -1;
     }
     return robot_set_undo(f->job, NULL, err);
 }
 
-static int store_one(struct robot_job *job, const struct remote_protocol *p, void *ctx, const char *path, int i, struct err *err)
+static int store_one(struct robot_job *job, const struct remote_protocol *p, void *ctx,
+                     const char *path, int i, struct err *err)
 {
     const struct robot_input *in = robot_input(job, i);
     int count = robot_input_count(job);
     AUTO(fd_close) int fd = open(in->path, O_RDONLY | O_CLOEXEC);
     AUTO(str_done) struct str url = {0}, ssl_url = {0};
-    struct remote_file f = {.job = job, .in = in, .fd = fd, .path = path, .from = (double)i / count, .share = 1.0 / count};
+    struct remote_file f = {.job = job,
+                            .in = in,
+                            .fd = fd,
+                            .path = path,
+                            .from = (double)i / count,
+                            .share = 1.0 / count};
 
     if (fd < 0)
         return err_errno(err, "open '%s'", in->name);
-    if ((p->parts ? put_part : put)(p, ctx, &f, err) < 0) {
+    if ((p->parts ? put_announced : put)(p, ctx, &f, err) < 0) {
         json_decref(f.meta);
         json_decref(f.extra);
         return -1;
     }
     p->address(ctx, &f, &url, &ssl_url);
-    return robot_emit_stored(job, i, url.s ? url.s : "", ssl_url.s ? ssl_url.s : "", f.extra, f.meta, err);
+    return robot_emit_stored(job, i, url.s ? url.s : "", ssl_url.s ? ssl_url.s : "", f.extra,
+                             f.meta, err);
 }
 
-int remote_store(struct robot_job *job, const struct remote_protocol *p, void *ctx, const struct store_opts *o, struct err *err)
+int remote_store(struct robot_job *job, const struct remote_protocol *p, void *ctx,
+                 const struct store_opts *o, struct err *err)
 {
     const char *path = o->path + (!p->tree && *o->path == '/');
 
@@ -181,9 +205,11 @@ int remote_store(struct robot_job *job, const struct remote_protocol *p, void *c
     return 0;
 }
 
-int remote_undo(struct robot_job *job, const struct remote_protocol *p, void *ctx, const json_t *token, struct err *err)
+int remote_undo(struct robot_job *job, const struct remote_protocol *p, void *ctx,
+                const json_t *token, struct err *err)
 {
-    struct remote_file f = {.job = job, .fd = -1, .path = jstr(token, "path"), .part = jstr(token, "part")};
+    struct remote_file f = {
+        .job = job, .fd = -1, .path = jstr(token, "path"), .part = jstr(token, "part")};
 
     if (!f.path || !f.part)
         return err_set(err, ERR_INTERNAL, "the note about what is to be taken back is incomplete");

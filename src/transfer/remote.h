@@ -1,8 +1,9 @@
-/* remote.h - what every store and every import does, once: paths and addresses, attempts, progress over several files, what
- * is taken back, names, pages, and what becomes of one failure among many. A protocol (s3_upload.h, sftp.h, download.h)
- * brings a table of functions, a Robot its parameters.
+/* remote.h - what every store and every import does, once: paths and addresses, attempts, progress
+ * over several files, what is taken back, names, pages, and what becomes of one failure among many.
+ * A protocol (s3_upload.h, sftp.h, download.h) brings a table of functions, a Robot its parameters.
  *
- * Tables and checks are linked into the daemon, too (options.c); the rest only into workcell-transfer. */
+ * Tables and checks are linked into the daemon, too (options.c); the rest only into
+ * workcell-transfer. */
 #pragma once
 #include "base/str.h"
 #include "robot/robot.h"
@@ -10,17 +11,20 @@
 /* ---- failures and attempts ---- */
 
 enum remote_failure { REMOTE_FAILED, REMOTE_DENIED, REMOTE_NOT_FOUND };
-/* A failure of the other side. Its code is the Robot's own where its record has one of this kind (codes), else the Robot's
- * FAILURE, and WORKER_JOB_ERROR where it has none. Returns -1. */
-int remote_fail(const struct robot_job *job, enum remote_failure kind, struct err *err, const char *fmt, ...) PRINTF_LIKE(4, 5);
-/* The guard (http/guard.h) turned an address down. what: what was not done, in words. Returns -1. */
+/* A failure of the other side. Its code is the Robot's own where its record has one of this kind
+ * (codes), else the Robot's FAILURE, and WORKER_JOB_ERROR where it has none. Returns -1. */
+int remote_fail(const struct robot_job *job, enum remote_failure kind, struct err *err,
+                const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* The guard (http/guard.h) turned an address down. what: what was not done, in words. Returns -1.
+ */
 int remote_refused(const struct robot_job *job, struct err *err, const char *what, const char *why);
 /* Was it one of these two? What is ours (no space, too large) is not. */
 bool remote_is_failure(const struct robot_job *job, const struct err *err);
 
 #define REMOTE_ATTEMPTS 4 /* the first and three more */
-/* Sleeps before another attempt: base_ms and twice as long each time (setting retry_ms: another base), with jitter, so that
- * many workers do not come back at the same moment. attempt: the one that failed, from 1. */
+/* Sleeps before another attempt: base_ms and twice as long each time (setting retry_ms: another
+ * base), with jitter, so that many workers do not come back at the same moment. attempt: the one
+ * that failed, from 1. */
 void remote_pause(const struct robot_job *job, int attempt, int64_t base_ms);
 
 /* ---- stores ---- */
@@ -34,14 +38,22 @@ extern const struct option store_options[];
 struct store_urls {
     const char *url_template, *ssl_url_template;
 };
-#define STORE_URL_OPTIONS(T, m, url_default, ssl_default)                                                                        \
-    {.name = "url_template", .type = OPT_TYPE_STR, .offset = offsetof(T, m.url_template), .def_str = (url_default),               \
-     .help = "Address of the file in the Status; {HOST} and {PATH} are replaced."},                                               \
-        {.name = "ssl_url_template", .type = OPT_TYPE_STR, .offset = offsetof(T, m.ssl_url_template), .def_str = (ssl_default),   \
-         .help = "The same for ssl_url."}
+#define STORE_URL_OPTIONS(T, m, url_default, ssl_default)                                          \
+    {.name = "url_template",                                                                       \
+     .type = OPT_TYPE_STR,                                                                         \
+     .offset = offsetof(T, m.url_template),                                                        \
+     .def_str = (url_default),                                                                     \
+     .help = "Address of the file in the Status; {HOST} and {PATH} are replaced."},                \
+    {                                                                                              \
+        .name = "ssl_url_template", .type = OPT_TYPE_STR,                                          \
+        .offset = offsetof(T, m.ssl_url_template), .def_str = (ssl_default),                       \
+        .help = "The same for ssl_url."                                                            \
+    }
 
-/* tree: the other side has directories, in which "..", "." and nothing are no names. most: bytes. */
-MUST_CHECK int store_opts_check(const struct store_opts *o, bool tree, size_t most, struct err *err);
+/* tree: the other side has directories, in which "..", "." and nothing are no names. most: bytes.
+ */
+MUST_CHECK int store_opts_check(const struct store_opts *o, bool tree, size_t most,
+                                struct err *err);
 
 /* One input on its way out. */
 struct remote_file {
@@ -49,30 +61,36 @@ struct remote_file {
     const struct robot_input *in;
     int fd;           /* the input, open */
     const char *path; /* where to; without the slash in front where there are no directories */
-    const char *part; /* name beside it under which it is written first; NULL: the protocol has no such */
-    bool made;        /* put() may have left something under part */
-    bool again;       /* put() failed, and may well succeed if it is called again */
-    double from, share; /* of the job's progress */
+    const char
+        *part;  /* name beside it under which it is written first; NULL: the protocol has no such */
+    bool made;  /* put() may have left something under part */
+    bool again; /* put() failed, and may well succeed if it is called again */
+    double from, share;   /* of the job's progress */
     json_t *meta, *extra; /* what put() learns: for the file's meta and its record. NULL: nothing */
 };
 void remote_progress(const struct remote_file *f, double fraction); /* of this file */
 
-/* Each function gets ctx as remote_store() does, and fails with remote_fail() where it is the other side's failure. */
+/* Each function gets ctx as remote_store() does, and fails with remote_fail() where it is the other
+ * side's failure. */
 struct remote_protocol {
     bool tree;  /* see store_opts_check() */
-    bool parts; /* written under a name of its own first: remote_store() takes care of what is left of it */
+    bool parts; /* written under a name of its own first: remote_store() takes care of what is left
+                   of it */
     /* Send f's bytes. Called again while f->again and there are attempts left. */
     int (*put)(void *ctx, struct remote_file *f, struct err *err);
-    /* Take back what put() left under f->part (in and fd are not set). Fine if there is nothing. With parts only. */
+    /* Take back what put() left under f->part (in and fd are not set). Fine if there is nothing.
+     * With parts only. */
     int (*clear)(void *ctx, struct remote_file *f, struct err *err);
     /* Where the file is now. */
     void (*address)(void *ctx, const struct remote_file *f, struct str *url, struct str *ssl_url);
 };
 
 /* All inputs of the job, one after the other. */
-MUST_CHECK int remote_store(struct robot_job *job, const struct remote_protocol *p, void *ctx, const struct store_opts *o, struct err *err);
+MUST_CHECK int remote_store(struct robot_job *job, const struct remote_protocol *p, void *ctx,
+                            const struct store_opts *o, struct err *err);
 /* Robot.undo of a protocol with parts. */
-MUST_CHECK int remote_undo(struct robot_job *job, const struct remote_protocol *p, void *ctx, const json_t *token, struct err *err);
+MUST_CHECK int remote_undo(struct robot_job *job, const struct remote_protocol *p, void *ctx,
+                           const json_t *token, struct err *err);
 
 struct remote_word {
     const char *name, *value; /* name NULL ends a list */
@@ -80,7 +98,8 @@ struct remote_word {
 /* template with each {name} replaced. */
 void remote_fill(struct str *out, const char *template, const struct remote_word *words);
 /* The usual pair: {HOST} is host, {PATH} is path, percent-encoded. */
-void remote_urls(struct str *url, struct str *ssl_url, const struct store_urls *o, const char *host, const char *path);
+void remote_urls(struct str *url, struct str *ssl_url, const struct store_urls *o, const char *host,
+                 const char *path);
 
 /* ---- imports ---- */
 
@@ -90,7 +109,8 @@ struct import_opts {
 extern const struct option import_options[];
 MUST_CHECK int import_opts_check(const struct import_opts *o, struct err *err);
 
-/* What is imported from a place with paths: a text or a list, where one that ends in a slash is a directory. */
+/* What is imported from a place with paths: a text or a list, where one that ends in a slash is a
+ * directory. */
 struct import_paths {
     json_t *path;
 };
@@ -112,19 +132,22 @@ struct remote_import_file {
     json_t *extra; /* more keys of its record; an object */
 };
 void remote_import_progress(const struct remote_import_file *f, double fraction);
-/* Once it is known what the file is called: makes it, to be written through f->fd. name: as the other side says, made safe here;
- * mime: gives it an extension when it has none; may be NULL. Nothing when it is open already. */
-MUST_CHECK int remote_open(struct remote_import_file *f, const char *name, const char *mime, struct err *err);
+/* Once it is known what the file is called: makes it, to be written through f->fd. name: as the
+ * other side says, made safe here; mime: gives it an extension when it has none; may be NULL.
+ * Nothing when it is open already. */
+MUST_CHECK int remote_open(struct remote_import_file *f, const char *name, const char *mime,
+                           struct err *err);
 /* size -1: more than is allowed, nobody knows how much. Returns -1. */
-int remote_too_large(const struct remote_import_file *f, const char *shown, int64_t size, struct err *err);
+int remote_too_large(const struct remote_import_file *f, const char *shown, int64_t size,
+                     struct err *err);
 
 /* A page of what a directory holds. */
 struct remote_page {
     const char *place;
-    int64_t number;  /* from 1 */
+    int64_t number;    /* from 1 */
     const char *after; /* what the page before said to go on with; NULL: it is the first */
-    json_t *places;  /* to be filled: texts */
-    char *next;      /* to be set if there are more pages; freed by who asked */
+    json_t *places;    /* to be filled: texts */
+    char *next;        /* to be set if there are more pages; freed by who asked */
 };
 
 struct remote_source {
@@ -145,6 +168,7 @@ struct import_plan {
     const char *after;     /* what it begins with; NULL: the beginning */
 };
 #define REMOTE_IMPORT_MAX 10000 /* files of one job */
-/* Fetch all of them, page by page, each handed over before the next is begun. With ignore_errors the others go on after one that
- * failed, and the job fails in the end with what happened first. */
-MUST_CHECK int remote_import(struct robot_job *job, const struct import_plan *plan, struct err *err);
+/* Fetch all of them, page by page, each handed over before the next is begun. With ignore_errors
+ * the others go on after one that failed, and the job fails in the end with what happened first. */
+MUST_CHECK int remote_import(struct robot_job *job, const struct import_plan *plan,
+                             struct err *err);

@@ -151,8 +151,9 @@ static bool read_error(struct s3_error *out, const struct s3_bucket *b,
 static int set_s3_error(struct err *err, const struct s3_bucket *b, int status,
                         const struct s3_error *e)
 {
-    return remote_fail(b->job, status == 403 ? REMOTE_DENIED : REMOTE_FAILED, err, "S3 answered %d%s%s%s%s", status,
-                       *e->code ? " " : "", e->code, *e->message ? ": " : "", e->message);
+    return remote_fail(b->job, status == 403 ? REMOTE_DENIED : REMOTE_FAILED, err,
+                       "S3 answered %d%s%s%s%s", status, *e->code ? " " : "", e->code,
+                       *e->message ? ": " : "", e->message);
 }
 
 static int set_transport_error(struct err *err, const struct s3_bucket *b, const struct err *cause)
@@ -165,7 +166,7 @@ static int set_transport_error(struct err *err, const struct s3_bucket *b, const
     return remote_fail(b->job, REMOTE_FAILED, err, "%s: %s", what, cause->msg);
 }
 
-static void on_progress(void *ctx, double fraction)
+static void s3_on_progress(void *ctx, double fraction)
 {
     const struct s3_bucket *b = ctx;
 
@@ -224,7 +225,7 @@ static int call_once(struct http_client_response *out, struct s3_bucket *b, cons
                                .body_length = c->body ? -1 : c->length,
                                .idle_timeout_s = (int)jint(robot_settings(b->job), "idle_s", 0),
                                .guard = jstr_or(robot_settings(b->job), "import_allow", ""),
-                               .on_progress = c->fd >= 0 && b->file ? on_progress : NULL,
+                               .on_progress = c->fd >= 0 && b->file ? s3_on_progress : NULL,
                                .ctx = b,
                            },
                            err);

@@ -1,4 +1,5 @@
-/* s3.h - talking to a bucket of Amazon S3 or of a server that speaks like it. For Robots in workcell-transfer only. */
+/* s3.h - talking to a bucket of Amazon S3 or of a server that speaks like it. For Robots in
+ * workcell-transfer only. */
 #pragma once
 #include "http/client.h"
 #include "http/sigv4.h"
@@ -35,9 +36,11 @@ struct s3_bucket {
 void s3_bucket_init(struct s3_bucket *b, struct robot_job *job, const struct s3_place *p);
 void s3_bucket_done(struct s3_bucket b);
 DEFINE_AUTO(struct s3_bucket, s3_bucket_done)
-/* Asks the bucket for its region, unless that is known or not wanted. A wrong guess is corrected by the first answer. */
+/* Asks the bucket for its region, unless that is known or not wanted. A wrong guess is corrected by
+ * the first answer. */
 void s3_find_region(struct s3_bucket *b);
-char *s3_host(const struct s3_bucket *b); /* that answers for the bucket's region; the caller frees */
+char *
+s3_host(const struct s3_bucket *b); /* that answers for the bucket's region; the caller frees */
 
 struct s3_call {
     const char *method;
@@ -52,8 +55,9 @@ struct s3_call {
 /* Send until there is a lasting answer; every attempt is signed anew. 0: a 2xx answer is in out.
  * -1: err is set; *code has S3's error code, "" when nothing was heard; *unsure (may
  * be NULL) becomes true when an earlier attempt may have been carried out without our knowing. */
-MUST_CHECK int s3_call(struct http_client_response *out, struct s3_bucket *b, const struct s3_call *c, char code[static 64],
-                       bool *unsure, struct err *err);
+MUST_CHECK int s3_call(struct http_client_response *out, struct s3_bucket *b,
+                       const struct s3_call *c, char code[static 64], bool *unsure,
+                       struct err *err);
 
 #define S3_PAUSE_MS 400 /* before another attempt: remote_pause() */
 
@@ -65,5 +69,5 @@ xmlDoc *s3_xml(const struct str *text);
 void s3_xml_free(xmlDoc *d);
 DEFINE_AUTO(xmlDoc *, s3_xml_free)
 bool s3_xml_is(const xmlNode *n, const char *name);
-char *s3_xml_text(const xmlNode *parent, const char *name); /* of a child; "" when there is none; the caller frees */
-
+char *s3_xml_text(const xmlNode *parent,
+                  const char *name); /* of a child; "" when there is none; the caller frees */

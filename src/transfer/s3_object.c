@@ -9,16 +9,19 @@
 
 /* ---- headers ---- */
 
-static void add_header(struct sigv4_pair *list, struct s3_bucket *b, const char *name, const char *value)
+static void add_header(struct sigv4_pair *list, struct s3_bucket *b, const char *name,
+                       const char *value)
 {
     /* A map may name a header twice in different case; the wire must not. */
     for (; list->name; list++)
         if (!strcasecmp(list->name, name))
             return;
-    *list = (struct sigv4_pair){arena_strdup(robot_arena(b->job), name), arena_strdup(robot_arena(b->job), value)};
+    *list = (struct sigv4_pair){arena_strdup(robot_arena(b->job), name),
+                                arena_strdup(robot_arena(b->job), value)};
 }
 
-void s3_headers(struct sigv4_pair list[static S3_CALL_HEADERS_MAX], struct s3_bucket *b, const struct s3_object *o)
+void s3_headers(struct sigv4_pair list[static S3_CALL_HEADERS_MAX], struct s3_bucket *b,
+                const struct s3_object *o)
 {
     AUTO(str_done) struct str tags = {0};
     const char *name;
@@ -56,7 +59,8 @@ static void add_https(struct str *out, const char *url, bool has_port)
         str_puts(out, url);
 }
 
-void s3_urls(struct str *url, struct str *ssl_url, const struct s3_bucket *b, const char *prefix, const char *key)
+void s3_urls(struct str *url, struct str *ssl_url, const struct s3_bucket *b, const char *prefix,
+             const char *key)
 {
     const struct remote_word words[] = {{"bucket", b->name}, {0}};
     AUTO(str_done) struct str path = {0};
@@ -130,9 +134,8 @@ int s3_trial(struct s3_bucket *b, struct err *err)
     struct err why = read < 0 ? *err : (struct err){0};
     if (read == 0 && (!got.body.s || strcmp(got.body.s, text)))
         read = remote_fail(b->job, REMOTE_FAILED, &why, "what was read is not what was written");
-    if (s3_call(&gone, b,
-                &(struct s3_call){.method = "DELETE", .key = key, .fd = -1, .length = -1}, code,
-                NULL, err) < 0)
+    if (s3_call(&gone, b, &(struct s3_call){.method = "DELETE", .key = key, .fd = -1, .length = -1},
+                code, NULL, err) < 0)
         return -1;
     if (read < 0)
         *err = why;

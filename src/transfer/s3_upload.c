@@ -50,7 +50,8 @@ static int sum_piece(struct sums *out, const struct upload *u, int64_t offset, i
         if (n < 0)
             return err_errno(err, "read '%s'", u->file->in->name);
         if (n == 0)
-            return err_set(err, ERR_INPUT, "the file '%s' is shorter than announced", u->file->in->name);
+            return err_set(err, ERR_INPUT, "the file '%s' is shorter than announced",
+                           u->file->in->name);
         if (want_sha)
             EVP_DigestUpdate(sha, buf, (size_t)n);
         if (want_md5)
@@ -128,7 +129,8 @@ static int abort_upload(struct s3_bucket *b, const char *key, const char *upload
                     code, NULL, err) < 0)
             return 0; /* gone, or we may not list: then the abort's own word must do */
         if (round == 4)
-            return remote_fail(b->job, REMOTE_FAILED, err, "the upload is still open after %d aborts", round);
+            return remote_fail(b->job, REMOTE_FAILED, err,
+                               "the upload is still open after %d aborts", round);
         remote_pause(b->job, round, S3_PAUSE_MS);
     }
 }
@@ -196,20 +198,21 @@ static bool is_complete(struct upload *u, int parts)
     struct err ignored;
 
     if (s3_call(&r, u->b,
-                &(struct s3_call){.method = "HEAD", .key = u->file->path, .fd = -1, .length = -1}, code,
-                NULL, &ignored) < 0)
+                &(struct s3_call){.method = "HEAD", .key = u->file->path, .fd = -1, .length = -1},
+                code, NULL, &ignored) < 0)
         return false;
     AUTO(mem_free) char *length = http_client_header(&r, "content-length");
     AUTO(mem_free) char *etag = http_client_header(&r, "etag");
     snprintf(suffix, sizeof suffix, "-%d\"", parts);
-    if (!length || strtoll(length, NULL, 10) != u->file->in->size || !etag || !str_ends(etag, suffix))
+    if (!length || strtoll(length, NULL, 10) != u->file->in->size || !etag ||
+        !str_ends(etag, suffix))
         return false;
     u->file->meta = version_meta(&r);
     return true;
 }
 
-static int complete(struct upload *u, const char *upload_id, const char *list,
-                    int parts, struct err *err)
+static int complete(struct upload *u, const char *upload_id, const char *list, int parts,
+                    struct err *err)
 {
     AUTO(http_client_response_done) struct http_client_response r = {0};
     AUTO(mem_free)
@@ -287,7 +290,8 @@ static int put_parts(struct upload *u, struct err *err)
     return robot_set_undo(u->b->job, NULL, err);
 }
 
-int s3_upload(struct s3_bucket *b, struct remote_file *file, const struct s3_object *object, struct err *err)
+int s3_upload(struct s3_bucket *b, struct remote_file *file, const struct s3_object *object,
+              struct err *err)
 {
     struct upload u = {.b = b, .object = object, .file = file};
     int64_t threshold = jint(robot_settings(b->job), "s3_multipart_threshold", MULTIPART_THRESHOLD);
@@ -337,7 +341,8 @@ static int abort_unknown(int *aborted, struct s3_bucket *b, const char *key, int
         AUTO(s3_xml_free) xmlDoc *doc = s3_xml(&r.body);
         const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
         if (!root)
-            return remote_fail(b->job, REMOTE_FAILED, err, "S3's list of open uploads can't be read");
+            return remote_fail(b->job, REMOTE_FAILED, err,
+                               "S3's list of open uploads can't be read");
         for (const xmlNode *n = root->children; n; n = n->next) {
             AUTO(mem_free) char *k = s3_xml_text(n, "Key");
             AUTO(mem_free) char *id = s3_xml_text(n, "UploadId");
@@ -365,7 +370,8 @@ static int abort_unknown(int *aborted, struct s3_bucket *b, const char *key, int
 
 int s3_upload_undo(struct s3_bucket *b, const json_t *token, struct err *err)
 {
-    const char *key = jstr(token, "path"), *id = jstr(token, "upload_id"), *region = jstr(token, "region");
+    const char *key = jstr(token, "path"), *id = jstr(token, "upload_id"),
+               *region = jstr(token, "region");
     int aborted = 0;
 
     if (!key)

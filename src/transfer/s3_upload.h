@@ -1,5 +1,5 @@
-/* s3_upload.h - a file into a bucket, in one request or, when it is large, in parts; taking back parts that a killed run
- * left; and where the file can be read then. In workcell-transfer only. */
+/* s3_upload.h - a file into a bucket, in one request or, when it is large, in parts; taking back
+ * parts that a killed run left; and where the file can be read then. In workcell-transfer only. */
 #pragma once
 #include "transfer/remote.h"
 #include "transfer/s3.h"
@@ -11,16 +11,21 @@ struct s3_object {
     bool check_integrity;   /* send Content-MD5 */
 };
 /* The headers of it, into an empty list; they live as long as the job. */
-void s3_headers(struct sigv4_pair list[static S3_CALL_HEADERS_MAX], struct s3_bucket *b, const struct s3_object *o);
+void s3_headers(struct sigv4_pair list[static S3_CALL_HEADERS_MAX], struct s3_bucket *b,
+                const struct s3_object *o);
 
-/* Tells progress, and announces what would have to be taken back. file->meta gets version_id in a bucket with versions. */
-MUST_CHECK int s3_upload(struct s3_bucket *b, struct remote_file *file, const struct s3_object *object, struct err *err);
+/* Tells progress, and announces what would have to be taken back. file->meta gets version_id in a
+ * bucket with versions. */
+MUST_CHECK int s3_upload(struct s3_bucket *b, struct remote_file *file,
+                         const struct s3_object *object, struct err *err);
 /* token: as s3_upload() announced it; b must be the bucket that it names. */
 MUST_CHECK int s3_upload_undo(struct s3_bucket *b, const json_t *token, struct err *err);
 
-/* prefix: what the addresses begin with, {bucket} replaced; S3_URL_PREFIX: as the service has them. */
+/* prefix: what the addresses begin with, {bucket} replaced; S3_URL_PREFIX: as the service has them.
+ */
 #define S3_URL_PREFIX "http://{bucket}." S3_HOST "/"
-void s3_urls(struct str *url, struct str *ssl_url, const struct s3_bucket *b, const char *prefix, const char *key);
+void s3_urls(struct str *url, struct str *ssl_url, const struct s3_bucket *b, const char *prefix,
+             const char *key);
 /* {signed_url, signed_ssl_url}, good for so many seconds. The caller unrefs. */
 json_t *s3_signed_urls(const struct s3_bucket *b, const char *key, int64_t good_for_s);
 

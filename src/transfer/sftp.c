@@ -22,13 +22,14 @@ struct sftp {
     const struct store_urls *urls;
     const char *mode;
     CURL *curl;
-    int key, public_key, known; /* memory files: libssh2 reads keys from files only, and no disk is to see them; -1: none */
+    int key, public_key, known; /* memory files: libssh2 reads keys from files only, and no disk is
+                                   to see them; -1: none */
     char refused[80];           /* address that the guard turned down; "" none */
     char fingerprint[64];       /* of the host's key; "" not seen yet */
     struct remote_file *file;   /* that is being sent; NULL: none */
     int64_t sent;               /* bytes of it */
     int read_errno;
-    struct str *answer;         /* where what a command says goes; NULL: nowhere */
+    struct str *answer; /* where what a command says goes; NULL: nowhere */
 };
 
 /* ---- keys ---- */
@@ -38,8 +39,10 @@ static int memory_file(int *out, const char *name, const char *text, struct err 
     AUTO(fd_close) int fd = memfd_create(name, MFD_CLOEXEC);
     size_t len = strlen(text);
 
-    /* a key that came through a form may have lost its last line break, without which OpenSSL reads none */
-    if (fd < 0 || write(fd, text, len) != (ssize_t)len || (len && text[len - 1] != '\n' && write(fd, "\n", 1) != 1))
+    /* a key that came through a form may have lost its last line break, without which OpenSSL reads
+     * none */
+    if (fd < 0 || write(fd, text, len) != (ssize_t)len ||
+        (len && text[len - 1] != '\n' && write(fd, "\n", 1) != 1))
         return err_errno(err, "keep a key in memory");
     *out = take_fd(fd);
     return 0;
@@ -66,24 +69,36 @@ static int lacking(const struct robot_job *job, struct err *err, const char *tex
     return -1;
 }
 
-int sftp_open(struct sftp **out, struct robot_job *job, const struct sftp_place *place, const char *mode, const struct store_urls *urls,
-              struct err *err)
+int sftp_open(struct sftp **out, struct robot_job *job, const struct sftp_place *place,
+              const char *mode, const struct store_urls *urls, struct err *err)
 {
     AUTO(sftp_close) struct sftp *s = mem_zalloc(sizeof *s);
     const char *known = jstr_or(robot_settings(job), "sftp_known_hosts", "");
-    const char *key = str_given(place->private_key) ? place->private_key : jstr_or(robot_settings(job), "sftp_key", "");
+    const char *key = str_given(place->private_key) ? place->private_key
+                                                    : jstr_or(robot_settings(job), "sftp_key", "");
     bool by_password = str_given(place->password);
 
-    *s = (struct sftp){.job = job, .place = place, .mode = mode, .urls = urls, .key = -1, .public_key = -1, .known = -1};
+    *s = (struct sftp){.job = job,
+                       .place = place,
+                       .mode = mode,
+                       .urls = urls,
+                       .key = -1,
+                       .public_key = -1,
+                       .known = -1};
     if (!str_given(place->host) || !str_given(place->user))
         return lacking(job, err, "the stored credentials lack host or user");
     if (by_password && !*known)
-        return lacking(job, err, "a password is only sent to a host whose key is known: this server has no sftp_known_hosts");
+        return lacking(job, err,
+                       "a password is only sent to a host whose key is known: this server has no "
+                       "sftp_known_hosts");
     if (!by_password && !*key)
-        return lacking(job, err, "nobody can log in: store a private_key in the credentials, or give the server one (setting sftp_key)");
+        return lacking(job, err,
+                       "nobody can log in: store a private_key in the credentials, or give the "
+                       "server one (setting sftp_key)");
     if (!by_password && memory_file(&s->key, "key", key, err) < 0)
         return -1;
-    if (!by_password && str_given(place->public_key) && memory_file(&s->public_key, "public key", place->public_key, err) < 0)
+    if (!by_password && str_given(place->public_key) &&
+        memory_file(&s->public_key, "public key", place->public_key, err) < 0)
         return -1;
     if (*known && memory_file(&s->known, "known hosts", known, err) < 0)
         return -1;
@@ -102,7 +117,8 @@ static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_so
 
     (void)purpose;
     if (!guard_allows(&a->addr, jstr_or(robot_settings(s->job), "import_allow", ""))) {
-        if (getnameinfo(&a->addr, a->addrlen, s->refused, sizeof s->refused, NULL, 0, NI_NUMERICHOST))
+        if (getnameinfo(&a->addr, a->addrlen, s->refused, sizeof s->refused, NULL, 0,
+                        NI_NUMERICHOST))
             snprintf(s->refused, sizeof s->refused, "an unusual address");
         return CURL_SOCKET_BAD;
     }
@@ -121,10 +137,13 @@ static void note_fingerprint(struct sftp *s, const void *key, size_t len)
 }
 
 /* There is a list of known hosts. */
-static int check_known(CURL *e, const struct curl_khkey *known, const struct curl_khkey *found, enum curl_khmatch match, void *ctx)
+static int check_known(CURL *e, const struct curl_khkey *known, const struct curl_khkey *found,
+                       enum curl_khmatch match, void *ctx)
 {
     AUTO(mem_free) char *raw = found->len ? NULL : mem_alloc(strlen(found->key) + 4);
-    ptrdiff_t len = found->len ? (ptrdiff_t)found->len : base64_decode((unsigned char *)raw, found->key, strlen(found->key));
+    ptrdiff_t len = found->len
+                        ? (ptrdiff_t)found->len
+                        : base64_decode((unsigned char *)raw, found->key, strlen(found->key));
 
     (void)e;
     (void)known;
@@ -158,7 +177,8 @@ static size_t read_file(char *out, size_t size, size_t count, void *ctx)
     return (size_t)got;
 }
 
-static int on_progress(void *ctx, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal, curl_off_t ulnow)
+static int sftp_on_progress(void *ctx, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal,
+                            curl_off_t ulnow)
 {
     const struct sftp *s = ctx;
 
@@ -190,7 +210,8 @@ static void log_in(struct sftp *s)
     curl_easy_setopt(s->curl, CURLOPT_USERNAME, s->place->user);
     if (s->key < 0) {
         curl_easy_setopt(s->curl, CURLOPT_PASSWORD, s->place->password);
-        curl_easy_setopt(s->curl, CURLOPT_SSH_AUTH_TYPES, (long)(CURLSSH_AUTH_PASSWORD | CURLSSH_AUTH_KEYBOARD));
+        curl_easy_setopt(s->curl, CURLOPT_SSH_AUTH_TYPES,
+                         (long)(CURLSSH_AUTH_PASSWORD | CURLSSH_AUTH_KEYBOARD));
         return;
     }
     curl_easy_setopt(s->curl, CURLOPT_SSH_AUTH_TYPES, (long)CURLSSH_AUTH_PUBLICKEY);
@@ -223,7 +244,8 @@ static char *url_of(const struct sftp *s, const char *path)
     AUTO(str_done) struct str url = {0};
     bool bare6 = strchr(s->place->host, ':') && *s->place->host != '[';
 
-    str_addf(&url, "sftp://%s%s%s:%d/", bare6 ? "[" : "", s->place->host, bare6 ? "]" : "", (int)s->place->port);
+    str_addf(&url, "sftp://%s%s%s:%d/", bare6 ? "[" : "", s->place->host, bare6 ? "]" : "",
+             (int)s->place->port);
     if (*path != '/')
         str_puts(&url, "~/");
     str_add_urlencoded(&url, path + (*path == '/'), "/");
@@ -231,7 +253,8 @@ static char *url_of(const struct sftp *s, const char *path)
 }
 
 /* Connections stay between calls. text: what curl says of a failure. */
-static CURLcode call(struct sftp *s, const char *path, struct curl_slist *commands, char text[static CURL_ERROR_SIZE])
+static CURLcode call(struct sftp *s, const char *path, struct curl_slist *commands,
+                     char text[static CURL_ERROR_SIZE])
 {
     AUTO(mem_free) char *url = url_of(s, path);
     long idle_s = (long)jint(robot_settings(s->job), "idle_s", IDLE_S);
@@ -248,10 +271,11 @@ static CURLcode call(struct sftp *s, const char *path, struct curl_slist *comman
     curl_easy_setopt(e, CURLOPT_ERRORBUFFER, text);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, s);
-    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT, idle_s < CONNECT_S ? idle_s : CONNECT_S); /* until the login is done */
+    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT,
+                     idle_s < CONNECT_S ? idle_s : CONNECT_S); /* until the login is done */
     curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, idle_s);
-    curl_easy_setopt(e, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(e, CURLOPT_XFERINFOFUNCTION, sftp_on_progress);
     curl_easy_setopt(e, CURLOPT_XFERINFODATA, s);
     curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
     if (s->answer) {
@@ -281,26 +305,32 @@ static CURLcode call(struct sftp *s, const char *path, struct curl_slist *comman
 /* It ended before anything could be made at the other side. */
 static bool is_early(CURLcode rc)
 {
-    return rc == CURLE_COULDNT_RESOLVE_HOST || rc == CURLE_COULDNT_CONNECT || rc == CURLE_PEER_FAILED_VERIFICATION ||
-           rc == CURLE_LOGIN_DENIED || rc == CURLE_REMOTE_ACCESS_DENIED || rc == CURLE_REMOTE_FILE_NOT_FOUND;
+    return rc == CURLE_COULDNT_RESOLVE_HOST || rc == CURLE_COULDNT_CONNECT ||
+           rc == CURLE_PEER_FAILED_VERIFICATION || rc == CURLE_LOGIN_DENIED ||
+           rc == CURLE_REMOTE_ACCESS_DENIED || rc == CURLE_REMOTE_FILE_NOT_FOUND;
 }
 
 /* Another attempt may end otherwise. */
 static bool may_pass(CURLcode rc)
 {
-    return rc == CURLE_COULDNT_RESOLVE_HOST || rc == CURLE_COULDNT_CONNECT || rc == CURLE_OPERATION_TIMEDOUT || rc == CURLE_SEND_ERROR ||
-           rc == CURLE_RECV_ERROR || rc == CURLE_GOT_NOTHING || rc == CURLE_SSH || rc == CURLE_FAILED_INIT || rc == CURLE_AGAIN;
+    return rc == CURLE_COULDNT_RESOLVE_HOST || rc == CURLE_COULDNT_CONNECT ||
+           rc == CURLE_OPERATION_TIMEDOUT || rc == CURLE_SEND_ERROR || rc == CURLE_RECV_ERROR ||
+           rc == CURLE_GOT_NOTHING || rc == CURLE_SSH || rc == CURLE_FAILED_INIT ||
+           rc == CURLE_AGAIN;
 }
 
 static int fail_login(const struct sftp *s, struct err *err)
 {
-    return remote_fail(s->job, REMOTE_DENIED, err, "'%.150s' does not let '%.60s' in with this %s%s%s%s", s->place->host, s->place->user,
-                       s->key < 0 ? "password" : "key", s->public_key >= 0 ? " (public_key must be its other half)" : "",
+    return remote_fail(s->job, REMOTE_DENIED, err,
+                       "'%.150s' does not let '%.60s' in with this %s%s%s%s", s->place->host,
+                       s->place->user, s->key < 0 ? "password" : "key",
+                       s->public_key >= 0 ? " (public_key must be its other half)" : "",
                        *s->fingerprint ? "; its own key is " : "", s->fingerprint);
 }
 
 /* what: that was not done, in words ("store 'a/b'"). */
-static int fail(const struct sftp *s, CURLcode rc, const char *text, const char *what, struct err *err)
+static int fail(const struct sftp *s, CURLcode rc, const char *text, const char *what,
+                struct err *err)
 {
     if (s->read_errno) {
         errno = s->read_errno;
@@ -314,19 +344,25 @@ static int fail(const struct sftp *s, CURLcode rc, const char *text, const char 
         return remote_refused(s->job, err, refused, why);
     }
     switch (rc) {
-    case CURLE_LOGIN_DENIED: return fail_login(s, err);
+    case CURLE_LOGIN_DENIED:
+        return fail_login(s, err);
     case CURLE_PEER_FAILED_VERIFICATION:
-        return remote_fail(s->job, REMOTE_DENIED, err, "the key of '%.150s', %s, is not in this server's sftp_known_hosts", s->place->host,
+        return remote_fail(s->job, REMOTE_DENIED, err,
+                           "the key of '%.150s', %s, is not in this server's sftp_known_hosts",
+                           s->place->host,
                            *s->fingerprint ? s->fingerprint : "of a kind that is not known");
     case CURLE_REMOTE_ACCESS_DENIED:
-        return remote_fail(s->job, REMOTE_DENIED, err, "'%.150s' does not allow '%.60s' to %s", s->place->host, s->place->user, what);
+        return remote_fail(s->job, REMOTE_DENIED, err, "'%.150s' does not allow '%.60s' to %s",
+                           s->place->host, s->place->user, what);
     case CURLE_COULDNT_CONNECT:
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_OPERATION_TIMEDOUT:
-        return remote_fail(s->job, REMOTE_FAILED, err, "can't reach '%.150s': %.200s", s->place->host, *text ? text : curl_easy_strerror(rc));
-    default:
-        return remote_fail(s->job, strstr(text, "ermission denied") ? REMOTE_DENIED : REMOTE_FAILED, err, "can't %s at '%.150s': %.200s", what,
+        return remote_fail(s->job, REMOTE_FAILED, err, "can't reach '%.150s': %.200s",
                            s->place->host, *text ? text : curl_easy_strerror(rc));
+    default:
+        return remote_fail(s->job, strstr(text, "ermission denied") ? REMOTE_DENIED : REMOTE_FAILED,
+                           err, "can't %s at '%.150s': %.200s", what, s->place->host,
+                           *text ? text : curl_easy_strerror(rc));
     }
 }
 
@@ -359,7 +395,8 @@ static void add_command(struct curl_slist **list, const char *verb, const char *
     *list = more;
 }
 
-static CURLcode command(struct sftp *s, const char *verb, const char *a, const char *b, char text[static CURL_ERROR_SIZE])
+static CURLcode command(struct sftp *s, const char *verb, const char *a, const char *b,
+                        char text[static CURL_ERROR_SIZE])
 {
     AUTO(slist_free) struct curl_slist *list = NULL;
 
@@ -371,7 +408,8 @@ static CURLcode command(struct sftp *s, const char *verb, const char *a, const c
 static char *old_name(const struct remote_file *f) { return mem_printf("%s.old", f->part); }
 
 /* Most servers do not rename over a file that is there: that one steps aside first. */
-static CURLcode replace(struct sftp *s, const struct remote_file *f, char text[static CURL_ERROR_SIZE])
+static CURLcode replace(struct sftp *s, const struct remote_file *f,
+                        char text[static CURL_ERROR_SIZE])
 {
     AUTO(mem_free) char *old = old_name(f);
     char ignored[CURL_ERROR_SIZE];
@@ -419,8 +457,10 @@ static bool is_full(struct sftp *s, const struct remote_file *f)
     s->answer = &answer;
     CURLcode rc = call(s, "", list, text);
     s->answer = NULL;
-    const char *unit = answer.s ? strstr(answer.s, "f_frsize: ") : NULL, *left = answer.s ? strstr(answer.s, "f_bavail: ") : NULL;
-    return rc == CURLE_OK && unit && left && sscanf(unit, "f_frsize: %llu", &size) == 1 && sscanf(left, "f_bavail: %llu", &free_blocks) == 1 &&
+    const char *unit = answer.s ? strstr(answer.s, "f_frsize: ") : NULL,
+               *left = answer.s ? strstr(answer.s, "f_bavail: ") : NULL;
+    return rc == CURLE_OK && unit && left && sscanf(unit, "f_frsize: %llu", &size) == 1 &&
+           sscanf(left, "f_bavail: %llu", &free_blocks) == 1 &&
            size * free_blocks < (unsigned long long)UPLOAD_BUFFER;
 }
 
@@ -441,9 +481,11 @@ static int sftp_put(void *ctx, struct remote_file *f, struct err *err)
     if (rc == CURLE_OK)
         return sftp_finish(s, f, err);
     if (rc == CURLE_SSH && s->sent && !s->read_errno && is_full(s, f))
-        return remote_fail(s->job, REMOTE_FAILED, err, "can't %s at '%.150s': its disk is full", what, s->place->host);
+        return remote_fail(s->job, REMOTE_FAILED, err, "can't %s at '%.150s': its disk is full",
+                           what, s->place->host);
     if (rc == CURLE_SSH && s->sent && !*text)
-        snprintf(text, sizeof text, "after %lld of %lld bytes no more were taken", (long long)s->sent, (long long)f->in->size);
+        snprintf(text, sizeof text, "after %lld of %lld bytes no more were taken",
+                 (long long)s->sent, (long long)f->in->size);
     f->again = may_pass(rc) && !s->read_errno && !*s->refused;
     return fail(s, rc, text, what, err);
 }
@@ -455,7 +497,8 @@ static int sftp_clear(void *ctx, struct remote_file *f, struct err *err)
     char text[CURL_ERROR_SIZE];
 
     s->read_errno = 0; /* that was of the file that was being sent */
-    /* The request that makes the file may still be on its way when the run that sent it is dead: look twice. */
+    /* The request that makes the file may still be on its way when the run that sent it is dead:
+     * look twice. */
     for (int look = 0; look < 2; look++) {
         CURLcode rc = command(s, "rm", f->part, NULL, text);
 
@@ -480,7 +523,8 @@ static int sftp_clear(void *ctx, struct remote_file *f, struct err *err)
     return rc == CURLE_OK ? 0 : fail(s, rc, text, "remove what an upload left", err);
 }
 
-static void sftp_address(void *ctx, const struct remote_file *f, struct str *url, struct str *ssl_url)
+static void sftp_address(void *ctx, const struct remote_file *f, struct str *url,
+                         struct str *ssl_url)
 {
     const struct sftp *s = ctx;
 

@@ -29,7 +29,8 @@ static int add_header_line(json_t *list, const char *line, struct err *err)
             return err_set(err, ERR_ROBOT_VALIDATION, "the header '%.*s' can't be set by hand",
                            (int)n, line);
     if (json_array_size(list) >= VALUE_HEADERS_MAX)
-        return err_set(err, ERR_ROBOT_VALIDATION, "'headers' holds more than %d", VALUE_HEADERS_MAX);
+        return err_set(err, ERR_ROBOT_VALIDATION, "'headers' holds more than %d",
+                       VALUE_HEADERS_MAX);
     json_array_append_new(list, jstring(line));
     return 0;
 }
@@ -80,15 +81,24 @@ static int add_headers(json_t *list, const json_t *v, bool may_be_text, struct e
     return 0;
 }
 
-int value_headers(json_t *list, const json_t *v, struct err *err) { return v ? add_headers(list, v, true, err) : 0; }
+int value_headers(json_t *list, const json_t *v, struct err *err)
+{
+    return v ? add_headers(list, v, true, err) : 0;
+}
 
 /* ---- maps ---- */
 
-static bool is_scalar(const json_t *v) { return json_is_string(v) || json_is_number(v) || json_is_boolean(v); }
+static bool is_scalar(const json_t *v)
+{
+    return json_is_string(v) || json_is_number(v) || json_is_boolean(v);
+}
 
-char *value_text(const json_t *v) { return json_is_string(v) ? mem_strdup(json_string_value(v)) : json_text(v); }
+char *value_text(const json_t *v)
+{
+    return json_is_string(v) ? mem_strdup(json_string_value(v)) : json_text(v);
+}
 
-static bool has_control(const char *s)
+bool value_has_control(const char *s)
 {
     for (; *s; s++)
         if ((unsigned char)*s < 0x20 || *s == 0x7F)
@@ -118,7 +128,7 @@ int value_header_map(const json_t *headers, const char *const *reserved, struct 
         if (is_reserved(name, reserved))
             return err_set(err, ERR_ROBOT_VALIDATION, "the header '%.80s' can't be set by hand",
                            name);
-        if (!is_scalar(v) || (json_is_string(v) && has_control(json_string_value(v))))
+        if (!is_scalar(v) || (json_is_string(v) && value_has_control(json_string_value(v))))
             return err_set(err, ERR_ROBOT_VALIDATION,
                            "the header '%.80s' must be a text without control characters", name);
     }
@@ -133,10 +143,12 @@ int value_text_map(const json_t *v, const char *name, size_t most, struct err *e
     if (!json_is_object(v))
         return err_set(err, ERR_ROBOT_VALIDATION, "'%s' must be a map of texts", name);
     if (json_object_size(v) > most)
-        return err_set(err, ERR_ROBOT_VALIDATION, "'%s' has %zu entries, but at most %zu go", name, json_object_size(v), most);
+        return err_set(err, ERR_ROBOT_VALIDATION, "'%s' has %zu entries, but at most %zu go", name,
+                       json_object_size(v), most);
     json_object_foreach ((json_t *)v, key, item)
         if (!*key || !is_scalar(item))
-            return err_set(err, ERR_ROBOT_VALIDATION, "'%s' holds '%.80s', which must be a text", name, key);
+            return err_set(err, ERR_ROBOT_VALIDATION, "'%s' holds '%.80s', which must be a text",
+                           name, key);
     return 0;
 }
 

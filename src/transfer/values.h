@@ -1,20 +1,25 @@
-/* values.h - parameters of Robots that talk to other servers and are richer than one row of a table. Pure; in the daemon
- * as well, whose check reads them as run() does. Errors: ERR_ROBOT_VALIDATION, naming the parameter. */
+/* values.h - parameters of Robots that talk to other servers and are richer than one row of a
+ * table. Pure; in the daemon as well, whose check reads them as run() does. Errors:
+ * ERR_ROBOT_VALIDATION, naming the parameter. */
 #pragma once
 #include "base/err.h"
 #include "base/json.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define VALUE_HEADERS_MAX 64
-/* `headers`: a list of "Name: value", a list of maps, or either as JSON text. "Name: value" texts are added to list; the
- * protocol's own headers and control characters are refused. */
+/* `headers`: a list of "Name: value", a list of maps, or either as JSON text. "Name: value" texts
+ * are added to list; the protocol's own headers and control characters are refused. */
 MUST_CHECK int value_headers(json_t *list, const json_t *v, struct err *err);
 
-/* `headers` as a map of texts, at most VALUE_HEADERS_MAX / 2; reserved: names that can't be set by hand, ended by NULL. */
+/* `headers` as a map of texts, at most VALUE_HEADERS_MAX / 2; reserved: names that can't be set by
+ * hand, ended by NULL. */
 MUST_CHECK int value_header_map(const json_t *v, const char *const *reserved, struct err *err);
 /* A map of at most `most` texts. name: of the parameter, in the plural. */
 MUST_CHECK int value_text_map(const json_t *v, const char *name, size_t most, struct err *err);
+/* Is there a byte below a space, or DEL? */
+bool value_has_control(const char *s);
 /* A map's value: the text of a string, number or boolean. The caller frees. */
 char *value_text(const json_t *v);
 
@@ -23,7 +28,9 @@ struct value_range {
     int64_t from; /* -1: the tail */
     int64_t to;   /* inclusive; -1: the end; of a tail: its length */
 };
-/* `range`: "0-99", "100-", "-100" or a list of such. Returns their number, 0 when v is NULL; -1 with err. */
-MUST_CHECK int value_ranges(struct value_range out[static VALUE_RANGES_MAX], const json_t *v, struct err *err);
+/* `range`: "0-99", "100-", "-100" or a list of such. Returns their number, 0 when v is NULL; -1
+ * with err. */
+MUST_CHECK int value_ranges(struct value_range out[static VALUE_RANGES_MAX], const json_t *v,
+                            struct err *err);
 /* The digits at *s, which moves behind them. False: there are none, or too many. */
 bool value_offset(int64_t *out, const char **s);

@@ -13,31 +13,38 @@ import { binary, KEY, picture, SECRET, Server, sleep } from './server.mjs'
 const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-sshd-'))
 const at = (name) => path.join(dir, name)
 const user = os.userInfo().username
-const hash = (name) => fs.readFileSync(at(name), 'utf8')
+const text = (name) => fs.readFileSync(at(name), 'utf8')
 let sshd, port
 
 before(async () => {
-  for (const name of ['host', 'own', 'other']) execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', at(name)])
+  for (const name of ['host', 'own', 'other'])
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', at(name)])
   fs.copyFileSync(at('own.pub'), at('authorized'))
   const free = net.createServer().listen(0, '127.0.0.1')
   await new Promise((r) => free.on('listening', r))
   port = free.address().port
   await new Promise((r) => free.close(r))
   if (process.getuid() === 0) fs.mkdirSync('/run/sshd', { recursive: true })
-  fs.writeFileSync(at('config'), `ListenAddress 127.0.0.1\nPort ${port}\nHostKey ${at('host')}\nAuthorizedKeysFile ${at('authorized')}\n` +
-    'StrictModes no\nUsePAM no\nPasswordAuthentication no\nPidFile none\nLogLevel ERROR\nSubsystem sftp internal-sftp\n')
+  const config = ['ListenAddress 127.0.0.1', `Port ${port}`, `HostKey ${at('host')}`,
+    `AuthorizedKeysFile ${at('authorized')}`, 'StrictModes no', 'UsePAM no', 'PasswordAuthentication no',
+    'PidFile none', 'LogLevel ERROR', 'Subsystem sftp internal-sftp']
+  fs.writeFileSync(at('config'), config.join('\n') + '\n')
   sshd = spawn('/usr/sbin/sshd', ['-D', '-f', at('config'), '-E', at('log')], { stdio: 'ignore' })
-  const up = () => new Promise((r) => { const c = net.connect(port, '127.0.0.1').on('connect', () => { c.destroy(); r(true) }).on('error', () => r(false)) })
+  const up = () => new Promise((r) => {
+    const c = net.connect(port, '127.0.0.1', () => { c.destroy(); r(true) }).on('error', () => r(false))
+  })
   for (let i = 0; !await up(); i++) { assert.ok(i < 100, 'sshd does not listen'); await sleep(50) }
 })
 after(() => { sshd.kill(); fs.rmSync(dir, { recursive: true, force: true }) })
 
 const serve = (t, args = [], more = {}) =>
   Server.start(t, { args: ['--import-allow', '127.0.0.1', '--sftp-key', at('own'), ...args], ...more })
-const store = (to, more = {}) => ({ out: { robot: '/sftp/store', use: ':original', host: '127.0.0.1', port, user, path: to, ...more } })
+const store = (to, more = {}) =>
+  ({ out: { robot: '/sftp/store', use: ':original', host: '127.0.0.1', port, user, path: to, ...more } })
 const made = (name) => { fs.mkdirSync(at(name)); return (f) => at(`${name}/${f}`) }
 const soon = async (what, done, ms = 20000) => {
-  for (const end = Date.now() + ms; !await done(); await sleep(20)) assert.ok(Date.now() < end, `not within ${ms} ms: ${what}`)
+  for (const end = Date.now() + ms; !await done(); await sleep(20))
+    assert.ok(Date.now() < end, `not within ${ms} ms: ${what}`)
 }
 
 // A slow line to sshd, so that something can happen in the middle.
@@ -62,7 +69,11 @@ test('what the official client sends lies on the server, and its addresses are i
   const client = new Transloadit({ authKey: KEY, authSecret: SECRET, endpoint: s.url, validateResponses: true })
   const steps = {
     resized: { robot: '/image/resize', use: ':original', width: 40, result: true },
-    out: { ...store('').out, use: ['resized', ':original'], path: `${at('client')}/\${unique_prefix}/\${file.url_name}`, file_chmod: '640' },
+    out: {
+      ...store(`${at('client')}/\${unique_prefix}/\${file.url_name}`).out,
+      use: ['resized', ':original'],
+      file_chmod: '640',
+    },
   }
   const done = await client.createAssembly({ params: { steps }, files: { file: picture }, waitForCompletion: true })
   assert.equal(done.ok, 'ASSEMBLY_COMPLETED', done.message)
@@ -77,16 +88,18 @@ test('what the official client sends lies on the server, and its addresses are i
 
 test('stored credentials log in with their own key, which is kept encrypted and never shown', async (t) => {
   const base = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-e2e-'))
-  execFileSync(binary, ['credential', 'add', 'mine', 'sftp', 'host=127.0.0.1', `port=${port}`, `user=${user}`, `private_key=${hash('own')}`, '--data', base])
-  const line = hash('own').split('\n')[2]
+  execFileSync(binary, ['credential', 'add', 'mine', 'sftp', 'host=127.0.0.1', `port=${port}`, `user=${user}`,
+    `private_key=${text('own')}`, '--data', base])
+  const line = text('own').split('\n')[2]
   assert.ok(!fs.readFileSync(path.join(base, 'workcell.db')).includes(line), 'kept encrypted')
   const s = await Server.start(t, { args: ['--import-allow', '127.0.0.1'], dir: base })
-  const a = await s.create({ out: { robot: '/sftp/store', use: ':original', credentials: 'mine', path: at('stored/a.txt') } }, { files: { 'a.txt': 'abc' } })
+  const steps = { out: { robot: '/sftp/store', use: ':original', credentials: 'mine', path: at('stored/a.txt') } }
+  const a = await s.create(steps, { files: { 'a.txt': 'abc' } })
   const done = await s.until(a.assembly_id)
   assert.equal(done.ok, 'ASSEMBLY_COMPLETED', done.message)
-  assert.equal(hash('stored/a.txt'), 'abc')
+  assert.equal(text('stored/a.txt'), 'abc')
   // in a Step it goes as well, and is masked
-  const b = await s.create(store(at('stored/b.txt'), { private_key: hash('own') }), { files: { 'b.txt': 'abc' } })
+  const b = await s.create(store(at('stored/b.txt'), { private_key: text('own') }), { files: { 'b.txt': 'abc' } })
   const open = await s.until(b.assembly_id)
   assert.equal(open.ok, 'ASSEMBLY_COMPLETED', open.message)
   assert.ok(!JSON.stringify([done, open]).includes(line) && !s.log.includes(line))
@@ -110,7 +123,11 @@ test('a wrong key, no key and a private network that nobody allowed are said, an
 
 test('with sftp_known_hosts a host with another key gets no file', async (t) => {
   const there = made('known')
-  const list = (name) => { const f = at(`known-${name}`); fs.writeFileSync(f, `[127.0.0.1]:${port} ${hash(`${name}.pub`)}`); return f }
+  const list = (name) => {
+    const f = at(`known-${name}`)
+    fs.writeFileSync(f, `[127.0.0.1]:${port} ${text(`${name}.pub`)}`)
+    return f
+  }
   const run = async (s, to) => s.until((await s.create(store(there(to)), { files: { 'a.txt': 'abc' } })).assembly_id)
   const good = await run(await serve(t, ['--sftp-known-hosts', list('host')]), 'good.txt')
   assert.equal(good.ok, 'ASSEMBLY_COMPLETED', good.message)
@@ -125,7 +142,8 @@ test('a cancel in the middle leaves nothing there, neither the file nor what was
   const line = await slow(t)
   const s = await serve(t)
   const a = await s.create(store(there('big.bin'), { port: line.port }), { files: { 'big.bin': randomBytes(40e6) } })
-  const half = () => fs.readdirSync(there('')).find((n) => n.startsWith('.workcell-') && fs.statSync(there(n)).size > 100000)
+  const half = () => fs.readdirSync(there(''))
+    .find((n) => n.startsWith('.workcell-') && fs.statSync(there(n)).size > 100000)
   await soon('some of it is there', half)
   line.fast = true // for what takes it back
   const got = await s.cancel(a.assembly_id)
@@ -171,9 +189,15 @@ test('after a kill of the server in the middle the next one takes back and store
 })
 
 test('a key file that is none, or is not there, is said at the start', async (t) => {
-  for (const [args, says] of [[['--sftp-key', at('nothing')], /sftp_key: can't read/], [['--sftp-key', at('own.pub')], /holds no private key/], [['--sftp-known-hosts', dir], /is no file/]]) {
+  const cases = [
+    [['--sftp-key', at('nothing')], /sftp_key: can't read/],
+    [['--sftp-key', at('own.pub')], /holds no private key/],
+    [['--sftp-known-hosts', dir], /is no file/],
+  ]
+  for (const [args, says] of cases) {
     const s = new Server()
-    Object.assign(s, { program: binary, args, env: {}, allow: [], dir: fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-e2e-')), log: '', sockets: [] })
+    const own = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-e2e-'))
+    Object.assign(s, { program: binary, args, env: {}, allow: [], dir: own, log: '', sockets: [] })
     await assert.rejects(s.boot(), says)
     fs.rmSync(s.dir, { recursive: true, force: true })
   }

@@ -32,7 +32,8 @@ char *origin_header(const struct origin_request *q, const char *name)
 
 void origin_say(struct str *out, int status, const char *headers, const char *body)
 {
-    str_addf(out, "HTTP/1.1 %d So\r\n%sContent-Length: %zu\r\nConnection: close\r\n\r\n%s", status, headers, strlen(body), body);
+    str_addf(out, "HTTP/1.1 %d So\r\n%sContent-Length: %zu\r\nConnection: close\r\n\r\n%s", status,
+             headers, strlen(body), body);
 }
 
 static void send_all(int fd, const char *data, size_t len)
@@ -54,8 +55,13 @@ static void serve(struct origin *o, int fd)
     }
     if (!end || sscanf(in.s, "%15s %4095s", method, target) != 2)
         return;
-    AUTO(mem_free) char *headers = mem_strndup(strstr(in.s, "\r\n") + 2, (size_t)(end + 2 - strstr(in.s, "\r\n") - 2));
-    struct origin_request q = {.method = method, .target = target, .headers = headers, .number = atomic_fetch_add(&o->requests, 1)};
+    AUTO(mem_free)
+    char *headers =
+        mem_strndup(strstr(in.s, "\r\n") + 2, (size_t)(end + 2 - strstr(in.s, "\r\n") - 2));
+    struct origin_request q = {.method = method,
+                               .target = target,
+                               .headers = headers,
+                               .number = atomic_fetch_add(&o->requests, 1)};
     AUTO(mem_free) char *length = origin_header(&q, "content-length");
     AUTO(mem_free) char *expect = origin_header(&q, "expect");
     size_t want = (size_t)strtoull(length, NULL, 10), have = in.len - (size_t)(end + 4 - in.s);
@@ -85,7 +91,8 @@ static void *run(void *arg)
     }
 }
 
-struct origin *origin_start(void (*answer)(void *ctx, const struct origin_request *q, struct str *out), void *ctx)
+struct origin *
+origin_start(void (*answer)(void *ctx, const struct origin_request *q, struct str *out), void *ctx)
 {
     struct origin *o = mem_zalloc(sizeof *o);
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -94,8 +101,9 @@ struct origin *origin_start(void (*answer)(void *ctx, const struct origin_reques
     o->answer = answer;
     o->ctx = ctx;
     o->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (o->listener < 0 || bind(o->listener, (struct sockaddr *)&a, sizeof a) < 0 || listen(o->listener, 16) < 0 ||
-        getsockname(o->listener, (struct sockaddr *)&a, &len) < 0 || pipe(o->wake) < 0)
+    if (o->listener < 0 || bind(o->listener, (struct sockaddr *)&a, sizeof a) < 0 ||
+        listen(o->listener, 16) < 0 || getsockname(o->listener, (struct sockaddr *)&a, &len) < 0 ||
+        pipe(o->wake) < 0)
         abort();
     snprintf(o->host, sizeof o->host, "127.0.0.1:%d", ntohs(a.sin_port));
     if (pthread_create(&o->thread, NULL, run, o))

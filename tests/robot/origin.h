@@ -1,5 +1,5 @@
-/* origin.h - a web server of a test's own on 127.0.0.1: each request is answered by the test's function. One connection at a
- * time, one request each. */
+/* origin.h - a web server of a test's own on 127.0.0.1: each request is answered by the test's
+ * function. One connection at a time, one request each. */
 #pragma once
 #include "base/str.h"
 
@@ -13,9 +13,10 @@ struct origin_request {
 char *origin_header(const struct origin_request *q, const char *name);
 
 struct origin;
-/* answer() runs in a thread of its own and fills out with a whole answer: status line, headers, body. Nothing in it: the connection breaks.
- * origin_say() helps. */
-struct origin *origin_start(void (*answer)(void *ctx, const struct origin_request *q, struct str *out), void *ctx);
+/* answer() runs in a thread of its own and fills out with a whole answer: status line, headers,
+ * body. Nothing in it: the connection breaks. origin_say() helps. */
+struct origin *
+origin_start(void (*answer)(void *ctx, const struct origin_request *q, struct str *out), void *ctx);
 void origin_end(struct origin *o);
 DEFINE_AUTO(struct origin *, origin_end)
 const char *origin_host(const struct origin *o); /* "127.0.0.1:1234" */

@@ -1,5 +1,5 @@
-/* What every import does (src/transfer/remote.h), with a protocol that is a table of names: directories, pages, names, limits,
- * and one failure among many. */
+/* What every import does (src/transfer/remote.h), with a protocol that is a table of names:
+ * directories, pages, names, limits, and one failure among many. */
 #include "../unit/unit.h"
 #include "host.h"
 #include "transfer/remote.h"
@@ -51,7 +51,8 @@ static int get_shelf(void *ctx, struct remote_import_file *f, struct err *err)
     return 0;
 }
 
-static const struct remote_source shelf_source = {.list = list_shelf, .get = get_shelf, .things = "files"};
+static const struct remote_source shelf_source = {
+    .list = list_shelf, .get = get_shelf, .things = "files"};
 
 static struct robot_job *new_job(void)
 {
@@ -61,7 +62,8 @@ static struct robot_job *new_job(void)
     return j;
 }
 
-static int import(struct robot_job *j, struct shelf *s, const char *places, struct import_plan plan, struct err *err)
+static int import(struct robot_job *j, struct shelf *s, const char *places, struct import_plan plan,
+                  struct err *err)
 {
     AUTO(json_unref) json_t *list = json_loads(places, JSON_DECODE_ANY, NULL);
     static const struct import_opts none;
@@ -75,7 +77,10 @@ static int import(struct robot_job *j, struct shelf *s, const char *places, stru
     return remote_import(j, &plan, err);
 }
 
-static bool in_batch(struct robot_job *j, int i) { return json_is_true(json_object_get(host_output(j, i)->extra, "from_batch_import")); }
+static bool in_batch(struct robot_job *j, int i)
+{
+    return json_is_true(json_object_get(host_output(j, i)->extra, "from_batch_import"));
+}
 
 static void a_directory_is_taken_page_by_page_until_there_is_no_more(void **state)
 {
@@ -99,7 +104,8 @@ static void one_page_is_one_page(void **state)
     struct err err;
 
     (void)state;
-    assert_int_equal(import(j, &s, "[\"dir/\"]", (struct import_plan){.one_page = true, .page = 2}, &err), 0);
+    assert_int_equal(
+        import(j, &s, "[\"dir/\"]", (struct import_plan){.one_page = true, .page = 2}, &err), 0);
     assert_int_equal(s.lists, 1);
     assert_int_equal(host_output_count(j), 2);
     assert_string_equal(host_output(j, 0)->name, "p2-0.txt");
@@ -144,13 +150,16 @@ static void with_ignore_errors_only_the_other_sides_failures_are_passed_over(voi
     struct err err;
 
     (void)state;
-    assert_int_equal(import(j, &s, "[\"gone\", \"a\", \"empty/\", \"b\"]", (struct import_plan){.opts = &o}, &err), -1);
+    assert_int_equal(import(j, &s, "[\"gone\", \"a\", \"empty/\", \"b\"]",
+                            (struct import_plan){.opts = &o}, &err),
+                     -1);
     assert_string_equal(err_name(&err), "HTTP_IMPORT_NOT_FOUND");
     assert_non_null(strstr(err.msg, "2 of "));
     assert_non_null(strstr(err.msg, "'gone' is gone"));
     assert_int_equal(host_output_count(j), 2);
     s.gets = 0;
-    assert_int_equal(import(j, &s, "[\"disk\", \"a\"]", (struct import_plan){.opts = &o}, &err), -1);
+    assert_int_equal(import(j, &s, "[\"disk\", \"a\"]", (struct import_plan){.opts = &o}, &err),
+                     -1);
     assert_string_equal(err_name(&err), "CANNOT_ACCEPT_NEW_ASSEMBLIES");
     assert_int_equal(s.gets, 1);
     assert_int_equal(import(j, &s, "[\"gone\", \"a\"]", (struct import_plan){0}, &err), -1);
@@ -165,19 +174,51 @@ static void the_smaller_limit_counts_and_what_is_too_large_leaves_no_file(void *
 
     (void)state;
     json_object_set_new(host_settings(j), "max_file_size", json_integer(4));
-    assert_int_equal(import(j, &s, "[\"12345\"]", (struct import_plan){.max_file_size = 100}, &err), -1);
+    assert_int_equal(import(j, &s, "[\"12345\"]", (struct import_plan){.max_file_size = 100}, &err),
+                     -1);
     assert_non_null(strstr(err.msg, "the server's max_file_size allows 4"));
     assert_int_equal(access(host_path(j, "out-0.txt"), F_OK), -1);
-    assert_int_equal(import(j, &s, "[\"1234\"]", (struct import_plan){.max_file_size = 3}, &err), -1);
+    assert_int_equal(import(j, &s, "[\"1234\"]", (struct import_plan){.max_file_size = 3}, &err),
+                     -1);
     assert_non_null(strstr(err.msg, "the Step's max_file_size allows 3"));
-    assert_int_equal(import(j, &s, "[\"1234\"]", (struct import_plan){.max_file_size = 100}, &err), 0);
+    assert_int_equal(import(j, &s, "[\"1234\"]", (struct import_plan){.max_file_size = 100}, &err),
+                     0);
+}
+
+static void paths_are_a_text_or_a_list_of_texts_that_name_something(void **state)
+{
+    static const char *const good[] = {"\"a/b\"", "\"/\"", "[\"a\", \"b/\"]"};
+    static const char *const bad[] = {"\"\"", "[]", "[\"a\", 1]", "{}", "3", "\"a\\u0001\""};
+    struct err err;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        AUTO(json_unref) json_t *v = json_loads(good[i], JSON_DECODE_ANY, NULL);
+        const struct import_paths o = {v};
+
+        assert_int_equal(import_paths_check(&o, false, &err), 0);
+        AUTO(json_unref) json_t *list = import_paths(&o);
+        assert_int_equal(json_array_size(list), json_is_array(v) ? 2 : 1);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        AUTO(json_unref) json_t *v = json_loads(bad[i], JSON_DECODE_ANY, NULL);
+        const struct import_paths o = {v};
+
+        assert_int_equal(import_paths_check(&o, false, &err), -1);
+        assert_non_null(strstr(err.msg, "'path'"));
+    }
+    assert_int_equal(import_paths_check(&(struct import_paths){0}, true, &err), 0);
+    assert_int_equal(import_paths_check(&(struct import_paths){0}, false, &err), -1);
 }
 
 static void a_template_has_its_words_replaced_and_nothing_else(void **state)
 {
     const struct remote_word words[] = {{"HOST", "h"}, {"PATH", "{HOST}"}, {0}};
-    static const char *const cases[][2] = {{"http://{HOST}/{PATH}", "http://h/{HOST}"}, {"{HOST", "{HOST"}, {"{}{WHAT}", "{}{WHAT}"},
-                                           {"{{HOST}}", "{h}"},                         {"", ""}};
+    static const char *const cases[][2] = {{"http://{HOST}/{PATH}", "http://h/{HOST}"},
+                                           {"{HOST", "{HOST"},
+                                           {"{}{WHAT}", "{}{WHAT}"},
+                                           {"{{HOST}}", "{h}"},
+                                           {"", ""}};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -217,6 +258,7 @@ int main(void)
         cmocka_unit_test(forced_names_are_given_in_their_order_across_pages),
         cmocka_unit_test(with_ignore_errors_only_the_other_sides_failures_are_passed_over),
         cmocka_unit_test(the_smaller_limit_counts_and_what_is_too_large_leaves_no_file),
+        cmocka_unit_test(paths_are_a_text_or_a_list_of_texts_that_name_something),
         cmocka_unit_test(a_template_has_its_words_replaced_and_nothing_else),
         cmocka_unit_test(a_failure_has_the_robots_own_code_where_it_has_one),
     };

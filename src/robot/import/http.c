@@ -16,14 +16,17 @@ struct http_opts {
 static const struct option options[] = {
     OPT_JSON(T, url, .required = true, .example = "\"http://b/\"",
              .help = "Address, list of addresses, or several joined by url_delimiter."),
-    OPT_STR(T, url_delimiter, .def_str = "|", .help = "What separates several addresses in one text."),
+    OPT_STR(T, url_delimiter, .def_str = "|",
+            .help = "What separates several addresses in one text."),
     OPT_JSON(T, headers, .def_str = "[]", .example = "[\"A: b\"]",
              .help = "Headers sent with every request: a list of \"Name: value\", a list of maps, "
                      "or either as JSON text."),
-    OPT_STR(T, credentials, .help = "Name of stored credentials of type http, which hold the headers."),
+    OPT_STR(T, credentials,
+            .help = "Name of stored credentials of type http, which hold the headers."),
     OPT_GROUP(T, import, struct import_opts, import_options),
     OPT_BOOL(T, fail_fast, .help = "Do not try a failed download again."),
-    OPT_INT(T, max_file_size, .min = 1, .max = 9e15, .unit = "bytes", .help = "Refuse files that are larger."),
+    OPT_INT(T, max_file_size, .min = 1, .max = 9e15, .unit = "bytes",
+            .help = "Refuse files that are larger."),
     OPT_JSON(T, range, .example = "\"0-9\"",
              .help = "Bytes to fetch: \"0-99\", \"-100\" (the last 100), or a list; several are "
                      "written at their own offsets into one file."),
@@ -59,7 +62,8 @@ static int add_url(json_t *list, const char *url, size_t len, struct err *err)
                        "'url' holds '%.100s', which is not an http or https address", text);
     }
     if (json_array_size(list) >= REMOTE_IMPORT_MAX)
-        return err_set(err, ERR_ROBOT_VALIDATION, "'url' holds more than %d addresses", REMOTE_IMPORT_MAX);
+        return err_set(err, ERR_ROBOT_VALIDATION, "'url' holds more than %d addresses",
+                       REMOTE_IMPORT_MAX);
     json_array_append_new(list, jstring(text));
     return 0;
 }
@@ -127,7 +131,10 @@ static int http_check(const void *opts, bool partial, struct err *err)
     return import_opts_check(&o->import, err);
 }
 
-static int http_get(void *ctx, struct remote_import_file *f, struct err *err) { return download(f, ctx, err); }
+static int http_get(void *ctx, struct remote_import_file *f, struct err *err)
+{
+    return download(f, ctx, err);
+}
 
 static int http_run(struct robot_job *job, const void *opts, struct err *err)
 {
@@ -145,11 +152,18 @@ static int http_run(struct robot_job *job, const void *opts, struct err *err)
     json_array_foreach (headers, i, item)
         lines[i] = json_string_value(item);
     AUTO(http_client_free) struct http_client *client = http_client_new();
-    struct download_plan how = {
-        .client = client, .headers = lines, .ranges = ranges, .range_count = range_count, .fail_fast = o->fail_fast};
-    return remote_import(
-        job, &(struct import_plan){.source = &source, .ctx = &how, .opts = &o->import, .places = urls, .max_file_size = o->max_file_size},
-        err);
+    struct download_plan how = {.client = client,
+                                .headers = lines,
+                                .ranges = ranges,
+                                .range_count = range_count,
+                                .fail_fast = o->fail_fast};
+    return remote_import(job,
+                         &(struct import_plan){.source = &source,
+                                               .ctx = &how,
+                                               .opts = &o->import,
+                                               .places = urls,
+                                               .max_file_size = o->max_file_size},
+                         err);
 }
 
 const struct robot robot_import_http = {

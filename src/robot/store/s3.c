@@ -47,9 +47,10 @@ static const struct option options[] = {
              .help = "Send Content-MD5, so that the store refuses damaged bytes."),
     OPT_JSON(T, headers, .def_str = DEFAULT_HEADERS, .example = "{\"A\": \"b\"}",
              .help = "Headers stored with the object. Replaces the default map."),
-    OPT_JSON(T, tags, .def_str = "{}", .example = "{\"a\": \"b\"}", .help = "Object tags, at most 10."),
-    OPT_STR(T, host, .def_str = S3_HOST,
-            .example = "\"h.example\"", .pattern = "^((https?|s3)://)?([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?/?$",
+    OPT_JSON(T, tags, .def_str = "{}", .example = "{\"a\": \"b\"}",
+             .help = "Object tags, at most 10."),
+    OPT_STR(T, host, .def_str = S3_HOST, .example = "\"h.example\"",
+            .pattern = "^((https?|s3)://)?([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?/?$",
             .help =
                 "Host of another S3 service. http unless https:// or s3:// (https) is in front."),
     OPT_BOOL(T, no_vhost,
@@ -61,18 +62,19 @@ static const struct option options[] = {
     OPT_END,
 };
 
-static bool has_control(const char *s)
-{
-    for (; *s; s++)
-        if ((unsigned char)*s < 0x20 || *s == 0x7F)
-            return true;
-    return false;
-}
-
 static int s3_check(const void *opts, bool partial, struct err *err)
 {
-    static const char *const reserved[] = {"authorization", "connection", "content-length", "content-md5", "expect", "host",
-                                           "transfer-encoding", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token", NULL};
+    static const char *const reserved[] = {"authorization",
+                                           "connection",
+                                           "content-length",
+                                           "content-md5",
+                                           "expect",
+                                           "host",
+                                           "transfer-encoding",
+                                           "x-amz-content-sha256",
+                                           "x-amz-date",
+                                           "x-amz-security-token",
+                                           NULL};
     const T *o = opts;
 
     /* A value that is still ${...} looks like one that was left out: wait until all are known. */
@@ -87,17 +89,19 @@ static int s3_check(const void *opts, bool partial, struct err *err)
                            missing);
     }
     if (str_given(o->bucket) &&
-        (strpbrk(o->bucket, "/?#@:\\ ") || has_control(o->bucket) || strlen(o->bucket) > 255))
+        (strpbrk(o->bucket, "/?#@:\\ ") || value_has_control(o->bucket) || strlen(o->bucket) > 255))
         return err_set(err, ERR_ROBOT_VALIDATION, "'%.80s' is not a bucket name", o->bucket);
     if (str_given(o->bucket_region) &&
         strspn(o->bucket_region, "abcdefghijklmnopqrstuvwxyz"
                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                  "0123456789-_") != strlen(o->bucket_region))
         return err_set(err, ERR_ROBOT_VALIDATION, "'%.80s' is not a region", o->bucket_region);
-    if ((o->key && has_control(o->key)) || (o->session_token && has_control(o->session_token)))
+    if ((o->key && value_has_control(o->key)) ||
+        (o->session_token && value_has_control(o->session_token)))
         return err_set(err, ERR_ROBOT_VALIDATION,
                        "'key' and 'session_token' must not hold control characters");
-    return store_opts_check(&o->store, /* tree= */ false, KEY_MAX, err) < 0 || value_header_map(o->headers, reserved, err) < 0
+    return store_opts_check(&o->store, /* tree= */ false, KEY_MAX, err) < 0 ||
+                   value_header_map(o->headers, reserved, err) < 0
                ? -1
                : value_text_map(o->tags, "tags", TAGS_MAX, err);
 }
@@ -111,7 +115,8 @@ struct storing {
 };
 
 /* bucket: NULL: that of the parameters. */
-static int open_bucket(struct s3_bucket *b, struct robot_job *job, const T *o, const char *bucket, struct err *err)
+static int open_bucket(struct s3_bucket *b, struct robot_job *job, const T *o, const char *bucket,
+                       struct err *err)
 {
     if (!bucket)
         bucket = o->bucket;
@@ -167,7 +172,9 @@ static int s3_undo(struct robot_job *job, const void *opts, const json_t *token,
 {
     AUTO(s3_bucket_done) struct s3_bucket b = {0};
 
-    return open_bucket(&b, job, opts, jstr(token, "bucket"), err) < 0 ? -1 : s3_upload_undo(&b, token, err);
+    return open_bucket(&b, job, opts, jstr(token, "bucket"), err) < 0
+               ? -1
+               : s3_upload_undo(&b, token, err);
 }
 
 static int s3_try(struct robot_job *job, const void *opts, struct err *err)
@@ -191,7 +198,8 @@ const struct robot robot_store_s3 = {
     .opts_size = sizeof(T),
     .slots = 2,
     .options = options,
-    .example = "{\"bucket\": \"b\", \"key\": \"k\", \"secret\": \"s\", \"bucket_region\": \"us-east-1\"}",
+    .example =
+        "{\"bucket\": \"b\", \"key\": \"k\", \"secret\": \"s\", \"bucket_region\": \"us-east-1\"}",
     .check = s3_check,
     .run = IN_WORKER(s3_run),
     .undo = IN_WORKER(s3_undo),

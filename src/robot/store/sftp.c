@@ -16,7 +16,8 @@ static const struct option options[] = {
     OPT_GROUP(T, store, struct store_opts, store_options),
     /* what the contract writes is meant as a template, and a client may send it back */
     STORE_URL_OPTIONS(T, urls, "http://host/path", "https://{HOST}/{PATH}"),
-    OPT_STR(T, file_chmod, .def_str = "auto", .pattern = "^(auto|[0-7]{3,4})$", .example = "\"640\"",
+    OPT_STR(T, file_chmod, .def_str = "auto", .pattern = "^(auto|[0-7]{3,4})$",
+            .example = "\"640\"",
             .help = "Mode of the file in octal digits; \"auto\": as the server makes files."),
     OPT_END,
 };
@@ -25,7 +26,9 @@ static int sftp_check(const void *opts, bool partial, struct err *err)
 {
     const T *o = opts;
 
-    return store_opts_check(&o->store, /* tree= */ true, SFTP_PATH_MAX, err) < 0 ? -1 : sftp_place_check(&o->place, partial, err);
+    return store_opts_check(&o->store, /* tree= */ true, SFTP_PATH_MAX, err) < 0
+               ? -1
+               : sftp_place_check(&o->place, partial, err);
 }
 
 static int open_at(struct sftp **out, struct robot_job *job, const T *o, struct err *err)
@@ -35,7 +38,8 @@ static int open_at(struct sftp **out, struct robot_job *job, const T *o, struct 
     *urls = o->urls;
     if (!strcmp(urls->url_template, "http://host/path"))
         urls->url_template = URL_TEMPLATE;
-    return sftp_open(out, job, &o->place, strcmp(o->file_chmod, "auto") ? o->file_chmod : NULL, urls, err);
+    return sftp_open(out, job, &o->place, strcmp(o->file_chmod, "auto") ? o->file_chmod : NULL,
+                     urls, err);
 }
 
 static int sftp_run(struct robot_job *job, const void *opts, struct err *err)

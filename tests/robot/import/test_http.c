@@ -1,4 +1,5 @@
-/* /http/import against a web server of the test's own. What needs a daemon around it is in tests/e2e/import.test.mjs. */
+/* /http/import against a web server of the test's own. What needs a daemon around it is in
+ * tests/e2e/import.test.mjs. */
 #include "../../unit/unit.h"
 #include "../origin.h"
 #include "host.h"
@@ -18,7 +19,10 @@ static void answer(void *ctx, const struct origin_request *q, struct str *out)
     if (sscanf(path, "/status/%d", &status) == 1) {
         origin_say(out, status, "", "a page about it");
     } else if (str_starts(path, "/named")) {
-        origin_say(out, 200, "Content-Disposition: attachment; filename=\"r\xc3\xa9sum\xc3\xa9/../of it.txt\"\r\nContent-Type: text/plain\r\n", "named");
+        origin_say(out, 200,
+                   "Content-Disposition: attachment; filename=\"r\xc3\xa9sum\xc3\xa9/../of "
+                   "it.txt\"\r\nContent-Type: text/plain\r\n",
+                   "named");
     } else if (str_starts(path, "/typed")) {
         origin_say(out, 200, "Content-Type: image/jpeg\r\n", "typed");
     } else if (str_starts(path, "/later")) { /* not at first */
@@ -86,7 +90,8 @@ static void runs(struct robot_job *j, const struct origin *o, const char *step)
         fail_msg("%s: %s: %s", step, err_name(&err), err.msg);
 }
 
-static void fails(struct robot_job *j, const struct origin *o, const char *step, const char *code, const char *says)
+static void fails(struct robot_job *j, const struct origin *o, const char *step, const char *code,
+                  const char *says)
 {
     struct err err;
 
@@ -165,7 +170,8 @@ static void what_may_pass_is_tried_again_unless_told_not_to(void **state)
     fails(j, o, "{\"url\": \"%s/hangs-up\"}", "HTTP_IMPORT_FAILURE", "can't fetch");
     assert_int_equal(broken, 3);
     broken = 0;
-    fails(j, o, "{\"url\": \"%s/later.txt\", \"fail_fast\": true}", "HTTP_IMPORT_FAILURE", "status 503");
+    fails(j, o, "{\"url\": \"%s/later.txt\", \"fail_fast\": true}", "HTTP_IMPORT_FAILURE",
+          "status 503");
     assert_int_equal(broken, 1);
 }
 
@@ -177,8 +183,10 @@ static void the_smaller_limit_counts_announced_or_not(void **state)
 
     (void)state;
     json_object_set_new(host_settings(j), "max_file_size", json_integer(20000));
-    fails(j, o, "{\"url\": \"%s/unlimited\"}", "HTTP_IMPORT_FAILURE", "the server's max_file_size allows 20000");
-    fails(j, o, "{\"url\": \"%s/abcdef\", \"max_file_size\": 6}", "HTTP_IMPORT_FAILURE", "7 bytes, but the Step's max_file_size allows 6");
+    fails(j, o, "{\"url\": \"%s/unlimited\"}", "HTTP_IMPORT_FAILURE",
+          "the server's max_file_size allows 20000");
+    fails(j, o, "{\"url\": \"%s/abcdef\", \"max_file_size\": 6}", "HTTP_IMPORT_FAILURE",
+          "7 bytes, but the Step's max_file_size allows 6");
     runs(j, o, "{\"url\": \"%s/abcdef\", \"max_file_size\": 7}");
 }
 
@@ -206,10 +214,13 @@ static void with_ignore_errors_each_address_stands_for_itself(void **state)
     AUTO(host_free) struct robot_job *j = new_job();
 
     (void)state;
-    fails(j, o, "{\"url\": [\"%s/a\", \"%s/status/404\", \"%s/b\", \"%s/status/403\"], \"ignore_errors\": [\"import\"]}", "HTTP_IMPORT_NOT_FOUND",
-          "2 of 4 addresses failed, the first one so");
+    fails(j, o,
+          "{\"url\": [\"%s/a\", \"%s/status/404\", \"%s/b\", \"%s/status/403\"], "
+          "\"ignore_errors\": [\"import\"]}",
+          "HTTP_IMPORT_NOT_FOUND", "2 of 4 addresses failed, the first one so");
     assert_int_equal(host_output_count(j), 2);
-    fails(j, o, "{\"url\": [\"%s/a\", \"%s/status/404\", \"%s/b\"]}", "HTTP_IMPORT_NOT_FOUND", "status 404");
+    fails(j, o, "{\"url\": [\"%s/a\", \"%s/status/404\", \"%s/b\"]}", "HTTP_IMPORT_NOT_FOUND",
+          "status 404");
     assert_int_equal(host_output_count(j), 1);
 }
 
@@ -226,9 +237,12 @@ static void headers_go_along_and_bad_ones_are_refused(void **state)
     holds(j, 0, "header", "b");
     runs(j, o, "{\"url\": \"%s/header\", \"headers\": \"{\\\"X-Mine\\\": 3}\"}");
     holds(j, 0, "header", "3");
-    fails(j, o, "{\"url\": \"%s/\", \"headers\": [\"Host: a\"]}", "HTTP_IMPORT_VALIDATION", "can't be set by hand");
-    fails(j, o, "{\"url\": \"%s/\", \"headers\": [\"no header\"]}", "HTTP_IMPORT_VALIDATION", "'headers'");
-    fails(j, o, "{\"url\": \"ftp://u:secret@a/\"}", "HTTP_IMPORT_VALIDATION", "not an http or https address");
+    fails(j, o, "{\"url\": \"%s/\", \"headers\": [\"Host: a\"]}", "HTTP_IMPORT_VALIDATION",
+          "can't be set by hand");
+    fails(j, o, "{\"url\": \"%s/\", \"headers\": [\"no header\"]}", "HTTP_IMPORT_VALIDATION",
+          "'headers'");
+    fails(j, o, "{\"url\": \"ftp://u:secret@a/\"}", "HTTP_IMPORT_VALIDATION",
+          "not an http or https address");
     fails(j, o, "{\"url\": \" | \"}", "HTTP_IMPORT_VALIDATION", "holds no address");
     fails(j, o, "{\"url\": \"%s/\", \"range\": \"9-1\"}", "HTTP_IMPORT_VALIDATION", "'range'");
     assert_int_equal(origin_requests(o), 3);

@@ -1,4 +1,5 @@
-/* /s3/store against a bucket of the test's own, which checks no signature: that is done with a real one, tests/e2e/s3.test.mjs. */
+/* /s3/store against a bucket of the test's own, which checks no signature: that is done with a real
+ * one, tests/e2e/s3.test.mjs. */
 #include "../../unit/unit.h"
 #include "../origin.h"
 #include "host.h"
@@ -7,7 +8,9 @@
 #include <string.h>
 
 #define ROBOT "/s3/store"
-#define STEP "\"bucket\": \"b\", \"bucket_region\": \"us-east-1\", \"key\": \"k\", \"secret\": \"hush-hush\""
+#define STEP                                                                                       \
+    "\"bucket\": \"b\", \"bucket_region\": \"us-east-1\", \"key\": \"k\", \"secret\": "            \
+    "\"hush-hush\""
 
 struct bucket {
     int fails;        /* so many requests first */
@@ -15,10 +18,10 @@ struct bucket {
     bool part_fails;  /* a second part */
     bool abort_fails; /* and taking the upload back */
     bool versions;
-    char said[2000];  /* method and target of each request, a line each */
+    char said[2000];    /* method and target of each request, a line each */
     char headers[2000]; /* of the last that put something */
-    char object[4000]; /* what was put, parts in their order */
-    int open;          /* uploads in parts */
+    char object[4000];  /* what was put, parts in their order */
+    int open;           /* uploads in parts */
 };
 
 static void answer(void *ctx, const struct origin_request *q, struct str *out)
@@ -32,16 +35,20 @@ static void answer(void *ctx, const struct origin_request *q, struct str *out)
         snprintf(b->headers, sizeof b->headers, "%s", q->headers);
     if (b->fails-- > 0) {
         if (b->status)
-            origin_say(out, b->status, "", "<Error><Code>Because</Code><Message>of this</Message></Error>");
+            origin_say(out, b->status, "",
+                       "<Error><Code>Because</Code><Message>of this</Message></Error>");
     } else if (put && strstr(q->target, "partNumber=2") && b->part_fails) {
         origin_say(out, 400, "", "<Error><Code>BadPart</Code></Error>");
     } else if (put) {
         used = strlen(b->object);
         snprintf(b->object + used, sizeof b->object - used, "%s", q->body.s ? q->body.s : "");
-        origin_say(out, 200, b->versions ? "ETag: \"e\"\r\nx-amz-version-id: v7\r\n" : "ETag: \"e\"\r\n", "");
+        origin_say(out, 200,
+                   b->versions ? "ETag: \"e\"\r\nx-amz-version-id: v7\r\n" : "ETag: \"e\"\r\n", "");
     } else if (!strcmp(q->method, "POST") && strstr(q->target, "?uploads")) {
         b->open++;
-        origin_say(out, 200, "", "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>");
+        origin_say(out, 200, "",
+                   "<InitiateMultipartUploadResult><UploadId>u1</UploadId></"
+                   "InitiateMultipartUploadResult>");
     } else if (!strcmp(q->method, "POST")) {
         b->open--;
         origin_say(out, 200, "x-amz-version-id: v8\r\n", "<CompleteMultipartUploadResult/>");
@@ -53,9 +60,12 @@ static void answer(void *ctx, const struct origin_request *q, struct str *out)
     } else if (strstr(q->target, "uploads=") && !strstr(q->target, "uploadId")) {
         origin_say(out, 200, "",
                    "<ListMultipartUploadsResult><IsTruncated>false</IsTruncated>"
-                   "<Upload><Key>a.txt</Key><UploadId>new</UploadId><Initiated>2099-01-01T00:00:00.000Z</Initiated></Upload>"
-                   "<Upload><Key>a.txt</Key><UploadId>old</UploadId><Initiated>2001-01-01T00:00:00.000Z</Initiated></Upload>"
-                   "<Upload><Key>a.txt2</Key><UploadId>other</UploadId><Initiated>2099-01-01T00:00:00.000Z</Initiated></Upload>"
+                   "<Upload><Key>a.txt</Key><UploadId>new</"
+                   "UploadId><Initiated>2099-01-01T00:00:00.000Z</Initiated></Upload>"
+                   "<Upload><Key>a.txt</Key><UploadId>old</"
+                   "UploadId><Initiated>2001-01-01T00:00:00.000Z</Initiated></Upload>"
+                   "<Upload><Key>a.txt2</Key><UploadId>other</"
+                   "UploadId><Initiated>2099-01-01T00:00:00.000Z</Initiated></Upload>"
                    "</ListMultipartUploadsResult>");
     } else {
         origin_say(out, 404, "", "<Error><Code>NoSuchUpload</Code></Error>");
@@ -81,7 +91,8 @@ static struct robot_job *new_job(size_t size)
 
 static int run(struct robot_job *j, const struct origin *o, const char *more, struct err *err)
 {
-    AUTO(mem_free) char *step = mem_printf("{\"host\": \"http://%s\", " STEP "%s}", origin_host(o), more);
+    AUTO(mem_free)
+    char *step = mem_printf("{\"host\": \"http://%s\", " STEP "%s}", origin_host(o), more);
 
     *err = (struct err){0};
     return host_run(j, ROBOT, step, err);
@@ -95,7 +106,8 @@ static void runs(struct robot_job *j, const struct origin *o, const char *more)
         fail_msg("%s: %s: %s", more, err_name(&err), err.msg);
 }
 
-static void fails(struct robot_job *j, const struct origin *o, const char *more, const char *code, const char *says)
+static void fails(struct robot_job *j, const struct origin *o, const char *more, const char *code,
+                  const char *says)
 {
     struct err err;
 
@@ -106,7 +118,10 @@ static void fails(struct robot_job *j, const struct origin *o, const char *more,
         fail_msg("%s: '%s' says nothing of '%s'", more, err.msg, says);
 }
 
-static bool was_sent(const struct bucket *b, const char *line) { return strstr(b->headers, line) != NULL; }
+static bool was_sent(const struct bucket *b, const char *line)
+{
+    return strstr(b->headers, line) != NULL;
+}
 
 static void a_file_is_put_as_the_parameters_say(void **state)
 {
@@ -116,13 +131,17 @@ static void a_file_is_put_as_the_parameters_say(void **state)
 
     (void)state;
     runs(j, o,
-         ", \"path\": \"/x/a b+\xc3\xa9.txt\", \"headers\": {\"Content-Type\": \"x/y\", \"X-Amz-Meta-A\": 5, \"Empty\": \"\"}, \"acl\": \"private\", "
+         ", \"path\": \"/x/a b+\xc3\xa9.txt\", \"headers\": {\"Content-Type\": \"x/y\", "
+         "\"X-Amz-Meta-A\": 5, \"Empty\": \"\"}, \"acl\": \"private\", "
          "\"tags\": {\"one\": \"t w\"}, \"check_integrity\": true");
     assert_string_equal(b.said, "PUT /b/x/a%20b%2B%C3%A9.txt\n");
     assert_string_equal(b.object, "abc");
-    assert_true(was_sent(&b, "Content-Type: x/y\r\n") && was_sent(&b, "X-Amz-Meta-A: 5\r\n") && was_sent(&b, "x-amz-acl: private\r\n"));
-    assert_true(was_sent(&b, "x-amz-tagging: one=t%20w\r\n") && was_sent(&b, "content-md5: kAFQmDzST7DWlj99KOF/cg==\r\n"));
-    assert_true(was_sent(&b, "Authorization: AWS4-HMAC-SHA256") || was_sent(&b, "authorization: AWS4-HMAC-SHA256"));
+    assert_true(was_sent(&b, "Content-Type: x/y\r\n") && was_sent(&b, "X-Amz-Meta-A: 5\r\n") &&
+                was_sent(&b, "x-amz-acl: private\r\n"));
+    assert_true(was_sent(&b, "x-amz-tagging: one=t%20w\r\n") &&
+                was_sent(&b, "content-md5: kAFQmDzST7DWlj99KOF/cg==\r\n"));
+    assert_true(was_sent(&b, "Authorization: AWS4-HMAC-SHA256") ||
+                was_sent(&b, "authorization: AWS4-HMAC-SHA256"));
     assert_false(was_sent(&b, "Empty"));
     AUTO(mem_free) char *url = mem_printf("http://%s/b/x/a%%20b%%2B%%C3%%A9.txt", origin_host(o));
     assert_string_equal(host_output(j, 0)->url, url);
@@ -138,11 +157,14 @@ static void addresses_follow_the_prefix_and_signed_ones_are_added(void **state)
     AUTO(host_free) struct robot_job *j = new_job(3);
 
     (void)state;
-    runs(j, o, ", \"path\": \"a.txt\", \"acl\": \"bucket-default\", \"url_prefix\": \"http://cdn.example/{bucket}/\", \"sign_urls_for\": 60");
+    runs(j, o,
+         ", \"path\": \"a.txt\", \"acl\": \"bucket-default\", \"url_prefix\": "
+         "\"http://cdn.example/{bucket}/\", \"sign_urls_for\": 60");
     assert_string_equal(host_output(j, 0)->url, "http://cdn.example/b/a.txt");
     assert_string_equal(host_output(j, 0)->ssl_url, "https://cdn.example/b/a.txt");
     const char *signed_url = jstr_or(host_output(j, 0)->extra, "signed_url", "");
-    assert_true(strstr(signed_url, "/b/a.txt?") && strstr(signed_url, "X-Amz-Signature=") && strstr(signed_url, "X-Amz-Expires=60"));
+    assert_true(strstr(signed_url, "/b/a.txt?") && strstr(signed_url, "X-Amz-Signature=") &&
+                strstr(signed_url, "X-Amz-Expires=60"));
     assert_false(was_sent(&b, "x-amz-acl"));
 }
 
@@ -159,13 +181,18 @@ static void each_of_several_inputs_is_put(void **state)
     assert_string_equal(b.said, "PUT /b/a.txt\nPUT /b/a.txt\n");
 }
 
-static void what_the_store_says_has_the_contracts_code_and_what_may_pass_is_tried_again(void **state)
+static void
+what_the_store_says_has_the_contracts_code_and_what_may_pass_is_tried_again(void **state)
 {
     static const struct {
         int fails, status, requests;
         const char *code; /* NULL: it goes */
-    } cases[] = {{9, 403, 1, "S3_STORE_ACCESS_DENIED"}, {9, 404, 1, "S3_STORE_FAILURE"}, {9, 500, 4, "S3_STORE_FAILURE"},
-                 {9, 0, 4, "S3_STORE_FAILURE"},         {3, 503, 4, NULL},               {3, 429, 4, NULL},
+    } cases[] = {{9, 403, 1, "S3_STORE_ACCESS_DENIED"},
+                 {9, 404, 1, "S3_STORE_FAILURE"},
+                 {9, 500, 4, "S3_STORE_FAILURE"},
+                 {9, 0, 4, "S3_STORE_FAILURE"},
+                 {3, 503, 4, NULL},
+                 {3, 429, 4, NULL},
                  {3, 0, 4, NULL}};
 
     (void)state;
@@ -175,7 +202,8 @@ static void what_the_store_says_has_the_contracts_code_and_what_may_pass_is_trie
         AUTO(host_free) struct robot_job *j = new_job(3);
 
         if (cases[i].code)
-            fails(j, o, ", \"path\": \"a.txt\"", cases[i].code, cases[i].status ? "Because: of this" : "can't talk to");
+            fails(j, o, ", \"path\": \"a.txt\"", cases[i].code,
+                  cases[i].status ? "Because: of this" : "can't talk to");
         else
             runs(j, o, ", \"path\": \"a.txt\"");
         assert_int_equal(origin_requests(o), cases[i].requests);
@@ -191,7 +219,8 @@ static void a_large_file_goes_in_parts_and_leaves_no_note(void **state)
 
     (void)state;
     runs(j, o, ", \"path\": \"a.txt\"");
-    assert_string_equal(b.said, "POST /b/a.txt?uploads=\nPUT /b/a.txt?partNumber=1&uploadId=u1\nPOST /b/a.txt?uploadId=u1\n");
+    assert_string_equal(b.said, "POST /b/a.txt?uploads=\nPUT "
+                                "/b/a.txt?partNumber=1&uploadId=u1\nPOST /b/a.txt?uploadId=u1\n");
     assert_int_equal(strlen(b.object), 1001);
     assert_int_equal(b.open, 0);
     assert_string_equal(jstr_or(host_output(j, 0)->meta, "version_id", ""), "v8");
@@ -215,7 +244,9 @@ static void parts_of_a_failed_upload_are_aborted_or_stay_announced(void **state)
     AUTO(json_unref) json_t *token = json_deep_copy(host_undo_token(j));
     assert_string_equal(jstr_or(token, "upload_id", ""), "u1");
     b.abort_fails = false;
-    AUTO(mem_free) char *step = mem_printf("{\"host\": \"http://%s\", " STEP ", \"path\": \"${file.id}\"}", origin_host(o));
+    AUTO(mem_free)
+    char *step =
+        mem_printf("{\"host\": \"http://%s\", " STEP ", \"path\": \"${file.id}\"}", origin_host(o));
     struct err err;
     assert_int_equal(host_undo(j, ROBOT, step, token, &err), 0);
     assert_int_equal(b.open, 0);
@@ -227,7 +258,9 @@ static void an_upload_whose_id_nobody_knows_is_found_by_key_and_time(void **stat
     AUTO(origin_end) struct origin *o = origin_start(answer, &b);
     AUTO(host_free) struct robot_job *j = new_job(3);
     AUTO(mem_free) char *step = mem_printf("{\"host\": \"http://%s\", " STEP "}", origin_host(o));
-    AUTO(json_unref) json_t *token = json_pack("{s:s,s:s,s:I}", "bucket", "b", "path", "a.txt", "started_us", (json_int_t)1600000000000000);
+    AUTO(json_unref)
+    json_t *token = json_pack("{s:s,s:s,s:I}", "bucket", "b", "path", "a.txt", "started_us",
+                              (json_int_t)1600000000000000);
     struct err err;
 
     (void)state;
@@ -239,10 +272,20 @@ static void an_upload_whose_id_nobody_knows_is_found_by_key_and_time(void **stat
 
 static void bad_parameters_are_refused_before_anything_is_sent(void **state)
 {
-    static const char *const bad[] = {
-        ", \"path\": \"\"", ", \"path\": \"/\"", ", \"path\": \"a/\"", ", \"path\": \"a\\u0001b\"", ", \"bucket_region\": \"a b\"", ", \"headers\": {\"Host\": \"x\"}",
-        ", \"headers\": {\"a b\": \"x\"}", ", \"headers\": {\"a\": \"x\\ny\"}", ", \"headers\": [1]", ", \"tags\": {\"a\": []}", ", \"tags\": 1",
-        ", \"tags\": {\"1\":1,\"2\":1,\"3\":1,\"4\":1,\"5\":1,\"6\":1,\"7\":1,\"8\":1,\"9\":1,\"10\":1,\"11\":1}"};
+    static const char *const bad[] = {", \"path\": \"\"",
+                                      ", \"path\": \"/\"",
+                                      ", \"path\": \"a/\"",
+                                      ", \"path\": \"a\\u0001b\"",
+                                      ", \"bucket_region\": \"a b\"",
+                                      ", \"headers\": {\"Host\": \"x\"}",
+                                      ", \"headers\": {\"a b\": \"x\"}",
+                                      ", \"headers\": {\"a\": \"x\\ny\"}",
+                                      ", \"headers\": [1]",
+                                      ", \"tags\": {\"a\": []}",
+                                      ", \"tags\": 1",
+                                      ", \"tags\": "
+                                      "{\"1\":1,\"2\":1,\"3\":1,\"4\":1,\"5\":1,\"6\":1,\"7\":1,"
+                                      "\"8\":1,\"9\":1,\"10\":1,\"11\":1}"};
     struct bucket b = {0};
     AUTO(origin_end) struct origin *o = origin_start(answer, &b);
     AUTO(host_free) struct robot_job *j = new_job(3);
@@ -268,7 +311,8 @@ int main(void)
         cmocka_unit_test(a_file_is_put_as_the_parameters_say),
         cmocka_unit_test(addresses_follow_the_prefix_and_signed_ones_are_added),
         cmocka_unit_test(each_of_several_inputs_is_put),
-        cmocka_unit_test(what_the_store_says_has_the_contracts_code_and_what_may_pass_is_tried_again),
+        cmocka_unit_test(
+            what_the_store_says_has_the_contracts_code_and_what_may_pass_is_tried_again),
         cmocka_unit_test(a_large_file_goes_in_parts_and_leaves_no_note),
         cmocka_unit_test(parts_of_a_failed_upload_are_aborted_or_stay_announced),
         cmocka_unit_test(an_upload_whose_id_nobody_knows_is_found_by_key_and_time),

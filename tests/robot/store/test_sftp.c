@@ -81,7 +81,9 @@ static int listen_anywhere(int *port)
 
 static int connect_to(int port)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                            .sin_port = htons((uint16_t)port)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (connect(fd, (struct sockaddr *)&a, sizeof a) == 0)
@@ -97,10 +99,12 @@ static struct sshd start_sshd(const char *name, const char *subsystem)
     AUTO(mem_free) char *log = mem_printf("%s.log", config);
 
     fd_close(listen_anywhere(&s.port));
-    AUTO(mem_free) char *text = mem_printf("ListenAddress 127.0.0.1\nPort %d\nHostKey %s/host\nAuthorizedKeysFile %s/authorized\n"
-                                           "StrictModes no\nUsePAM no\nPasswordAuthentication yes\nPidFile none\nLogLevel ERROR\n"
-                                           "Subsystem sftp %s\n",
-                                           s.port, dir, dir, subsystem);
+    AUTO(mem_free)
+    char *text = mem_printf(
+        "ListenAddress 127.0.0.1\nPort %d\nHostKey %s/host\nAuthorizedKeysFile %s/authorized\n"
+        "StrictModes no\nUsePAM no\nPasswordAuthentication yes\nPidFile none\nLogLevel ERROR\n"
+        "Subsystem sftp %s\n",
+        s.port, dir, dir, subsystem);
     write_file(config, text, strlen(text));
     s.pid = fork();
     if (s.pid == 0) {
@@ -237,7 +241,10 @@ static char *input(struct robot_job *j, const char *name, size_t size)
     return path;
 }
 
-static void set(struct robot_job *j, const char *name, const char *value) { jset(host_settings(j), name, value); }
+static void set(struct robot_job *j, const char *name, const char *value)
+{
+    jset(host_settings(j), name, value);
+}
 
 static struct robot_job *new_job(void)
 {
@@ -251,7 +258,8 @@ static struct robot_job *new_job(void)
 
 static json_t *step_at(int port, const char *path)
 {
-    return json_pack("{s:s,s:i,s:s,s:s}", "host", "127.0.0.1", "port", port, "user", user, "path", path);
+    return json_pack("{s:s,s:i,s:s,s:s}", "host", "127.0.0.1", "port", port, "user", user, "path",
+                     path);
 }
 
 static int run(struct robot_job *j, json_t *step, struct err *err)
@@ -326,7 +334,8 @@ static void a_file_lands_under_directories_that_are_made_and_nothing_else_does(v
 
 static void an_empty_file_and_odd_names_arrive_as_they_are(void **state)
 {
-    static const char *const names[] = {"it's \"so\" \\ b.txt", "\xc3\xa9 100%25 #?&;*.txt", "-rf", "~", " x "};
+    static const char *const names[] = {"it's \"so\" \\ b.txt", "\xc3\xa9 100%25 #?&;*.txt", "-rf",
+                                        "~", " x "};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -352,7 +361,8 @@ static void addresses_follow_their_templates(void **state)
     jset(step, "url_template", "ftp://cdn.example/{PATH}?from={HOST}&{WHAT}{");
     jset(step, "ssl_url_template", "https://{HOST}:1/x");
     runs(j, step);
-    AUTO(mem_free) char *url = mem_printf("ftp://cdn.example%s/t/a%%20b.txt?from=127.0.0.1&{WHAT}{", dir);
+    AUTO(mem_free)
+    char *url = mem_printf("ftp://cdn.example%s/t/a%%20b.txt?from=127.0.0.1&{WHAT}{", dir);
     assert_string_equal(host_output(j, 0)->url, url);
     assert_string_equal(host_output(j, 0)->ssl_url, "https://127.0.0.1:1/x");
 }
@@ -635,7 +645,8 @@ static void a_password_goes_to_known_hosts_only(void **state)
 
 static void bad_parameters_are_refused(void **state)
 {
-    static const char *const paths[] = {"", "/", "a/", "a//b", "/a/../b", "..", "a/.", "//a", "a\nb"};
+    static const char *const paths[] = {"",   "/",   "a/",  "a//b", "/a/../b",
+                                        "..", "a/.", "//a", "a\nb"};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
