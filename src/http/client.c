@@ -421,6 +421,7 @@ static int run_hop(struct hop *h, struct http_client *c, const char *url, const 
     if (is_part && !has_encoding) /* a part of a coded form could never be decoded */
         slist_add(&headers, "Accept-Encoding: identity");
 
+    curl_easy_setopt(e, CURLOPT_COOKIEFILE, NULL); /* a reset forgets the list without freeing it */
     curl_easy_reset(e); /* options only: connections and resolved names stay */
     curl_easy_setopt(e, CURLOPT_URL, url);
     curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
