@@ -173,7 +173,8 @@ test('with ignore_errors each address of a list stands for itself', async (t) =>
     for (const ignore_errors of [['import'], true]) {
       const done = await run(s, urls, { ignore_errors, fail_fast: true })
       assert.equal(done.ok, 'ASSEMBLY_COMPLETED', done.message)
-      assert.deepEqual((done.results.i ?? []).map((f) => f.name), ['good1', 'good2'].slice(0, left))
+      // which of them is looked into first is anybody's guess
+      assert.deepEqual((done.results.i ?? []).map((f) => f.name).sort(), ['good1', 'good2'].slice(0, left))
       assert.equal(done.ignored_error_count, 1)
       assert.deepEqual([done.ignored_errors[0].phase, done.ignored_errors[0].error, done.ignored_errors[0].step], ['import', 'HTTP_IMPORT_NOT_FOUND', 'i'])
       if (urls.length > 1) assert.match(done.ignored_errors[0].message, new RegExp(`^${urls.length - left} of ${urls.length} addresses failed`))
