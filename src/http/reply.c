@@ -1,3 +1,4 @@
+/* Answers that every endpoint gives the same way. */
 #include "http/reply.h"
 
 #include <stdio.h>
@@ -14,7 +15,7 @@ void reply_headers(struct http_response *r)
     http_response_header(r, "Cache-Control", "no-cache");
 }
 
-static struct http_response *json_response(int status, char *json)
+struct http_response *reply_json_response(int status, char *json)
 {
     struct http_response *r = http_response_new(status);
 
@@ -23,20 +24,15 @@ static struct http_response *json_response(int status, char *json)
     return r;
 }
 
-void reply_json(struct http_request *req, int status, char *json)
-{
-    http_answer(req, json_response(status, json));
-}
-
 static void reply_release_nothing(void *arg) { (void)arg; }
 
-void reply_json_shared(struct http_request *req, const char *json, size_t len)
+struct http_response *reply_shared_response(const char *json, size_t len)
 {
     struct http_response *r = http_response_new(200);
 
     reply_headers(r);
     http_response_shared(r, "application/json; charset=utf-8", json, len, reply_release_nothing, NULL);
-    http_answer(req, r);
+    return r;
 }
 
 struct http_response *reply_error_response(const struct err *err, const json_t *extra)
@@ -61,7 +57,7 @@ struct http_response *reply_error_response(const struct err *err, const json_t *
     if (err->retry_s > 0)
         str_addf(&b, ",\"info\":{\"retryIn\":%d}", err->retry_s);
     str_putc(&b, '}');
-    struct http_response *r = json_response(status, str_take(&b));
+    struct http_response *r = reply_json_response(status, str_take(&b));
     http_response_code(r, err_name(err));
     if (status == 401) /* HTTP demands that a 401 names a way in */
         http_response_header(r, "WWW-Authenticate", str_starts(err_name(err), "TOKEN_") ? "Basic" : "Bearer");
@@ -74,16 +70,11 @@ struct http_response *reply_error_response(const struct err *err, const json_t *
     return r;
 }
 
-void reply_error(struct http_request *req, const struct err *err, const json_t *extra)
-{
-    http_answer(req, reply_error_response(err, extra));
-}
-
-void reply_preflight(struct http_request *req)
+struct http_response *reply_preflight_response(void)
 {
     struct http_response *r = http_response_new(200);
 
     reply_headers(r);
     http_response_header(r, "Access-Control-Max-Age", "86400");
-    http_answer(req, r);
+    return r;
 }

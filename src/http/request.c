@@ -234,7 +234,7 @@ static void answer_raw(struct http_request *req, struct http_response *r)
     bool is_head = req->is_head || !strcmp(req->method, "HEAD");
 
     req->is_raw_sent = response_send_raw(r, req->conn->fd, is_head);
-    server_conn_cut(req->conn);
+    conn_cut(req->conn);
 }
 
 /* What every answer has. */
@@ -284,7 +284,7 @@ bool http_is_deserted(struct http_request *req)
     bool is_deserted;
 
     pthread_mutex_lock(&req->lock);
-    is_deserted = !req->mhd || server_conn_deserted(req->conn);
+    is_deserted = !req->mhd || conn_deserted(req->conn);
     pthread_mutex_unlock(&req->lock);
     return is_deserted;
 }
@@ -315,6 +315,14 @@ struct http_stream *http_answer_body(struct http_request *req, struct http_respo
 struct http_stream *http_answer_stream(struct http_request *req, struct http_response *r)
 {
     return http_answer_body(req, r, /* length */ -1, /* low */ 0, NULL, NULL);
+}
+
+void http_answer_upgrade(struct http_request *req, struct http_response *r,
+                         void (*taken)(void *arg, struct http_socket *s), void *arg)
+{
+    r->body = BODY_UPGRADE;
+    r->upgrade = (struct upgrade){taken, arg};
+    http_answer(req, r);
 }
 
 void request_drop_stream(struct http_request *req)
@@ -473,7 +481,7 @@ static enum MHD_Result request_begin(struct http_server *s, struct MHD_Connectio
     struct http_request *req = *out = request_new(s, mhd, url, method);
     const char *wrong = head_ambiguous(mhd, method, url, version, req->query_raw);
 
-    server_conn_begin(req->conn, req);
+    conn_begin(req->conn, req);
     if (wrong)
         return request_refuse(req, ERR_FORM, wrong);
     req->slot = crowd_forwarded_slot(s, lookup(mhd, "X-Forwarded-For"));
@@ -568,7 +576,7 @@ void request_completed(void *server, struct MHD_Connection *mhd, void **slot,
     upgrade_fail(&req->upgrade);
     share_end(&req->answer_share);
     crowd_give(server, req->slot);
-    server_conn_end(conn);
+    conn_end(conn);
     if (req->handler) {
         if (req->handler->done)
             req->handler->done(req, is_ok ? HTTP_DONE_OK : HTTP_DONE_CLOSED);

@@ -168,11 +168,11 @@ struct http_response {
     struct upgrade upgrade;
 };
 
-/* server.c */
-void server_conn_begin(struct conn *c, struct http_request *req);
-void server_conn_end(struct conn *c);
-void server_conn_cut(struct conn *c);
-bool server_conn_deserted(const struct conn *c); /* the peer has closed its direction, or all */
+/* conn.c */
+void conn_begin(struct conn *c, struct http_request *req); /* it serves this one */
+void conn_end(struct conn *c);
+void conn_cut(struct conn *c); /* answered raw: the sweeper closes it */
+bool conn_deserted(const struct conn *c); /* the peer has closed its direction, or all */
 
 /* accept.c: its thread takes connections until s->quiesced, and ends with acceptor_stop() (fine when there is none). Those
  * that have not said a word are closed then. */

@@ -42,14 +42,6 @@ void upgrade_fail(struct upgrade *u)
         taken(u->arg, NULL);
 }
 
-void http_answer_upgrade(struct http_request *req, struct http_response *r,
-                         void (*taken)(void *arg, struct http_socket *s), void *arg)
-{
-    r->body = BODY_UPGRADE;
-    r->upgrade = (struct upgrade){taken, arg};
-    http_answer(req, r);
-}
-
 int http_socket_fd(const struct http_socket *s) { return s->fd; }
 
 size_t http_socket_early(const char **data, const struct http_socket *s)
