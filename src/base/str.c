@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void reserve(struct str *b, size_t more)
@@ -303,4 +304,18 @@ void str_file_name(char out[static 256], const char *name)
     out[n] = 0;
     if (!n || !strcmp(out, ".") || !strcmp(out, ".."))
         strcpy(out, "unnamed");
+}
+
+void str_add_double(struct str *b, double v)
+{
+    char text[40];
+
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, v);
+        if (strtod(text, NULL) == v)
+            break;
+    }
+    str_puts(b, text);
+    if (!strpbrk(text, ".e"))
+        str_puts(b, ".0"); /* a double stays one when it is read again */
 }

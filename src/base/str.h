@@ -19,6 +19,7 @@ void str_putc(struct str *b, char c);
 void str_addf(struct str *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* s as a JSON string literal with quotes; NULL becomes null. Bytes that are not UTF-8 become U+FFFD, and what json.c keeps as
  * characters of its own becomes an escape again. */
+void str_add_double(struct str *b, double v); /* the shortest text that is read as the same double again */
 void str_add_json(struct str *b, const char *s);
 /* Percent-encode everything outside A-Za-z0-9-_.~ and the characters in keep. */
 void str_add_urlencoded(struct str *b, const char *s, const char *keep);

@@ -390,57 +390,60 @@ static bool is_header(const char *line, const char *name)
     return !strncasecmp(line, name, n) && line[n] == ':';
 }
 
-/* Its decoder is for the caller to free. */
-static int run_hop(struct hop *h, struct http_client *c, const char *url, const struct login *login, bool same_origin,
-                   int64_t deadline_us)
+/* The request's own lines, and ours where it has none. *cookie: of its Cookie line, which goes to the jar; NULL: none. */
+static int hop_headers(struct curl_slist **out, const char **cookie, const struct hop *h, bool same_origin)
 {
     const struct http_client_request *r = h->req;
-    AUTO(slist_free) struct curl_slist *headers = NULL;
-    char text[CURL_ERROR_SIZE] = "";
-    CURL *e = c->curl;
-    const char *cookie = NULL;
     bool has_agent = false, has_encoding = false, is_part = false;
 
+    *cookie = NULL;
     for (const char *const *p = r->headers; p && *p; p++) {
         if (strpbrk(*p, "\r\n"))
             return err_set(h->err, ERR_INPUT, "a header line contains a line break");
         if (!same_origin && !may_travel(*p))
             continue;
-        if (r->cookies && is_header(*p, "cookie") && !cookie) { /* one line for these and the jar's */
-            cookie = *p + strlen("cookie:");
-            cookie += strspn(cookie, " \t");
+        if (r->cookies && is_header(*p, "cookie") && !*cookie) { /* one line for these and the jar's */
+            *cookie = *p + strlen("cookie:");
+            *cookie += strspn(*cookie, " \t");
             continue;
         }
         has_agent |= is_header(*p, "user-agent");
         has_encoding |= is_header(*p, "accept-encoding");
         is_part |= is_header(*p, "range");
-        slist_add(&headers, *p);
+        slist_add(out, *p);
     }
     if (!has_agent)
-        slist_add(&headers, "User-Agent: workcell");
+        slist_add(out, "User-Agent: workcell");
     if (is_part && !has_encoding) /* a part of a coded form could never be decoded */
-        slist_add(&headers, "Accept-Encoding: identity");
+        slist_add(out, "Accept-Encoding: identity");
+    return 0;
+}
 
-    curl_easy_setopt(e, CURLOPT_COOKIEFILE, NULL); /* a reset forgets the list without freeing it */
-    curl_easy_reset(e); /* options only: connections and resolved names stay */
+/* Where to, how, and with what of the client's. */
+static void set_target(CURL *e, const struct http_client_request *r, const char *url, const struct login *login,
+                       struct curl_slist *headers, const char *cookie)
+{
     curl_easy_setopt(e, CURLOPT_URL, url);
     curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(e, CURLOPT_PROXY, ""); /* not even one from the environment: it would connect
-                                               where the guard can't see */
+    /* not even one from the environment: it would connect where the guard can't see */
+    curl_easy_setopt(e, CURLOPT_PROXY, "");
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(e, CURLOPT_HTTPHEADER, headers);
     if (r->cookies)
         curl_easy_setopt(e, CURLOPT_COOKIEFILE, ""); /* a jar in memory; curl keeps to the rules of RFC 6265 */
     if (cookie)
         curl_easy_setopt(e, CURLOPT_COOKIE, cookie);
-    if (login) {
-        if (login->user)
-            curl_easy_setopt(e, CURLOPT_USERNAME, login->user);
-        if (login->password)
-            curl_easy_setopt(e, CURLOPT_PASSWORD, login->password);
-    }
+    if (login && login->user)
+        curl_easy_setopt(e, CURLOPT_USERNAME, login->user);
+    if (login && login->password)
+        curl_easy_setopt(e, CURLOPT_PASSWORD, login->password);
+}
+
+/* text: for curl's own words of what failed. */
+static void set_callbacks(CURL *e, struct hop *h, char text[static CURL_ERROR_SIZE])
+{
     curl_easy_setopt(e, CURLOPT_ERRORBUFFER, text);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, h);
@@ -451,8 +454,13 @@ static int run_hop(struct hop *h, struct http_client *c, const char *url, const 
     curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(e, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(e, CURLOPT_XFERINFODATA, h);
-    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT,
-                     (long)(r->connect_timeout_s ? r->connect_timeout_s : 10));
+}
+
+static int set_times(CURL *e, const struct hop *h, int64_t deadline_us)
+{
+    const struct http_client_request *r = h->req;
+
+    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT, (long)(r->connect_timeout_s ? r->connect_timeout_s : 10));
     curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long)(r->idle_timeout_s ? r->idle_timeout_s : 30));
     if (deadline_us) {
@@ -462,12 +470,17 @@ static int run_hop(struct hop *h, struct http_client *c, const char *url, const 
             return err_set(h->err, ERR_IO, "no answer within %d s", r->total_timeout_s);
         curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)left_ms);
     }
+    return 0;
+}
+
+static void set_method(CURL *e, struct hop *h)
+{
     if (!strcmp(h->method, "HEAD")) {
         curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
     } else if (h->send_body) {
         curl_easy_setopt(e, CURLOPT_UPLOAD, 1L);
         curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, h->method);
-        curl_easy_setopt(e, CURLOPT_INFILESIZE_LARGE, (curl_off_t)body_size(r));
+        curl_easy_setopt(e, CURLOPT_INFILESIZE_LARGE, (curl_off_t)body_size(h->req));
         curl_easy_setopt(e, CURLOPT_READFUNCTION, read_body);
         curl_easy_setopt(e, CURLOPT_READDATA, h);
         curl_easy_setopt(e, CURLOPT_SEEKFUNCTION, seek_body);
@@ -475,6 +488,26 @@ static int run_hop(struct hop *h, struct http_client *c, const char *url, const 
     } else if (strcmp(h->method, "GET") != 0) {
         curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, h->method);
     }
+}
+
+/* Its decoder is for the caller to free. */
+static int run_hop(struct hop *h, struct http_client *c, const char *url, const struct login *login, bool same_origin,
+                   int64_t deadline_us)
+{
+    AUTO(slist_free) struct curl_slist *headers = NULL;
+    char text[CURL_ERROR_SIZE] = "";
+    const char *cookie;
+    CURL *e = c->curl;
+
+    if (hop_headers(&headers, &cookie, h, same_origin) < 0)
+        return -1;
+    curl_easy_setopt(e, CURLOPT_COOKIEFILE, NULL); /* a reset forgets the list without freeing it */
+    curl_easy_reset(e); /* options only: connections and resolved names stay */
+    set_target(e, h->req, url, login, headers, cookie);
+    set_callbacks(e, h, text);
+    if (set_times(e, h, deadline_us) < 0)
+        return -1;
+    set_method(e, h);
 
     CURLcode rc = curl_easy_perform(e);
     if (h->failed)

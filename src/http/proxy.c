@@ -1,7 +1,6 @@
-/* proxy.c - requests as they come in on HTTP threads, and the thread that hands them on. */
+/* proxy.c - the thread that hands requests on. */
 #include "base/log.h"
 #include "http/proxy_priv.h"
-#include "http/websocket.h"
 
 #include <errno.h>
 #include <string.h>
@@ -63,8 +62,7 @@ static void unring(struct errand *e)
     pthread_mutex_unlock(&p->lock);
 }
 
-/* Returns false when the thread has ended. */
-static bool leave(struct proxy *p, struct errand *e)
+bool proxy_leave(struct proxy *p, struct errand *e)
 {
     bool was_empty, has_ended;
 
@@ -521,161 +519,9 @@ static void *run(void *proxy)
     return NULL;
 }
 
-/* ---- requests as they come in ---- */
-
-struct door {
-    struct proxy *proxy;
-    struct str body;
-    size_t counted;
-};
-
-static struct http_response *refusal(struct proxy *p, struct http_request *req,
-                                     const struct err *err)
-{
-    return p->conf.refuse(err, http_method(req), http_header(req, "Origin"));
-}
-
-static enum http_next proxy_refuse(struct proxy *p, struct http_request *req, const struct err *err)
-{
-    http_answer(req, refusal(p, req, err));
-    return HTTP_ANSWERED;
-}
-
-static int too_large(const struct proxy *p, struct err *err)
-{
-    return err_set(err, ERR_MAX_SIZE, "The body of a request may have at most %zu bytes here",
-                   p->conf.max_body);
-}
-
-static enum http_next door_begin(struct http_request *req)
-{
-    struct door *d = mem_zalloc(sizeof *d);
-    struct err err = {0};
-
-    d->proxy = http_data(req);
-    http_set_data(req, d);
-    if (!proxy_method(http_method(req)))
-        err_set(&err, ERR_SERVER_405, "There is no method %.40s here", http_method(req));
-    else if (websocket_is_asked(req) && http_content_length(req) != 0)
-        err_set(&err, ERR_FORM, "The opening of a WebSocket has no body");
-    else if (http_content_length(req) > (int64_t)d->proxy->conf.max_body)
-        too_large(d->proxy, &err);
-    return err.code == ERR_OK ? HTTP_GO : proxy_refuse(d->proxy, req, &err);
-}
-
-static int door_body(struct http_request *req, const char *data, size_t len)
-{
-    struct door *d = http_data(req);
-    struct err err = {0};
-
-    if (d->body.len + len > d->proxy->conf.max_body)
-        too_large(d->proxy, &err);
-    else if (atomic_load(&d->proxy->bodies) + len > MAX_BODIES)
-        err_set(&err, ERR_BUSY, "Too many requests are coming in");
-    if (err.code != ERR_OK) {
-        http_cut(req, refusal(d->proxy, req, &err));
-        return 0;
-    }
-    str_add(&d->body, data, len);
-    d->counted += len;
-    atomic_fetch_add(&d->proxy->bodies, len);
-    return 0;
-}
-
-static struct errand *errand_new(struct door *d, struct http_request *req, struct err *err)
-{
-    struct errand *e = mem_zalloc(sizeof *e);
-    const char *origin = http_header(req, "Origin");
-
-    e->proxy = d->proxy;
-    e->req = http_request_ref(req);
-    e->method = proxy_method(http_method(req));
-    e->origin = origin ? mem_strdup(origin) : NULL;
-    e->body = d->body;
-    e->counted = d->counted;
-    d->body = (struct str){0};
-    d->counted = 0;
-    if (!(e->target = proxy_target(req, d->proxy->conf.prefix, err)) ||
-        proxy_request_headers(&e->headers, req, &d->proxy->conf, err) < 0) {
-        errand_free(e);
-        return NULL;
-    }
-    if (websocket_is_asked(req) && !strcmp(e->method, "GET"))
-        e->tunnel = tunnel_new(e);
-    return e;
-}
-
-static enum http_next door_end(struct http_request *req)
-{
-    struct door *d = http_data(req);
-    struct err err;
-    struct errand *e = errand_new(d, req, &err);
-
-    if (!e)
-        return proxy_refuse(d->proxy, req, &err);
-    if (!leave(d->proxy, e)) {
-        errand_free(e);
-        err_set(&err, ERR_BUSY, "The server is shutting down");
-        return proxy_refuse(d->proxy, req, &err);
-    }
-    return HTTP_WAIT;
-}
-
-static void door_done(struct http_request *req, enum http_outcome outcome)
-{
-    struct door *d = http_data(req);
-
-    atomic_fetch_sub(&d->proxy->bodies, d->counted);
-    str_done(d->body);
-    free(d);
-}
-
-const struct http_handler proxy_handler = {door_begin, door_body, door_end, door_done};
-
 /* ---- start and stop ---- */
 
 static void proxy_global_init(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
-
-/* "http://host:port" and "host:port" of url; both are the caller's. */
-static int take_apart(char **upstream, char **authority, const char *url, struct err *err)
-{
-    CURLU *u = curl_url();
-    char *scheme = NULL, *host = NULL, *port = NULL, *path = NULL, *more = NULL;
-    bool is_right;
-
-    if (!u)
-        abort();
-    is_right = curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
-               curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-               !strcmp(scheme, "http") && curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-               curl_url_get(u, CURLUPART_PATH, &path, 0) == CURLUE_OK && !strcmp(path, "/");
-    for (CURLUPart part = 0; is_right && part <= CURLUPART_FRAGMENT; part++)
-        if ((part == CURLUPART_USER || part == CURLUPART_PASSWORD || part == CURLUPART_QUERY ||
-             part == CURLUPART_FRAGMENT) &&
-            curl_url_get(u, part, &more, 0) == CURLUE_OK) {
-            curl_free(more);
-            is_right = false;
-        }
-    if (is_right) {
-        curl_url_get(u, CURLUPART_PORT, &port, 0);
-        *authority = mem_printf("%s%s%s", host, port ? ":" : "", port ? port : "");
-        *upstream = mem_printf("http://%s", *authority);
-    }
-    curl_free(scheme);
-    curl_free(host);
-    curl_free(port);
-    curl_free(path);
-    curl_url_cleanup(u);
-    return is_right ? 0 : err_set(err, ERR_CONFIG, "'%s' is not of the form http://HOST:PORT", url);
-}
-
-int proxy_check_url(const char *url, struct err *err)
-{
-    AUTO(mem_free) char *upstream = NULL;
-    AUTO(mem_free) char *authority = NULL;
-
-    return take_apart(&upstream, &authority, url, err);
-}
 
 int proxy_start(struct proxy **out, const struct proxy_conf *conf, struct err *err)
 {
@@ -695,7 +541,7 @@ int proxy_start(struct proxy **out, const struct proxy_conf *conf, struct err *e
     curl_multi_setopt(p->multi, CURLMOPT_SOCKETDATA, p);
     curl_multi_setopt(p->multi, CURLMOPT_TIMERFUNCTION, on_timer);
     curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p);
-    if (take_apart(&p->upstream, &p->authority, conf->upstream, err) < 0) {
+    if (proxy_take_apart(&p->upstream, &p->authority, conf->upstream, err) < 0) {
         proxy_close(p);
         return -1;
     }

@@ -1,4 +1,4 @@
-/* proxy_head.c - which headers go on, and in what form. */
+/* proxy_head.c - which headers go on, and in what form; and the address that they go to. */
 #include "http/proxy_priv.h"
 
 #include <errno.h>
@@ -301,4 +301,46 @@ struct http_response *proxy_answer(int64_t *length, const struct str *head)
     }
     *length = is_chunked ? -1 : known;
     return r;
+}
+
+/* ---- the address ---- */
+
+int proxy_take_apart(char **upstream, char **authority, const char *url, struct err *err)
+{
+    CURLU *u = curl_url();
+    char *scheme = NULL, *host = NULL, *port = NULL, *path = NULL, *more = NULL;
+    bool is_right;
+
+    if (!u)
+        abort();
+    is_right = curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
+               curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+               !strcmp(scheme, "http") && curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+               curl_url_get(u, CURLUPART_PATH, &path, 0) == CURLUE_OK && !strcmp(path, "/");
+    for (CURLUPart part = 0; is_right && part <= CURLUPART_FRAGMENT; part++)
+        if ((part == CURLUPART_USER || part == CURLUPART_PASSWORD || part == CURLUPART_QUERY ||
+             part == CURLUPART_FRAGMENT) &&
+            curl_url_get(u, part, &more, 0) == CURLUE_OK) {
+            curl_free(more);
+            is_right = false;
+        }
+    if (is_right) {
+        curl_url_get(u, CURLUPART_PORT, &port, 0);
+        *authority = mem_printf("%s%s%s", host, port ? ":" : "", port ? port : "");
+        *upstream = mem_printf("http://%s", *authority);
+    }
+    curl_free(scheme);
+    curl_free(host);
+    curl_free(port);
+    curl_free(path);
+    curl_url_cleanup(u);
+    return is_right ? 0 : err_set(err, ERR_CONFIG, "'%s' is not of the form http://HOST:PORT", url);
+}
+
+int proxy_check_url(const char *url, struct err *err)
+{
+    AUTO(mem_free) char *upstream = NULL;
+    AUTO(mem_free) char *authority = NULL;
+
+    return proxy_take_apart(&upstream, &authority, url, err);
 }

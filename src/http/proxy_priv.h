@@ -94,6 +94,8 @@ struct proxy {
 };
 
 /* proxy_head.c: no I/O */
+/* "http://host:port" and "host:port" of url; both are the caller's. Errors: ERR_CONFIG. */
+MUST_CHECK int proxy_take_apart(char **upstream, char **authority, const char *url, struct err *err);
 /* The request's headers as they go on. Errors: ERR_FORM. */
 MUST_CHECK int proxy_request_headers(struct curl_slist **out, struct http_request *req,
                                      const struct proxy_conf *conf, struct err *err);
@@ -110,6 +112,8 @@ struct http_response *proxy_answer(int64_t *length, const struct str *head);
 bool proxy_is_websocket(const struct str *head);
 
 /* proxy.c */
+/* For the thread to hand on. False: it has ended, and e is still the caller's. */
+bool proxy_leave(struct proxy *p, struct errand *e);
 /* Have the thread look at e: under the lock; true: ring the bell when it is given up. */
 bool proxy_ring_locked(struct errand *e);
 void proxy_ring_bell(struct proxy *p);

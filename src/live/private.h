@@ -139,7 +139,11 @@ struct live {
     int64_t now_us;
 };
 
-void ear_unref(struct ear *e); /* session.c; any thread */
+/* ear.c */
+extern const struct listener_kind ear_kind;
+void ear_unref(struct ear *e);              /* any thread */
+struct listener *ear_lend(void *ear);       /* to a document, with a reference */
+void ear_forget(struct ear *e);             /* the session hears no more of it */
 
 /* session.c; all on the thread */
 void session_poll(struct live *l, struct note *n);
