@@ -116,8 +116,8 @@ static void merge_meta(struct file *f, const json_t *meta)
     }
 }
 
-/* What the status says under `type`. Bytes alone make a picture, a film or a sound of a file, so that steps get it; for a
- * document to be one, a reader must have opened it (a PDF that is locked has none). */
+/* What the status says under `type`. Bytes alone make a picture, a film or a sound of a file, so that steps get it; for
+ * a document to be one, a reader must have opened it (a PDF that is locked has none). */
 static const char *type_of(const char *mime, bool read)
 {
     const char *kind = filetype_kind(mime);
@@ -125,8 +125,8 @@ static const char *type_of(const char *mime, bool read)
     return read || !str_starts(mime, "application/") ? kind : NULL;
 }
 
-/* The input that an output is about; NULL: the job has none such. Nothing that a worker can say leads here with another, but
- * a store may hold what an older version took. */
+/* The input that an output is about; NULL: the job has none such. Nothing that a worker can say leads here with
+ * another, but a store may hold what an older version took. */
 static struct file *input_of(const struct job *j, const json_t *d)
 {
     int64_t i = jint(d, "input", 0);
@@ -328,69 +328,82 @@ static void ignore_error(struct assembly *a, const struct job *j, const struct e
     effects_fragment(fx, LIST_IGNORED, 0, a->ignored_count - 1, str_take(&json));
 }
 
-static int on_job_failed(struct assembly *a, const struct event *ev, struct effects *fx,
-                         struct err *err)
+static void read_failure(struct err *why, const json_t *d)
 {
-    const json_t *d = ev->data;
+    *why = (struct err){0};
+    assembly_stored_error(why, d, ERR_WORKER);
+    snprintf(why->detail, sizeof why->detail, "%s", jstr_or(d, "detail", ""));
+    why->exited = (int)jint(d, "exited", 0);
+    why->is_private_address = jbool(d, "private", false);
+}
+
+/* It waits for another try. retry: "now" or "later". */
+static void try_again(struct assembly *a, struct job *j, const char *retry, int64_t at_us, struct effects *fx)
+{
+    stop_running(a, j);
+    j->state = JOB_QUEUED;
+    j->boot = 0;
+    j->queued_us = at_us;
+    struct effect *e = effects_add(fx, FX_START_JOB);
+    e->job = j->id;
+    e->delay_us = strcmp(retry, "later") ? 0 : RETRY_DELAY_US << (j->failures - 1);
+}
+
+/* A file that ends its worker each time is named: who sent it must be able to find it. */
+static void name_file(struct err *why, const struct job *j)
+{
+    const char *name = j->input_count && j->inputs[0]->name ? j->inputs[0]->name : "";
+    size_t len = strlen(why->msg);
+
+    if (!j->input_count)
+        return;
+    if (why->code == ERR_CRASHED)
+        snprintf(why->msg + len, sizeof why->msg - len, "; the file was '%.200s'", name);
+    if (why->code == ERR_WORKER)
+        snprintf(why->msg + len, sizeof why->msg - len, "; the file was '%.200s', tried %d times", name,
+                 j->failures ? j->failures : 1);
+}
+
+/* It has failed for good: the Assembly goes on without it, or fails too. */
+static void give_up(struct assembly *a, struct job *j, const struct err *why, int64_t at_us, struct effects *fx)
+{
+    const struct step *s = &a->in->steps[j->step];
+    bool import = s->robot->no_input && !j->probe;
+    unsigned phase = j->probe ? IGNORE_META : import ? IGNORE_IMPORT | IGNORE_EXECUTE : IGNORE_EXECUTE;
+    bool keep = j->probe && json_is_array(json_object_get(s->params, "import_on_errors"));
+
+    close_job(a, j, JOB_FAILED, at_us);
+    for (int i = 0; i < j->input_count; i++)
+        export_done(a, j, j->inputs[i], fx);
+    if (!(s->ignore & phase) && !keep && !(j->probe && a->begun.ignores_meta_errors)) {
+        assembly_fail(a, why, s->name, j->source >= 0 ? a->in->steps[j->source].name : NULL, at_us, fx);
+        return;
+    }
+    ignore_error(a, j, why, j->probe ? "meta" : import ? "import" : "execute", fx);
+    if (j->probe && j->input_count) /* the file itself is fine, only its metadata is not known */
+        file_is_ready(a, j->inputs[0], at_us, fx);
+    assembly_advance(a, at_us, fx);
+}
+
+static int on_job_failed(struct assembly *a, const struct event *ev, struct effects *fx, struct err *err)
+{
     struct job *j = open_job(a, ev, err);
-    const char *retry = jstr_or(d, "retry", "never");
-    struct err why = {0};
+    const char *retry = jstr_or(ev->data, "retry", "never");
+    struct err why;
 
     if (!j)
         return -1;
-    assembly_stored_error(&why, d, ERR_WORKER);
-    snprintf(why.detail, sizeof why.detail, "%s", jstr_or(d, "detail", ""));
-    why.exited = (int)jint(d, "exited", 0);
-    why.is_private_address = jbool(d, "private", false);
-
+    read_failure(&why, ev->data);
     if (j->probe && j->input_count > 1) {
         close_job(a, j, JOB_DONE, ev->at_us);
         graph_split_probe(a, j, ev->at_us, fx);
         assembly_advance(a, ev->at_us, fx);
-        return 0;
+    } else if (strcmp(retry, "never") && ++j->failures < a->max_attempts) {
+        try_again(a, j, retry, ev->at_us, fx);
+    } else {
+        name_file(&why, j);
+        give_up(a, j, &why, ev->at_us, fx);
     }
-    if (strcmp(retry, "never") && ++j->failures < a->max_attempts) {
-        stop_running(a, j);
-        j->state = JOB_QUEUED;
-        j->boot = 0;
-        j->queued_us = ev->at_us;
-        struct effect *e = effects_add(fx, FX_START_JOB);
-        e->job = j->id;
-        e->delay_us = strcmp(retry, "later") ? 0 : RETRY_DELAY_US << (j->failures - 1);
-        return 0;
-    }
-    const struct step *s = &a->in->steps[j->step];
-    bool import = s->robot->no_input && !j->probe;
-    unsigned phase = j->probe ? IGNORE_META
-                     : import ? IGNORE_IMPORT | IGNORE_EXECUTE
-                              : IGNORE_EXECUTE;
-    bool keep = j->probe && json_is_array(json_object_get(s->params, "import_on_errors"));
-
-    if (why.code == ERR_CRASHED && j->input_count) {
-        size_t len = strlen(why.msg);
-
-        snprintf(why.msg + len, sizeof why.msg - len, "; the file was '%.200s'", j->inputs[0]->name ? j->inputs[0]->name : "");
-    }
-    if (why.code == ERR_WORKER && j->input_count) {
-        /* a file that ends its worker each time is named: who sent it must be able to find it */
-        size_t len = strlen(why.msg);
-
-        snprintf(why.msg + len, sizeof why.msg - len, "; the file was '%.200s', tried %d times",
-                 j->inputs[0]->name ? j->inputs[0]->name : "", j->failures ? j->failures : 1);
-    }
-    close_job(a, j, JOB_FAILED, ev->at_us);
-    for (int i = 0; i < j->input_count; i++)
-        export_done(a, j, j->inputs[i], fx);
-    if ((s->ignore & phase) || keep ||
-        (j->probe && a->begun.ignores_meta_errors)) {
-        ignore_error(a, j, &why, j->probe ? "meta" : import ? "import" : "execute", fx);
-        if (j->probe && j->input_count) /* the file itself is fine, only its metadata is not known */
-            file_is_ready(a, j->inputs[0], ev->at_us, fx);
-        assembly_advance(a, ev->at_us, fx);
-        return 0;
-    }
-    assembly_fail(a, &why, s->name, j->source >= 0 ? a->in->steps[j->source].name : NULL, ev->at_us,
-                  fx);
     return 0;
 }
 
