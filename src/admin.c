@@ -152,7 +152,8 @@ static int wrong_verb(const char *command, const struct verb *verbs, const struc
             break;
     }
     if (v->name)
-        fprintf(stderr, "workcell: too %s words for `%s %s`\n", a->count - 1 < v->least ? "few" : "many", command, v->name);
+        fprintf(stderr, "workcell: too %s words for `%s %s`\n", a->count - 1 < v->least ? "few" : "many", command,
+                v->name);
     else if (a->count && near.name)
         fprintf(stderr, "workcell: there is no `%s %s`; did you mean '%s'?\n", command, a->words[0], near.name);
     else if (a->count)
@@ -168,7 +169,8 @@ static int look_for_data(const struct admin *a, const char *db, struct err *err)
 
     if (stat(a->config.data, &st) < 0)
         return errno == ENOENT
-                   ? err_set(err, ERR_CONFIG, "there is no data directory '%s' (--data DIR names it; `workcell serve` makes one)",
+                   ? err_set(err, ERR_CONFIG,
+                             "there is no data directory '%s' (--data DIR names it; `workcell serve` makes one)",
                              a->config.data)
                    : err_errno(err, "look at the data directory '%s'", a->config.data);
     if (stat(db, &st) < 0)
@@ -183,8 +185,9 @@ static int open_data(struct admin *a, bool creates, struct err *err)
     a->key_file = mem_printf("%s/credentials.key", a->config.data);
     if (server_lock_dir(&a->lock_fd, a->config.data, err) < 0) {
         fail(err);
-        fprintf(stderr, "workcell: while it runs, use its API (/templates, /template_credentials, /auth_keys), or stop it "
-                        "for this command\n");
+        fprintf(stderr,
+                "workcell: while it runs, use its API (/templates, /template_credentials, /auth_keys), or stop it "
+                "for this command\n");
         return -1;
     }
     if (store_open(&a->store, db, err) < 0 || store_reader_open(&a->reader, db, err) < 0 ||
@@ -249,7 +252,8 @@ static char *read_value(int fd, const char *from, const char *key, struct err *e
     if (n < 0)
         return err_errno(err, "read '%s' from %s", key, from), NULL;
     if (len > SECRET_MAX || strlen(buf) != len)
-        return err_set(err, ERR_CONFIG, "'%s' from %s is no text of at most %zu KB", key, from, SECRET_MAX / 1024), NULL;
+        return err_set(err, ERR_CONFIG, "'%s' from %s is no text of at most %zu KB", key, from, SECRET_MAX / 1024),
+               NULL;
     if (len && buf[len - 1] == '\n')
         buf[--len] = 0;
     if (len && buf[len - 1] == '\r')
@@ -284,8 +288,8 @@ static char *ask_value(const char *key, struct err *err)
     return value;
 }
 
-/* "-": standard input, "@FILE": that file, "@@...": a text that begins with @. Command lines are seen by every user of the
- * machine and kept by shells: secrets have better ways. The caller's to free. */
+/* "-": standard input, "@FILE": that file, "@@...": a text that begins with @. Command lines are seen by every user of
+ * the machine and kept by shells: secrets have better ways. The caller's to free. */
 static char *value_of(const char *key, const char *text, bool *asked, struct err *err)
 {
     if (!strcmp(text, "-")) {
@@ -315,7 +319,11 @@ static int read_content(json_t *content, struct admin *a, struct err *err)
 
         if (!eq || eq == a->words[i])
             return err_set(err, ERR_CONFIG, "the %s word after the type is not KEY=VALUE",
-                           i == 3 ? "first" : i == 4 ? "second" : i == 5 ? "third" : i == a->count - 1 ? "last" : "next");
+                           i == 3              ? "first"
+                           : i == 4            ? "second"
+                           : i == 5            ? "third"
+                           : i == a->count - 1 ? "last"
+                                               : "next");
         AUTO(mem_free) char *key = mem_strndup(a->words[i], (size_t)(eq - a->words[i]));
         if (json_object_get(content, key))
             return err_set(err, ERR_CONFIG, "'%.60s' is given twice", key);
@@ -359,7 +367,8 @@ static int credential_add(struct admin *a, struct err *err)
 
     if (have == 0 && !a->replace) {
         free(old);
-        return err_set(err, ERR_CONFIG, "there are credentials '%.100s' already; --replace puts these in their place", name);
+        return err_set(err, ERR_CONFIG, "there are credentials '%.100s' already; --replace puts these in their place",
+                       name);
     }
     if (read_content(content, a, err) < 0 || check_content(type, content, err) < 0) {
         free(old);
@@ -428,7 +437,8 @@ static void try_template(const json_t *content)
     struct err err;
 
     if (json_object_size(steps) && instructions_parse(&in, steps, &bad_step, &err) < 0)
-        fprintf(stderr, "workcell: by itself it would not run: %s%s%s\n", err.msg, bad_step ? " - step " : "", bad_step ? bad_step : "");
+        fprintf(stderr, "workcell: by itself it would not run: %s%s%s\n", err.msg, bad_step ? " - step " : "",
+                bad_step ? bad_step : "");
 }
 
 static int template_put(struct admin *a, bool create, struct err *err)
@@ -506,7 +516,8 @@ static int template_update_one(struct admin *a, struct err *err) { return templa
 
 static int template_list(struct admin *a, struct err *err)
 {
-    struct store_page all = {.workspace = a->workspace, .sort = "name", .from_us = INT64_MIN, .to_us = INT64_MAX, .max = -1};
+    struct store_page all = {
+        .workspace = a->workspace, .sort = "name", .from_us = INT64_MIN, .to_us = INT64_MAX, .max = -1};
 
     return store_templates(a->reader, &all, print_template, NULL, err);
 }
@@ -559,7 +570,9 @@ static int workspace_add(struct admin *a, struct err *err)
     id_new(id);
     if (store_begin(a->store, err) < 0)
         return -1;
-    int rc = finish(a, store_workspace_add(a->store, id, name, clock_now_us(), err) < 0 || make_key(a, id, "*", err) < 0 ? -1 : 0, err);
+    int rc = finish(
+        a, store_workspace_add(a->store, id, name, clock_now_us(), err) < 0 || make_key(a, id, "*", err) < 0 ? -1 : 0,
+        err);
     if (rc == 0)
         printf("workspace %s\n", id);
     return rc;
@@ -575,7 +588,10 @@ static int print_workspace(void *ctx, const char *id, const char *name, int64_t 
     return 0;
 }
 
-static int workspace_list(struct admin *a, struct err *err) { return store_workspaces(a->store, print_workspace, NULL, err); }
+static int workspace_list(struct admin *a, struct err *err)
+{
+    return store_workspaces(a->store, print_workspace, NULL, err);
+}
 
 int command_workspace(int argc, char **argv)
 {
@@ -593,8 +609,8 @@ static int no_scope(const char *name, struct err *err)
         str_addf(&all, "%s%s", all.len ? ", " : "", *s);
         near_try(&near, *s);
     }
-    return err_set(err, ERR_CONFIG, "there is no scope '%.60s'%s%s%s; there are: %s", name, near.name ? "; did you mean '" : "",
-                   near.name ? near.name : "", near.name ? "'?" : "", all.s);
+    return err_set(err, ERR_CONFIG, "there is no scope '%.60s'%s%s%s; there are: %s", name,
+                   near.name ? "; did you mean '" : "", near.name ? near.name : "", near.name ? "'?" : "", all.s);
 }
 
 static int key_add(struct admin *a, struct err *err)

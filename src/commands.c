@@ -47,7 +47,8 @@ static void print_robot(const struct robot *r)
     for (struct opt_walk w = opt_walk(r->options); (o = opt_next(&w));) {
         if (o->unsupported)
             continue;
-        printf("- `%s`%s%s%s", o->name, o->required ? " (required)" : "", o->unit ? " in " : "", o->unit ? o->unit : "");
+        printf("- `%s`%s%s%s", o->name, o->required ? " (required)" : "", o->unit ? " in " : "",
+               o->unit ? o->unit : "");
         if (o->min != 0 || o->max != 0)
             printf(", %.10g to %.10g", o->min, o->max);
         for (const struct opt_choice *ch = o->choices; ch && ch->name; ch++)

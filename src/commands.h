@@ -1,5 +1,5 @@
-/* commands.h - what `workcell NAME` does, one function a command. All return the exit code. main.c answers --help of each
- * (help.c has the texts) before its function is called. */
+/* commands.h - what `workcell NAME` does, one function a command. All return the exit code. main.c answers --help of
+ * each (help.c has the texts) before its function is called. */
 #pragma once
 #include "base/near.h"
 

@@ -46,8 +46,8 @@ MUST_CHECK int config_load(struct config *out, struct arena *a, int argc, char *
                            struct err *err);
 /* Does the word after this flag ("--name") belong to it? For commands that mix flags and other words. */
 bool config_flag_takes_value(const char *flag);
-/* A line for each variable that looks like a misspelled setting. Other WORKCELL_... are somebody else's: container platforms
- * make up such names. */
+/* A line for each variable that looks like a misspelled setting. Other WORKCELL_... are somebody else's: container
+ * platforms make up such names. */
 void config_warn_environment(char **envp, FILE *to);
 /* Every setting with its value and origin, in the form of the file. */
 void config_print(const struct config *c, FILE *to);

@@ -174,11 +174,13 @@ static void check_jail(struct doctor *d, const char *program, const json_t *said
     else if (!jbool(jail, "mounts_refused", false))
         broken = "a worker can mount file systems";
     if (broken)
-        say(d, FAIL, name, "The kernel needs CONFIG_SECCOMP_FILTER and CONFIG_SECURITY_LANDLOCK (\"landlock\" in lsm=).",
-            "%s: %s", broken, notes.s ? notes.s : "");
+        say(d, FAIL, name,
+            "The kernel needs CONFIG_SECCOMP_FILTER and CONFIG_SECURITY_LANDLOCK (\"landlock\" in lsm=).", "%s: %s",
+            broken, notes.s ? notes.s : "");
     else if (!jbool(said, "jail_complete", false))
         say(d, d->config->require_jail ? FAIL : WARN, name,
-            "Namespaces need CONFIG_USER_NS and friends, and a container that allows them; docs/security.md says what each wall is for.",
+            "Namespaces need CONFIG_USER_NS and friends, and a container that allows them; docs/security.md says what "
+            "each wall is for.",
             "closed, but not by every wall: %s", notes.s ? notes.s : "");
     else
         say(d, OK, name, NULL, "tried and closed: %s, a list of system calls, user %d", notes.s ? notes.s : "",
@@ -228,8 +230,8 @@ static void check_media(struct doctor *d)
         say(d, lack.len ? WARN : OK, "libvips", "Steps that ask for these formats fail: install libvips with them.",
             "%s writes and reads %s%s%s", jstr_or(said, "libvips", "?"), have.s ? have.s : "nothing",
             lack.len ? "; not " : "", lack.len ? lack.s : "");
-    say(d, lacks.len ? WARN : OK, "libvips.reads", "Such uploads are taken, but no step can read them.", "also reads %s%s%s",
-        loads.s ? loads.s : "none", lacks.len ? "; not " : "", lacks.len ? lacks.s : "");
+    say(d, lacks.len ? WARN : OK, "libvips.reads", "Such uploads are taken, but no step can read them.",
+        "also reads %s%s%s", loads.s ? loads.s : "none", lacks.len ? "; not " : "", lacks.len ? lacks.s : "");
     say(d, jbool(said, "faces", false) ? OK : FAIL, "faces", "The detector of dlib does not work.", "%s",
         jbool(said, "faces", false) ? "the detector runs" : "the detector fails");
     say(d, jint(said, "fonts", 0) ? OK : WARN, "fonts", "Texts in SVG files stay invisible: install fonts-dejavu-core.",
@@ -434,8 +436,8 @@ static void check_credential(struct doctor *d, const char *name)
         say(d, OK, "s3", NULL, "'%s': put, get and delete in bucket %s took %.0f ms", name,
             jstr_or(params, "bucket", "?"), (double)(clock_mono_us() - start) / 1000);
     else
-        say(d, FAIL, "s3", "Check key, secret, bucket, host and region; a private host needs --import-allow.", "'%s': %s",
-            name, said ? jstr(said, "error") : err.msg);
+        say(d, FAIL, "s3", "Check key, secret, bucket, host and region; a private host needs --import-allow.",
+            "'%s': %s", name, said ? jstr(said, "error") : err.msg);
 }
 
 int command_doctor(int argc, char **argv)

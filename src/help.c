@@ -58,25 +58,33 @@ static void serve_more(FILE *to)
 
 const struct command commands[] = {
     {"serve", "[settings]", "run the server",
-     "Serves the API, and the console below /console/, until it gets SIGTERM or SIGINT. The first line on standard output is\n"
+     "Serves the API, and the console below /console/, until it gets SIGTERM or SIGINT. The first line on standard "
+     "output is\n"
      "`workcell listening on http://HOST:PORT`; logs go to standard error.\n\n"
      "Environment\n"
-     "  TRANSLOADIT_KEY, TRANSLOADIT_SECRET  the first Auth Key, both or none. With another secret than before the key gets\n"
-     "      the new one. Without them the keys of the data directory count; when it has none yet, one is made, and its\n"
+     "  TRANSLOADIT_KEY, TRANSLOADIT_SECRET  the first Auth Key, both or none. With another secret than before the key "
+     "gets\n"
+     "      the new one. Without them the keys of the data directory count; when it has none yet, one is made, and "
+     "its\n"
      "      secret is printed once (`workcell key add` makes another).\n\n"
      "Examples\n"
      "  TRANSLOADIT_KEY=my-key TRANSLOADIT_SECRET=my-secret workcell serve --data ./data\n"
-     "  workcell serve --config /etc/workcell.conf --listen 0.0.0.0:8080 --public-url https://files.example --require-signature\n\n"
+     "  workcell serve --config /etc/workcell.conf --listen 0.0.0.0:8080 --public-url https://files.example "
+     "--require-signature\n\n"
      "Exit codes: 0 stopped as asked, 1 it could not start, 2 wrong use.\n",
      serve_more, command_serve},
     {"run", "INSTRUCTIONS.json [FILE...] -o DIR [settings]", "one Assembly over local files, without a daemon",
-     "Runs Assembly Instructions over files: results go to DIR/STEP/, the status to DIR/status.json. INSTRUCTIONS may be -\n"
-     "for standard input. Progress and warnings go to standard error, the paths of results to standard output. Settings\n"
+     "Runs Assembly Instructions over files: results go to DIR/STEP/, the status to DIR/status.json. INSTRUCTIONS may "
+     "be -\n"
+     "for standard input. Progress and warnings go to standard error, the paths of results to standard output. "
+     "Settings\n"
      "are those of `workcell serve`.\n\n"
      "Examples\n"
      "  workcell run faces.json photo.jpg -o results\n"
-     "  echo '{\"steps\":{\"small\":{\"robot\":\"/image/resize\",\"use\":\":original\",\"width\":300}}}' | workcell run - *.jpg -o small\n\n"
-     "Exit codes: 0 completed (with warnings or without), 1 the Assembly failed, 2 wrong use, 3 the server inside could not\n"
+     "  echo '{\"steps\":{\"small\":{\"robot\":\"/image/resize\",\"use\":\":original\",\"width\":300}}}' | workcell "
+     "run - *.jpg -o small\n\n"
+     "Exit codes: 0 completed (with warnings or without), 1 the Assembly failed, 2 wrong use, 3 the server inside "
+     "could not\n"
      "work, 130 canceled.\n",
      NULL, command_run},
     {"credential",
@@ -86,8 +94,10 @@ const struct command commands[] = {
      "rotate",
      "keep credentials for export and import Robots",
      "Works on a data directory while no server runs on it. rotate seals everything anew with a new key file.\n\n"
-     "A VALUE of - is read from standard input (a terminal asks for it and does not show it), @FILE from a file; a value that\n"
-     "begins with @ is written @@. What stands on a command line is seen by every user of the machine, so give secrets\n"
+     "A VALUE of - is read from standard input (a terminal asks for it and does not show it), @FILE from a file; a "
+     "value that\n"
+     "begins with @ is written @@. What stands on a command line is seen by every user of the machine, so give "
+     "secrets\n"
      "one of these ways. They are never printed.\n\n"
      "Examples\n"
      "  workcell credential add my_s3 s3 bucket=b key=AKIA... secret=- bucket_region=eu-west-1 --data ./data\n"
@@ -110,7 +120,8 @@ const struct command commands[] = {
      "add NAME\n"
      "list",
      "keep tenants that see nothing of each other",
-     "Works on a data directory while no server runs on it. A new workspace gets an Auth Key, whose secret is printed once.\n\n"
+     "Works on a data directory while no server runs on it. A new workspace gets an Auth Key, whose secret is printed "
+     "once.\n\n"
      "Exit codes: 0 done, 1 refused or failed, 2 wrong use (also: there is no such data directory).\n",
      workspace_more, command_workspace},
     {"key",
@@ -118,28 +129,32 @@ const struct command commands[] = {
      "list\n"
      "delete ID|KEY",
      "keep Auth Keys",
-     "Works on a data directory while no server runs on it. The secret of a new key is printed once, by add. The last key of\n"
+     "Works on a data directory while no server runs on it. The secret of a new key is printed once, by add. The last "
+     "key of\n"
      "a workspace can't be deleted.\n\n"
      "Example\n"
      "  workcell key add assemblies:write --description 'web page' --data ./data\n\n"
      "Exit codes: 0 done, 1 refused or failed, 2 wrong use (also: there is no such data directory).\n",
      key_more, command_key},
     {"fsck", "[--repair] [--json] [--data DIR]", "compare the database with the files",
-     "Reads a data directory while no server runs on it, and says what does not fit together. --repair mends what can be\n"
+     "Reads a data directory while no server runs on it, and says what does not fit together. --repair mends what can "
+     "be\n"
      "mended without losing anything; --json prints one JSON object.\n\n"
      "Exit codes: 0 clean, 1 findings (repaired or not), 2 it could not look.\n",
      NULL, command_fsck},
     {"doctor", "[--s3 NAME] [--json] [settings]", "what this machine has, and what it lacks",
-     "Tries the jail, every codec, the data directory and the limits, with the settings that `workcell serve` would have.\n"
+     "Tries the jail, every codec, the data directory and the limits, with the settings that `workcell serve` would "
+     "have.\n"
      "--s3 NAME tries stored credentials on the other side; --json prints one JSON object.\n\n"
      "Exit codes: 0 all is well, 1 something fails, 2 wrong use.\n",
      NULL, command_doctor},
     {"robots", "[NAME]", "the Robots and their parameters",
-     "Prints what each Robot does and takes, or only the one called NAME: `/image/resize`, or the end of it, `resize`.\n\n"
+     "Prints what each Robot does and takes, or only the one called NAME: `/image/resize`, or the end of it, "
+     "`resize`.\n\n"
      "Exit codes: 0 done, 2 there is no such Robot.\n",
      NULL, command_robots},
-    {"openapi", "", "the API as an OpenAPI document", "Prints the OpenAPI 3.1 document that a server has at /openapi.json.\n", NULL,
-     command_openapi},
+    {"openapi", "", "the API as an OpenAPI document",
+     "Prints the OpenAPI 3.1 document that a server has at /openapi.json.\n", NULL, command_openapi},
     {"version", "", "which version this is", "Prints the name and the version. -V and --version do the same.\n", NULL,
      command_version},
     {0},

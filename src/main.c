@@ -47,8 +47,8 @@ int main(int argc, char **argv)
 
     secrecy_begin();
     fault_setup();
-    /* Large buffers are given back to the system when they are freed, whatever lies behind them: malloc's own growing limit
-     * left 111 MB where 37 were needed. */
+    /* Large buffers are given back to the system when they are freed, whatever lies behind them: malloc's own growing
+     * limit left 111 MB where 37 were needed. */
     mallopt(M_MMAP_THRESHOLD, 128 * 1024);
     json_setup();
 

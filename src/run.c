@@ -226,8 +226,8 @@ static void tell(const json_t *doc)
     json_array_foreach (json_object_get(doc, "warnings"), i, item)
         fprintf(stderr, "workcell: %s: %s\n", jstr_or(item, "level", "warning"), jstr_or(item, "msg", ""));
     json_array_foreach (ignored, i, item)
-        fprintf(stderr, "workcell: ignored: %s: %s - step %s\n", jstr_or(item, "error", ""), jstr_or(item, "message", ""),
-                jstr_or(item, "step", ""));
+        fprintf(stderr, "workcell: ignored: %s: %s - step %s\n", jstr_or(item, "error", ""),
+                jstr_or(item, "message", ""), jstr_or(item, "step", ""));
 }
 
 static int finish(struct local_run *j, bool canceled)
@@ -338,7 +338,8 @@ int command_run(int argc, char **argv)
     if (!params) {
         const char *from = strcmp(words[0], "-") ? words[0] : "standard input";
 
-        fprintf(stderr, "workcell: %s%s%s\n", strstr(err.msg, from) ? "" : from, strstr(err.msg, from) ? "" : ": ", err.msg);
+        fprintf(stderr, "workcell: %s%s%s\n", strstr(err.msg, from) ? "" : from, strstr(err.msg, from) ? "" : ": ",
+                err.msg);
         return EXIT_USAGE;
     }
     config_warn_environment(environ, stderr);

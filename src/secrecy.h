@@ -1,5 +1,5 @@
-/* secrecy.h - the memory of a process that knows secrets is nobody else's: no core dump, no debugger of the same user, no
- * /proc/PID/mem. What it execs (workers) is dumpable again, and has none of this memory. */
+/* secrecy.h - the memory of a process that knows secrets is nobody else's: no core dump, no debugger of the same user,
+ * no /proc/PID/mem. What it execs (workers) is dumpable again, and has none of this memory. */
 #pragma once
 #include <stdbool.h>
 

@@ -63,11 +63,16 @@ static void warn_about(const struct server *s, const struct config *c)
                  str_given(key) ? "TRANSLOADIT_KEY" : "TRANSLOADIT_SECRET",
                  str_given(key) ? "TRANSLOADIT_SECRET" : "TRANSLOADIT_KEY");
     if (server_key_origin(s) == KEY_CHANGED)
-        log_warn(NULL, "the secret of the Auth Key '%.60s' is now that of TRANSLOADIT_SECRET; the one before is not valid any more", key);
+        log_warn(NULL,
+                 "the secret of the Auth Key '%.60s' is now that of TRANSLOADIT_SECRET; the one before is not valid "
+                 "any more",
+                 key);
     if (open && !behind_tls)
-        log_warn(NULL, "%s is reached from other machines by plain HTTP: put a proxy with TLS before it, and name its address "
-                       "with --public-url https://...",
-                 server_host(s));
+        log_warn(
+            NULL,
+            "%s is reached from other machines by plain HTTP: put a proxy with TLS before it, and name its address "
+            "with --public-url https://...",
+            server_host(s));
     if ((open || behind_tls) && server_takes_unsigned(s))
         log_warn(NULL, "requests need no signature: whoever knows an Auth Key, which web pages show, may create work "
                        "(--require-signature)");
@@ -83,8 +88,8 @@ static void print_banner(const struct server *s, const struct config *c)
     if (c->log_level < LOG_INFO)
         return;
     if (c->log_format == LOG_FORMAT_JSON) {
-        log_info(NULL, "workcell %s, console %s%sconsole/, data %s, Auth Key %s, signatures %s", WORKCELL_VERSION, at, slash,
-                 server_data(s), key_words(s), signatures);
+        log_info(NULL, "workcell %s, console %s%sconsole/, data %s, Auth Key %s, signatures %s", WORKCELL_VERSION, at,
+                 slash, server_data(s), key_words(s), signatures);
         return;
     }
     fprintf(stderr,

@@ -42,7 +42,8 @@ struct server {
     struct seal_key seal;
     json_t *settings, *keys; /* keys: of Robots that name them in their record */
     char host[256], instance[256], program_dir[PATH_MAX];
-    char *data, *scratch, *partial, *blobs, *connect_allow; /* lent to the conductor and the uploads for as long as they run */
+    /* lent to the conductor and the uploads for as long as they run */
+    char *data, *scratch, *partial, *blobs, *connect_allow;
     int lock_fd;
     struct auth_key *new_key;
     enum key_origin key_origin;
@@ -69,8 +70,8 @@ static int keep_key(void *ctx, const struct store_key *row)
 }
 
 /* have: the key as it is known already, which keeps what it may; NULL: it is new. */
-static int add_key(struct auth_key **out, struct server *s, bool first, const struct auth_key *have, const char *id, const char *key, const char *secret,
-                   const char *workspace, const char *name, struct err *err)
+static int add_key(struct auth_key **out, struct server *s, bool first, const struct auth_key *have, const char *id,
+                   const char *key, const char *secret, const char *workspace, const char *name, struct err *err)
 {
     AUTO(mem_free) char *sealed = auth_key_seal(id, secret, &s->seal);
     int64_t now = clock_now_us();
@@ -139,8 +140,8 @@ static int split_listen(struct server *s, int *port, const char *listen, struct 
     char *end;
 
     if (!colon || colon == listen)
-        return err_set(err, ERR_CONFIG, "listen must be HOST:PORT, not '%s'%s%s%s", listen, colon ? "; every address is 0.0.0.0" : "",
-                       colon ? colon : "", colon ? " or [::]" : "");
+        return err_set(err, ERR_CONFIG, "listen must be HOST:PORT, not '%s'%s%s%s", listen,
+                       colon ? "; every address is 0.0.0.0" : "", colon ? colon : "", colon ? " or [::]" : "");
     *port = (int)strtol(colon + 1, &end, 10);
     if (end == colon + 1 || *end || *port < 0 || *port > 65535)
         return err_set(err, ERR_CONFIG, "listen: '%s' is no port", colon + 1);
@@ -285,10 +286,10 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     if (*c->companion && proxy_check_url(c->companion, &why) < 0)
         return err_set(err, ERR_CONFIG, "companion: %s", why.msg);
     if (split_listen(s, &port, c->listen, err) < 0 ||
-        server_program_dir(s->program_dir, sizeof s->program_dir, err) < 0 || server_lock_dir(&s->lock_fd, c->data, err) < 0 || store_open(&s->store, db, err) < 0 ||
-        store_reader_open(&s->app.reader, db, err) < 0 ||
-        store_reader_open(&s->reader, db, err) < 0 || store_reader_open(&s->app.list_reader, db, err) < 0 ||
-        blob_store_open(&s->app.blobs, blobs, err) < 0 ||
+        server_program_dir(s->program_dir, sizeof s->program_dir, err) < 0 ||
+        server_lock_dir(&s->lock_fd, c->data, err) < 0 || store_open(&s->store, db, err) < 0 ||
+        store_reader_open(&s->app.reader, db, err) < 0 || store_reader_open(&s->reader, db, err) < 0 ||
+        store_reader_open(&s->app.list_reader, db, err) < 0 || blob_store_open(&s->app.blobs, blobs, err) < 0 ||
         sealed_open(&s->seal, s->store, key_file, err) < 0 || first_key(s, err) < 0)
         return -1;
 

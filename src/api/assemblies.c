@@ -57,8 +57,9 @@ static void answer_error(struct http_request *req, const struct err *err, const 
         reply_error(req, err, extra);
         return;
     }
-    AUTO(json_unref) json_t *body = json_pack("{s:s,s:i,s:o}", "error", err_name(err), "http_code", err_http_status(err),
-                                              "message", jstring(err->msg));
+    AUTO(json_unref)
+    json_t *body = json_pack("{s:s,s:i,s:o}", "error", err_name(err), "http_code", err_http_status(err), "message",
+                             jstring(err->msg));
     json_object_update(body, (json_t *)extra);
     if (err->retry_s > 0)
         json_object_set_new(body, "info", json_pack("{s:i}", "retryIn", err->retry_s));
@@ -148,7 +149,8 @@ static enum http_next cancel_end(struct http_request *req)
     return HTTP_WAIT;
 }
 
-const struct http_handler assembly_delete = {fields_request_begin, fields_request_body, cancel_end, fields_request_done};
+const struct http_handler assembly_delete = {fields_request_begin, fields_request_body, cancel_end,
+                                             fields_request_done};
 
 /* ---- status ---- */
 

@@ -5,8 +5,8 @@
 
 struct app;
 
-/* The final document of an Assembly that is over, as the store has it. Errors: ERR_ASSEMBLY_NOT_FOUND, and what keeps the
- * store from being read, which must not be told as "not found". */
+/* The final document of an Assembly that is over, as the store has it. Errors: ERR_ASSEMBLY_NOT_FOUND, and what keeps
+ * the store from being read, which must not be told as "not found". */
 MUST_CHECK int assembly_stored(struct str *out, struct app *app, const char *id, struct err *err);
 /* The status of a live Assembly, as a response that is not sent yet. */
 struct http_response *assembly_response(struct published *p, int http_code);

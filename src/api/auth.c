@@ -75,8 +75,9 @@ static int check_referer(const json_t *auth, const char *referer, struct err *er
         case PATTERN_DIFFERS: return err_set(err, ERR_REFERER, "The Referer header does not match auth.referer");
         case PATTERN_REFUSED: break;
         }
-    return err_set(err, ERR_INVALID_REFERER,
-                   "auth.referer is no regular expression, or one with back references, looking around or too many repetitions");
+    return err_set(
+        err, ERR_INVALID_REFERER,
+        "auth.referer is no regular expression, or one with back references, looking around or too many repetitions");
 }
 
 /* The request's auth counts; a Template that may not be overridden keeps its own limits as well. */

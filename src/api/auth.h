@@ -8,10 +8,11 @@ struct app;
 struct http_request;
 
 enum auth_need {
-    AUTH_NONE, /* the address is the permission, or the handler asks by itself */
+    AUTH_NONE,   /* the address is the permission, or the handler asks by itself */
     AUTH_CREATE, /* key needed; signature if demanded or given. Expiry is looked at before the signature */
     AUTH_SIGNED, /* key and signature always; the signature is looked at first */
-    AUTH_CANCEL, /* the address is the permission, unless the setting cancel_requires_auth says otherwise: auth_cancel() */
+    AUTH_CANCEL, /* the address is the permission, unless the setting cancel_requires_auth
+                  * says otherwise: auth_cancel() */
 };
 
 /* What a request shows of who sent it; all but params may be NULL, that one too with a bearer token. */

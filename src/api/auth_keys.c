@@ -226,7 +226,8 @@ static int see(void *ctx, const struct store_key *k)
     return 0;
 }
 
-/* May the key of the address become one with these scopes (NULL: be deleted)? code: what a refusal is, apart from ERR_SCOPE. */
+/* May the key of the address become one with these scopes (NULL: be deleted)? code: what a refusal is, apart from
+ * ERR_SCOPE. */
 static int check_change(struct look *l, const char *scopes, enum err_code code)
 {
     AUTO(mem_free) char *had = NULL;

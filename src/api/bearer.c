@@ -78,7 +78,8 @@ int token_check(struct auth *out, struct app *app, const char *token, struct err
     AUTO(mem_free) char *signature = mem_printf("sha256:%s", dot + 1);
     AUTO(mem_free) char *text = to_sign(token, (size_t)(dot - token));
     if (!k || !jstr(body, "scope") || !signature_ok(signature, k->secret, text, strlen(text)))
-        return err_set(err, ERR_BEARER_INVALID, "The bearer token is not one of this server's, or its Auth Key is gone");
+        return err_set(err, ERR_BEARER_INVALID,
+                       "The bearer token is not one of this server's, or its Auth Key is gone");
     if (jint(body, "exp", 0) * SECOND_US <= clock_now_us())
         return err_set(err, ERR_BEARER_EXPIRED, "The bearer token has expired");
     out->key = take(k);

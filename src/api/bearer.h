@@ -1,5 +1,5 @@
-/* bearer.h - bearer tokens (api.md 2.5). A token is signed with the secret of the Auth Key that it was made with: it needs
- * no row, survives a restart, and dies with its key. */
+/* bearer.h - bearer tokens (api.md 2.5). A token is signed with the secret of the Auth Key that it was made with: it
+ * needs no row, survives a restart, and dies with its key. */
 #pragma once
 #include "api/auth.h"
 

@@ -1,5 +1,5 @@
-/* costly.h - reads that take long (searches, histories) on a thread of their own, one after the other, so that no number of them
- * keeps the threads of the HTTP server from answering what is quick. */
+/* costly.h - reads that take long (searches, histories) on a thread of their own, one after the other, so that no
+ * number of them keeps the threads of the HTTP server from answering what is quick. */
 #pragma once
 #include "base/err.h"
 

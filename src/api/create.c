@@ -116,8 +116,8 @@ static json_t *create_record(struct create *c, const struct auth *who_is, const 
 }
 
 /* The data of the `created` event. -1: no Assembly is made at all (err). */
-static int created_data_checked(json_t **out, struct create *c, const struct auth *who_is, json_t *params, bool body_done,
-                            struct err *err)
+static int created_data_checked(json_t **out, struct create *c, const struct auth *who_is, json_t *params,
+                                bool body_done, struct err *err)
 {
     AUTO(json_unref) json_t *merged = NULL;
     int64_t expected;

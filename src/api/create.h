@@ -31,8 +31,8 @@ struct create {
 
 /* ---- create_files.c ---- */
 void create_unref(struct create *c);
-/* A file part, once the Assembly is made: begin, its bytes, end; it is told of at its end. Errors: ERR_PREMATURE when the
- * Assembly is over meanwhile, ERR_MAX_SIZE, and what the disk says. */
+/* A file part, once the Assembly is made: begin, its bytes, end; it is told of at its end. Errors: ERR_PREMATURE when
+ * the Assembly is over meanwhile, ERR_MAX_SIZE, and what the disk says. */
 MUST_CHECK int create_file_begin(struct create *c, const char *name, const char *filename, struct err *err);
 MUST_CHECK int create_file_data(struct create *c, const char *data, size_t len, struct err *err);
 MUST_CHECK int create_file_end(struct create *c, struct err *err);

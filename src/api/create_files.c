@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A file of a client that is not known yet: it waits in memory, counted by the form's share, and nothing of it is on the disk. */
+/* A file of a client that is not known yet: it waits in memory, counted by the form's share, and nothing of it is on
+ * the disk. */
 struct held_file {
     struct held_file *next;
     char *field, *name;
@@ -148,8 +149,8 @@ int create_file_end(struct create *c, struct err *err)
 int create_take_held(struct create *c, struct err *err)
 {
     for (struct held_file *h; (h = held_first(c));) {
-        int rc = create_file_begin(c, h->field, h->name, err) < 0 || create_file_data(c, h->data.s, h->data.len, err) < 0 ||
-                         create_file_end(c, err) < 0
+        int rc = create_file_begin(c, h->field, h->name, err) < 0 ||
+                         create_file_data(c, h->data.s, h->data.len, err) < 0 || create_file_end(c, err) < 0
                      ? -1
                      : 0;
 

@@ -18,7 +18,8 @@ static void answered(void *ctx, const struct err *err, struct published *p)
     AUTO(json_unref) json_t *extra = NULL;
 
     if (!err) {
-        assembly_answer_as(req, p, str_ends(http_path(req), "/reserve_file") ? "ASSEMBLY_FILE_RESERVED" : "ASSEMBLY_FILE_ACCEPTED");
+        assembly_answer_as(
+            req, p, str_ends(http_path(req), "/reserve_file") ? "ASSEMBLY_FILE_RESERVED" : "ASSEMBLY_FILE_ACCEPTED");
     } else if (p ? published_is_over(p) : err->code == ERR_ASSEMBLY_NOT_FOUND) {
         assembly_answer(req, http_path_arg(req, 0), p, 200); /* without p: over for a while, or unknown */
     } else {

@@ -35,8 +35,11 @@ static const struct form_sink sink = {drop_begin, drop_data, drop_end, on_field}
 void fields_begin(struct fields *f, struct http_request *req)
 {
     static const char *const names[] = {"params", "signature", NULL};
-    const struct form_limits limits = {
-        .field_bytes = 10 << 20, .total_bytes = 20 << 20, .parts = 1000, .fields = names, .budget = &app_of(req)->strangers};
+    const struct form_limits limits = {.field_bytes = 10 << 20,
+                                       .total_bytes = 20 << 20,
+                                       .parts = 1000,
+                                       .fields = names,
+                                       .budget = &app_of(req)->strangers};
     const char *params = http_query(req, "params"), *signature = http_query(req, "signature");
 
     *f = (struct fields){.others = json_object()};

@@ -50,8 +50,8 @@ static struct http_asked asked_of(struct http_request *req)
                                .is_get = !strcmp(http_method(req), "GET")};
 }
 
-static void add_body(struct http_response *r, const char *mime, int fd, enum http_selected selected, int64_t from, int64_t to,
-                     int64_t size)
+static void add_body(struct http_response *r, const char *mime, int fd, enum http_selected selected, int64_t from,
+                     int64_t to, int64_t size)
 {
     char range[80];
 

@@ -5,7 +5,8 @@
 
 struct auth_key {
     int refs;
-    char *id, *key, *secret, *workspace, *scopes, *description, *workspace_name; /* never changed; a change is a new auth_key */
+    /* never changed: a change is a new auth_key */
+    char *id, *key, *secret, *workspace, *scopes, *description, *workspace_name;
     bool require_signature;
     int64_t created_us, modified_us;
     int64_t token_window_us; /* guarded by the table's lock: keys_may_mint() */

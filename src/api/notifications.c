@@ -107,7 +107,8 @@ int notifications_list(struct call *c, struct err *err)
         q.keyword = json_string_value(json_array_get(json_object_get(c->params, "keywords"), 0));
     if (call_int(&page, c, "page", 1, 1, 1 << 20, ERR_FORM, err) < 0 ||
         call_int(&size, c, "pagesize", 50, 1, 5000, ERR_FORM, err) < 0)
-        return err_set_named(err, ERR_FORM, "ASSEMBLY_NOTIFICATIONS_LIST_ERROR", "page and pagesize are numbers from 1 on");
+        return err_set_named(err, ERR_FORM, "ASSEMBLY_NOTIFICATIONS_LIST_ERROR",
+                             "page and pagesize are numbers from 1 on");
     if (read_date(&q.from_us, c, "fromdate", 0, err) < 0 || read_date(&q.to_us, c, "todate", INT64_MAX, err) < 0 ||
         (q.outcome = read_choice(c, "type", types, err)) < 0 || (order = read_choice(c, "order", orders, err)) < 0 ||
         (sort = read_choice(c, "sort", sorts, err)) < 0)

@@ -1,5 +1,5 @@
-/* OpenAPI 3.1, from the route table: who may, what goes in, what comes out. What no row knows (schemas, and addresses that are
- * served without a row) is in openapi.json. */
+/* OpenAPI 3.1, from the route table: who may, what goes in, what comes out. What no row knows (schemas, and addresses
+ * that are served without a row) is in openapi.json. */
 #include "api/openapi.h"
 #include "api/app.h"
 #include "http/reply.h"
@@ -38,8 +38,9 @@ static void add_path_parameters(json_t *list, const char *path)
     for (const char *at = path; (at = strchr(at, '{')); at++) {
         AUTO(mem_free) char *name = mem_strndup(at + 1, strcspn(at + 1, "}"));
 
-        json_array_append_new(list, parameter("path", name, true,
-                                              !strcmp(name, "id") ? ref("schemas", "Id") : json_pack("{s:s}", "type", "string")));
+        json_array_append_new(
+            list, parameter("path", name, true,
+                            !strcmp(name, "id") ? ref("schemas", "Id") : json_pack("{s:s}", "type", "string")));
     }
 }
 
@@ -49,21 +50,23 @@ static void add_params(json_t *op, json_t *parameters, const struct route *r)
     const char *takes = r->about.takes ? r->about.takes : "Params";
 
     if (!strcmp(r->method, "GET")) {
-        json_array_append_new(parameters, json_pack("{s:s,s:s,s:b,s:{s:{s:o}}}", "name", "params", "in", "query", "required", 0,
-                                                    "content", "application/json", "schema", ref("schemas", takes)));
+        json_array_append_new(parameters,
+                              json_pack("{s:s,s:s,s:b,s:{s:{s:o}}}", "name", "params", "in", "query", "required", 0,
+                                        "content", "application/json", "schema", ref("schemas", takes)));
         json_array_append_new(parameters, parameter("query", "signature", false, json_pack("{s:s}", "type", "string")));
         return;
     }
-    json_t *form = json_pack("{s:s,s:{s:{s:s,s:s,s:o},s:{s:s}}}", "type", "object", "properties", "params", "type", "string",
-                             "contentMediaType", "application/json", "contentSchema", ref("schemas", takes), "signature",
-                             "type", "string");
+    json_t *form = json_pack("{s:s,s:{s:{s:s,s:s,s:o},s:{s:s}}}", "type", "object", "properties", "params", "type",
+                             "string", "contentMediaType", "application/json", "contentSchema", ref("schemas", takes),
+                             "signature", "type", "string");
     if (r->need == AUTH_CREATE) /* files, and fields by any name */
         json_object_set_new(json_object_get(form, "properties"), "num_expected_upload_files",
                             json_pack("{s:s,s:i}", "type", "integer", "minimum", 0));
     else
         json_object_set_new(form, "additionalProperties", json_true());
-    json_object_set_new(op, "requestBody", json_pack("{s:{s:{s:O},s:{s:o}}}", "content", "multipart/form-data", "schema", form,
-                                                     "application/x-www-form-urlencoded", "schema", form));
+    json_object_set_new(op, "requestBody",
+                        json_pack("{s:{s:{s:O},s:{s:o}}}", "content", "multipart/form-data", "schema", form,
+                                  "application/x-www-form-urlencoded", "schema", form));
 }
 
 static json_t *security_of(const struct route *r)
@@ -76,7 +79,9 @@ static json_t *security_of(const struct route *r)
         json_array_append_new(scopes, json_string(r->scope));
     if (r->need == AUTH_SIGNED)
         return json_pack("[{s:O},{s:O}]", "signature", scopes, "bearer", scopes);
-    return r->need == AUTH_CREATE || r->need == AUTH_CANCEL ? json_pack("[{},{s:O},{s:O}]", "signature", scopes, "bearer", scopes) : json_pack("[{}]");
+    return r->need == AUTH_CREATE || r->need == AUTH_CANCEL
+               ? json_pack("[{},{s:O},{s:O}]", "signature", scopes, "bearer", scopes)
+               : json_pack("[{}]");
 }
 
 static json_t *answer_schema(const struct route *r)
@@ -108,14 +113,16 @@ static json_t *bad_answer(const struct route *r)
 {
     /* the Assembly may exist already, and is what tells how it failed */
     if (r->about.answer && !strcmp(r->about.answer, "AssemblyStatus"))
-        return json_pack("{s:s,s:{s:{s:{s:[o,o]}}}}", "description", "It was refused, or the Assembly has failed.", "content",
-                         "application/json", "schema", "anyOf", ref("schemas", "Error"), ref("schemas", "AssemblyStatus"));
+        return json_pack("{s:s,s:{s:{s:{s:[o,o]}}}}", "description", "It was refused, or the Assembly has failed.",
+                         "content", "application/json", "schema", "anyOf", ref("schemas", "Error"),
+                         ref("schemas", "AssemblyStatus"));
     return ref("responses", is_tus(r) ? "TusError" : "Error");
 }
 
 static void add_answer(json_t *answers, const struct route *r, int status)
 {
-    bool is_bad = status >= 400 || (status == 302 && r->need == AUTH_CREATE); /* redirect_url: also when it was refused */
+    bool is_bad =
+        status >= 400 || (status == 302 && r->need == AUTH_CREATE); /* redirect_url: also when it was refused */
     char key[12];
 
     snprintf(key, sizeof key, "%d", status);
@@ -164,8 +171,8 @@ static json_t *operation(const struct route *r, const char *path)
         id[n++] = strchr("/.", *c) ? '_' : *c;
     }
     id[n] = 0;
-    json_t *op = json_pack("{s:[s],s:s,s:s,s:o,s:o}", "tags", r->about.tag, "summary", r->about.summary, "operationId", id,
-                           "security", security_of(r), "responses", answers_of(r));
+    json_t *op = json_pack("{s:[s],s:s,s:s,s:o,s:o}", "tags", r->about.tag, "summary", r->about.summary, "operationId",
+                           id, "security", security_of(r), "responses", answers_of(r));
     json_object_set_new(op, "x-need", json_string(needs[r->need]));
     add_path_parameters(parameters, path);
     if (r->need != AUTH_NONE)
@@ -196,9 +203,9 @@ char *openapi_text(const struct route *r, size_t count, const char *base_url)
     return json_text(doc);
 }
 
-/* Nothing of it changes while the process lives, but the address by which the client reached us. There are few such addresses,
- * unless a client makes them up: then the address is "/", which is right as well. So nobody who asks and does not read takes
- * any memory. */
+/* Nothing of it changes while the process lives, but the address by which the client reached us. There are few such
+ * addresses, unless a client makes them up: then the address is "/", which is right as well. So nobody who asks and
+ * does not read takes any memory. */
 #define ADDRESSES 8
 static struct {
     pthread_mutex_t lock;

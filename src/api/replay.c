@@ -93,8 +93,8 @@ static json_t *unmasked(json_t *shown, json_t *ran)
         ran && json_is_string(shown) && strstr(json_string_value(shown), "****") ? ran : shown);
 }
 
-/* Steps as a list, as old clients send them: a member is the step that its `name` says, else the one that stands at its place
- * among those that it is laid over. A new reference. NULL: there is no such step. */
+/* Steps as a list, as old clients send them: a member is the step that its `name` says, else the one that stands at its
+ * place among those that it is laid over. A new reference. NULL: there is no such step. */
 static json_t *named_steps(json_t *list, json_t *over)
 {
     AUTO(json_unref) json_t *steps = json_object();

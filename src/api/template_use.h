@@ -16,11 +16,12 @@ struct template_use {
 };
 void template_use_free(struct template_use *t);
 
-/* Sealed in the store: steps may hold keys and passwords. The caller frees what any of them gives; template_open() gives
- * NULL and err when key or row is not right, template_unseal() its text as it was sealed. */
+/* Sealed in the store: steps may hold keys and passwords. The caller frees what any of them gives; template_open()
+ * gives NULL and err when key or row is not right, template_unseal() its text as it was sealed. */
 char *template_seal(const struct seal_key *key, const char *id, const json_t *content);
 json_t *template_open(const struct seal_key *key, const struct store_template *row, struct err *err);
-MUST_CHECK int template_unseal(char **text, const struct seal_key *key, const struct store_template *row, struct err *err);
+MUST_CHECK int template_unseal(char **text, const struct seal_key *key, const struct store_template *row,
+                               struct err *err);
 
 /* Errors: ERR_TEMPLATE_VALIDATION. */
 MUST_CHECK int template_check_name(const char *name, struct err *err);

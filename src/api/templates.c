@@ -165,7 +165,8 @@ int template_update(struct call *c, struct store *store, struct err *err)
         t.content = sealed;
     t.require_signature = call_flag(c, "require_signature_auth", row->require_signature);
     t.modified_us = clock_now_us();
-    rc = content ? store_template_put(store, &t, err) : err_set(err, ERR_TEMPLATE_DB, "The Template could not be opened");
+    rc = content ? store_template_put(store, &t, err)
+                 : err_set(err, ERR_TEMPLATE_DB, "The Template could not be opened");
     if (rc < 0) {
         template_taken(err);
     } else {
@@ -243,8 +244,8 @@ static int template_add_item(void *ctx, const struct store_template *t)
         return 0;
     l->shown += (int64_t)strlen(t->content);
     if (l->shown > SHOWN_MAX)
-        return err_set(&l->err, ERR_TEMPLATE_LIST, "The Templates of this page have more than %d MB: ask for a smaller pagesize",
-                       SHOWN_MAX >> 20);
+        return err_set(&l->err, ERR_TEMPLATE_LIST,
+                       "The Templates of this page have more than %d MB: ask for a smaller pagesize", SHOWN_MAX >> 20);
     AUTO(json_unref) json_t *content = template_open(l->c->app->seal, t, &err);
     json_t *o = json_object();
     template_describe(o, t, content);
@@ -317,9 +318,10 @@ int templates_list(struct call *c, struct err *err)
         }
     }
     if (l.by_name_only)
-        json_object_set_new(c->body, "warnings",
-                            json_pack("[{s:s,s:s}]", "level", "warning", "msg",
-                                      "There are too many Templates to look into all: the last ones were searched by name only"));
+        json_object_set_new(
+            c->body, "warnings",
+            json_pack("[{s:s,s:s}]", "level", "warning", "msg",
+                      "There are too many Templates to look into all: the last ones were searched by name only"));
     json_object_set_new(c->body, "count", json_integer(l.count));
     return 0;
 }

@@ -42,7 +42,8 @@ static int find_pair(struct auth_key **out, struct http_request *req, struct err
     char want[129], got[129];
 
     if (!colon)
-        return err_set(err, ERR_TOKEN_CREDENTIALS, "The request has no Authorization: Basic with an Auth Key and its secret");
+        return err_set(err, ERR_TOKEN_CREDENTIALS,
+                       "The request has no Authorization: Basic with an Auth Key and its secret");
     *colon = 0;
     http_set_key(req, pair);
     AUTO(auth_key_unref) struct auth_key *k = keys_find(app->keys, pair);
@@ -107,7 +108,8 @@ static enum http_next token_end(struct http_request *req)
     struct err err;
 
     if (make(&body, req, http_data(req), &err) < 0) {
-        AUTO(json_unref) json_t *extra = err.code == ERR_TOKEN_RATE ? json_pack("{s:{s:i}}", "info", "retryIn", 60) : NULL;
+        AUTO(json_unref)
+        json_t *extra = err.code == ERR_TOKEN_RATE ? json_pack("{s:{s:i}}", "info", "retryIn", 60) : NULL;
 
         str_done(body);
         reply_error(req, &err, extra);

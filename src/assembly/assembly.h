@@ -196,9 +196,9 @@ DEFINE_AUTO(struct assembly *, assembly_free)
 MUST_CHECK int assembly_apply(struct assembly *a, const struct event *ev, struct effects *fx,
                               struct err *err);
 
-/* How many daemons died while this job ran and gave nothing new, also the one before this one (boot)? Too many, and it is
- * not tried again: whatever it is, it must not end each daemon there is. Many more than tries for one that fails by itself,
- * since most jobs that run when a daemon dies have nothing to do with it. */
+/* How many daemons died while this job ran and gave nothing new, also the one before this one (boot)? Too many, and it
+ * is not tried again: whatever it is, it must not end each daemon there is. Many more than tries for one that fails by
+ * itself, since most jobs that run when a daemon dies have nothing to do with it. */
 int job_deaths(const struct job *j, int64_t boot);
 bool job_is_deadly(const struct assembly *a, const struct job *j, int64_t boot);
 /* After a replay: the effects that start again what was open when the process ended. */
@@ -214,8 +214,8 @@ int event_type_by_name(const char *name); /* -1 when unknown */
 
 /* When does the present phase end (ASSEMBLY_EXPIRED)? 0: never. */
 int64_t assembly_deadline(const struct assembly *a, int64_t upload_us, int64_t execution_us);
-/* What a job's Robot gets, complete: every ${...} replaced, then stored credentials in the place of their name, then all of it
- * checked, once. credentials NULL: there are none. Errors: the Robot's validation code, ERR_CREDENTIALS. */
+/* What a job's Robot gets, complete: every ${...} replaced, then stored credentials in the place of their name, then
+ * all of it checked, once. credentials NULL: there are none. Errors: the Robot's validation code, ERR_CREDENTIALS. */
 MUST_CHECK int assembly_job_params(json_t **out, const struct assembly *a, const struct job *j, const char *region,
                                    const struct credential_source *credentials, struct err *err);
 const struct robot *job_robot(const struct assembly *a, const struct job *j);

@@ -9,11 +9,11 @@ static void set_true(json_t *data, const char *name, bool value)
 
 json_t *created_json(const struct created *c)
 {
-    json_t *data = json_pack("{s:O?,s:b,s:I,s:I,s:i,s:I,s:I,s:i,s:O*,s:O*}", "steps", c->steps, "body_done", c->body_done,
-                             "body_bytes", (json_int_t)c->body_bytes, "body_expected", (json_int_t)c->body_expected,
-                             "expected", c->expected, "max_size", (json_int_t)c->max_size, "max_files",
-                             (json_int_t)c->max_files, "max_attempts", c->max_attempts, "fields", c->fields, "inputs",
-                             c->inputs);
+    json_t *data =
+        json_pack("{s:O?,s:b,s:I,s:I,s:i,s:I,s:I,s:i,s:O*,s:O*}", "steps", c->steps, "body_done", c->body_done,
+                  "body_bytes", (json_int_t)c->body_bytes, "body_expected", (json_int_t)c->body_expected, "expected",
+                  c->expected, "max_size", (json_int_t)c->max_size, "max_files", (json_int_t)c->max_files,
+                  "max_attempts", c->max_attempts, "fields", c->fields, "inputs", c->inputs);
 
     if (c->probe_batch > 1)
         json_object_set_new(data, "probe_batch", json_integer(c->probe_batch));
@@ -69,7 +69,8 @@ void created_read(struct created *c, const json_t *data)
         .max_size = jint(data, "max_size", 0),
         .max_files = jint(data, "max_files", 0),
         .max_attempts = (int)jint(data, "max_attempts", 3),
-        .probe_batch = (int)jint(data, "probe_batch", 1), /* as it was when older stores were written: replayed, ids are the same */
+        .probe_batch = (int)jint(data, "probe_batch",
+                                 1), /* as it was when older stores were written: replayed, ids are the same */
         .parent_id = jstr(data, "parent_id"),
         .inputs = json_object_get(data, "inputs"),
         .refusal = json_object_get(data, "error"),

@@ -1,5 +1,5 @@
-/* created.h - what an Assembly is told when it begins, as a record. The data of the `created` event is its JSON: created.c
- * alone knows the keys. Pure. */
+/* created.h - what an Assembly is told when it begins, as a record. The data of the `created` event is its JSON:
+ * created.c alone knows the keys. Pure. */
 #pragma once
 #include "base/json.h"
 

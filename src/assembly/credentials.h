@@ -15,8 +15,8 @@ extern const struct credential_type credential_types[]; /* name NULL at the end 
 bool credential_type_exists(const char *type);
 /* Is content complete for this type? Errors: code, with what is missing. */
 MUST_CHECK int credential_check(const char *type, const json_t *content, enum err_code code, struct err *err);
-/* Is every key of content one of the type's, or a parameter of a Robot that takes such credentials? Errors: code, naming the
- * first that is not. Types that are not checked know every key. */
+/* Is every key of content one of the type's, or a parameter of a Robot that takes such credentials? Errors: code,
+ * naming the first that is not. Types that are not checked know every key. */
 MUST_CHECK int credential_check_keys(const char *type, const json_t *content, enum err_code code, struct err *err);
 #define CREDENTIAL_TYPE_MAX 64
 /* Where stored credentials are read: content (an object, the caller's) and type of those with this name. */

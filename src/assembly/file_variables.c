@@ -76,7 +76,9 @@ void file_add_user_meta(struct assembly *a, struct file *f, int step)
         !json_is_object(json_object_get(params, "user_meta")))
         err_set(&why, ERR_ROBOT_VALIDATION, "it is no object");
     if (why.code) {
-        AUTO(mem_free) char *text = mem_printf("The `user_meta` of the step '%.100s' is left out: %.300s", a->in->steps[step].name, why.msg);
+        AUTO(mem_free)
+        char *text =
+            mem_printf("The `user_meta` of the step '%.100s' is left out: %.300s", a->in->steps[step].name, why.msg);
 
         assembly_warn(a, text);
         return;

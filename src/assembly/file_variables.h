@@ -13,6 +13,6 @@ void file_variables_fill(struct file_variables *out, const struct assembly *a, c
 void file_variables_done(struct file_variables v);
 DEFINE_AUTO(struct file_variables, file_variables_done)
 
-/* The step's `user_meta` joins that of the file, its keys replacing equal ones (newer.md). What can't be evaluated is said as a
- * warning and left out. Again for the same file: the same. */
+/* The step's `user_meta` joins that of the file, its keys replacing equal ones (newer.md). What can't be evaluated is
+ * said as a warning and left out. Again for the same file: the same. */
 void file_add_user_meta(struct assembly *a, struct file *f, int step);

@@ -16,7 +16,8 @@ struct job *graph_add_probe(struct assembly *a, struct file *f, int step, int64_
                             struct effects *fx);
 
 /* A job that downloads a file as an upload; request: data of the file_added event. */
-/* A probe of several files failed: each of those that it has not told of gets one of its own, so that the bad one is found. */
+/* A probe of several files failed: each of those that it has not told of gets one of its own, so that the bad one is
+ * found. */
 void graph_split_probe(struct assembly *a, const struct job *j, int64_t at_us, struct effects *fx);
 struct job *graph_add_fetch(struct assembly *a, json_t *request, int64_t at_us, struct effects *fx);
 

@@ -77,7 +77,9 @@ static int PRINTF_LIKE(3, 4) bad_value(const struct step *s, struct err *err, co
 static int take_role(struct step *s, const char *as, struct err *err)
 {
     s->bundle = robot_takes(s->robot, as);
-    return s->bundle ? 0 : bad_value(s, err, "an input with `as: \"%.100s\"` is not supported by this server's %s", as, s->robot->name);
+    return s->bundle ? 0
+                     : bad_value(s, err, "an input with `as: \"%.100s\"` is not supported by this server's %s", as,
+                                 s->robot->name);
 }
 
 static int add_use(struct instructions *in, struct step *s, const char *name, const char *as,
@@ -186,7 +188,8 @@ static int parse_shared(struct step *s, struct err *err)
     const char *q = json_string_value(queue);
 
     if (parse_ignore(&s->ignore, json_object_get(s->params, "ignore_errors")) < 0)
-        return bad_value(s, err, "'ignore_errors' must be true, false or a list of \"meta\", \"execute\" and \"import\"");
+        return bad_value(s, err,
+                         "'ignore_errors' must be true, false or a list of \"meta\", \"execute\" and \"import\"");
     if (queue && !json_is_null(queue) && (!q || strcmp(q, "batch")))
         return bad_value(s, err, "'queue' can only be \"batch\"");
     const json_t *user_meta = json_object_get(s->params, "user_meta");

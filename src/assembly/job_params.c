@@ -21,8 +21,9 @@ static int inject(json_t *params, const struct robot *robot, const struct creden
 
     if (!name || !source)
         return 0;
-    return source->find(source->ctx, &content, type, name, err) < 0 ? -1
-                                                                     : credential_inject(params, robot, name, type, content, err);
+    return source->find(source->ctx, &content, type, name, err) < 0
+               ? -1
+               : credential_inject(params, robot, name, type, content, err);
 }
 
 int assembly_job_params(json_t **out, const struct assembly *a, const struct job *j,

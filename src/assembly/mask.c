@@ -53,7 +53,8 @@ static json_t *without_password(const char *text)
 {
     const char *from = text ? strstr(text, "://") : NULL;
     size_t n = from ? strcspn(from + 3, "/?# ") : 0;
-    const char *at = n ? memrchr(from + 3, '@', n) : NULL, *colon = at ? memchr(from + 3, ':', (size_t)(at - from - 3)) : NULL;
+    const char *at = n ? memrchr(from + 3, '@', n) : NULL,
+               *colon = at ? memchr(from + 3, ':', (size_t)(at - from - 3)) : NULL;
 
     if (!colon)
         return NULL;

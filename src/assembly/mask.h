@@ -1,5 +1,5 @@
-/* mask.h - params without what must not be shown (api-status.md `params`): auth.key and secrets inside steps become "****",
- * auth.secret is removed. Pure. */
+/* mask.h - params without what must not be shown (api-status.md `params`): auth.key and secrets inside steps become
+ * "****", auth.secret is removed. Pure. */
 #pragma once
 #include "base/json.h"
 

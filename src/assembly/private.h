@@ -1,7 +1,7 @@
 /* private.h - what the files of this room share. Lowest first, and each uses only those before it: effects.c (what the
- * rules have to say) silence.c graph.c (what follows from a file) progress.c state.c (what an Assembly may become) status.c
- * (the document) files.c (records of files) arrivals.c (what clients bring) outcomes.c (what jobs say) assembly.c (where
- * events come in). */
+ * rules have to say) silence.c graph.c (what follows from a file) progress.c state.c (what an Assembly may become)
+ * status.c (the document) files.c (records of files) arrivals.c (what clients bring) outcomes.c (what jobs say)
+ * assembly.c (where events come in). */
 #pragma once
 #include "assembly/assembly.h"
 #include "assembly/graph.h"
@@ -39,8 +39,8 @@ void assembly_fail(struct assembly *a, const struct err *err, const char *step, 
 /* Whatever may have become possible: bundles, the end of uploading, of metadata, of everything. */
 void assembly_advance(struct assembly *a, int64_t at_us, struct effects *fx);
 int assembly_refuse_over(const struct assembly *a, struct err *err); /* -1 */
-/* The error that an event carries: {code, name, msg}. The public name counts: numbers of codes are not the same in every
- * version. */
+/* The error that an event carries: {code, name, msg}. The public name counts: numbers of codes are not the same in
+ * every version. */
 void assembly_stored_error(struct err *why, const json_t *d, enum err_code otherwise);
 /* More bytes to come; the sum of what clients name never wraps. */
 void assembly_expect(struct assembly *a, int64_t size);

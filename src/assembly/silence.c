@@ -30,7 +30,8 @@ static char *and_others(const struct file *f, int count)
 {
     AUTO(mem_free) char *more = count > 1 ? mem_printf(" and %d more", count - 1) : mem_strdup("");
 
-    return mem_printf("'%.150s'%s%s%s%s", f->name, f->mime ? " (" : "", f->mime ? f->mime : "", f->mime ? ")" : "", more);
+    return mem_printf("'%.150s'%s%s%s%s", f->name, f->mime ? " (" : "", f->mime ? f->mime : "", f->mime ? ")" : "",
+                      more);
 }
 
 /* Why a Step had no job. NULL: the fault is another's, which is told there. */
@@ -47,8 +48,10 @@ static char *why_idle(const struct assembly *a, int step)
         return mem_printf("The step '%.100s' did nothing: %s does not take %s.", s->name, s->robot->name, what);
     }
     if (o->unwanted == o->count)
-        return mem_printf("The step '%.100s' did nothing: no file came in one of the form fields that it asks for.", s->name);
-    return mem_printf("The step '%.100s' did nothing: it takes files of all the steps that it uses together, and one of them gave none.",
+        return mem_printf("The step '%.100s' did nothing: no file came in one of the form fields that it asks for.",
+                          s->name);
+    return mem_printf("The step '%.100s' did nothing: it takes files of all the steps that it uses together, and one "
+                      "of them gave none.",
                       s->name);
 }
 
@@ -57,8 +60,8 @@ static char *why_empty(const struct assembly *a, int step, const struct tally *t
     const struct step *s = &a->in->steps[step];
     AUTO(mem_free) char *of = t->first ? and_others(t->first, t->jobs) : NULL;
 
-    return mem_printf("The step '%.100s' gave no file: %s%s%s.", s->name, s->robot->nothing ? s->robot->nothing : "its work has no result",
-                      of ? " in " : "", of ? of : "");
+    return mem_printf("The step '%.100s' gave no file: %s%s%s.", s->name,
+                      s->robot->nothing ? s->robot->nothing : "its work has no result", of ? " in " : "", of ? of : "");
 }
 
 static struct tally *count_jobs(const struct assembly *a)

@@ -45,8 +45,8 @@ DEFINE_AUTO(char *, mem_free)
 /* malloc family that ends the process when memory is out: sizes from outside have met a limit
  * before they get here (style.md section 6). */
 void *mem_alloc(size_t n);
-/* So many bytes in small pieces were freed: malloc keeps them for itself, and after a crowd or a large request that is much.
- * mem_give_back() hands them to the system when it is worth it, at most every few seconds. Any thread. */
+/* So many bytes in small pieces were freed: malloc keeps them for itself, and after a crowd or a large request that is
+ * much. mem_give_back() hands them to the system when it is worth it, at most every few seconds. Any thread. */
 void mem_freed(size_t n);
 void mem_give_back(void);
 void *mem_zalloc(size_t n);

@@ -9,9 +9,10 @@ int share_take(struct share *s, int64_t n, struct err *err)
     if (!b || !b->limit)
         return 0;
     if (n > b->limit / 2 - s->held)
-        return err_set(err, ERR_FORM,
-                       "More than %lld bytes came before it was clear who sends them: send params and signature before files",
-                       (long long)(b->limit / 2));
+        return err_set(
+            err, ERR_FORM,
+            "More than %lld bytes came before it was clear who sends them: send params and signature before files",
+            (long long)(b->limit / 2));
     int64_t most = s->held + n > LITTLE ? b->limit / 2 + LITTLE : b->limit;
     if (atomic_fetch_add(&b->used, n) > most - n) {
         atomic_fetch_sub(&b->used, n);

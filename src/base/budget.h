@@ -17,8 +17,8 @@ struct share {
     int64_t held;
 };
 
-/* Hold n bytes more: at most half of the budget is anyone's, and who holds much (64 KB) gets nothing of the last half, so that
- * there is some for the many who need little. Errors: ERR_FORM (it asks for too much by itself), ERR_BUSY (the
+/* Hold n bytes more: at most half of the budget is anyone's, and who holds much (64 KB) gets nothing of the last half,
+ * so that there is some for the many who need little. Errors: ERR_FORM (it asks for too much by itself), ERR_BUSY (the
  * others hold the rest). */
 MUST_CHECK int share_take(struct share *s, int64_t n, struct err *err);
 /* Give all of it back; from then on nothing is counted. */

@@ -175,7 +175,8 @@ int date_read(int64_t *out_us, const char *s, const char *zone)
         return -1;
     if (!*rest && zone && read_zone(&offset_s, zone) < 0)
         offset_s = 0;
-    struct tm tm = {.tm_year = v[0] - 1900, .tm_mon = v[1] - 1, .tm_mday = v[2], .tm_hour = v[3], .tm_min = v[4], .tm_sec = v[5]};
+    struct tm tm = {
+        .tm_year = v[0] - 1900, .tm_mon = v[1] - 1, .tm_mday = v[2], .tm_hour = v[3], .tm_min = v[4], .tm_sec = v[5]};
     int64_t at = (int64_t)timegm(&tm) - offset_s;
     if (at < INT64_C(-62135596800) || at > INT64_C(253402300799)) /* years 1 to 9999 */
         return -1;

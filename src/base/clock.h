@@ -18,7 +18,7 @@ void date_format_http(char out[static 30], int64_t at_us);
 /* Every form of auth.expires in api.md 2.2. Returns 0, or -1 when it can't be read. */
 int date_parse(int64_t *out_us, const char *s);
 /* A moment as cameras, phones and programs write it into files: "2010:06:30 22:16:06", "2010-06-30T22:16+02:00",
- * "2010-06-30T22:16:06.5-0700". Separators do not matter, seconds and a fraction may be missing, the day must exist. What the text
- * does not say of its zone is looked up in zone ("+02:00"; NULL or no zone: GMT). Returns 0, or -1: no moment (a day without a
- * time is none), or before year 1 or after 9999. */
+ * "2010-06-30T22:16:06.5-0700". Separators do not matter, seconds and a fraction may be missing, the day must exist.
+ * What the text does not say of its zone is looked up in zone ("+02:00"; NULL or no zone: GMT). Returns 0, or -1: no
+ * moment (a day without a time is none), or before year 1 or after 9999. */
 int date_read(int64_t *out_us, const char *s, const char *zone);

@@ -1,9 +1,10 @@
-/* fault.h - calls that fail when a test says so, once or from then on (dev/faults): the n-th at a place, or those that come
- * from one site. A site is a way to the call: the functions that led there, as deep as the place needs to tell them
- * apart. Compiled in by -Dfaults=true alone; otherwise FAULT() is the constant false.
+/* fault.h - calls that fail when a test says so, once or from then on (dev/faults): the n-th at a place, or those that
+ * come from one site. A site is a way to the call: the functions that led there, as deep as the place needs to tell
+ * them apart. Compiled in by -Dfaults=true alone; otherwise FAULT() is the constant false.
  *
  * WORKCELL_FAULT=PLACE:N:once|always or PLACE:@SITE:once|always in the environment. WORKCELL_FAULT_COUNTS=FILE gets how
- * often each place was passed and, with WORKCELL_FAULT_SITES, each site: "PLACE@SITE COUNT ADDRESS..." (in the program). */
+ * often each place was passed and, with WORKCELL_FAULT_SITES, each site: "PLACE@SITE COUNT ADDRESS..." (in the
+ * program). */
 #pragma once
 #include <stdbool.h>
 

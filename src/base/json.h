@@ -14,10 +14,10 @@ void json_setup(void);
 
 /* ---- what comes from outside ----
  *
- * It is read as JavaScript's JSON.parse reads it, because clients are JavaScript: half a surrogate pair, \u0000, bytes that
- * are not UTF-8 (U+FFFD), integers beyond 64 bits (the nearest double), 1e400 (null, as JSON.stringify shows Infinity), the
- * last one of equal keys. What no C string can hold is kept as characters of a private plane and becomes an escape
- * again in str_add_json() and str_add_json_value(), so what is stored and told is what came. */
+ * It is read as JavaScript's JSON.parse reads it, because clients are JavaScript: half a surrogate pair, \u0000, bytes
+ * that are not UTF-8 (U+FFFD), integers beyond 64 bits (the nearest double), 1e400 (null, as JSON.stringify shows
+ * Infinity), the last one of equal keys. What no C string can hold is kept as characters of a private plane and becomes
+ * an escape again in str_add_json() and str_add_json_value(), so what is stored and told is what came. */
 
 #define JSON_MOST_VALUES 200000 /* for who is known already; those who are not get a bound of their own */
 
@@ -33,11 +33,11 @@ json_t *json_parse(const char *text, size_t len, int max_depth, struct err *err)
 json_t *json_parse_within(const char *text, size_t len, const struct json_bounds *most, struct err *err) MUST_CHECK;
 
 /* A cheap look at a text of anybody's: all of it is checked, but values are made only of the members of the outermost
- * object that `names` lists (NULL at the end), and only while these are at most max_bytes long and within most->values each.
- * A text with more than most->passed values is not looked at any further.
- * An object with those members; null when the text is JSON, but no object. NULL: err as above. */
-json_t *json_look(const char *text, size_t len, const char *const *names, size_t max_bytes, const struct json_bounds *most,
-                  struct err *err) MUST_CHECK;
+ * object that `names` lists (NULL at the end), and only while these are at most max_bytes long and within most->values
+ * each. A text with more than most->passed values is not looked at any further. An object with those members; null when
+ * the text is JSON, but no object. NULL: err as above. */
+json_t *json_look(const char *text, size_t len, const char *const *names, size_t max_bytes,
+                  const struct json_bounds *most, struct err *err) MUST_CHECK;
 
 /* Text that we wrote: as json_parse(), without its bounds. NULL: it is damaged. */
 json_t *json_read(const char *text, size_t len) MUST_CHECK;

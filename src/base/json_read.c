@@ -1,7 +1,7 @@
 /* json_read.c - reading as JSON.parse does.
  *
- * One pass over the text checks it and counts its values, with no more memory than a bit for each level; it notes whether there is
- * anything that jansson would refuse. Only such a text is written anew before jansson gets it. */
+ * One pass over the text checks it and counts its values, with no more memory than a bit for each level; it notes
+ * whether there is anything that jansson would refuse. Only such a text is written anew before jansson gets it. */
 #include "base/json.h"
 
 #include <errno.h>
@@ -11,8 +11,8 @@
 
 #define DEPTH_MOST 1024
 
-/* U+0000 and half a surrogate pair have no place in a C string of UTF-8. They are kept as characters at the end of a private
- * plane, and those characters themselves, should they come, behind a mark. */
+/* U+0000 and half a surrogate pair have no place in a C string of UTF-8. They are kept as characters at the end of a
+ * private plane, and those characters themselves, should they come, behind a mark. */
 #define KEPT_MARK 0x10D7FEu
 #define KEPT_NUL 0x10D7FFu
 #define KEPT_BASE 0x100000u /* + 0xD800 to 0xDFFF: that half */
@@ -48,7 +48,10 @@ static void skip_space(struct scan *s)
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 /* The four digits of \uXXXX at p, or -1. */
@@ -451,8 +454,8 @@ json_t *json_parse(const char *text, size_t len, int max_depth, struct err *err)
     return json_parse_within(text, len, &(struct json_bounds){.depth = max_depth, .values = JSON_MOST_VALUES}, err);
 }
 
-json_t *json_look(const char *text, size_t len, const char *const *names, size_t max_bytes, const struct json_bounds *most,
-                  struct err *err)
+json_t *json_look(const char *text, size_t len, const char *const *names, size_t max_bytes,
+                  const struct json_bounds *most, struct err *err)
 {
     struct slice found[8] = {0};
     struct scan s = {.most = {.depth = most->depth, .values = most->passed ? most->passed : SIZE_MAX},
@@ -489,7 +492,8 @@ json_t *json_read(const char *text, size_t len)
     json_t *j;
 
     /* what we wrote is hardly ever odd: a second look only when jansson refuses it, or could read it otherwise */
-    if (!memmem(text, len, "\xF4\x8D", 2) && !memmem(text, len, "\\udbf", 5) && (j = json_loadb(text, len, JSON_DECODE_ANY, NULL)))
+    if (!memmem(text, len, "\xF4\x8D", 2) && !memmem(text, len, "\\udbf", 5) &&
+        (j = json_loadb(text, len, JSON_DECODE_ANY, NULL)))
         return j;
     return check(&s, text, len, NULL) < 0 ? NULL : make(&s, text, len, NULL);
 }

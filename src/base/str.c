@@ -105,10 +105,11 @@ static bool cut_utf8(const char *s, size_t *len)
 
 char *utf8_from_unknown(const char *s, size_t len)
 {
-    static const uint16_t upper[32] = {
-        /* 0x80 to 0x9F of Windows-1252; five are not assigned */
-        0x20AC, 0x81,   0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0x8D,   0x017D, 0x8F,
-        0x90,   0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x9D,   0x017E, 0x0178};
+    static const uint16_t upper[32] = {/* 0x80 to 0x9F of Windows-1252; five are not assigned */
+                                       0x20AC, 0x81,   0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021,
+                                       0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0x8D,   0x017D, 0x8F,
+                                       0x90,   0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014,
+                                       0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x9D,   0x017E, 0x0178};
     struct str out = {0};
 
     if (utf8_valid(s, len) || cut_utf8(s, &len))
@@ -121,7 +122,8 @@ char *utf8_from_unknown(const char *s, size_t len)
     return str_take(&out);
 }
 
-/* A character of json.c's own at s, which stands for what UTF-8 can't say? Returns its bytes, 0: it is an ordinary one. */
+/* A character of json.c's own at s, which stands for what UTF-8 can't say? Returns its bytes, 0: it is
+ * an ordinary one. */
 static size_t str_add_kept(struct str *b, const unsigned char *s, size_t left)
 {
     uint32_t c;
@@ -132,7 +134,8 @@ static size_t str_add_kept(struct str *b, const unsigned char *s, size_t left)
     if (c < 0x10D7FE)
         return 0;
     if (c == 0x10D7FE && left >= 8 && s[4] == 0xF4 && s[5] == 0x8D) {
-        /* the next one is meant as it is; as an escape, so that no text of ours has such a character in another sense */
+        /* the next one is meant as it is; as an escape, so that no text of ours has such a character
+         * in another sense */
         c = (0x10D000u | (s[6] & 0x3Fu) << 6 | (s[7] & 0x3Fu)) - 0x10000;
         str_addf(b, "\\u%04x\\u%04x", 0xD800 | c >> 10, 0xDC00 | (c & 0x3FF));
         return 8;

@@ -17,8 +17,8 @@ void str_add(struct str *b, const void *data, size_t len);
 void str_puts(struct str *b, const char *s);
 void str_putc(struct str *b, char c);
 void str_addf(struct str *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
-/* s as a JSON string literal with quotes; NULL becomes null. Bytes that are not UTF-8 become U+FFFD, and what json.c keeps as
- * characters of its own becomes an escape again. */
+/* s as a JSON string literal with quotes; NULL becomes null. Bytes that are not UTF-8 become U+FFFD, and what json.c
+ * keeps as characters of its own becomes an escape again. */
 void str_add_double(struct str *b, double v); /* the shortest text that is read as the same double again */
 void str_add_json(struct str *b, const char *s);
 /* Percent-encode everything outside A-Za-z0-9-_.~ and the characters in keep. */
@@ -45,8 +45,9 @@ bool str_ends(const char *s, const char *suffix);
 /* Is s valid UTF-8 (no overlong forms, no surrogates)? */
 size_t utf8_length(const char *s, size_t left); /* bytes of the character at s; 0: it is none */
 bool utf8_valid(const char *s, size_t len);
-/* Text whose character set nobody names, as UTF-8: what is valid UTF-8 is that (a last character that was cut in two goes),
- * anything else is Windows-1252, which has Latin-1 in it. The caller frees. */
+/* Text whose character set nobody names, as UTF-8: what is valid UTF-8 is that (a last character that was cut in two
+ * goes), anything else is Windows-1252, which has Latin-1 in it. The caller frees. */
 char *utf8_from_unknown(const char *s, size_t len);
-/* A file's name made of one from outside: the last part of a path, no control characters, at most 255 bytes, never empty. */
+/* A file's name made of one from outside: the last part of a path, no control characters, at most 255 bytes, never
+ * empty. */
 void str_file_name(char out[static 256], const char *name);

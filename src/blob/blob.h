@@ -28,11 +28,11 @@ void blob_store_break(struct blob_store *bs, int good_calls);
  * and the data are lost all the same. */
 MUST_CHECK int blob_adopt(struct blob_store *bs, const char *id, const char *path, bool synced,
                           struct err *err);
-/* The same for the file name in the directory dir, which a process that is not trusted wrote and may still have open: what
- * is measured here is what the blob stays. The file itself becomes the blob when it can be made ours alone: of our user,
- * mode and times ours, no further attributes, and nobody has it open for writing. Else its bytes are copied. max_size: more is
- * refused. The texts of errors name it as label. Errors: ERR_WORKER (no regular file of one name, too large, kept from us),
- * ERR_IO, ERR_NOSPACE. */
+/* The same for the file name in the directory dir, which a process that is not trusted wrote and may still have open:
+ * what is measured here is what the blob stays. The file itself becomes the blob when it can be made ours alone: of our
+ * user, mode and times ours, no further attributes, and nobody has it open for writing. Else its bytes are copied.
+ * max_size: more is refused. The texts of errors name it as label. Errors: ERR_WORKER (no regular file of one name, too
+ * large, kept from us), ERR_IO, ERR_NOSPACE. */
 struct blob_taken {
     int64_t size;
     char md5[33];
@@ -41,7 +41,8 @@ struct blob_taken {
 MUST_CHECK int blob_take(struct blob_taken *out, struct blob_store *bs, const char *id, int dir, const char *name,
                          const char *label, int64_t max_size, struct err *err);
 /* A blob that was adopted or cloned is held, until blob_release() says that its row is committed or will never be, or
- * it is deleted: the scrub must not take it in between. Only in memory: what is not named after a restart is nobody's. */
+ * it is deleted: the scrub must not take it in between. Only in memory: what is not named after a
+ * restart is nobody's. */
 void blob_release(struct blob_store *bs, const char *id);
 bool blob_is_held(struct blob_store *bs, const char *id);
 /* Read-only descriptor and size. Errors: ERR_NOT_FOUND, ERR_IO. */

@@ -29,7 +29,8 @@ struct source {
 
 static int too_large(const struct source *s, struct err *err)
 {
-    return err_set(err, ERR_WORKER, "'%s' is larger than the limit of %lld bytes (job_file_size)", s->label, (long long)s->max);
+    return err_set(err, ERR_WORKER, "'%s' is larger than the limit of %lld bytes (job_file_size)", s->label,
+                   (long long)s->max);
 }
 
 static int look(struct source *s, struct err *err)
@@ -67,8 +68,8 @@ static bool drop_xattrs(int fd)
 }
 
 /* True: it is of our user, nobody else's, and nobody can write to it: neither through a descriptor or mapping that was
- * made before (a lease for reading is refused while there is one), nor by opening it, as owner and mode forbid that. What
- * is of our user already may be that of whoever made it, too: then a mode proves nothing. */
+ * made before (a lease for reading is refused while there is one), nor by opening it, as owner and mode forbid that.
+ * What is of our user already may be that of whoever made it, too: then a mode proves nothing. */
 static bool make_ours(const struct source *s)
 {
     uid_t us = geteuid();
@@ -114,8 +115,8 @@ static int measure(struct blob_taken *out, const struct source *s, int from, int
     return 0;
 }
 
-/* 1: it lies on the shelf. 0: it must be copied. The file that we have open is linked, not a name moved: whoever owns the
- * directory may put another file, or a directory, under that name at any time. */
+/* 1: it lies on the shelf. 0: it must be copied. The file that we have open is linked, not a name moved: whoever owns
+ * the directory may put another file, or a directory, under that name at any time. */
 static int move(struct source *s, int shelf, const char *id, struct err *err)
 {
     char self[40];
@@ -147,7 +148,8 @@ static int fill_copy(struct blob_taken *out, const struct source *s, int to, str
     return fchmod(to, 0444) < 0 || fsync(to) < 0 ? err_errno(err, "copy '%s'", s->label) : 0;
 }
 
-static int copy(struct blob_taken *out, struct blob_store *bs, const struct source *s, int shelf, const char *id, struct err *err)
+static int copy(struct blob_taken *out, struct blob_store *bs, const struct source *s, int shelf, const char *id,
+                struct err *err)
 {
     AUTO(fd_close) int to = -1;
     char tmp[ID_LEN + 1];
@@ -184,8 +186,8 @@ static int take_file(struct blob_taken *out, struct blob_store *bs, const char *
     return blob_flush_dir(shelf, id, err);
 }
 
-int blob_take(struct blob_taken *out, struct blob_store *bs, const char *id, int dir, const char *name, const char *label,
-              int64_t max_size, struct err *err)
+int blob_take(struct blob_taken *out, struct blob_store *bs, const char *id, int dir, const char *name,
+              const char *label, int64_t max_size, struct err *err)
 {
     struct source s = {.dir = dir, .fd = -1, .name = name, .label = label, .max = max_size};
     struct blob_taken taken = {0};

@@ -2,9 +2,10 @@
  * something.
  *
  * There are two daemons, because libmicrohttpd gives every connection of one the same memory and all of that is touched
- * by the first answer: plenty for uploads, and a waste for event streams, of which thousands stay open and say nothing. The
- * first bytes tell which a connection is. When there are many clients that are not known, the others of them get little, too,
- * so that what all of them take has a bound. Whatever comes on such a connection is served all the same, only in smaller pieces. */
+ * by the first answer: plenty for uploads, and a waste for event streams, of which thousands stay open and say nothing.
+ * The first bytes tell which a connection is. When there are many clients that are not known, the others of them get
+ * little, too, so that what all of them take has a bound. Whatever comes on such a connection is served all the same,
+ * only in smaller pieces. */
 #include "base/clock.h"
 #include "http/server_priv.h"
 
@@ -68,11 +69,15 @@ static bool is_small(const struct http_server *s, const char *said, size_t n)
         return false;
     if (want && n >= want && !memcmp(said, s->conf.stream_prefix, want))
         return true;
-    return s->conf.max_strangers && s->big_strangers >= BIG_STRANGERS && (n < LOOK_MOST || memmem(said, n, "\r\n\r\n", 4));
+    return s->conf.max_strangers && s->big_strangers >= BIG_STRANGERS &&
+           (n < LOOK_MOST || memmem(said, n, "\r\n\r\n", 4));
 }
 
 /* Those with large heads share a quarter as many places: who comes too late tries again. */
-static bool is_too_big(const struct http_server *s) { return s->conf.max_strangers && s->big_strangers >= BIG_STRANGERS + BIG_STRANGERS / 4; }
+static bool is_too_big(const struct http_server *s)
+{
+    return s->conf.max_strangers && s->big_strangers >= BIG_STRANGERS + BIG_STRANGERS / 4;
+}
 
 /* The descriptor is libmicrohttpd's, and the connection counts in conn_closed() from here on. */
 static void accept_give(struct http_server *s, struct pending *p, bool small)

@@ -116,8 +116,8 @@ static int64_t content_length(const struct http_client_response *r)
 
 static bool is_good(const struct hop *h) { return h->status >= 200 && h->status < 300; }
 
-/* RFC 9110 8.4: a Content-Encoding is undone by who reads the answer, asked for or not. Not that of a part (14.3: the bytes
- * of a range are those of the coded form), nor one that only says that a file is compressed. */
+/* RFC 9110 8.4: a Content-Encoding is undone by who reads the answer, asked for or not. Not that of a part (14.3: the
+ * bytes of a range are those of the coded form), nor one that only says that a file is compressed. */
 static int choose_decoder(struct hop *h)
 {
     AUTO(mem_free) char *codings = http_client_header(h->out, "content-encoding");
@@ -188,7 +188,8 @@ static size_t client_on_header(char *data, size_t size, size_t count, void *ctx)
         h->follow = to && *to;
     }
     if (!h->follow && (choose_decoder(h) < 0 ||
-                       (h->req->on_head && h->req->on_head(h->req->ctx, h->status, h->decoder ? -1 : content_length(h->out), h->err) < 0))) {
+                       (h->req->on_head && h->req->on_head(h->req->ctx, h->status,
+                                                           h->decoder ? -1 : content_length(h->out), h->err) < 0))) {
         h->failed = true;
         return 0;
     }
@@ -390,7 +391,8 @@ static bool is_header(const char *line, const char *name)
     return !strncasecmp(line, name, n) && line[n] == ':';
 }
 
-/* The request's own lines, and ours where it has none. *cookie: of its Cookie line, which goes to the jar; NULL: none. */
+/* The request's own lines, and ours where it has none. *cookie: of its Cookie line, which goes to the
+ * jar; NULL: none. */
 static int hop_headers(struct curl_slist **out, const char **cookie, const struct hop *h, bool same_origin)
 {
     const struct http_client_request *r = h->req;

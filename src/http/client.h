@@ -38,12 +38,13 @@ struct http_client *http_client_new(void);
 void http_client_free(struct http_client *c);
 DEFINE_AUTO(struct http_client *, http_client_free)
 
-/* 0 when an HTTP answer came back, whatever its status. Only http and https; no proxy. The Content-Encoding of an answer
- * is undone (decode.h), except that of a part (206); its bytes then count decoded, and on_head gets the length -1. Within
- * one origin (scheme, host and port) a redirect keeps the caller's headers and the address's user and password; to another
- * only harmless headers (Accept, Range, User-Agent ...) are sent on, and nothing comes back on the way home. Errors: ERR_IO (connect, reset, time out;
- * worth a retry), ERR_INPUT (bad address, untrusted certificate, too many redirects), ERR_SERVER_403
- * with is_private_address when the guard refused, or what a callback reported. out is always initialised; free it with http_client_response_done(). */
+/* 0 when an HTTP answer came back, whatever its status. Only http and https; no proxy. The Content-Encoding of an
+ * answer is undone (decode.h), except that of a part (206); its bytes then count decoded, and on_head gets the length
+ * -1. Within one origin (scheme, host and port) a redirect keeps the caller's headers and the address's user and
+ * password; to another only harmless headers (Accept, Range, User-Agent ...) are sent on, and nothing comes back on the
+ * way home. Errors: ERR_IO (connect, reset, time out; worth a retry), ERR_INPUT (bad address, untrusted certificate,
+ * too many redirects), ERR_SERVER_403 with is_private_address when the guard refused, or what a callback reported. out
+ * is always initialised; free it with http_client_response_done(). */
 MUST_CHECK int http_client_run(struct http_client_response *out, struct http_client *c,
                                const struct http_client_request *req, struct err *err);
 void http_client_response_done(struct http_client_response r);

@@ -12,6 +12,6 @@ bool conn_kernel_view(struct tcp_info *info, const struct conn *c);
 /* ---- sweep.c ---- */
 MUST_CHECK int sweeper_start(struct http_server *s, struct err *err);
 void sweeper_stop(struct http_server *s); /* when there is one */
-/* libmicrohttpd does not stop while a connection is suspended. Once `stopping` is set nobody suspends again, so one walk
- * is enough. */
+/* libmicrohttpd does not stop while a connection is suspended. Once `stopping` is set nobody suspends again, so one
+ * walk is enough. */
 void sweeper_wake_all(struct http_server *s);

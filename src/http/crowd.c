@@ -1,5 +1,5 @@
-/* crowd.c - who may have a connection when there are many. Clients that are not known (http_known()) share what is left: a bound for
- * each address, a bound for all of them, and a least rate at which something must move. */
+/* crowd.c - who may have a connection when there are many. Clients that are not known (http_known()) share what is
+ * left: a bound for each address, a bound for all of them, and a least rate at which something must move. */
 #include "base/clock.h"
 #include "http/server_priv.h"
 
@@ -226,7 +226,10 @@ static int evict(struct http_server *s, int count, int part, int64_t min_age_us)
     return closed;
 }
 
-int crowd_evict(struct http_server *s, int count, int64_t min_age_us) { return evict(s, count, /* part */ 0, min_age_us); }
+int crowd_evict(struct http_server *s, int count, int64_t min_age_us)
+{
+    return evict(s, count, /* part */ 0, min_age_us);
+}
 
 void crowd_relieve(struct http_server *s)
 {

@@ -50,8 +50,8 @@ static int add_layer(struct decoder *d, const char *name, size_t len, struct err
         d->layers[d->count++] = (struct layer){.coding = codings_known[i].coding};
         return 0;
     }
-    return err_set(err, ERR_INPUT, "the answer has the content coding '%.*s', which is not known here", (int)(len < 60 ? len : 60),
-                   name);
+    return err_set(err, ERR_INPUT, "the answer has the content coding '%.*s', which is not known here",
+                   (int)(len < 60 ? len : 60), name);
 }
 
 int decoder_new(struct decoder **out, const char *codings, struct err *err)
@@ -155,7 +155,8 @@ static int hand_on(struct decoder *d, int i, const unsigned char *data, size_t l
         return feed_layer(d, i + 1, data, len, err);
     d->out += (int64_t)len;
     if (d->out > DECODE_RATIO_FREE && d->out / DECODE_RATIO_MAX > d->in)
-        return err_set(err, ERR_INPUT, "the answer unpacks to more than %d times the bytes that were sent", DECODE_RATIO_MAX);
+        return err_set(err, ERR_INPUT, "the answer unpacks to more than %d times the bytes that were sent",
+                       DECODE_RATIO_MAX);
     return d->sink(d->ctx, (const char *)data, len, err);
 }
 
@@ -199,7 +200,8 @@ static int feed_zlib(struct decoder *d, int i, const unsigned char *data, size_t
     return 0;
 }
 
-/* "deflate" is zlib's form (RFC 1950) by the book, and bare deflate (RFC 1951) from some servers: the first two bytes tell. */
+/* "deflate" is zlib's form (RFC 1950) by the book, and bare deflate (RFC 1951) from some servers: the first two bytes
+ * tell. */
 static int feed_deflate(struct decoder *d, int i, const unsigned char *data, size_t len, struct err *err)
 {
     struct layer *l = &d->layers[i];
@@ -267,7 +269,8 @@ static int decide(struct decoder *d, bool at_end, struct err *err)
     d->waiting = (struct str){0};
     if (!first.len)
         return 0;
-    return d->keep ? d->sink(d->ctx, first.s, first.len, err) : feed_layer(d, 0, (const unsigned char *)first.s, first.len, err);
+    return d->keep ? d->sink(d->ctx, first.s, first.len, err)
+                   : feed_layer(d, 0, (const unsigned char *)first.s, first.len, err);
 }
 
 int decoder_feed(struct decoder *d, const char *data, size_t len, decoder_sink sink, void *ctx, struct err *err)

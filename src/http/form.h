@@ -9,11 +9,10 @@
 struct form;
 
 struct form_sink {
-    /* A file part begins: it has a filename parameter, or a Content-Type that is neither text nor JSON and a name that is not
-     * in form_limits.fields (HTTP libraries put a type on every part). A part with an empty
-     * filename and no bytes is dropped before this is called. name: field name; filename: last path
-     * component, "" never (the field name stands in); content_type: application/octet-stream when the part
-     * has none. Returns 0 or -1 with err. */
+    /* A file part begins: it has a filename parameter, or a Content-Type that is neither text nor JSON and a name that
+     * is not in form_limits.fields (HTTP libraries put a type on every part). A part with an empty filename and no
+     * bytes is dropped before this is called. name: field name; filename: last path component, "" never (the field name
+     * stands in); content_type: application/octet-stream when the part has none. Returns 0 or -1 with err. */
     int (*file_begin)(void *ctx, const char *name, const char *filename, const char *content_type,
                       struct err *err);
     int (*file_data)(void *ctx, const char *data, size_t len, struct err *err);

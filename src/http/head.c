@@ -1,9 +1,9 @@
-/* head.c - is there one way only to read a request's line and headers (RFC 9112 2.2, 3, 5 and 6)? Who reads them otherwise, a proxy
- * before us, would see other requests than we do.
+/* head.c - is there one way only to read a request's line and headers (RFC 9112 2.2, 3, 5 and 6)? Who reads them
+ * otherwise, a proxy before us, would see other requests than we do.
  *
  * libmicrohttpd joins folded lines, ends lines at any LF, cuts names and values at a NUL and passes by what it does not
- * need. It leaves the block where it lies, though, with NULs for the separators; so every name has to begin right behind
- * the line before it, and the last line has to end where the block does. */
+ * need. It leaves the block where it lies, though, with NULs for the separators; so every name has to begin right
+ * behind the line before it, and the last line has to end where the block does. */
 #include "http/server_priv.h"
 
 #include <string.h>
@@ -153,7 +153,8 @@ const char *head_ambiguous(struct MHD_Connection *mhd, const char *method, const
         (query && !is_clean(query, strlen(query), false)) || url != method + strlen(method) + 1 ||
         version != url + strlen(url) + (query ? strlen(query) + 1 : 0) + 1)
         return "the request line is not METHOD, one blank, target, one blank, version";
-    if (!is_11 && strcmp(version, "HTTP/1.0") != 0) /* what depends on it would be decided by each reader in its own way */
+    if (!is_11 &&
+        strcmp(version, "HTTP/1.0") != 0) /* what depends on it would be decided by each reader in its own way */
         return "the version is neither HTTP/1.1 nor HTTP/1.0";
     MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, see, &h);
     if (h.wrong)

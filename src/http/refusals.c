@@ -1,5 +1,5 @@
-/* refusals.c - a line in the log for each request that was refused, and no flood of them: of one code so many at once and so
- * many a second are written, the rest is counted and said once in a while. */
+/* refusals.c - a line in the log for each request that was refused, and no flood of them: of one code so many at once
+ * and so many a second are written, the rest is counted and said once in a while. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/server_priv.h"
@@ -77,7 +77,8 @@ void refusals_flush(struct refusals *all, bool all_of_them)
 static bool consists_of(const char *s, size_t len, const char *also)
 {
     for (size_t i = 0; i < len; i++)
-        if (!((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') || (s[i] >= '0' && s[i] <= '9') || strchr(also, s[i])))
+        if (!((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') || (s[i] >= '0' && s[i] <= '9') ||
+              strchr(also, s[i])))
             return false;
     return len > 0;
 }

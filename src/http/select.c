@@ -60,7 +60,8 @@ bool http_etag_listed(const char *list, const char *etag) { return select_is_lis
 /* One of the three forms of RFC 9110 5.6.7. -1: none of them. */
 static int64_t date_of(const char *s)
 {
-    static const char *const forms[] = {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y"};
+    static const char *const forms[] = {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT",
+                                        "%a %b %d %H:%M:%S %Y"};
 
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         struct tm tm = {0};
@@ -130,7 +131,8 @@ static bool range_holds(const char *if_range, const struct http_stored *stored)
     return stored->modified_s > 0 && date_of(if_range) == stored->modified_s;
 }
 
-enum http_selected http_select(int64_t *from, int64_t *to, const struct http_asked *asked, const struct http_stored *stored)
+enum http_selected http_select(int64_t *from, int64_t *to, const struct http_asked *asked,
+                               const struct http_stored *stored)
 {
     int64_t since;
 

@@ -1,5 +1,6 @@
-/* select.h - what of a file a GET or HEAD asks for: conditional and range requests (RFC 9110 sections 13 and 14). One range is
- * served; several, another unit, and what can't be read are ignored, as the RFC has it: then the answer is all of it. */
+/* select.h - what of a file a GET or HEAD asks for: conditional and range requests (RFC 9110 sections 13 and 14). One
+ * range is served; several, another unit, and what can't be read are ignored, as the RFC has it: then the answer is all
+ * of it. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,7 +26,8 @@ enum http_selected {
 };
 
 /* The status to answer with. *from and *to are set with SELECTED_PART only. */
-enum http_selected http_select(int64_t *from, int64_t *to, const struct http_asked *asked, const struct http_stored *stored);
+enum http_selected http_select(int64_t *from, int64_t *to, const struct http_asked *asked,
+                               const struct http_stored *stored);
 
 /* Is etag in the list of an If-None-Match ("*": any)? By weak comparison. */
 bool http_etag_listed(const char *list, const char *etag);

@@ -45,19 +45,22 @@ struct http_config {
     int port;          /* 0: any free one */
     int threads;
     size_t connection_memory; /* bytes per connection: the size of body pieces */
-    /* Connections that begin with this text ("GET /events") get less: there may be thousands of them. Lent; NULL: none. */
+    /* Connections that begin with this text ("GET /events") get less: there may be thousands of them.
+     * Lent; NULL: none. */
     const char *stream_prefix;
     size_t stream_memory; /* bytes; a request's headers must fit */
     int idle_timeout_s;   /* no byte moved on a connection */
     int header_timeout_s; /* request line and headers must be complete in this time, however they drip */
     int max_connections;
-    /* Connections of clients that are not known (http_known()): above that many, and when hardly a place is left, those at which
-     * least moves are closed. 0: any number. They share what memory there is: many get stream_memory instead. */
+    /* Connections of clients that are not known (http_known()): above that many, and when hardly a place is left, those
+     * at which least moves are closed. 0: any number. They share what memory there is: many get
+     * stream_memory instead. */
     int max_strangers;
     int address_connections; /* of one address; 0: any number */
     bool local_is_exempt;    /* loopback addresses have any number */
-    bool trust_forwarded;    /* X-Request-Id and X-Forwarded-For are a proxy's; the latter says whose requests to count */
-    struct budget *strangers; /* large answers to clients that are not known are taken from it; NULL: nothing is counted */
+    bool trust_forwarded; /* X-Request-Id and X-Forwarded-For are a proxy's; the latter says whose requests to count */
+    /* Large answers to clients that are not known are taken from it; NULL: nothing is counted. */
+    struct budget *strangers;
     int min_body_rate;       /* bytes a second that must move of a request, on the average of half a minute; 0: any */
     /* Which handler serves the request; never NULL. Called once, before begin. */
     const struct http_handler *(*route)(struct http_request *req, void *ctx);
@@ -88,7 +91,8 @@ bool http_query_bad(const struct http_request *req); /* a bad percent escape or 
 const char *http_query_raw(const struct http_request *req); /* as sent, without the ?; NULL: there was no ? */
 int64_t http_content_length(struct http_request *req); /* -1: unknown (chunked); 0: no body */
 const char *http_peer(const struct http_request *req);  /* textual address */
-/* It is clear who sends this, or that they know what only who may come here knows: the connection is no stranger's from here on. */
+/* It is clear who sends this, or that they know what only who may come here knows: the connection is no stranger's from
+ * here on. */
 void http_known(struct http_request *req);
 bool http_host_valid(const char *host); /* name or address, with or without a port */
 void *http_ctx(const struct http_request *req);         /* http_config.ctx */
@@ -97,8 +101,8 @@ void *http_data(const struct http_request *req);
 void http_set_path_arg(struct http_request *req, int i, const char *value); /* router: {name} parts */
 const char *http_path_arg(const struct http_request *req, int i);           /* up to 4; copied */
 
-/* Every answer has an X-Request-Id, and every refusal a line in the log with it: method, path, code, the Auth Key that was
- * named (not its secret), the client's address. Of one code only so many lines a second; the others are counted. */
+/* Every answer has an X-Request-Id, and every refusal a line in the log with it: method, path, code, the Auth Key that
+ * was named (not its secret), the client's address. Of one code only so many lines a second; the others are counted. */
 const char *http_request_id(const struct http_request *req);
 /* The Auth Key that the request names. Before it is answered. */
 void http_set_key(struct http_request *req, const char *key);
@@ -150,8 +154,8 @@ void http_socket_close(struct http_socket *s);
 /* Answer with status 200 and headers from r, body to come. The stream belongs to the caller until
  * http_stream_end(). Call from begin/end (returning HTTP_ANSWERED) or after HTTP_WAIT. */
 struct http_stream *http_answer_stream(struct http_request *req, struct http_response *r);
-/* The same for a body from elsewhere, with r's status, of length bytes (-1: unknown). wake(arg) is called when so much was
- * sent that at most low bytes wait, and when the peer is gone: on any thread and under the stream's lock, so it
+/* The same for a body from elsewhere, with r's status, of length bytes (-1: unknown). wake(arg) is called when so much
+ * was sent that at most low bytes wait, and when the peer is gone: on any thread and under the stream's lock, so it
  * leaves a note and calls nothing of the stream. It is not called any more after http_stream_end() or _abort(). */
 struct http_stream *http_answer_body(struct http_request *req, struct http_response *r, int64_t length, size_t low,
                                      void (*wake)(void *arg), void *arg);

@@ -174,8 +174,8 @@ void conn_end(struct conn *c);
 void conn_cut(struct conn *c); /* answered raw: the sweeper closes it */
 bool conn_deserted(const struct conn *c); /* the peer has closed its direction, or all */
 
-/* accept.c: its thread takes connections until s->quiesced, and ends with acceptor_stop() (fine when there is none). Those
- * that have not said a word are closed then. */
+/* accept.c: its thread takes connections until s->quiesced, and ends with acceptor_stop() (fine when there is none).
+ * Those that have not said a word are closed then. */
 MUST_CHECK int acceptor_start(struct http_server *s, struct err *err);
 void acceptor_stop(struct http_server *s);
 
@@ -194,7 +194,8 @@ void crowd_conn_known(struct conn *c);
 bool crowd_is_tight(const struct http_server *s); /* hardly a place is left */
 /* Has hardly anything moved for half a minute? Under the shard's lock. */
 bool crowd_too_slow(struct conn *c, int64_t now_us);
-/* Close the count strangers at which least moved since they came, of those that have been there for min_age_us. How many there were. */
+/* Close the count strangers at which least moved since they came, of those that have been there for min_age_us. How
+ * many there were. */
 int crowd_evict(struct http_server *s, int count, int64_t min_age_us);
 /* Those of which too much is held are told to make room: a part of the strangers whose request is under way. */
 void crowd_relieve(struct http_server *s);

@@ -66,7 +66,8 @@ static bool is_any(const struct conn *c) { return true; }
 static bool is_slow(const struct conn *c) { return c->is_slow; }
 
 /* Call act for the requests of the connections that are so, without the shard's lock. */
-static void for_requests(struct shard *shard, bool (*is_so)(const struct conn *c), void (*act)(struct http_request *req))
+static void for_requests(struct shard *shard, bool (*is_so)(const struct conn *c),
+                         void (*act)(struct http_request *req))
 {
     struct http_request **found = NULL;
     size_t count = 0, room = 0;

@@ -42,7 +42,10 @@ static bool websocket_has_word(const char *list, const char *word)
     return false;
 }
 
-bool websocket_is_asked(struct http_request *req) { return websocket_has_word(http_header(req, "Upgrade"), "websocket"); }
+bool websocket_is_asked(struct http_request *req)
+{
+    return websocket_has_word(http_header(req, "Upgrade"), "websocket");
+}
 
 struct http_response *websocket_accept(struct http_request *req, struct err *err)
 {

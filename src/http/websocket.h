@@ -32,7 +32,8 @@ struct websocket *websocket_new(struct http_socket *s, struct websocket_room *ro
                                 const struct websocket_calls *calls, void *arg);
 void websocket_free(struct websocket *w);
 int websocket_fd(const struct websocket *w);
-/* Reads (a bounded amount) and writes what can be. Call it once after websocket_new(), and when the descriptor is ready. */
+/* Reads (a bounded amount) and writes what can be. Call it once after websocket_new(), and when the descriptor is
+ * ready. */
 enum websocket_state websocket_pump(struct websocket *w);
 bool websocket_wants_write(const struct websocket *w); /* after a pump: watch for it */
 /* Queue a message; goes out with the next pump. */

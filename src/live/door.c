@@ -160,7 +160,8 @@ static enum http_next post_end(struct http_request *req)
     int version;
     enum eio_error code = check(&transport, &version, req);
 
-    if (code == EIO_ERROR_NONE && (transport != TRANSPORT_POLLING || !utf8_valid(p->body.s ? p->body.s : "", p->body.len)))
+    if (code == EIO_ERROR_NONE &&
+        (transport != TRANSPORT_POLLING || !utf8_valid(p->body.s ? p->body.s : "", p->body.len)))
         code = EIO_BAD_REQUEST;
     if (code != EIO_ERROR_NONE)
         return door_refuse(req, code);

@@ -38,6 +38,6 @@ struct sio_packet {
 /* -1: it is none, or one with binary parts. */
 int sio_parse(struct sio_packet *out, const char *s, size_t len);
 bool sio_is_default(const struct sio_packet *p); /* its namespace */
-/* Add an event's packet, Engine.IO's type in front: json NULL: name alone; of "assembly_result_finished" json is the list
- * of the arguments, else it is the one argument. */
+/* Add an event's packet, Engine.IO's type in front: json NULL: name alone; of "assembly_result_finished" json is the
+ * list of the arguments, else it is the one argument. */
 void sio_add_event(struct str *b, const char *name, const char *json);

@@ -219,7 +219,8 @@ int store_file_get(char **name, char **mime, struct store_reader *r, const char 
     int rc;
 
     pthread_mutex_lock(&r->lock);
-    rc = FAULT(STORE) ? err_set(err, ERR_IO, "database: broken for a test") : file_get(name, mime, &r->db, blob_id, err);
+    rc =
+        FAULT(STORE) ? err_set(err, ERR_IO, "database: broken for a test") : file_get(name, mime, &r->db, blob_id, err);
     pthread_mutex_unlock(&r->lock);
     return rc;
 }

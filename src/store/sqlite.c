@@ -213,7 +213,8 @@ static int migrate(struct store *s, struct err *err)
     }
     for (int i = have; i < latest; i++)
         /* what moves may be secret: no copy of it stays in a free page */
-        if ((i == have && db_exec(&s->db, "pragma secure_delete = on", err) < 0) || db_exec(&s->db, store_migrations[i], err) < 0) {
+        if ((i == have && db_exec(&s->db, "pragma secure_delete = on", err) < 0) ||
+            db_exec(&s->db, store_migrations[i], err) < 0) {
             store_rollback(s);
             return -1;
         }

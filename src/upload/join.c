@@ -1,4 +1,5 @@
-/* Threads that join the parts of final uploads: copying may take long, so HTTP threads don't, and there are few of them. */
+/* Threads that join the parts of final uploads: copying may take long, so HTTP threads don't, and there are few of
+ * them. */
 #include "upload/private.h"
 
 #define THREADS 2

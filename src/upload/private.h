@@ -82,8 +82,8 @@ void upload_handed_over(struct upload *p, const struct err *err);
 /* Live partial uploads of an Assembly: how many, and the bytes that they have announced or brought. */
 void upload_parts(struct uploads *u, const char *assembly_id, int *count, int64_t *bytes);
 
-/* join.c: runs job(arg) on one of a few threads, later. False: too many wait, or the server stops. While joiner_stopping(), a job
- * comes to an end soon. */
+/* join.c: runs job(arg) on one of a few threads, later. False: too many wait, or the server stops. While
+ * joiner_stopping(), a job comes to an end soon. */
 struct joiner *joiner_new(void);
 bool joiner_add(struct joiner *j, void (*job)(void *arg), void *arg);
 bool joiner_stopping(struct joiner *j);

@@ -117,8 +117,9 @@ int name_flush(const char *path, struct err *err)
     AUTO(mem_free) char *dir = mem_strndup(path, slash ? (size_t)(slash - path) : 0);
     AUTO(fd_close) int fd = open(slash ? (*dir ? dir : "/") : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    return fd < 0 || (FAULT(SPOOL) ? (errno = EIO, -1) : fsync(fd)) < 0 ? err_errno(err, "flush the directory of '%s'", path)
-                                                                        : 0;
+    return fd < 0 || (FAULT(SPOOL) ? (errno = EIO, -1) : fsync(fd)) < 0
+               ? err_errno(err, "flush the directory of '%s'", path)
+               : 0;
 }
 
 int spool_flush(struct spool *s, struct err *err)

@@ -1,5 +1,5 @@
-/* tus.h - a tus request, for the files that serve it: tus_answer.c (what is said) tus_bytes.c (what is taken) tus_join.c
- * (parts) tus_create.c (POST) tus.c (the other methods). Each uses only those before it. */
+/* tus.h - a tus request, for the files that serve it: tus_answer.c (what is said) tus_bytes.c (what is taken)
+ * tus_join.c (parts) tus_create.c (POST) tus.c (the other methods). Each uses only those before it. */
 #pragma once
 #include "http/reply.h"
 #include "upload/private.h"
@@ -38,8 +38,8 @@ struct http_response *tus_head_answer(struct http_request *req, const struct upl
 struct http_response *tus_progress_answer(struct tus *t);
 bool tus_version_ok(struct http_request *req);
 
-/* In begin, before anything else: http_data() is the struct uploads before, and the struct tus from then on. tus_on_done()
- * lets go of it. */
+/* In begin, before anything else: http_data() is the struct uploads before, and the struct tus from then on.
+ * tus_on_done() lets go of it. */
 struct tus *tus_new(struct http_request *req);
 void tus_unref(struct tus *t); /* NULL is fine */
 /* For a reply or a thread that will use t and its request; and when it has done so. */
@@ -47,7 +47,8 @@ void tus_await(struct tus *t);
 void tus_awaited(struct tus *t);
 
 /* ---- tus_bytes.c ---- */
-/* All bytes are in: the file becomes a blob and goes to the conductor. Locked by the caller, who returns what comes back. */
+/* All bytes are in: the file becomes a blob and goes to the conductor. Locked by the caller, who returns what comes
+ * back. */
 enum http_next tus_finish(struct tus *t);
 MUST_CHECK int tus_begin_checksum(struct tus *t, const char *header); /* Upload-Checksum. -1: malformed */
 /* May there be so many more bytes of a partial upload? */
@@ -62,7 +63,8 @@ enum http_next tus_on_end(struct http_request *req);
 void tus_on_done(struct http_request *req, enum http_outcome outcome);
 
 /* ---- tus_join.c ---- */
-/* Upload-Concat: final;url url - claims all of them, before a byte is copied. -1: answered, and none is kept (on_done). */
+/* Upload-Concat: final;url url - claims all of them, before a byte is copied. -1: answered, and none
+ * is kept (on_done). */
 MUST_CHECK int tus_claim_parts(struct tus *t, const char *list);
 /* The Assembly wants it: its parts are copied. t is awaited. */
 void tus_join_later(struct tus *t);

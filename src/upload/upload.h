@@ -44,8 +44,8 @@ void uploads_tell(void *uploads);
  * that was killed did not come to. At the start, and once a minute. */
 void uploads_sweep(void *uploads);
 
-/* Handlers for the collection (POST) and for one upload (path arg 0: its id). http_data() is the struct uploads when they
- * begin. */
+/* Handlers for the collection (POST) and for one upload (path arg 0: its id). http_data() is the struct uploads when
+ * they begin. */
 extern const struct http_handler tus_create, tus_head, tus_patch, tus_delete, tus_options, tus_refuse;
 
 /* ---- bodies of create requests ---- */
@@ -55,7 +55,8 @@ struct body_watch;
 struct body_watch *body_watch_new(struct uploads *u, struct http_request *req, struct spool *spool);
 /* nonce: as in the news about it, should the id be another's. */
 void body_watch_set_assembly(struct body_watch *w, const char *assembly_id, const char *nonce);
-/* The creation was answered. false: the Assembly is over already, and nobody has answered the request: the caller does. */
+/* The creation was answered. false: the Assembly is over already, and nobody has answered the request:
+ * the caller does. */
 bool body_watch_created(struct body_watch *w);
 void body_watch_count(struct body_watch *w, int64_t received); /* bytes of the body so far; any thread may look */
 /* False: the Assembly is over; leave the body alone. Otherwise call body_unlock(). */

@@ -79,7 +79,8 @@ void upload_parts(struct uploads *u, const char *assembly_id, int *count, int64_
     pthread_mutex_lock(&u->lock);
     for (struct upload *p = map_get(&u->by_assembly, assembly_id); p; p = p->next_of_assembly) {
         /* figures that another request changes just now are old or new ones: good enough for a bound */
-        int64_t length = __atomic_load_n(&p->length, __ATOMIC_RELAXED), offset = __atomic_load_n(&p->offset, __ATOMIC_RELAXED);
+        int64_t length = __atomic_load_n(&p->length, __ATOMIC_RELAXED),
+                offset = __atomic_load_n(&p->offset, __ATOMIC_RELAXED);
 
         if (p->concat != CONCAT_PARTIAL || __atomic_load_n(&p->state, __ATOMIC_RELAXED) == UPLOAD_GONE)
             continue;
@@ -422,8 +423,8 @@ static void tidied(void *ctx, const struct err *err, struct published *doc)
     upload_unref(p);
 }
 
-/* What a process left that ended at the wrong moment: an upload that is complete and that the Assembly was not told of, and one
- * whose Assembly is over. */
+/* What a process left that ended at the wrong moment: an upload that is complete and that the Assembly was not told of,
+ * and one whose Assembly is over. */
 static void tidy(struct upload *p)
 {
     struct uploads *u = p->all;
@@ -439,7 +440,8 @@ static void tidy(struct upload *p)
     if (over && (p->state == UPLOAD_OPEN || (p->state == UPLOAD_FINISHED && p->concat == CONCAT_PARTIAL))) {
         upload_discard(p);
         removed = true;
-    } else if (p->state == UPLOAD_OPEN && p->concat != CONCAT_PARTIAL && !p->holder && !p->attended && p->offset == p->length) {
+    } else if (p->state == UPLOAD_OPEN && p->concat != CONCAT_PARTIAL && !p->holder && !p->attended &&
+               p->offset == p->length) {
         pthread_mutex_lock(&u->lock);
         p->refs++;
         pthread_mutex_unlock(&u->lock);

@@ -9,7 +9,8 @@
 #define UNDOS_MOST 16  /* and some for each input */
 #define UNDOS_INPUT 8
 #define SLACK_US INT64_C(1000000) /* two clocks are never the same */
-/* A host says how far it is five times a second at most. Twice that, and a burst when it was held up, is still honest. */
+/* A host says how far it is five times a second at most. Twice that, and a burst when it was held up,
+ * is still honest. */
 #define PROGRESS_US INT64_C(100000)
 #define PROGRESS_BURST 50
 
@@ -48,7 +49,7 @@ static const struct row rows[] = {
 #undef FIELD
 #define MESSAGE(mtype, mwho, mbytes, mvalues) {.kind = ROW_MESSAGE, .type = mtype},
 #define SHAPE(sname) {.kind = ROW_SHAPE, .shape = OF_##sname},
-#define FIELD(fname, fkind, fmust, fleast, fmost)                                                                               \
+#define FIELD(fname, fkind, fmust, fleast, fmost)                                                                      \
     {.kind = fkind, .name = #fname, .must = fmust == MUST, .least = fleast, .most = fmost},
 #include "worker/border.def"
 #undef MESSAGE
@@ -108,7 +109,8 @@ static bool has_control(const char *s, bool lines)
 static bool only(const char *s, const char *more, bool upper)
 {
     for (; *s; s++)
-        if (!(*s >= '0' && *s <= '9') && !(upper ? *s >= 'A' && *s <= 'Z' : *s >= 'a' && *s <= 'z') && !strchr(more, *s))
+        if (!(*s >= '0' && *s <= '9') && !(upper ? *s >= 'A' && *s <= 'Z' : *s >= 'a' && *s <= 'z') &&
+            !strchr(more, *s))
             return false;
     return true;
 }
@@ -220,10 +222,12 @@ static const char *bad_value(const struct row *f, const json_t *v)
 
 static int broken(struct err *err, enum message type, const char *inside, const char *field, const char *why)
 {
-    return err_set(err, ERR_WORKER, "%s%s%s%s%s %s", wire_name(type), *inside ? "." : "", inside, *field ? "." : "", field, why);
+    return err_set(err, ERR_WORKER, "%s%s%s%s%s %s", wire_name(type), *inside ? "." : "", inside, *field ? "." : "",
+                   field, why);
 }
 
-static int check_fields(enum message type, const struct row *fields, const char *inside, const json_t *object, struct err *err)
+static int check_fields(enum message type, const struct row *fields, const char *inside, const json_t *object,
+                        struct err *err)
 {
     size_t known = 0;
 
@@ -368,7 +372,8 @@ static const char *bad_now(struct border_run *r, enum message type, const json_t
     }
 }
 
-int border_check(struct border_run *r, enum message type, const json_t *body, size_t bytes, int64_t now_us, struct err *err)
+int border_check(struct border_run *r, enum message type, const json_t *body, size_t bytes, int64_t now_us,
+                 struct err *err)
 {
     const char *why;
 

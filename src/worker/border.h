@@ -1,6 +1,6 @@
-/* border.h - the daemon believes no worker. Whatever comes from a worker, a courier or a zygote passes here first: border.def
- * lists what may come, with types, ranges and lengths; border_check() knows the order in which it may. A peer that
- * says anything else has been taken over, or is broken: it is ended, and what it said is not used.
+/* border.h - the daemon believes no worker. Whatever comes from a worker, a courier or a zygote passes here first:
+ * border.def lists what may come, with types, ranges and lengths; border_check() knows the order in which it may. A
+ * peer that says anything else has been taken over, or is broken: it is ended, and what it said is not used.
  *
  * Knows no process and no loop, so that tests and fuzzers can walk all of it. */
 #pragma once
@@ -14,9 +14,10 @@ enum border_peer { BORDER_ZYGOTE, BORDER_WORKER, BORDER_COURIER, BORDER_PEERS };
 #define BORDER_OUTPUTS 10000          /* of one job */
 #define BORDER_JOB_BYTES (16 << 20)   /* of all that one job says */
 
-/* Receive one message and hold it against the table: only what is in it, and all of that, arrives. No descriptor is ever
- * taken. 1: *type and *body (the caller's). 0: the peer has closed. -1: ERR_BUSY: nothing there; ERR_WORKER: it broke
- * a rule, and the text says which message and field; ERR_IO: the socket failed. The text holds nothing of the peer's. */
+/* Receive one message and hold it against the table: only what is in it, and all of that, arrives. No descriptor is
+ * ever taken. 1: *type and *body (the caller's). 0: the peer has closed. -1: ERR_BUSY: nothing there; ERR_WORKER: it
+ * broke a rule, and the text says which message and field; ERR_IO: the socket failed. The text holds nothing of the
+ * peer's. */
 MUST_CHECK int border_recv(int sock, enum border_peer peer, enum message *type, json_t **body, size_t *bytes,
                            struct err *err);
 /* The same for a body that was parsed already; also for a host that wants to know whether it may say this. */

@@ -1,7 +1,7 @@
-/* broker.h - connections of a worker with a network are made by its init. A worker that a server's answer has taken over
- * can call connect() with any address; the kernel asks us (seccomp's user notification), and we connect the worker's own
- * socket to the address as we read it, if http/guard.h allows that one: public addresses, what the operator allows, and
- * the machine's name servers. There is no moment at which the worker could change it. */
+/* broker.h - connections of a worker with a network are made by its init. A worker that a server's answer has taken
+ * over can call connect() with any address; the kernel asks us (seccomp's user notification), and we connect the
+ * worker's own socket to the address as we read it, if http/guard.h allows that one: public addresses, what the
+ * operator allows, and the machine's name servers. There is no moment at which the worker could change it. */
 #pragma once
 #include "base/err.h"
 

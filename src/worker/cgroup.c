@@ -107,7 +107,8 @@ int cgroup_open(char **out, char *note, size_t size, const char *wish, struct er
         snprintf(note, size, "the delegated cgroup can't be used: %s", strerror(errno));
         return 0;
     }
-    /* refused where others live in the group itself, or the controllers are elsewhere: the rest is of use all the same */
+    /* refused where others live in the group itself, or the controllers are elsewhere: the rest is of use
+     * all the same */
     bool memory = put(base, "cgroup.subtree_control", "+memory") == 0;
     bool pids = put(base, "cgroup.subtree_control", "+pids") == 0;
     snprintf(note, size, "cgroup%s%s", memory ? ", memory" : "", pids ? ", pids" : "");

@@ -8,10 +8,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* In the daemon, once, before the zygotes: the directory below which cells get theirs. wish: "": the server's own group,
- * if it is marked as delegated; "off"; or a directory. The daemon itself moves to a group beside them; what an earlier
- * daemon left there is killed. *out is the caller's, NULL: there is none, and note (a buffer) says why.
- * Errors: ERR_CONFIG: a directory was named and can't be used. */
+/* In the daemon, once, before the zygotes: the directory below which cells get theirs. wish: "": the server's own
+ * group, if it is marked as delegated; "off"; or a directory. The daemon itself moves to a group beside them; what an
+ * earlier daemon left there is killed. *out is the caller's, NULL: there is none, and note (a buffer) says why. Errors:
+ * ERR_CONFIG: a directory was named and can't be used. */
 MUST_CHECK int cgroup_open(char **out, char *note, size_t size, const char *wish, struct err *err);
 
 /* In a cell's init: into a new group of this number, with these limits where the controllers are there. */

@@ -41,7 +41,8 @@ static void look_around(json_t *out)
     json_object_set_new(out, "local_sockets_refused", json_boolean(sock < 0));
     fd_close(sock);
     json_object_set_new(out, "signals_refused", json_boolean(kill(getppid(), 0) < 0));
-    json_object_set_new(out, "mounts_refused", json_boolean(mount("none", "out", "tmpfs", 0, NULL) < 0 && errno == EPERM));
+    json_object_set_new(out, "mounts_refused",
+                        json_boolean(mount("none", "out", "tmpfs", 0, NULL) < 0 && errno == EPERM));
     json_object_set_new(out, "no_new_privs", json_boolean(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1));
     json_object_set_new(out, "seccomp", json_boolean(prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2));
     json_object_set_new(out, "user", json_integer(geteuid()));

@@ -53,7 +53,8 @@ static int send_output(struct robot_job *job, const char *kind, json_t *what, st
         return err_set(err, ERR_COMMAND, "the Robot gives more than %d files", BORDER_OUTPUTS);
     str_add_json_value(&text, body);
     if (text.len > BORDER_OUTPUT_BYTES || wire_weigh(text.s, text.len) > BORDER_OUTPUT_VALUES)
-        return err_set(err, ERR_META, "what is known of a file has %zu bytes and up to %zu values; %d and %d are allowed", text.len,
+        return err_set(err, ERR_META,
+                       "what is known of a file has %zu bytes and up to %zu values; %d and %d are allowed", text.len,
                        wire_weigh(text.s, text.len), BORDER_OUTPUT_BYTES, BORDER_OUTPUT_VALUES);
     if ((job->said += text.len) > BORDER_JOB_BYTES - BORDER_OUTPUT_BYTES)
         return err_set(err, ERR_META, "what is known of all files of the job has more than %d bytes",
@@ -94,8 +95,8 @@ int robot_emit(struct robot_job *job, const struct robot_output *out, struct err
         json_object_clear(all);
     const char *mime = out->mime ? out->mime : found.mime[0] ? found.mime : NULL;
     /* size and MD5 are for the daemon to find out, and it flushes the file */
-    json_t *file = json_pack("{s:s,s:o,s:s?,s:O?,s:O?,s:i}", "path", out->path, "name", jstring(name), "mime", mime, "meta",
-                             all, "extra", out->extra, "input", out->input);
+    json_t *file = json_pack("{s:s,s:o,s:s?,s:O?,s:O?,s:i}", "path", out->path, "name", jstring(name), "mime", mime,
+                             "meta", all, "extra", out->extra, "input", out->input);
     return send_output(job, "file", file, err);
 }
 
@@ -183,8 +184,8 @@ static int send_early(void *ctx, const json_t *meta, const char *mime, const cha
                        err);
 }
 
-/* The probe failed for good, but what the file is was told from its first bytes: who ignores the error goes on with that.
- * Never before another try, whose first output would then count as given. */
+/* The probe failed for good, but what the file is was told from its first bytes: who ignores the error goes on with
+ * that. Never before another try, whose first output would then count as given. */
 static int tell_type(struct robot_job *job, int input, const struct probe_result *found, struct err *err)
 {
     struct err lost;

@@ -201,9 +201,9 @@ static void kill_children(void)
     }
 }
 
-/* A killed process frees its memory by itself, in whichever of its threads ends last and at that one's priority: a polite
- * one with a large picture would take its time, and the cancel waits for it. This reaches all threads of the worker's user.
- * (Above the usual one only root may raise them.) */
+/* A killed process frees its memory by itself, in whichever of its threads ends last and at that one's priority: a
+ * polite one with a large picture would take its time, and the cancel waits for it. This reaches all threads of the
+ * worker's user. (Above the usual one only root may raise them.) */
 static void hurry(const struct watcher *w)
 {
     if (w->cell->limits->walls & WALL_USER)
@@ -377,7 +377,8 @@ static _Noreturn void be_init(const struct cell *cell, int control, uid_t outsid
     w.user = jail_user(cell->limits, cell->worker);
     int rc = give_directories(cell, w.user, &err);
     if (rc == 0 && cell->limits->cgroup)
-        rc = cgroup_enter(cell->limits->cgroup, cell->worker, jail_memory(cell->role, cell->limits), cell->role->processes, &err);
+        rc = cgroup_enter(cell->limits->cgroup, cell->worker, jail_memory(cell->role, cell->limits),
+                          cell->role->processes, &err);
     if (rc == 0)
         rc = build(cell, outside, group, &err);
     if (rc == 0 && cell->role->network && cell->limits->walls & WALL_BROKER &&

@@ -1,7 +1,7 @@
-/* init.h - a cell: the init of a PID namespace and, below it, one worker and whatever that starts. The init is a few lines
- * that parse nothing and run no foreign byte. It is the only process of a cell that the zygote knows, and the cell ends
- * with it: the kernel kills all others before it can be reaped, whatever they did to sessions, groups and death
- * signals. Where there are no PID namespaces it is the subreaper of its worker, which is nearly as much.
+/* init.h - a cell: the init of a PID namespace and, below it, one worker and whatever that starts. The init is a few
+ * lines that parse nothing and run no foreign byte. It is the only process of a cell that the zygote knows, and the
+ * cell ends with it: the kernel kills all others before it can be reaped, whatever they did to sessions, groups and
+ * death signals. Where there are no PID namespaces it is the subreaper of its worker, which is nearly as much.
  *
  * It kills and counts when it is told to or its worker has ended, when the zygote or the daemon is gone, and when all
  * processes together hold more than the limits say. */
@@ -34,5 +34,6 @@ struct cell {
 /* In the zygote, when the init is reaped: what it said. false: it did not live to say it. */
 bool cell_report_read(struct cell_report *out, int control);
 
-/* Start one. *control is the caller's: any byte written to it ends the cell, closing it as well. Returns the init's pid, -1 with err. */
+/* Start one. *control is the caller's: any byte written to it ends the cell, closing it as well. Returns the init's
+ * pid, -1 with err. */
 pid_t cell_start(int *control, const struct cell *cell, struct err *err);

@@ -121,7 +121,8 @@ static int become(uid_t user, struct err *err)
     struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct none[2] = {0};
 
-    if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(user, user, user) < 0 || setresuid(user, user, user) < 0))
+    if (geteuid() == 0 &&
+        (setgroups(0, NULL) < 0 || setresgid(user, user, user) < 0 || setresuid(user, user, user) < 0))
         return err_errno(err, "become user %d", (int)user);
     /* in a user namespace of its own it would have them all */
     if (syscall(SYS_capset, &head, none) < 0)

@@ -1,6 +1,6 @@
 /* pool_priv.h - what the files of the pool share. Lowest first, and each uses only those before it: pool_loop.c (libuv)
- * pool_stderr.c pool_scratch.c pool_workers.c (zygotes, workers and the work on their directories) pool_runs.c (jobs) pool.c
- * (the whole). */
+ * pool_stderr.c pool_scratch.c pool_workers.c (zygotes, workers and the work on their directories) pool_runs.c (jobs)
+ * pool.c (the whole). */
 #pragma once
 #include "base/id.h"
 #include "base/log.h"

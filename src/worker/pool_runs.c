@@ -84,8 +84,8 @@ static void on_timeout(uv_timer_t *t)
     worker_kill(run->worker);
 }
 
-/* Its worker does not read. It may be broken, or taken over by the job before and keep this one waiting: another gets it,
- * and no try is lost. */
+/* Its worker does not read. It may be broken, or taken over by the job before and keep this one waiting: another gets
+ * it, and no try is lost. */
 static void move_on(struct pool_run *run)
 {
     struct worker *w = run->worker;
@@ -111,7 +111,8 @@ static void on_untaken(uv_timer_t *t)
         move_on(run);
 }
 
-/* Where its outputs will lie, found before a worker has had a byte of anybody's: from then on by this descriptor alone. */
+/* Where its outputs will lie, found before a worker has had a byte of anybody's: from then on by
+ * this descriptor alone. */
 static int open_out(struct worker *w, struct err *err)
 {
     AUTO(fd_close) int dir = open(w->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -321,8 +322,8 @@ static void release(struct pool_run *run, bool keep_worker)
 static void adopt(struct work *k)
 {
     if (k->path)
-        k->rc = blob_take(&k->taken, k->blobs, k->id, k->worker->out_fd, strrchr(k->path, '/') + 1, k->path, k->max_size,
-                          &k->err);
+        k->rc = blob_take(&k->taken, k->blobs, k->id, k->worker->out_fd, strrchr(k->path, '/') + 1, k->path,
+                          k->max_size, &k->err);
     else
         k->rc = blob_clone(k->blobs, k->source, k->id, &k->err);
 }

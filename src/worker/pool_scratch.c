@@ -195,5 +195,6 @@ int scratch_open(struct pool *p, struct err *err)
     choose_users(p);
     if (write_users(p, users_file, err) < 0)
         return -1;
-    return mkdir(trial, 0700) < 0 || mkdir(in, 0700) < 0 || mkdir(out, 0700) < 0 ? err_errno(err, "make '%s'", trial) : 0;
+    return mkdir(trial, 0700) < 0 || mkdir(in, 0700) < 0 || mkdir(out, 0700) < 0 ? err_errno(err, "make '%s'", trial)
+                                                                                 : 0;
 }

@@ -42,7 +42,8 @@ static void on_zygote(uv_poll_t *poll, int status, int events)
         if (rc <= 0) {
             uv_poll_stop(poll); /* on_zygote_exit deals with it */
             if (rc < 0 && z->process) { /* alive, but nobody hears it any more */
-                log_warn(&log_ctx, "workcell-%s can't be understood and is started again: %s", role_name(z->role), err.msg);
+                log_warn(&log_ctx, "workcell-%s can't be understood and is started again: %s", role_name(z->role),
+                         err.msg);
                 uv_process_kill(z->process, SIGKILL);
             }
             return;
@@ -56,7 +57,8 @@ static void on_zygote(uv_poll_t *poll, int status, int events)
             z->pool->events.room(z->pool->events.ctx);
             log_debug(&log_ctx, "workcell-%s is ready: %s", role_name(z->role), notes);
             if (!jbool(body, "complete", false) && z->pool->conf.require_jail) {
-                log_error(&log_ctx, "--require-jail, and this machine lacks a mechanism for workcell-%s: %s", role_name(z->role), notes);
+                log_error(&log_ctx, "--require-jail, and this machine lacks a mechanism for workcell-%s: %s",
+                          role_name(z->role), notes);
                 _exit(1); /* before a byte of anybody's was looked at */
             }
             if (!jbool(body, "complete", false))
@@ -134,12 +136,13 @@ static void on_zygote_exit(uv_process_t *process, int64_t status, int signal)
 static char *zygote_settings(const struct pool *p)
 {
     AUTO(mem_free) char *trial = mem_printf("%s/.trial", p->conf.scratch);
-    AUTO(json_unref) json_t *s = json_pack(
-        "{s:i,s:I,s:I,s:I,s:I,s:i,s:i,s:s,s:s,s:s,s:s*}", "server", (int)getpid(), "memory", (json_int_t)p->conf.memory_bytes,
-        "file", (json_int_t)p->conf.file_bytes, "scratch_bytes", (json_int_t)p->conf.scratch_bytes, "user",
-        (json_int_t)p->user, "users", p->users, "log_level", p->conf.log_level, "trial", trial, "connect_allow",
-        p->conf.connect_allow ? p->conf.connect_allow : "", "without", p->conf.jail_without ? p->conf.jail_without : "",
-        "cgroup", p->cgroup);
+    AUTO(json_unref)
+    json_t *s = json_pack("{s:i,s:I,s:I,s:I,s:I,s:i,s:i,s:s,s:s,s:s,s:s*}", "server", (int)getpid(), "memory",
+                          (json_int_t)p->conf.memory_bytes, "file", (json_int_t)p->conf.file_bytes, "scratch_bytes",
+                          (json_int_t)p->conf.scratch_bytes, "user", (json_int_t)p->user, "users", p->users,
+                          "log_level", p->conf.log_level, "trial", trial, "connect_allow",
+                          p->conf.connect_allow ? p->conf.connect_allow : "", "without",
+                          p->conf.jail_without ? p->conf.jail_without : "", "cgroup", p->cgroup);
 
     return json_text(s);
 }
@@ -267,7 +270,8 @@ void worker_gone(struct worker *w)
         w->pool->courier = NULL;
         w->pool->events.courier_lost(w->pool->events.ctx);
     }
-    /* asked again while a thread cleans: what another thread put there meanwhile must go, too; and only one may free w */
+    /* asked again while a thread cleans: what another thread put there meanwhile must go, too; and only one
+     * may free w */
     if (w->cleaning) {
         w->clean_again = true;
         return;
@@ -300,7 +304,9 @@ static void on_worker(uv_poll_t *poll, int status, int events)
             uv_poll_stop(poll);
             return;
         }
-        int rc = status < 0 ? 0 : border_recv(w->sock, w->courier ? BORDER_COURIER : BORDER_WORKER, &type, &body, &bytes, &err);
+        int rc = status < 0
+                     ? 0
+                     : border_recv(w->sock, w->courier ? BORDER_COURIER : BORDER_WORKER, &type, &body, &bytes, &err);
         if (rc < 0 && err.code == ERR_BUSY)
             return;
         if (rc > 0) {
@@ -349,8 +355,8 @@ struct worker *worker_spawn(struct pool *p, enum robot_role role, bool courier)
         return w;
     }
     int rc = wire_send(z->sock, MSG_SPAWN,
-                       json_pack("{s:I,s:s,s:b}", "worker", (json_int_t)w->id, "dir", w->dir, "courier", courier), pair[1],
-                       &err);
+                       json_pack("{s:I,s:s,s:b}", "worker", (json_int_t)w->id, "dir", w->dir, "courier", courier),
+                       pair[1], &err);
     bool dead = rc < 0 && (errno == EPIPE || errno == ECONNRESET);
     close(pair[1]);
     if (rc < 0) {

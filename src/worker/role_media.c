@@ -119,8 +119,8 @@ static void media_describe(json_t *out)
     uint8_t blank[80 * 80] = {0};
     struct err err;
 
-    json_object_set_new(out, "tools",
-                        json_pack("{s:o,s:o}", "ffprobe", tool("ffprobe", "-version"), "pdfinfo", tool("pdfinfo", "-v")));
+    json_object_set_new(
+        out, "tools", json_pack("{s:o,s:o}", "ffprobe", tool("ffprobe", "-version"), "pdfinfo", tool("pdfinfo", "-v")));
     if (media_init(&err) < 0) {
         json_object_set_new(out, "libvips_error", jstring(err.msg));
     } else {

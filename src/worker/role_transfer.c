@@ -24,5 +24,8 @@ static void transfer_describe(json_t *out)
     json_object_set_new(out, "resolver", json_boolean(access("/etc/resolv.conf", R_OK) == 0));
 }
 
-const struct role_program role_program = {
-    .role = ROLE_TRANSFER, .preload = transfer_preload, .warm = transfer_warm, .courier = courier_serve, .describe = transfer_describe};
+const struct role_program role_program = {.role = ROLE_TRANSFER,
+                                          .preload = transfer_preload,
+                                          .warm = transfer_warm,
+                                          .courier = courier_serve,
+                                          .describe = transfer_describe};

@@ -106,7 +106,8 @@ static int fill_root(const struct role *role, unsigned walls, const char *dir, i
         return -1;
     if (mkdir("proc", 0555) < 0 && errno != EEXIST)
         return err_errno(err, "make /proc in the worker's root");
-    if (mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, walls & WALL_LANDLOCK ? NULL : "subset=pid") < 0)
+    if (mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, walls & WALL_LANDLOCK ? NULL : "subset=pid") <
+        0)
         return err_errno(err, "mount /proc in the worker's root");
     return 0;
 }

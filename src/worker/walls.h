@@ -11,13 +11,14 @@ struct walls_wish {
     bool own_users;      /* there is a range of users for the workers */
 };
 
-/* Which enum wall does this machine have, for this process and role? Each is tried, in a child. *complete: none that this
- * role wants is missing. notes: an array; a text for people about each is added. */
+/* Which enum wall does this machine have, for this process and role? Each is tried, in a child. *complete: none that
+ * this role wants is missing. notes: an array; a text for people about each is added. */
 unsigned walls_probe(bool *complete, const struct role *role, const struct walls_wish *wish, json_t *notes);
 
 /* Flags for clone() */
 int walls_clone_flags(const struct role *role, unsigned walls);
-/* fork() with these flags. The child's C library does not know its own thread number: fork again before relying on it. */
+/* fork() with these flags. The child's C library does not know its own thread number: fork again before
+ * relying on it. */
 pid_t walls_clone(int flags);
 
 /* In the child, for WALL_USERNS: its user and group inside are the caller's outside. */

@@ -27,8 +27,8 @@ struct wire_bounds {
     int depth;
 };
 /* wire_recv() for who does not trust the peer: bounds() says what this type of message may hold, NULL: it may not come.
- * The body is in the packet or in a memory file that nobody can change any more; a descriptor that is neither is closed,
- * and the message refused. *bytes: how long the body was. -1: ERR_BUSY, ERR_WORKER (a rule was broken; the text
+ * The body is in the packet or in a memory file that nobody can change any more; a descriptor that is neither is
+ * closed, and the message refused. *bytes: how long the body was. -1: ERR_BUSY, ERR_WORKER (a rule was broken; the text
  * holds nothing of the peer's), ERR_IO. */
 MUST_CHECK int wire_recv_bounded(int sock, const struct wire_bounds *(*bounds)(void *ctx, enum message type), void *ctx,
                                  enum message *type, json_t **body, size_t *bytes, struct err *err);

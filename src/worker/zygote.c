@@ -1,8 +1,8 @@
-/* The main program of a worker binary: a process that starts cells (init.h), waits for them and does nothing else. It is
- * started by the pool with its socket as descriptor 3.
+/* The main program of a worker binary: a process that starts cells (init.h), waits for them and does nothing else. It
+ * is started by the pool with its socket as descriptor 3.
  *
- * A cell is known by its init. When that one is reaped, no process of the cell is left: so says the kernel, and `gone` is
- * sent. How many it killed is the init's own count. */
+ * A cell is known by its init. When that one is reaped, no process of the cell is left: so says the kernel, and `gone`
+ * is sent. How many it killed is the init's own count. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "worker/cgroup.h"
@@ -24,7 +24,8 @@
 #include <unistd.h>
 
 #define POOL_SOCKET 3
-#define PATIENCE_US (SECOND_US) /* an init that is told to end and has not by then is killed, and all below it with it */
+#define PATIENCE_US                                                                                                    \
+    (SECOND_US) /* an init that is told to end and has not by then is killed, and all below it with it */
 
 struct child {
     struct child *next;
@@ -177,7 +178,8 @@ static void take_message(void)
 
 /* ---- start ---- */
 
-/* The one argument: {server, memory, file, scratch_bytes, user, users, log_level, trial, connect_allow, without, cgroup}. */
+/* The one argument: {server, memory, file, scratch_bytes, user, users, log_level, trial, connect_allow, without,
+ * cgroup}. */
 static bool read_settings(const json_t *s)
 {
     limits = (struct jail_limits){.memory_bytes = jint(s, "memory", 0),
@@ -228,7 +230,8 @@ int main(int argc, char **argv)
 
     role_program.preload();
     json_t *notes = json_array();
-    const struct walls_wish wish = {jstr_or(settings, "trial", "/"), jstr_or(settings, "without", ""), limits.user != 0};
+    const struct walls_wish wish = {jstr_or(settings, "trial", "/"), jstr_or(settings, "without", ""),
+                                    limits.user != 0};
     limits.walls = walls_probe(&complete, &roles[role_program.role], &wish, notes);
     send_or_die(MSG_READY, json_pack("{s:b,s:o}", "complete", complete, "notes", notes));
 
