@@ -39,7 +39,7 @@ struct local_run {
     pthread_cond_t news;
 };
 
-static int fail(const struct err *err, int code)
+static int run_fail(const struct err *err, int code)
 {
     fprintf(stderr, "workcell: %s\n", err->msg);
     return code;
@@ -236,7 +236,7 @@ static int finish(struct local_run *j, bool canceled)
     struct err err;
 
     if (conductor_find(&p, j->app->conductor, j->id, &err) < 0)
-        return fail(&err, EXIT_SERVER);
+        return run_fail(&err, EXIT_SERVER);
     struct shared_text *t = published_text(p, 200);
     AUTO(json_unref) json_t *doc = json_reads(t->s);
     int code = jstr(doc, "error") ? EXIT_FAILED : canceled ? EXIT_CANCELED : EXIT_DONE;
@@ -244,7 +244,7 @@ static int finish(struct local_run *j, bool canceled)
     if (j->tty)
         fputc('\n', stderr);
     if (write_results(j, t->s, &err) < 0)
-        code = fail(&err, EXIT_SERVER);
+        code = run_fail(&err, EXIT_SERVER);
     shared_text_unref(t);
     tell(doc);
     if (jstr(doc, "error"))
@@ -267,7 +267,7 @@ static int watch(struct local_run *j)
     struct err err;
 
     if (conductor_find(&p, j->app->conductor, j->id, &err) < 0)
-        return fail(&err, EXIT_SERVER);
+        return run_fail(&err, EXIT_SERVER);
     if (!p)
         return EXIT_SERVER;
     sigemptyset(&wanted);
@@ -285,7 +285,7 @@ static int watch(struct local_run *j)
     return finish(j, false);
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+static int remove_data(const char *path, const struct stat *st, int kind, struct FTW *ftw)
 {
     (void)st;
     (void)kind;
@@ -333,7 +333,7 @@ int command_run(int argc, char **argv)
         return EXIT_USAGE;
     }
     if (!known)
-        return fail(&err, EXIT_USAGE);
+        return run_fail(&err, EXIT_USAGE);
     AUTO(json_unref) json_t *params = json_read_object(words[0], &err);
     if (!params) {
         const char *from = strcmp(words[0], "-") ? words[0] : "standard input";
@@ -345,12 +345,12 @@ int command_run(int argc, char **argv)
     config_warn_environment(environ, stderr);
     if (mkdir(j.out, 0755) < 0 && errno != EEXIST) {
         err_errno(&err, "make '%s'", j.out);
-        return fail(&err, EXIT_USAGE);
+        return run_fail(&err, EXIT_USAGE);
     }
     log_setup(LOG_ERROR, false);
     if (!mkdtemp(data)) {
         err_errno(&err, "make a directory for the data");
-        return fail(&err, EXIT_SERVER);
+        return run_fail(&err, EXIT_SERVER);
     }
     secrecy_settle(c.core_dumps);
     c.data = data;
@@ -368,15 +368,15 @@ int command_run(int argc, char **argv)
     pthread_cond_init(&j.news, NULL);
     id_new_ordered(j.id);
     if (server_start(&j.server, &c, LOG_ERROR, &err) < 0) {
-        code = fail(&err, EXIT_SERVER);
+        code = run_fail(&err, EXIT_SERVER);
     } else {
         j.app = server_app(j.server);
         if (begin(&j, params, words + 1, nw - 1, &err) < 0)
-            code = fail(&err, EXIT_USAGE);
+            code = run_fail(&err, EXIT_USAGE);
         else
             code = watch(&j);
         server_stop(j.server);
     }
-    nftw(data, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    nftw(data, remove_data, 16, FTW_DEPTH | FTW_PHYS);
     return code;
 }

@@ -17,7 +17,7 @@
 
 extern char **environ;
 
-static int fail(const struct err *err)
+static int serve_fail(const struct err *err)
 {
     fprintf(stderr, "workcell: %s\n", err->msg);
     return 1;
@@ -123,7 +123,7 @@ int command_serve(int argc, char **argv)
     int sig;
 
     if (config_load(&c, a, argc, argv, environ, &err) < 0) {
-        fail(&err);
+        serve_fail(&err);
         return 2;
     }
     log_setup((enum log_level)c.log_level, c.log_format == LOG_FORMAT_JSON);
@@ -140,7 +140,7 @@ int command_serve(int argc, char **argv)
     sigaddset(&wanted, SIGINT);
     sigprocmask(SIG_BLOCK, &wanted, NULL);
     if (server_start(&s, &c, c.log_level, &err) < 0) {
-        fail(&err);
+        serve_fail(&err);
         fflush(NULL);
         _exit(1); /* what had begun may be running in threads */
     }

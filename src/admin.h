@@ -1,0 +1,38 @@
+/* admin.h - what the commands on a data directory share: words sorted, the directory opened, one verb run. */
+#pragma once
+#include "base/arena.h"
+#include "commands.h"
+#include "config.h"
+#include "store/sealed.h"
+#include "store/store.h"
+
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct admin {
+    struct config config;
+    struct arena *arena;
+    char *words[64];
+    int count;
+    const char *workspace_name, *description; /* --workspace, --description; may be NULL */
+    const char *signature;                    /* --require-signature-auth */
+    bool replace;                             /* --replace */
+    int lock_fd;
+    struct store *store;
+    struct store_reader *reader;
+    struct seal_key seal;
+    char *key_file, *workspace;
+};
+
+/* One thing that a command can do. */
+struct verb {
+    const char *name;
+    int least, most; /* words after the verb */
+    bool creates;    /* puts something in, into a new data directory if need be; all others want one that is there */
+    int (*run)(struct admin *a, struct err *err);
+};
+
+/* Returns the exit code. verbs: with an empty one at the end. */
+int admin_run(const char *command, const struct verb *verbs, int argc, char **argv);
+int admin_fail(const struct err *err); /* says so, and is 1 */
+/* Commits what a put of this transaction gave, or takes it back. */
+int admin_finish(struct admin *a, int rc, struct err *err);
