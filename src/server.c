@@ -261,22 +261,10 @@ static int read_keys(struct server *s, const struct config *c, struct err *err)
     return 0;
 }
 
-int server_start(struct server **out, const struct config *c, int log_level, struct err *err)
+static int check_settings(struct server *s, const struct config *c, struct err *err)
 {
-    struct server *s = mem_zalloc(sizeof *s);
-    AUTO(mem_free) char *db = mem_printf("%s/workcell.db", c->data);
-    AUTO(mem_free) char *blobs = mem_printf("%s/blobs", c->data);
-    AUTO(mem_free) char *key_file = mem_printf("%s/credentials.key", c->data);
     struct err why;
-    int port = 0;
 
-    raise_file_limit(c);
-    s->app.config = c;
-    s->app.seal = &s->seal;
-    gethostname(s->instance, sizeof s->instance - 1);
-    s->app.instance = s->instance;
-    s->app.limits =
-        limits_new(c->create_rate, c->status_rate, c->create_rate_status == 429 ? ERR_RATE_429 : ERR_RATE);
     if (guard_check_list(c->import_allow) < 0)
         return err_set(err, ERR_CONFIG, "import_allow: '%s' can't be read", c->import_allow);
     if (guard_check_list(c->notify_allow) < 0)
@@ -285,14 +273,26 @@ int server_start(struct server **out, const struct config *c, int log_level, str
         return -1;
     if (*c->companion && proxy_check_url(c->companion, &why) < 0)
         return err_set(err, ERR_CONFIG, "companion: %s", why.msg);
-    if (split_listen(s, &port, c->listen, err) < 0 ||
-        server_program_dir(s->program_dir, sizeof s->program_dir, err) < 0 ||
-        server_lock_dir(&s->lock_fd, c->data, err) < 0 || store_open(&s->store, db, err) < 0 ||
-        store_reader_open(&s->app.reader, db, err) < 0 || store_reader_open(&s->reader, db, err) < 0 ||
-        store_reader_open(&s->app.list_reader, db, err) < 0 || blob_store_open(&s->app.blobs, blobs, err) < 0 ||
-        sealed_open(&s->seal, s->store, key_file, err) < 0 || first_key(s, err) < 0)
-        return -1;
+    return 0;
+}
 
+static int open_stores(struct server *s, const struct config *c, struct err *err)
+{
+    AUTO(mem_free) char *db = mem_printf("%s/workcell.db", c->data);
+    AUTO(mem_free) char *blobs = mem_printf("%s/blobs", c->data);
+    AUTO(mem_free) char *key_file = mem_printf("%s/credentials.key", c->data);
+
+    return server_lock_dir(&s->lock_fd, c->data, err) < 0 || store_open(&s->store, db, err) < 0 ||
+                   store_reader_open(&s->app.reader, db, err) < 0 || store_reader_open(&s->reader, db, err) < 0 ||
+                   store_reader_open(&s->app.list_reader, db, err) < 0 ||
+                   blob_store_open(&s->app.blobs, blobs, err) < 0 ||
+                   sealed_open(&s->seal, s->store, key_file, err) < 0 || first_key(s, err) < 0
+               ? -1
+               : 0;
+}
+
+static void set_dirs(struct server *s, const struct config *c)
+{
     AUTO(mem_free) char *absolute = realpath(c->data, NULL);
     AUTO(mem_free) char *scratch = mem_printf("%s/scratch", absolute ? absolute : c->data);
     char *elsewhere = realpath(scratch, NULL); /* a link of the operator's, to another disk */
@@ -302,6 +302,11 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     s->blobs = mem_printf("%s/blobs", s->data);
     s->app.strangers.limit = c->stranger_bytes;
     s->app.space = (struct space){{s->data, s->scratch, s->partial, s->blobs}, c->min_free_bytes};
+}
+
+/* What every job is told. */
+static void set_settings(struct server *s, const struct config *c)
+{
     s->settings = json_pack("{s:s,s:I,s:I,s:I,s:I}", "import_allow", c->import_allow, "max_pixels",
                             (json_int_t)c->max_pixels, "max_frames", (json_int_t)c->max_frames, "max_file_size",
                             (json_int_t)c->import_max_size, "timeout_s", (json_int_t)c->job_timeout_s);
@@ -309,6 +314,10 @@ int server_start(struct server **out, const struct config *c, int log_level, str
         json_object_set_new(s->settings, "s3_multipart_threshold",
                             json_integer(atoll(getenv("WORKCELL_TEST_S3_MULTIPART_THRESHOLD"))));
     s->connect_allow = mem_printf("%s,%s", c->import_allow, c->notify_allow);
+}
+
+static int open_conductor(struct server *s, const struct config *c, int log_level, struct err *err)
+{
     struct conductor_conf conductor = {
         .store = s->store,
         .reader = s->reader,
@@ -354,8 +363,11 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     };
     for (int role = 0; role < ROLE_COUNT; role++)
         conductor.workers[role] = !robots_have_role(role) ? 0 : c->workers[role] ? (int)c->workers[role] : processors();
-    if (conductor_open(&s->app.conductor, &conductor, err) < 0)
-        return -1;
+    return conductor_open(&s->app.conductor, &conductor, err);
+}
+
+static int start_uploads(struct server *s, const struct config *c, struct err *err)
+{
     struct uploads_conf uploads = {.conductor = s->app.conductor,
                                    .blobs = s->app.blobs,
                                    .dir = s->partial,
@@ -368,16 +380,11 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     if (uploads_open(&s->app.uploads, &uploads, s->store, err) < 0)
         return -1;
     struct upload_stopper stopper = {uploads_stop_assembly, uploads_tell, uploads_sweep, s->app.uploads};
-    if (conductor_start(s->app.conductor, &stopper, err) < 0)
-        return -1;
+    return conductor_start(s->app.conductor, &stopper, err);
+}
 
-    struct live_conf live = {(int)c->max_connections, listen_to, &s->app};
-    if (live_start(&s->app.live, &live, err) < 0)
-        return -1;
-    if (costly_start(&s->app.costly, err) < 0)
-        return -1;
-    if (companion_open(&s->app.companion, c, err) < 0)
-        return -1;
+static int start_http(struct server *s, const struct config *c, int port, struct err *err)
+{
     struct http_config http = {.host = s->host,
                                .port = port,
                                .threads = c->http_threads ? (int)c->http_threads : http_threads(),
@@ -399,6 +406,31 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     if (http_server_start(&s->http, &http, err) < 0)
         return -1;
     s->app.port = http_server_port(s->http);
+    return 0;
+}
+
+int server_start(struct server **out, const struct config *c, int log_level, struct err *err)
+{
+    struct server *s = mem_zalloc(sizeof *s);
+    int port = 0;
+
+    raise_file_limit(c);
+    s->app.config = c;
+    s->app.seal = &s->seal;
+    gethostname(s->instance, sizeof s->instance - 1);
+    s->app.instance = s->instance;
+    s->app.limits =
+        limits_new(c->create_rate, c->status_rate, c->create_rate_status == 429 ? ERR_RATE_429 : ERR_RATE);
+    if (check_settings(s, c, err) < 0 || split_listen(s, &port, c->listen, err) < 0 ||
+        server_program_dir(s->program_dir, sizeof s->program_dir, err) < 0 || open_stores(s, c, err) < 0)
+        return -1;
+    set_dirs(s, c);
+    set_settings(s, c);
+    struct live_conf live = {(int)c->max_connections, listen_to, &s->app};
+    if (open_conductor(s, c, log_level, err) < 0 || start_uploads(s, c, err) < 0 ||
+        live_start(&s->app.live, &live, err) < 0 || costly_start(&s->app.costly, err) < 0 ||
+        companion_open(&s->app.companion, c, err) < 0 || start_http(s, c, port, err) < 0)
+        return -1;
     *out = s;
     return 0;
 }
