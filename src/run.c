@@ -312,6 +312,38 @@ static int sort_args(struct local_run *j, int argc, char **argv, char **words, c
     return nw;
 }
 
+static json_t *read_params(const char *file)
+{
+    const char *from = strcmp(file, "-") ? file : "standard input";
+    struct err err;
+    json_t *params = json_read_object(file, &err);
+
+    if (!params)
+        fprintf(stderr, "workcell: %s%s%s\n", strstr(err.msg, from) ? "" : from, strstr(err.msg, from) ? "" : ": ",
+                err.msg);
+    return params;
+}
+
+/* The whole server over a directory of its own, for one Assembly. Returns the exit code. */
+static int run_server(struct local_run *j, const struct config *c, json_t *params, char **files, int count)
+{
+    struct err err;
+    int code;
+
+    pthread_mutex_init(&j->lock, NULL);
+    pthread_cond_init(&j->news, NULL);
+    id_new_ordered(j->id);
+    if (server_start(&j->server, c, LOG_ERROR, &err) < 0)
+        return run_fail(&err, EXIT_SERVER);
+    j->app = server_app(j->server);
+    if (begin(j, params, files, count, &err) < 0)
+        code = run_fail(&err, EXIT_USAGE);
+    else
+        code = watch(j);
+    server_stop(j->server);
+    return code;
+}
+
 int command_run(int argc, char **argv)
 {
     AUTO(arena_free) struct arena *a = arena_new();
@@ -323,7 +355,7 @@ int command_run(int argc, char **argv)
     struct config c;
     struct err err;
     sigset_t wanted;
-    int nf = 1, code;
+    int nf = 1;
 
     flags[0] = argv[0];
     int nw = sort_args(&j, argc, argv, words, flags, &nf);
@@ -334,14 +366,9 @@ int command_run(int argc, char **argv)
     }
     if (!known)
         return run_fail(&err, EXIT_USAGE);
-    AUTO(json_unref) json_t *params = json_read_object(words[0], &err);
-    if (!params) {
-        const char *from = strcmp(words[0], "-") ? words[0] : "standard input";
-
-        fprintf(stderr, "workcell: %s%s%s\n", strstr(err.msg, from) ? "" : from, strstr(err.msg, from) ? "" : ": ",
-                err.msg);
+    AUTO(json_unref) json_t *params = read_params(words[0]);
+    if (!params)
         return EXIT_USAGE;
-    }
     config_warn_environment(environ, stderr);
     if (mkdir(j.out, 0755) < 0 && errno != EEXIST) {
         err_errno(&err, "make '%s'", j.out);
@@ -364,19 +391,7 @@ int command_run(int argc, char **argv)
     sigaddset(&wanted, SIGINT);
     sigaddset(&wanted, SIGTERM);
     sigprocmask(SIG_BLOCK, &wanted, NULL);
-    pthread_mutex_init(&j.lock, NULL);
-    pthread_cond_init(&j.news, NULL);
-    id_new_ordered(j.id);
-    if (server_start(&j.server, &c, LOG_ERROR, &err) < 0) {
-        code = run_fail(&err, EXIT_SERVER);
-    } else {
-        j.app = server_app(j.server);
-        if (begin(&j, params, words + 1, nw - 1, &err) < 0)
-            code = run_fail(&err, EXIT_USAGE);
-        else
-            code = watch(&j);
-        server_stop(j.server);
-    }
+    int code = run_server(&j, &c, params, words + 1, nw - 1);
     nftw(data, remove_data, 16, FTW_DEPTH | FTW_PHYS);
     return code;
 }
