@@ -133,7 +133,7 @@ static void svg_may_begin_as_any_xml_does(void **state)
     str_done(s);
     is_red_svg(j, "gzipped, long comment", "a.svgz", z);
     z = packed(SVG, 20);
-    s = packed(SVG + 20, sizeof SVG - 1 - 20);
+    s = packed(&(SVG)[20], sizeof SVG - 1 - 20);
     str_add(&z, s.s, s.len);
     str_done(s);
     is_red_svg(j, "gzipped in two members", "a.svgz", z);
