@@ -499,6 +499,7 @@ static void a_host_that_does_not_answer_or_speaks_something_else_is_said(void **
     jset(step, "host", "no-such-host.invalid");
     fails(j, step, "WORKER_JOB_ERROR", "can't reach 'no-such-host.invalid'");
     AUTO(fd_close) int silent = listen_anywhere(&port); /* the kernel answers, and nobody else */
+    (void)silent;
     json_object_set_new(host_settings(j), "idle_s", json_integer(1));
     fails(j, step_at(port, to), "WORKER_JOB_ERROR", "can't ");
 }
