@@ -433,8 +433,6 @@ static void set_target(CURL *e, const struct http_client_request *r, const char 
     curl_easy_setopt(e, CURLOPT_PROXY, "");
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(e, CURLOPT_HTTPHEADER, headers);
-    if (r->cookies)
-        curl_easy_setopt(e, CURLOPT_COOKIEFILE, ""); /* a jar in memory; curl keeps to the rules of RFC 6265 */
     if (cookie)
         curl_easy_setopt(e, CURLOPT_COOKIE, cookie);
     if (login && login->user)
@@ -503,7 +501,6 @@ static int run_hop(struct hop *h, struct http_client *c, const char *url, const 
 
     if (hop_headers(&headers, &cookie, h, same_origin) < 0)
         return -1;
-    curl_easy_setopt(e, CURLOPT_COOKIEFILE, NULL); /* a reset forgets the list without freeing it */
     curl_easy_reset(e); /* options only: connections and resolved names stay */
     set_target(e, h->req, url, login, headers, cookie);
     set_callbacks(e, h, text);
@@ -551,6 +548,10 @@ int http_client_run(struct http_client_response *out, struct http_client *c,
 
     *out = (struct http_client_response){.url = mem_strdup(req->url)};
     use_guard(c, req->guard);
+    /* A first cookie makes a jar in memory, for which curl keeps to RFC 6265. CURLOPT_COOKIEFILE makes one as well, and its list
+     * is lost at each reset. */
+    if (req->cookies)
+        curl_easy_setopt(c->curl, CURLOPT_COOKIELIST, "Set-Cookie: first=none; domain=jar.invalid");
     /* connections are kept from one download to the next, cookies never: the next may be somebody else's */
     curl_easy_setopt(c->curl, CURLOPT_COOKIELIST, "ALL");
     for (int left = req->max_redirects;; left--) {
