@@ -66,11 +66,10 @@ static json_t *without_password(const char *text)
 static void mask_in(json_t *v, bool top)
 {
     /* of Robots that are not here, and of what lies deeper; a Robot's own are told by its table */
-    static const char *const secrets[] = {"secret",      "password", "passphrase", "session_token", "access_token",
-                                          "private_key", "app_key",  "api_key",    "secret_key",    "token",
-                                          "openai_api_key", "anthropic_api_key", "google_generative_ai_api_key", "xai_api_key",
-                                          "deepseek_api_key", "key_file_contents", "refresh_token", "input_passwords",
-                                          "output_password", NULL};
+    static const char *const secrets[] = {
+        "secret", "password", "passphrase", "session_token", "access_token", "private_key", "app_key", "api_key",
+        "secret_key", "token", "openai_api_key", "anthropic_api_key", "google_generative_ai_api_key", "xai_api_key",
+        "deepseek_api_key", "key_file_contents", "refresh_token", "input_passwords", "output_password", NULL};
     const char *name;
     json_t *item, *masked;
     size_t i;
