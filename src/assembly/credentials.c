@@ -5,30 +5,30 @@
 #include <string.h>
 
 const struct credential_type credential_types[] = {
-    {"ai", NULL, NULL, NULL, NULL},
-    {"azure", "account key container", "", "azure", NULL},
-    {"backblaze", "bucket app_key_id app_key", "", "backblaze", NULL},
-    {"cloudflare", "bucket host key secret", "", "cloudflare", NULL},
-    {"companion", "provider key secret", "", "companion", NULL},
-    {"digitalocean", "space region key secret", "", "digitalocean", NULL},
-    {"dropbox", NULL, NULL, "dropbox", NULL},
-    {"ftp", "host user password", "port", "ftp", NULL},
-    {"google", "project_id client_email private_key", "bucket", NULL, NULL},
-    {"http", "headers", "", NULL, NULL},
-    {"mega", NULL, NULL, "mega", NULL},
-    {"minio", "bucket host key secret", "", "minio", NULL},
-    {"rackspace", "account_type data_center container user key", "", "cloudfiles rackspace", NULL},
-    {"s3", "bucket key secret", "bucket_region host", "s3", NULL},
+    {"ai", NULL, NULL, false, NULL},
+    {"azure", "account key container", "", true, NULL},
+    {"backblaze", "bucket app_key_id app_key", "", true, NULL},
+    {"cloudflare", "bucket host key secret", "", true, NULL},
+    {"companion", "provider key secret", "", true, NULL},
+    {"digitalocean", "space region key secret", "", true, NULL},
+    {"dropbox", NULL, NULL, true, NULL},
+    {"ftp", "host user password", "port", true, NULL},
+    {"google", "project_id client_email private_key", "bucket", false, NULL},
+    {"http", "headers", "", false, NULL},
+    {"mega", NULL, NULL, true, NULL},
+    {"minio", "bucket host key secret", "", true, NULL},
+    {"rackspace", "account_type data_center container user key", "", true, NULL},
+    {"s3", "bucket key secret", "bucket_region host", true, NULL},
     /* the first set is what forms ask for: the key is the server's then */
-    {"sftp", "host port user public_key|host user private_key|host user password", "", "sftp", NULL},
-    {"supabase", "bucket host bucket_region key secret", "", "supabase", NULL},
-    {"swift", "bucket host key secret", "", "swift", NULL},
-    {"tigris", "bucket host key secret", "", "tigris", NULL},
-    {"vimeo", NULL, NULL, "vimeo", NULL},
+    {"sftp", "host port user public_key|host user private_key|host user password", "", true, NULL},
+    {"supabase", "bucket host bucket_region key secret", "", true, NULL},
+    {"swift", "bucket host key secret", "", true, NULL},
+    {"tigris", "bucket host key secret", "", true, NULL},
+    {"vimeo", NULL, NULL, true, NULL},
     /* the first set is what forms ask for, the others what the Robots take */
-    {"wasabi", "host user password|bucket region key secret|bucket host key secret", "bucket", "wasabi",
+    {"wasabi", "host user password|bucket region key secret|bucket host key secret", "bucket", true,
      "user=key password=secret region=bucket_region"},
-    {"youtube", NULL, NULL, "youtube", NULL},
+    {"youtube", NULL, NULL, true, NULL},
     {0},
 };
 
@@ -112,28 +112,10 @@ int credential_check(const char *type, const json_t *content, enum err_code code
     return err_set(err, code, "Credentials of type %s need '%s' in their content", type, lacks);
 }
 
-/* "/s3/store" of the families "s3 wasabi"? */
-static bool in_family(const char *robot, const char *families)
+/* May the Robot take credentials of this type? One of a storage service takes only those of its own. */
+static bool goes_with(const struct credential_type *t, const struct robot *robot)
 {
-    size_t n = strcspn(robot + 1, "/");
-
-    for (const char *f = families; *f; f += strspn(f, " ")) {
-        size_t m = strcspn(f, " ");
-
-        if (m == n && !strncmp(f, robot + 1, n))
-            return true;
-        f += m;
-    }
-    return false;
-}
-
-/* Is it a Robot of a storage service? Those take credentials of their own service only. */
-static const struct credential_type *service_of(const char *robot)
-{
-    for (const struct credential_type *t = credential_types; t->name; t++)
-        if (t->family && in_family(robot, t->family))
-            return t;
-    return NULL;
+    return robot->credentials ? !strcmp(robot->credentials, t->name) : !t->bound;
 }
 
 static bool has_option(const struct robot *robot, const char *name)
@@ -161,11 +143,11 @@ static char *parameter_of(const struct credential_type *t, const struct robot *r
 int credential_inject(json_t *params, const struct robot *robot, const char *name, const char *type,
                       const json_t *content, struct err *err)
 {
-    const struct credential_type *t = find_type(type), *service = service_of(robot->name);
+    const struct credential_type *t = find_type(type);
     const char *key;
     json_t *v;
 
-    if (!t || (service && service != t) || (t->family && !in_family(robot->name, t->family)))
+    if (!t || !goes_with(t, robot))
         return err_set(err, ERR_CREDENTIALS, "The credentials '%.100s' are of type %s, which %s can't use", name, type,
                        robot->name);
     json_object_foreach ((json_t *)content, key, v) {
@@ -196,7 +178,7 @@ static bool next_word(const char **at, char *word, size_t size)
 static bool is_parameter(const struct credential_type *t, const char *key)
 {
     for (const struct robot *const *r = robot_table; *r; r++)
-        if ((!t->family || in_family((*r)->name, t->family)) && has_option(*r, key))
+        if (goes_with(t, *r) && has_option(*r, key))
             return true;
     return false;
 }

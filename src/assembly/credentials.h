@@ -7,7 +7,7 @@ struct credential_type {
     const char *name;
     const char *required; /* keys, space-separated; '|' between sets of which one must be complete. NULL: not checked */
     const char *optional; /* keys that are known too */
-    const char *family;   /* /FAMILY/... are the Robots of it, several separated by spaces; NULL: any Robot */
+    bool bound;           /* for Robots alone whose record names it (struct robot, credentials); else for any */
     const char *renamed;  /* "key=parameter ...": where a Robot calls it otherwise; NULL: nowhere */
 };
 extern const struct credential_type credential_types[]; /* name NULL at the end */

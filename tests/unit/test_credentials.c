@@ -54,7 +54,7 @@ static const struct option wasabi_options[] = {
     {.name = "bucket", .type = OPT_TYPE_STR}, {.name = "key", .type = OPT_TYPE_STR},
     {.name = "secret", .type = OPT_TYPE_STR}, {.name = "host", .type = OPT_TYPE_STR},
     {.name = "bucket_region", .type = OPT_TYPE_STR}, {0}};
-static const struct robot wasabi = {.name = "/wasabi/store", .options = wasabi_options};
+static const struct robot wasabi = {.credentials = "wasabi", .name = "/wasabi/store", .options = wasabi_options};
 
 static void a_robot_gets_what_it_has_parameters_for(void **state)
 {
