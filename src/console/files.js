@@ -33,7 +33,11 @@ function preview(f) {
   const src = local(f.ssl_url ?? f.url)
   const sort = (f.mime ?? '').split('/')[0]
   if (!src) return h('span', { class: 'muted' }, 'stored elsewhere')
-  const failed = (e) => e.target.replaceWith(h('span', { class: 'muted' }, 'no preview'))
+  let again = 0 // a connection may break; what can't be shown fails twice
+  const failed = ({ target }) => {
+    if (again++) target.replaceWith(h('span', { class: 'muted' }, 'no preview'))
+    else setTimeout(() => { target.src = src }, 1000)
+  }
   if (sort === 'image') return h('img', { src, alt: '', loading: 'lazy', decoding: 'async', onerror: failed })
   if (sort === 'video') return h('video', { src, controls: true, preload: 'metadata', 'aria-label': f.name, onerror: failed })
   if (sort === 'audio') return h('audio', { src, controls: true, preload: 'metadata', 'aria-label': f.name, onerror: failed })

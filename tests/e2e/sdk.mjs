@@ -486,6 +486,8 @@ export function testTheRest() {
     const s = await Server.start(t)
     const steps = {
       '/upload/handle': {}, '/image/resize': { use: ':original' }, '/image/facedetect': { use: ':original' },
+      '/file/hash': { use: ':original' }, '/video/thumbs': { use: ':original' }, '/sftp/store': { use: ':original', host: 'h.example', user: 'u' },
+      '/progress/simulate': { use: ':original', duration: 1, output_files: 1, emit_progress: true, predict_output: false },
       '/http/import': { url: 'http://a.example/' }, '/s3/store': { use: ':original', bucket: 'b', key: 'k', secret: 's', bucket_region: 'us-east-1' },
     }
     const { robots } = await (await fetch(`${s.url}/robots`)).json()

@@ -89,7 +89,12 @@ static void no_pattern_costs_more_than_its_bound(void **state)
             assert_true(cpu_us() - start < 60000); /* 115 ms, and 10 s, before; 14 on a quiet machine */
         }
     }
-    assert_true(peak_kb() - before < 32 << 10); /* 1.9 GB before */
+#if defined(__SANITIZE_ADDRESS__)
+    const long most = 128 << 10; /* with what it puts around each piece, and keeps of those that were freed */
+#else
+    const long most = 32 << 10;
+#endif
+    assert_true(peak_kb() - before < most); /* 1.9 GB before */
 }
 
 static void what_is_too_long_is_not_looked_at(void **state)
