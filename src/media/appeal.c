@@ -11,7 +11,7 @@ struct tones {
     double mean, spread, edges; /* of 0 to 255 */
 };
 
-static struct tones measure(const uint8_t *p, int w, int h)
+static struct tones measure_tones(const uint8_t *p, int w, int h)
 {
     double sum = 0, squares = 0, edges = 0, n = (double)w * h;
 
@@ -42,7 +42,7 @@ int image_appeal(double *out, const struct image *img, struct err *err)
     if (image_copy(&small, img, err) < 0 || image_scale(small, w, h, false, err) < 0 ||
         image_gray(&gray, small, w, h, err) < 0)
         return -1;
-    struct tones t = measure(gray, w, h);
+    struct tones t = measure_tones(gray, w, h);
     n = faces_find(faces, MOST_FACES, gray, w, h);
     free(gray);
 

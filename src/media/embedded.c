@@ -268,30 +268,14 @@ static void add_photo_tag(json_t *meta, struct photo *ph, const struct tiff *t,
             m->zone_len = e->count;
         }
         break;
-    case 0x829A:
-        ph->time = v;
-        break;
-    case 0x829D:
-        ph->f = v;
-        break;
-    case 0x9202:
-        ph->aperture = pow(2, v / 2);
-        break;
-    case 0x8827:
-        ph->iso = v;
-        break;
-    case 0x9204:
-        add_num(meta, "exposure_compensation", v, 100);
-        break;
-    case 0xA402:
-        add_choice(meta, "exposure_mode", v, modes, ARRAY_LEN(modes));
-        break;
-    case 0x9207:
-        add_choice(meta, "metering_mode", v, metering, ARRAY_LEN(metering));
-        break;
-    case 0xA403:
-        add_choice(meta, "white_balance", v, balance, ARRAY_LEN(balance));
-        break;
+    case 0x829A: ph->time = v; break;
+    case 0x829D: ph->f = v; break;
+    case 0x9202: ph->aperture = pow(2, v / 2); break;
+    case 0x8827: ph->iso = v; break;
+    case 0x9204: add_num(meta, "exposure_compensation", v, 100); break;
+    case 0xA402: add_choice(meta, "exposure_mode", v, modes, ARRAY_LEN(modes)); break;
+    case 0x9207: add_choice(meta, "metering_mode", v, metering, ARRAY_LEN(metering)); break;
+    case 0xA403: add_choice(meta, "white_balance", v, balance, ARRAY_LEN(balance)); break;
     case 0x9209:
         if (v >= 0 && v < 256)
             add_flash(meta, (unsigned)v);

@@ -19,7 +19,7 @@ static const char *extension(const struct robot_input *in, const struct image_em
     return how->asked == IMAGE_TIFF ? "tiff" : how->save.format;
 }
 
-static void on_pixels(void *job, double done) { robot_progress(job, done); }
+void image_tell_job(void *job, double done) { robot_progress(job, done); }
 
 int image_emit(struct robot_job *job, struct image *img, const struct image_emit *how, struct err *err)
 {
@@ -30,7 +30,7 @@ int image_emit(struct robot_job *job, struct image *img, const struct image_emit
     /* From the pixels in memory, so that nobody has to decode the result again. */
     if (image_render(img, err) < 0)
         return -1;
-    image_watch(img, on_pixels, job, how->told, how->upto > 0 ? how->upto : 1);
+    image_watch(img, image_tell_job, job, how->told, how->upto > 0 ? how->upto : 1);
     if (image_save(img, path, &how->save, err) < 0 || image_meta(meta, img, how->output_meta, err) < 0 ||
         meta_add_dates(meta, path, true, err) < 0)
         return -1;

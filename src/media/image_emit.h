@@ -26,6 +26,8 @@ struct image_emit {
     double told;               /* how much of the job is done already, 0 to 1: the rest of its progress is told here */
     double upto;               /* ... or what is done with this image, where more follow; 0: all */
 };
+/* For image_watch() with the job as ctx: its progress. */
+void image_tell_job(void *job, double done);
 /* img is rendered. The file is named like input 0, whose extension it keeps if that is one of its type and no other was asked
  * for. Errors: ERR_COMMAND and those of robot_emit(). */
 MUST_CHECK int image_emit(struct robot_job *job, struct image *img, const struct image_emit *how, struct err *err);

@@ -53,7 +53,7 @@ static const char *space_name(const VipsImage *v)
 }
 
 /* Mean colour and least alpha of an 8 bit sRGB image in memory. */
-static void measure(VipsImage *v, uint8_t mean[3], bool *transparent)
+static void measure_colours(VipsImage *v, uint8_t mean[3], bool *transparent)
 {
     uint64_t sum[3] = {0}, n = (uint64_t)v->Xsize * (uint64_t)v->Ysize;
     bool alpha = v->Bands == 4;
@@ -299,7 +299,7 @@ int image_meta(json_t *meta, struct image *img, const json_t *output_meta, struc
 
     if (sample(&s, img, err) < 0)
         return -1;
-    measure(s->frame[0], mean, &transparent);
+    measure_colours(s->frame[0], mean, &transparent);
     image_meta_header(meta, img);
     set_hex(meta, "average_color", mean);
     json_object_set_new(meta, "has_transparency", json_boolean(transparent));

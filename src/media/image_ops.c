@@ -80,6 +80,22 @@ int image_to_srgb(struct image *img, struct err *err)
     return 0;
 }
 
+int image_pixels(uint8_t **out, int *bands, struct image *img, struct err *err)
+{
+    size_t len;
+    void *data;
+
+    if (image_to_srgb(img, err) < 0)
+        return -1;
+    if (!(data = vips_image_write_to_memory(img->frame[0], &len)))
+        return vips_fail(err, "cannot decode the image");
+    *bands = img->frame[0]->Bands;
+    *out = mem_alloc(len);
+    memcpy(*out, data, len);
+    g_free(data);
+    return 0;
+}
+
 int image_crop(struct image *img, const struct rect *r, struct err *err)
 {
     if (r->x == 0 && r->y == 0 && r->w == image_width(img) && r->h == image_height(img))

@@ -144,7 +144,7 @@ static int bits_of(const char *pix_fmt)
     return 8;
 }
 
-static bool has_alpha(const char *pix_fmt)
+static bool format_has_alpha(const char *pix_fmt)
 {
     return str_starts(pix_fmt, "yuva") || str_starts(pix_fmt, "rgba") ||
            str_starts(pix_fmt, "bgra") || str_starts(pix_fmt, "argb") ||
@@ -198,7 +198,7 @@ static void add_video(json_t *meta, const json_t *v, const json_t *output_meta)
             meta, "interlaced",
             json_boolean(strcmp(order, "progressive") != 0 && strcmp(order, "unknown") != 0));
     }
-    json_object_set_new(meta, "has_alpha_channel", json_boolean(has_alpha(pix_fmt)));
+    json_object_set_new(meta, "has_alpha_channel", json_boolean(format_has_alpha(pix_fmt)));
 }
 
 static void add_audio(json_t *meta, const json_t *a)
@@ -246,84 +246,85 @@ static void add_place(json_t *meta, const char *s)
 }
 
 /* Rows of one key stand in order of trust. */
-static void add_tags(json_t *meta, const json_t *tags)
+enum tag_kind { TAG_TEXT, TAG_NUMBER, TAG_DATE, TAG_PLACE };
+/* Of files and streams; the first row that a file has wins. */
+static const struct tag_row {
+    const char *tag, *key;
+    enum tag_kind kind;
+} tag_rows[] = {
+    {"encoder", "encoder", TAG_TEXT},
+    {"title", "title", TAG_TEXT},
+    {"com.apple.quicktime.title", "title", TAG_TEXT},
+    {"com.apple.quicktime.displayname", "title", TAG_TEXT},
+    {"description", "description", TAG_TEXT},
+    {"com.apple.quicktime.description", "description", TAG_TEXT},
+    {"comment", "comment", TAG_TEXT},
+    {"com.apple.quicktime.comment", "comment", TAG_TEXT},
+    {"album", "album", TAG_TEXT},
+    {"com.apple.quicktime.album", "album", TAG_TEXT},
+    {"artist", "artist", TAG_TEXT},
+    {"com.apple.quicktime.artist", "artist", TAG_TEXT},
+    {"album_artist", "band", TAG_TEXT},
+    {"performer", "performer", TAG_TEXT},
+    {"genre", "genre", TAG_TEXT},
+    {"com.apple.quicktime.genre", "genre", TAG_TEXT},
+    {"date", "year", TAG_TEXT},
+    {"year", "year", TAG_TEXT},
+    {"com.apple.quicktime.year", "year", TAG_TEXT},
+    {"track", "track", TAG_TEXT},
+    {"disc", "disc", TAG_TEXT},
+    {"lyrics", "lyrics", TAG_TEXT},
+    {"copyright", "copyright", TAG_TEXT},
+    {"com.apple.quicktime.copyright", "copyright", TAG_TEXT},
+    {"keywords", "keywords", TAG_TEXT},
+    {"com.apple.quicktime.keywords", "keywords", TAG_TEXT},
+    {"author", "creator", TAG_TEXT},
+    {"composer", "creator", TAG_TEXT},
+    {"com.apple.quicktime.author", "creator", TAG_TEXT},
+    {"make", "device_vendor", TAG_TEXT},
+    {"com.apple.quicktime.make", "device_vendor", TAG_TEXT},
+    {"com.android.manufacturer", "device_vendor", TAG_TEXT},
+    {"model", "device_name", TAG_TEXT},
+    {"com.apple.quicktime.model", "device_name", TAG_TEXT},
+    {"com.android.model", "device_name", TAG_TEXT},
+    {"com.apple.quicktime.software", "device_software", TAG_TEXT},
+    {"com.apple.quicktime.location.name", "location", TAG_TEXT},
+    {"TBPM", "beats_per_minute", TAG_NUMBER},
+    {"bpm", "beats_per_minute", TAG_NUMBER},
+    /* when it was filmed, with the zone; creation_time may be when it was exported */
+    {"com.apple.quicktime.creationdate", "date_recorded", TAG_DATE},
+    {"creation_time", "date_recorded", TAG_DATE},
+    {"com.apple.quicktime.location.ISO6709", "latitude", TAG_PLACE},
+    {"location", "latitude", TAG_PLACE},
+    {"location-eng", "latitude", TAG_PLACE},
+};
+
+static void add_tag(json_t *meta, const struct tag_row *row, const char *text)
 {
-    enum { TEXT, NUMBER, DATE, PLACE };
-    static const struct {
-        const char *tag, *key;
-        int kind;
-    } rows[] = {
-        {"encoder", "encoder", TEXT},
-        {"title", "title", TEXT},
-        {"com.apple.quicktime.title", "title", TEXT},
-        {"com.apple.quicktime.displayname", "title", TEXT},
-        {"description", "description", TEXT},
-        {"com.apple.quicktime.description", "description", TEXT},
-        {"comment", "comment", TEXT},
-        {"com.apple.quicktime.comment", "comment", TEXT},
-        {"album", "album", TEXT},
-        {"com.apple.quicktime.album", "album", TEXT},
-        {"artist", "artist", TEXT},
-        {"com.apple.quicktime.artist", "artist", TEXT},
-        {"album_artist", "band", TEXT},
-        {"performer", "performer", TEXT},
-        {"genre", "genre", TEXT},
-        {"com.apple.quicktime.genre", "genre", TEXT},
-        {"date", "year", TEXT},
-        {"year", "year", TEXT},
-        {"com.apple.quicktime.year", "year", TEXT},
-        {"track", "track", TEXT},
-        {"disc", "disc", TEXT},
-        {"lyrics", "lyrics", TEXT},
-        {"copyright", "copyright", TEXT},
-        {"com.apple.quicktime.copyright", "copyright", TEXT},
-        {"keywords", "keywords", TEXT},
-        {"com.apple.quicktime.keywords", "keywords", TEXT},
-        {"author", "creator", TEXT},
-        {"composer", "creator", TEXT},
-        {"com.apple.quicktime.author", "creator", TEXT},
-        {"make", "device_vendor", TEXT},
-        {"com.apple.quicktime.make", "device_vendor", TEXT},
-        {"com.android.manufacturer", "device_vendor", TEXT},
-        {"model", "device_name", TEXT},
-        {"com.apple.quicktime.model", "device_name", TEXT},
-        {"com.android.model", "device_name", TEXT},
-        {"com.apple.quicktime.software", "device_software", TEXT},
-        {"com.apple.quicktime.location.name", "location", TEXT},
-        {"TBPM", "beats_per_minute", NUMBER},
-        {"bpm", "beats_per_minute", NUMBER},
-        /* when it was filmed, with the zone; creation_time may be when it was exported */
-        {"com.apple.quicktime.creationdate", "date_recorded", DATE},
-        {"creation_time", "date_recorded", DATE},
-        {"com.apple.quicktime.location.ISO6709", "latitude", PLACE},
-        {"location", "latitude", PLACE},
-        {"location-eng", "latitude", PLACE},
-    };
     char date[DATE_LEN + 1];
-    const char *key;
-    json_t *v;
     int64_t at;
 
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        if (json_object_get(meta, rows[i].key))
-            continue;
-        json_object_foreach ((json_t *)tags, key, v) {
-            const char *s = json_string_value(v);
-
-            if (strcasecmp(rows[i].tag, key) != 0 || !s || json_object_get(meta, rows[i].key))
-                continue;
-            if (rows[i].kind == TEXT) {
-                jset(meta, rows[i].key, s);
-            } else if (rows[i].kind == NUMBER) {
-                set_num(meta, rows[i].key, strtod(s, NULL), 100);
-            } else if (rows[i].kind == PLACE) {
-                add_place(meta, s);
-            } else if (date_read(&at, s, NULL) == 0) {
-                date_format(date, at);
-                jset(meta, rows[i].key, date);
-            }
+    switch (row->kind) {
+    case TAG_TEXT: jset(meta, row->key, text); break;
+    case TAG_NUMBER: set_num(meta, row->key, strtod(text, NULL), 100); break;
+    case TAG_PLACE: add_place(meta, text); break;
+    case TAG_DATE:
+        if (date_read(&at, text, NULL) == 0) {
+            date_format(date, at);
+            jset(meta, row->key, date);
         }
     }
+}
+
+static void add_tags(json_t *meta, const json_t *tags)
+{
+    const char *key;
+    json_t *v;
+
+    for (size_t i = 0; i < ARRAY_LEN(tag_rows); i++)
+        json_object_foreach ((json_t *)tags, key, v)
+            if (!strcasecmp(tag_rows[i].tag, key) && json_is_string(v) && !json_object_get(meta, tag_rows[i].key))
+                add_tag(meta, &tag_rows[i], json_string_value(v));
 }
 
 /* Is the index of an MP4 before its data? Other containers: true when a duration is known. */
@@ -352,87 +353,108 @@ static bool moov_first(const char *path)
     return false;
 }
 
+/* What is in a film or a sound. */
+struct streams {
+    const json_t *video, *audio; /* the first of each; NULL: none */
+    int videos, audios, subtitles;
+    bool artwork;
+};
+
+static json_t *stream_record(const json_t *stream)
+{
+    static const char *const keys[] = {"index",    "codec_name",    "profile",     "width",
+                                       "height",   "bit_rate",      "sample_rate", "channels",
+                                       "duration", "avg_frame_rate"};
+    json_t *one = json_object();
+
+    for (size_t x = 0; x < ARRAY_LEN(keys); x++)
+        if (json_object_get(stream, keys[x]))
+            json_object_set(one, keys[x], json_object_get(stream, keys[x]));
+    return one;
+}
+
+static void add_streams(struct streams *out, json_t *meta, const json_t *list)
+{
+    json_t *videos = json_array(), *audios = json_array(), *subtitles = json_array(), *s;
+    size_t i;
+
+    *out = (struct streams){0};
+    json_array_foreach (list, i, s) {
+        const char *kind = jstr_or(s, "codec_type", "");
+
+        if (!strcmp(kind, "video") && jint(json_object_get(s, "disposition"), "attached_pic", 0)) {
+            out->artwork = true;
+        } else if (!strcmp(kind, "video")) {
+            json_array_append_new(videos, stream_record(s));
+            out->video = out->videos++ ? out->video : s;
+        } else if (!strcmp(kind, "audio")) {
+            json_array_append_new(audios, stream_record(s));
+            out->audio = out->audios++ ? out->audio : s;
+        } else if (!strcmp(kind, "subtitle")) {
+            json_array_append_new(subtitles, stream_record(s));
+            out->subtitles++;
+        }
+    }
+    json_object_set_new(meta, "streams",
+                        json_pack("{s:o,s:o,s:o}", "video", videos, "audio", audios, "subtitle", subtitles));
+}
+
+static void add_film(json_t *meta, const struct streams *in, double rate, const json_t *output_meta)
+{
+    double of_audio = in->audio ? num_of(in->audio, "bit_rate") : 0, own = num_of(in->video, "bit_rate");
+
+    add_video(meta, in->video, output_meta);
+    if (!(own > 0))
+        own = rate - (isfinite(of_audio) ? of_audio : 0);
+    if (own > 0)
+        set_int(meta, "video_bitrate", own);
+    set_int(meta, "num_video_streams", in->videos);
+    set_int(meta, "num_subtitles", in->subtitles);
+}
+
+static void add_depth(json_t *meta, const json_t *audio)
+{
+    double raw = num_of(audio, "bits_per_raw_sample"), stored = num_of(audio, "bits_per_sample");
+
+    if (raw > 0 || stored > 0)
+        set_int(meta, "bit_depth", raw > 0 ? raw : stored);
+}
+
 static int probe_av(json_t *meta, char mime[static MIME_LEN], const char *path,
                     const struct probe_want *want, struct err *err)
 {
     AUTO(json_unref) json_t *j = av_describe(path, &want->limits, err);
-    const json_t *video = NULL, *audio = NULL, *s, *format;
-    int n[3] = {0};
-    bool artwork = false;
-    size_t i;
+    const json_t *format = json_object_get(j, "format"), *first;
+    struct streams in;
 
     if (!j)
         return as_meta_error(err);
-    json_t *lists[3] = {json_array(), json_array(), json_array()};
-    json_array_foreach (json_object_get(j, "streams"), i, s) {
-        const char *kind = jstr_or(s, "codec_type", "");
-        int k = !strcmp(kind, "video")      ? 0
-                : !strcmp(kind, "audio")    ? 1
-                : !strcmp(kind, "subtitle") ? 2
-                                            : -1;
-
-        if (k == 0 && jint(json_object_get(s, "disposition"), "attached_pic", 0)) {
-            artwork = true;
-            continue;
-        }
-        if (k < 0)
-            continue;
-        n[k]++;
-        json_t *one = json_object();
-        static const char *const keys[] = {"index",    "codec_name",    "profile",     "width",
-                                           "height",   "bit_rate",      "sample_rate", "channels",
-                                           "duration", "avg_frame_rate"};
-        for (size_t x = 0; x < ARRAY_LEN(keys); x++)
-            if (json_object_get(s, keys[x]))
-                json_object_set(one, keys[x], json_object_get(s, keys[x]));
-        json_array_append_new(lists[k], one);
-        if (k == 0 && !video)
-            video = s;
-        if (k == 1 && !audio)
-            audio = s;
-    }
-    json_object_set_new(
-        meta, "streams",
-        json_pack("{s:o,s:o,s:o}", "video", lists[0], "audio", lists[1], "subtitle", lists[2]));
-    if (!video && !audio)
+    add_streams(&in, meta, json_object_get(j, "streams"));
+    if (!in.video && !in.audio)
         return err_set(err, ERR_META, "the file holds neither video nor audio");
-    format = json_object_get(j, "format");
+    first = in.video ? in.video : in.audio;
     double duration = num_of(format, "duration"), rate = num_of(format, "bit_rate");
     if (!(duration > 0))
-        duration = num_of(video ? video : audio, "duration");
+        duration = num_of(first, "duration");
     set_num(meta, "duration", duration, 100);
     set_int(meta, "overall_bitrate", rate);
-    if (audio)
-        add_audio(meta, audio);
-    if (video) {
-        double of_audio = audio ? num_of(audio, "bit_rate") : 0, own = num_of(video, "bit_rate");
-
-        add_video(meta, video, want->output_meta);
-        if (!(own > 0))
-            own = rate - (isfinite(of_audio) ? of_audio : 0);
-        if (own > 0)
-            set_int(meta, "video_bitrate", own);
-        if (n[0])
-            set_int(meta, "num_video_streams", n[0]);
-        set_int(meta, "num_subtitles", n[2]);
-    } else if (num_of(audio, "bits_per_raw_sample") > 0 || num_of(audio, "bits_per_sample") > 0) {
-        set_int(meta, "bit_depth",
-                num_of(audio, "bits_per_raw_sample") > 0 ? num_of(audio, "bits_per_raw_sample")
-                                                         : num_of(audio, "bits_per_sample"));
-    }
-    set_int(meta, "num_audio_streams", n[1]);
-    json_object_set_new(meta, "has_artwork", json_boolean(artwork));
-    json_object_set_new(meta, "seekable",
-                        json_boolean(strstr(jstr_or(format, "format_name", ""), "mp4")
-                                         ? moov_first(path)
-                                         : duration > 0));
+    if (in.audio)
+        add_audio(meta, in.audio);
+    if (in.video)
+        add_film(meta, &in, rate, want->output_meta);
+    else
+        add_depth(meta, in.audio);
+    set_int(meta, "num_audio_streams", in.audios);
+    json_object_set_new(meta, "has_artwork", json_boolean(in.artwork));
+    bool mp4 = strstr(jstr_or(format, "format_name", ""), "mp4");
+    json_object_set_new(meta, "seekable", json_boolean(mp4 ? moov_first(path) : duration > 0));
     add_tags(meta, json_object_get(format, "tags"));
-    add_tags(meta, json_object_get(video ? video : audio, "tags"));
+    add_tags(meta, json_object_get(first, "tags"));
 
     /* What is in it decides, not the container's usual use. */
-    if (!video && is_kind(mime, "video"))
+    if (!in.video && is_kind(mime, "video"))
         memcpy(mime, "audio", 5);
-    else if (video && is_kind(mime, "audio"))
+    else if (in.video && is_kind(mime, "audio"))
         snprintf(mime, MIME_LEN, "%s", !strcmp(mime, "audio/x-m4a") ? "video/mp4" : "video/ogg");
     return 0;
 }

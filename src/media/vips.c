@@ -298,6 +298,49 @@ static VipsImage *unended_jpeg(struct image *img)
     return image_decode(img, 0, 1, 1, true);
 }
 
+/* What the header v tells of the file. */
+static void note_header(struct image *img, VipsImage *v)
+{
+    const char *codec;
+
+    img->frames_in_file = vips_image_get_n_pages(v);
+    img->orientation = vips_image_get_orientation(v);
+    if (!strcmp(img->format, "heic") && vips_image_get_typeof(v, "heif-compression") &&
+        vips_image_get_string(v, "heif-compression", &codec) == 0 && !strcmp(codec, "av1"))
+        strcpy(img->format, "avif");
+    img->animated = image_can_animate(img->format);
+    if (!img->animated && strcmp(img->format, "tif") != 0)
+        img->frames_in_file = 1;
+}
+
+static void replace_first(struct image *img, VipsImage *v)
+{
+    g_object_unref(img->frame[0]);
+    img->frame[0] = v;
+}
+
+/* Other frames than the first, which is open. */
+static int open_frames(struct image *img, const struct image_load *how, struct err *err)
+{
+    int n = how->frame ? 1 : (int)img->frames_in_file;
+
+    if (how->frame > img->frames_in_file && how->frame > 1)
+        return err_set(err, ERR_COMMAND,
+                       "frame %" PRId64 " was asked for, but there are only %" PRId64, how->frame,
+                       img->frames_in_file);
+    if (how->frame <= 1 && !(how->all_frames && img->animated && img->frames_in_file > 1))
+        return 0;
+    VipsImage *v = image_decode(img, how->frame ? (int)how->frame - 1 : 0, n, 1, true);
+    if (!v)
+        return vips_fail(err, "cannot read the image");
+    if (check_limits(v, n, &how->limits, err) < 0) {
+        g_object_unref(v);
+        return -1;
+    }
+    replace_first(img, v);
+    return n > 1 ? split_frames(img, n, err) : 0;
+}
+
 int image_open(struct image **out, const char *path, const struct image_load *how, struct err *err)
 {
     AUTO(image_free) struct image *img = NULL;
@@ -318,46 +361,14 @@ int image_open(struct image **out, const char *path, const struct image_load *ho
     if (!(v = image_decode(img, 0, 1, 1, true)))
         return vips_fail(err, "cannot read the image");
     set_frames(img, v);
-
-    img->frames_in_file = vips_image_get_n_pages(v);
-    img->orientation = vips_image_get_orientation(v);
-    if (!strcmp(img->format, "heic")) {
-        const char *codec;
-
-        if (vips_image_get_typeof(v, "heif-compression") &&
-            vips_image_get_string(v, "heif-compression", &codec) == 0 && !strcmp(codec, "av1"))
-            strcpy(img->format, "avif");
-    }
-    img->animated = image_can_animate(img->format);
-    if (!img->animated && strcmp(img->format, "tif") != 0)
-        img->frames_in_file = 1;
-    if (check_limits(v, how->all_frames && img->animated ? img->frames_in_file : 1, &how->limits,
-                     err) < 0)
+    note_header(img, v);
+    int frames = how->all_frames && img->animated ? (int)img->frames_in_file : 1;
+    if (check_limits(v, frames, &how->limits, err) < 0)
         return -1;
-    if (how->strict && !strcmp(img->format, "jpg") && (v = unended_jpeg(img))) {
-        g_object_unref(img->frame[0]);
-        img->frame[0] = v;
-    }
-
-    if (how->frame > img->frames_in_file && how->frame > 1)
-        return err_set(err, ERR_COMMAND,
-                       "frame %" PRId64 " was asked for, but there are only %" PRId64, how->frame,
-                       img->frames_in_file);
-    if (how->frame > 1 || (how->all_frames && img->animated && img->frames_in_file > 1)) {
-        int n = how->frame ? 1 : (int)img->frames_in_file;
-
-        v = image_decode(img, how->frame ? (int)how->frame - 1 : 0, n, 1, true);
-        if (!v)
-            return vips_fail(err, "cannot read the image");
-        if (check_limits(v, n, &how->limits, err) < 0) {
-            g_object_unref(v);
-            return -1;
-        }
-        g_object_unref(img->frame[0]);
-        img->frame[0] = v;
-        if (n > 1 && split_frames(img, n, err) < 0)
-            return -1;
-    }
+    if (how->strict && !strcmp(img->format, "jpg") && (v = unended_jpeg(img)))
+        replace_first(img, v);
+    if (open_frames(img, how, err) < 0)
+        return -1;
     *out = take(img);
     return 0;
 }
@@ -383,22 +394,6 @@ int image_from_pixels(struct image **out, const uint8_t *pixels, int w, int h, i
     img->orientation = orientation;
     strcpy(img->format, "png");
     *out = img;
-    return 0;
-}
-
-int image_pixels(uint8_t **out, int *bands, struct image *img, struct err *err)
-{
-    size_t len;
-    void *data;
-
-    if (image_to_srgb(img, err) < 0)
-        return -1;
-    if (!(data = vips_image_write_to_memory(img->frame[0], &len)))
-        return vips_fail(err, "cannot decode the image");
-    *bands = img->frame[0]->Bands;
-    *out = mem_alloc(len);
-    memcpy(*out, data, len);
-    g_free(data);
     return 0;
 }
 

@@ -69,7 +69,10 @@ test('playground: a picture goes in, and its result is there to be seen', async 
   const img = p.page.locator('.step-results img')
   await img.waitFor()
   await p.until(() => document.querySelector('.step-results img')?.naturalWidth === 320)
-    .catch(async (e) => assert.fail(`${e.message}\n${await p.page.locator('.step-results').innerHTML()}\n${p.server.log.slice(-3000)}`))
+    .catch(async (e) => {
+      const shown = await p.page.locator('.step-results').innerHTML()
+      assert.fail(`${e.message}\n${shown}\n${p.server.log.slice(-3000)}`)
+    })
   await p.page.locator('.step-results').getByText('320 × 320').waitFor()
   const listed = await (await fetch(await listUrl(p))).json()
   assert.equal(listed.items.length, 1)

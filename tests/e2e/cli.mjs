@@ -364,12 +364,14 @@ const cases = {
   'text speak': missing(['text', 'speak', '-i', 'a.png', '-o', 'out']),
   'video encode-hls': missing(['video', 'encode-hls', '-i', 'a.png', '-o', 'out'], 'TEMPLATE_NOT_FOUND'), // a builtin Template
   async 'video thumbs'(c) {
-    execFileSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'testsrc=duration=4:size=320x240:rate=10', c.path('film.mp4')])
-    await c.ok(['video', 'thumbs', '-i', 'film.mp4', '-o', 'out', '--count', '3', '--width', '100', '--height', '80', '--format', 'png'])
+    const source = 'testsrc=duration=4:size=320x240:rate=10'
+    execFileSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', source, c.path('film.mp4')])
+    const thumbs = ['video', 'thumbs', '-i', 'film.mp4', '-o']
+    await c.ok([...thumbs, 'out', '--count', '3', '--width', '100', '--height', '80', '--format', 'png'])
     const made = fs.readdirSync(c.path('out'))
     assert.equal(made.length, 3, made.join())
     for (const name of made) assert.deepEqual(size(c.path(`out/${name}`)), [100, 80])
-    await c.refused(['video', 'thumbs', '-i', 'film.mp4', '-o', 'no', '--input-codec', 'nosuch'], 'VIDEO_THUMBS_INVALID_INPUT')
+    await c.refused([...thumbs, 'no', '--input-codec', 'nosuch'], 'VIDEO_THUMBS_INVALID_INPUT')
   },
 }
 

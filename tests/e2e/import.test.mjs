@@ -189,10 +189,13 @@ test('with ignore_errors each address of a list stands for itself', async (t) =>
 test('hundreds of small files are looked at several by one job, each goes on, and a broken one is named', async (t) => {
   const s = await start(t)
   const broken = Buffer.from('\x89PNG\r\n\x1a\nbroken', 'latin1')
-  const small = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')
-  const there = await serve(t, (req) => [200, { 'Content-Type': 'image/png' }, req.url.includes('bad') ? broken : small])
+  const small = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9' +
+    'awAAAABJRU5ErkJggg==', 'base64')
+  const body = (url) => url.includes('bad') ? broken : small
+  const there = await serve(t, (req) => [200, { 'Content-Type': 'image/png' }, body(req.url)])
   const urls = Array.from({ length: 300 }, (_, i) => `${there.url}/${i === 200 ? 'bad' : i}.png`)
-  const steps = (more) => ({ i: { robot: '/http/import', url: urls, result: true, ...more }, h: { robot: '/file/hash', use: 'i', result: true } })
+  const h = { robot: '/file/hash', use: 'i', result: true }
+  const steps = (more) => ({ i: { robot: '/http/import', url: urls, result: true, ...more }, h })
   const done = await s.until((await s.create(steps({ ignore_errors: ['meta'] }))).assembly_id, undefined, 60000)
   assert.equal(done.ok, 'ASSEMBLY_COMPLETED', done.message)
   assert.deepEqual([done.results.i.length, done.results.h.length, done.ignored_errors.length], [300, 300, 1])

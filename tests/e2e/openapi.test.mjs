@@ -27,7 +27,8 @@ test('every row of the route table is described, with its scope', async (t) => {
   const s = await Server.start(t)
   const doc = await (await fetch(`${s.url}/openapi.json`)).json()
   const table = fs.readFileSync(path.join(root, 'src/api/routes.c'), 'utf8')
-  const rows = [...table.matchAll(/\{"(GET|POST|PUT|DELETE|HEAD|PATCH)",\s*"(\/[^"]*)"((?:[^{}]|\{[^{}]*\})*)\}/g)].filter((m) => m[3].includes('.about')) // others have nothing to say
+  const rows = [...table.matchAll(/\{"(GET|POST|PUT|DELETE|HEAD|PATCH)",\s*"(\/[^"]*)"((?:[^{}]|\{[^{}]*\})*)\}/g)]
+    .filter((m) => m[3].includes('.about')) // others have nothing to say
   assert.ok(rows.length > 45)
   for (const [, method, pattern] of rows) assert.ok(doc.paths[pattern.replace(/\*$/, '{path}')]?.[method.toLowerCase()]?.summary, `${method} ${pattern}`)
   assert.deepEqual(doc.paths['/templates/{name}'].put.security, [{ signature: ['templates:write'] }, { bearer: ['templates:write'] }])

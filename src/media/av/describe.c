@@ -116,7 +116,7 @@ static void describe_audio(json_t *o, const AVStream *s)
 }
 
 /* A decoder knows more of its stream than the container does. NULL: there is none for it. */
-static int open_decoder(AVCodecContext **out, struct av *av, const AVStream *s, struct err *err)
+static int describe_decoder(AVCodecContext **out, struct av *av, const AVStream *s, struct err *err)
 {
     const AVCodec *c = avcodec_find_decoder(s->codecpar->codec_id);
     int rc;
@@ -140,7 +140,7 @@ static int describe_stream(json_t *list, struct av *av, AVStream *s, struct err 
     AVCodecContext *d;
     json_t *o;
 
-    if (open_decoder(&d, av, s, err) < 0)
+    if (describe_decoder(&d, av, s, err) < 0)
         return -1;
     o = json_pack("{s:i}", "index", s->index);
     set_text(o, "codec_name", codec ? codec->name : NULL);

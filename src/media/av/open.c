@@ -234,7 +234,7 @@ static void look_at_streams(struct av *av)
 }
 
 /* Recorders in browsers write no duration: it is where the last packet ends. */
-static int measure(struct av *av, struct err *err)
+static int measure_length(struct av *av, struct err *err)
 {
     AVPacket *p = av_packet_alloc();
     double last = 0, start = seconds(av->file->start_time, AV_TIME_BASE_Q);
@@ -300,7 +300,7 @@ int av_open(struct av **out, const char *path, const struct av_open *how, struct
     if (av_open_streams(&av, path, how, err) < 0)
         return -1;
     look_at_streams(av);
-    if (check_pixels(av, err) < 0 || (!(av->info.duration_s > 0) && measure(av, err) < 0))
+    if (check_pixels(av, err) < 0 || (!(av->info.duration_s > 0) && measure_length(av, err) < 0))
         return -1;
     *out = take(av);
     return 0;

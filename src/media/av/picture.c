@@ -76,7 +76,7 @@ static int run_chain(AVFrame *result, AVFrame *f, const char *chain)
 
 /* ---- pixels ---- */
 
-static bool has_alpha(const AVFrame *f)
+static bool frame_has_alpha(const AVFrame *f)
 {
     const AVPixFmtDescriptor *form = av_pix_fmt_desc_get(f->format);
 
@@ -119,7 +119,7 @@ static int color_matrix(const AVFrame *f)
 
 static int to_pixels(struct image **out, const AVFrame *f, int orientation, struct err *err)
 {
-    bool full = f->color_range == AVCOL_RANGE_JPEG, alpha = has_alpha(f);
+    bool full = f->color_range == AVCOL_RANGE_JPEG, alpha = frame_has_alpha(f);
     enum AVPixelFormat form = plain_format(f->format, &full);
     int bands = alpha ? 4 : 3, w = f->width, h = f->height;
     AUTO(free_scaler)

@@ -195,8 +195,6 @@ static int emit_crop(struct robot_job *job, const struct image *img, const struc
     return image_emit(job, face, &how, err);
 }
 
-static void on_pixels(void *job, double done) { robot_progress(job, done); }
-
 static int facedetect_run(struct robot_job *job, const void *opts, struct err *err)
 {
     const struct facedetect_opts *o = opts;
@@ -212,7 +210,7 @@ static int facedetect_run(struct robot_job *job, const void *opts, struct err *e
         return err_set(err, ERR_INPUT, "the file '%s' is empty", in->name);
     if (read_faces(&wanted, &index, o->faces, err) < 0 || image_open(&img, in->path, &how, err) < 0)
         return -1;
-    image_watch(img, on_pixels, job, 0, 0.3);
+    image_watch(img, image_tell_job, job, 0, 0.3);
     if (image_autorotate(img, err) < 0 || image_render(img, err) < 0)
         return -1;
     image_watch(img, NULL, NULL, 0, 0);

@@ -467,8 +467,6 @@ static int finish_colors(struct image *img, const struct resize_opts *o, const c
 
 #define SHARE_OF_PIXELS 0.6 /* the rest of the progress is for writing the file */
 
-static void on_pixels(void *job, double done) { robot_progress(job, done); }
-
 static int resize_run(struct robot_job *job, const void *opts, struct err *err)
 {
     const struct resize_opts *o = opts;
@@ -490,7 +488,7 @@ static int resize_run(struct robot_job *job, const void *opts, struct err *err)
     if (image_open(&img, in->path, &how, err) < 0)
         return -1;
 
-    image_watch(img, on_pixels, job, 0, SHARE_OF_PIXELS);
+    image_watch(img, image_tell_job, job, 0, SHARE_OF_PIXELS);
     const char *format = image_emit_format(img, (enum image_type)o->format, image_has_alpha(img) ? "png" : "jpg");
     bool was_gray = image_is_gray(img);
     if (reshape(img, o, bg, &how.limits, err) < 0)
