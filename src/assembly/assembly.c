@@ -4,26 +4,6 @@
 
 #include <string.h>
 
-static const struct {
-    const char *name;
-    bool durable;
-} event_table[] = {
-#define X(name, text, durable) [name] = {text, durable},
-#include "assembly/events.def"
-#undef X
-};
-
-bool event_is_durable(enum event_type t) { return event_table[t].durable; }
-const char *event_name(enum event_type t) { return event_table[t].name; }
-
-int event_type_by_name(const char *name)
-{
-    for (size_t i = 0; i < ARRAY_LEN(event_table); i++)
-        if (!strcmp(event_table[i].name, name))
-            return (int)i;
-    return -1;
-}
-
 /* ---- memory ---- */
 
 struct assembly *assembly_new(const char *id)
@@ -214,6 +194,8 @@ int assembly_apply(struct assembly *a, const struct event *ev, struct effects *f
         memset(err, 0, sizeof *err);
     if (ev->type != EV_CREATED && a->state == ASSEMBLY_NEW)
         return err_set(err, ERR_ASSEMBLY_NOT_FOUND, "The Assembly does not exist");
+    if (event_check(ev, err) < 0)
+        return -1;
     switch (ev->type) {
     case EV_CREATED:
         if (on_created(a, ev, fx, err) < 0)

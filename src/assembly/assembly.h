@@ -31,9 +31,11 @@ enum assembly_state {
 
 /* Every event, with the keys of its data object. Volatile ones are not kept in the store. */
 enum event_type {
-#define X(name, text, durable) name,
+#define RECORD(name, fields)
+#define X(name, text, durable, fields) name,
 #include "assembly/events.def"
 #undef X
+#undef RECORD
 };
 
 struct event {

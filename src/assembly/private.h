@@ -1,5 +1,5 @@
-/* private.h - what the files of this room share. Lowest first, and each uses only those before it: effects.c (what the
- * rules have to say) silence.c graph.c (what follows from a file) progress.c state.c (what an Assembly may become)
+/* private.h - what the files of this room share. Lowest first, and each uses only those before it: event.c (what events
+ * look like) effects.c (what the rules have to say) silence.c graph.c (what follows from a file) progress.c state.c (what an Assembly may become)
  * status.c (the document) files.c (records of files) arrivals.c (what clients bring) outcomes.c (what jobs say)
  * assembly.c (where events come in). */
 #pragma once
@@ -14,6 +14,10 @@ static inline char *text_or_null(const char *s) { return s ? mem_strdup(s) : NUL
         if (((n) & ((n) - 1)) == 0)                                                                                    \
             (v) = mem_realloc((v), (size_t)((n) ? (n) * 2 : 1) * sizeof *(v));                                         \
     } while (0)
+
+/* ---- event.c ---- */
+/* -1 and ERR_INTERNAL: a field of its row in events.def is missing, or is of another kind. */
+MUST_CHECK int event_check(const struct event *ev, struct err *err);
 
 /* ---- effects.c ---- */
 struct effect *effects_add(struct effects *fx, enum effect_type type);

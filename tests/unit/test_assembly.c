@@ -608,6 +608,42 @@ static void starts_of_an_older_version_blame_nobody(void **state)
     assembly_free(a);
 }
 
+#define UPLOAD "a30bd0776e7f4ac3817b056d102e8219"
+
+/* Each field that an event must have is taken from it, and each field becomes of another kind: it is refused, and nothing
+ * of it is applied. */
+static void events_that_do_not_read_are_refused(void **state)
+{
+    static const struct {
+        enum event_type type;
+        const char *good, *bad[6];
+    } events[] = {
+        {EV_FORM_FIELDS, "{\"fields\":{}}", {"{}", "{\"fields\":[]}", "{\"fields\":null}"}},
+        {EV_UPLOAD_CREATED, "{\"id\":\"" UPLOAD "\",\"size\":7}",
+         {"{\"size\":7}", "{\"id\":\"../x\"}", "{\"id\":\"" UPLOAD "\",\"size\":\"7\"}",
+          "{\"id\":\"" UPLOAD "\",\"user_meta\":[1]}"}},
+        {EV_UPLOAD_OFFSET, "{\"id\":\"" UPLOAD "\",\"offset\":3}",
+         {"{\"id\":\"" UPLOAD "\"}", "{\"id\":7,\"offset\":3}"}},
+        {EV_FILE_UPLOADED, "{\"file\":{\"id\":\"" UPLOAD "\",\"size\":7},\"upload\":\"" UPLOAD "\"}",
+         {"{}", "{\"file\":{}}", "{\"file\":{\"id\":\"" UPLOAD "\",\"name\":{}}}", "{\"file\":\"" UPLOAD "\"}"}},
+        {EV_JOB_STARTED, "{\"job\":0}", {"{}", "{\"job\":\"0\"}", "{\"job\":0,\"boot\":true}"}},
+        {EV_JOB_FAILED, "{\"job\":0,\"retry\":\"never\"}",
+         {"{\"retry\":\"never\"}", "{\"job\":0,\"retry\":5}", "{\"job\":0,\"private\":1}"}},
+    };
+    struct effects fx = {0};
+    struct assembly *a = begin(&fx, "{\"a\":{\"robot\":\"/image/resize\",\"use\":\":original\"}}", 1, true);
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(events); i++) {
+        for (int k = 0; events[i].bad[k]; k++)
+            assert_int_equal(apply(a, &fx, events[i].type, events[i].bad[k]), -1);
+        assert_int_equal(apply(a, &fx, events[i].type, events[i].good), 0);
+    }
+    assert_int_equal(a->state, ASSEMBLY_FAILED); /* the good ones were applied */
+    effects_done(&fx);
+    assembly_free(a);
+}
+
 /* What the daemon once took from workers may lie in a store, and is read at each start. */
 static void stored_outputs_that_cannot_be_do_nothing(void **state)
 {
@@ -624,8 +660,8 @@ static void stored_outputs_that_cannot_be_do_nothing(void **state)
     int files = a->file_count;
     (void)state;
 
-    for (size_t i = 0; i < ARRAY_LEN(outputs); i++)
-        assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, outputs[i]), 0);
+    for (size_t i = 0; i < ARRAY_LEN(outputs); i++) /* the first reads, but is about no input of the job */
+        assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, outputs[i]), i ? -1 : 0);
     assert_int_equal(a->file_count, files);
     assert_int_equal(a->state, ASSEMBLY_EXECUTING);
     effects_done(&fx);
@@ -946,6 +982,7 @@ int main(void)
         cmocka_unit_test(random_histories_keep_the_invariants),
         cmocka_unit_test(a_job_under_which_daemon_after_daemon_dies_is_deadly),
         cmocka_unit_test(starts_of_an_older_version_blame_nobody),
+        cmocka_unit_test(events_that_do_not_read_are_refused),
         cmocka_unit_test(stored_outputs_that_cannot_be_do_nothing),
         cmocka_unit_test(slugs_are_safe_names),
         cmocka_unit_test(what_had_nothing_to_do_is_told_when_it_is_over),
