@@ -44,6 +44,8 @@ json_t *robots_describe(void)
         if ((*r)->accepts)
             json_object_set_new(d, "accepts", json_stringn((*r)->accepts, strlen((*r)->accepts) -
                                                                               str_ends((*r)->accepts, "|")));
+        if ((*r)->example)
+            json_object_set_new(d, "example", json_reads((*r)->example));
         json_array_append_new(all, d);
     }
     return all;

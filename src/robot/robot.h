@@ -91,7 +91,8 @@ struct robot {
 int robot_fail(const struct robot_job *job, struct err *err, enum err_code like, const char *suffix, const char *fmt, ...)
     PRINTF_LIKE(5, 6);
 
-/* Every Robot of this program with its options, for people and tools: an array. The caller unrefs. */
+/* Every Robot of this program with its options, for people and tools: an array. The caller unrefs. example: parameters
+ * with which it can be used, where it needs some. */
 json_t *robots_describe(void);
 
 /* ---- what run() may call; implemented by worker/host.c and, for tests, tests/robot/host.c ---- */

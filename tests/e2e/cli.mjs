@@ -402,7 +402,7 @@ export function testCommandLine(name) {
 export function testMissingRobots(name) {
   const all = commands(name).filter((c) => cases[c]?.missing)
   test(`the command line of ${name}: ${all.length} commands whose Robot is not here say so`, async (t) => {
-    assert.ok(all.length >= 20, all.join('\n'))
+    assert.ok(all.length > 0, all.join('\n'))
     const c = await Shell.start(t, name)
     for (const command of all) await cases[command](c)
   })

@@ -610,8 +610,7 @@ static void starts_of_an_older_version_blame_nobody(void **state)
 
 #define UPLOAD "a30bd0776e7f4ac3817b056d102e8219"
 
-/* Each field that an event must have is taken from it, and each field becomes of another kind: it is refused, and nothing
- * of it is applied. */
+/* A field that an event must have is missing, or one is of another kind: it is refused, and nothing of it is applied. */
 static void events_that_do_not_read_are_refused(void **state)
 {
     static const struct {
