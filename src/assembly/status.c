@@ -9,7 +9,10 @@
 
 static void key(struct str *b, const char *name)
 {
-    str_addf(b, "%s\"%s\":", b->len && b->s[b->len - 1] != '{' ? "," : "", name);
+    if (b->len && b->s[b->len - 1] != '{')
+        str_putc(b, ',');
+    str_add_json(b, name); /* those of `extra` come from workers */
+    str_putc(b, ':');
 }
 
 static void put_text(struct str *b, const char *name, const char *value)
