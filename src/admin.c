@@ -177,7 +177,8 @@ int admin_run(const char *command, const struct verb *verbs, int argc, char **ar
         return admin_fail(&err), EXIT_USAGE;
     if (open_data(&a, v->creates, &err) < 0)
         return EXIT_FAILED;
-    return v->run(&a, &err) < 0 ? admin_fail(&err) : 0;
+    int rc = v->run(&a, &err);
+    return rc < 0 ? admin_fail(&err) : rc;
 }
 
 int admin_finish(struct admin *a, int rc, struct err *err)

@@ -28,7 +28,7 @@ struct verb {
     const char *name;
     int least, most; /* words after the verb */
     bool creates;    /* puts something in, into a new data directory if need be; all others want one that is there */
-    int (*run)(struct admin *a, struct err *err);
+    int (*run)(struct admin *a, struct err *err); /* the exit code; -1: err, which is said, and 1 */
 };
 
 /* Returns the exit code. verbs: with an empty one at the end. */

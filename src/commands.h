@@ -29,6 +29,8 @@ int command_credential(int argc, char **argv);
 int command_template(int argc, char **argv);
 int command_workspace(int argc, char **argv);
 int command_key(int argc, char **argv);
+/* 0 nothing would be refused, 1 something would, 2 wrong use. */
+int command_check(int argc, char **argv);
 int command_robots(int argc, char **argv);
 int command_openapi(int argc, char **argv);
 int command_version(int argc, char **argv);

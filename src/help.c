@@ -87,6 +87,17 @@ const struct command commands[] = {
      "could not\n"
      "work, 130 canceled.\n",
      NULL, command_run},
+    {"check", "FILE|TEMPLATE [--data DIR] [--workspace NAME]", "what this server would say of Assembly Instructions",
+     "Says all that would be refused, and what is done otherwise than by the hosted service, a line each:\n"
+     "  FILE:LINE:COLUMN: refused: step 'NAME': what is wrong [CODE]\n"
+     "  FILE:LINE:COLUMN: differs: step 'NAME': what is otherwise\n"
+     "A FILE of - is standard input. A word that is no file is a Template in the data directory, while no server runs "
+     "on it;\n"
+     "lines and columns are then those of what `workcell template get` prints.\n\n"
+     "Example\n"
+     "  workcell check thumbnails.json\n\n"
+     "Exit codes: 0 nothing would be refused, 1 something would, 2 wrong use, or it can't be read.\n",
+     NULL, command_check},
     {"credential",
      "add NAME TYPE KEY=VALUE... [--replace]\n"
      "list\n"

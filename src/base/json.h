@@ -43,6 +43,18 @@ json_t *json_look(const char *text, size_t len, const char *const *names, size_t
 json_t *json_read(const char *text, size_t len) MUST_CHECK;
 static inline json_t *json_reads(const char *text) { return json_read(text, strlen(text)); }
 
+/* Where the value lies in a JSON text, that is known to be one: lines and columns (of characters) from 1. */
+struct json_place {
+    int line, column;
+};
+/* path: names of members, and NULL; of equal names the last one counts. key: where its name stands instead.
+ * False: there is no such value, and *at is where the last one stands that there is. */
+bool json_where(struct json_place *at, const char *text, size_t len, const char *const *path, bool key);
+
+/* Adds the contents of a file that somebody names on the command line, the first 8 MiB of it; "-": what comes on stdin.
+ * Errors: ERR_IO. */
+#define JSON_FILE_MOST (8u << 20)
+int json_file(struct str *text, const char *path, struct err *err) MUST_CHECK;
 /* The object in a file that somebody names on the command line, at most 8 MiB; "-": what comes on stdin. NULL: err.
  * Errors: ERR_IO (can't be opened), ERR_INVALID_PARAMS (no JSON), ERR_CONFIG (no object). */
 json_t *json_read_object(const char *path, struct err *err) MUST_CHECK;

@@ -498,22 +498,30 @@ json_t *json_read(const char *text, size_t len)
     return check(&s, text, len, NULL) < 0 ? NULL : make(&s, text, len, NULL);
 }
 
-json_t *json_read_object(const char *path, struct err *err)
+int json_file(struct str *text, const char *path, struct err *err)
 {
-    AUTO(str_done) struct str text = {0};
     char buf[16384];
     size_t n;
     FILE *f = strcmp(path, "-") ? fopen(path, "r") : stdin;
 
-    if (!f) {
-        err_errno(err, "open '%s'", path);
-        return NULL;
-    }
-    while ((n = fread(buf, 1, sizeof buf, f)) > 0 && text.len < (8u << 20))
-        str_add(&text, buf, n);
+    if (!f)
+        return err_errno(err, "open '%s'", path);
+    str_puts(text, "");
+    while ((n = fread(buf, 1, sizeof buf, f)) > 0 && text->len < JSON_FILE_MOST)
+        str_add(text, buf, n);
+    bool failed = ferror(f);
     if (f != stdin)
         fclose(f);
-    json_t *j = json_parse(text.s ? text.s : "", text.len, 200, err);
+    return failed ? err_set(err, ERR_IO, "'%s' can't be read", path) : 0;
+}
+
+json_t *json_read_object(const char *path, struct err *err)
+{
+    AUTO(str_done) struct str text = {0};
+
+    if (json_file(&text, path, err) < 0)
+        return NULL;
+    json_t *j = json_parse(text.s, text.len, 200, err);
     if (j && !json_is_object(j)) {
         json_decref(j);
         err_set(err, ERR_CONFIG, "'%s' holds no JSON object", path);

@@ -10,6 +10,7 @@ const struct option av_options[] = {
     OPT_JSON(struct av_opts, ffmpeg, .example = "{\"vf\": \"hflip\"}",
              .help = "Options of ffmpeg by their names, without the dash. Those that could name files are refused."),
     OPT_STR(struct av_opts, ffmpeg_stack, .def_str = "v6.0.0", .pattern = STACK, .example = "\"v7\"",
+            .idle = "there is one stack, that of this machine",
             .help = "Generation of ffmpeg, v5 to v8. This server has one, so it is otherwise ignored."),
     OPT_END,
 };

@@ -252,6 +252,39 @@ static int fill(void *field, struct arena *a, const struct option *o, const json
     return 0;
 }
 
+/* Is it a parameter of this Robot, and one that is built? */
+static int check_known(const struct option *table, const char *key, const json_t *v, const json_t *step,
+                       struct err *err)
+{
+    const struct option *o = option_find(table, key);
+
+    if (!o)
+        return refuse_unknown(err, table, key);
+    if (o->unsupported && !asks_for_nothing(o, v, step))
+        return err_set(err, ERR_ROBOT_VALIDATION, "parameter '%s' is not supported by this server", key);
+    return 0;
+}
+
+int option_try(const struct option *table, const char *key, const json_t *step, bool partial, struct err *err)
+{
+    AUTO(arena_free) struct arena *a = arena_new();
+    const json_t *v = json_object_get(step, key);
+    const struct option *o = option_find(table, key);
+    union {
+        int64_t n;
+        double d;
+        void *p;
+    } field;
+
+    if (!o && (!v || is_shared(key)))
+        return 0;
+    if (v && check_known(table, key, v, step, err) < 0)
+        return -1;
+    if (o->unsupported)
+        return o->required && !v ? err_set(err, ERR_ROBOT_VALIDATION, "'%s' is required", key) : 0;
+    return fill(&field, a, o, step, partial, err);
+}
+
 int options_fill(void *opts, struct arena *a, const struct option *table, const json_t *step,
                  bool partial, struct err *err)
 {
@@ -259,15 +292,8 @@ int options_fill(void *opts, struct arena *a, const struct option *table, const 
     json_t *v;
 
     json_object_foreach ((json_t *)step, key, v) {
-        const struct option *o = is_shared(key) ? NULL : option_find(table, key);
-
-        if (is_shared(key))
-            continue;
-        if (!o)
-            return refuse_unknown(err, table, key);
-        if (o->unsupported && !asks_for_nothing(o, v, step))
-            return err_set(err, ERR_ROBOT_VALIDATION,
-                           "parameter '%s' is not supported by this server", key);
+        if (!is_shared(key) && check_known(table, key, v, step, err) < 0)
+            return -1;
     }
     const struct option *o;
 

@@ -36,6 +36,7 @@ struct option {
     const char *pattern; /* STR: POSIX extended regular expression the value must match */
     const char *code;    /* the Robot's code for a wrong value, without its name: "INVALID_COUNT_VALUE"; NULL: "VALIDATION" */
     const char *other_default; /* why the default is not the contract's; NULL: it is */
+    const char *idle;   /* why it changes nothing here; NULL: it does */
     const char *beyond; /* why it is there although the contract does not have it; NULL: it has */
     const char *unit;
     const char *help;
@@ -86,5 +87,8 @@ const struct option *option_find(const struct option *table, const char *name);
  * the Robot's name before it. Strings live in a. */
 MUST_CHECK int options_fill(void *opts, struct arena *a, const struct option *table,
                             const json_t *step, bool partial, struct err *err);
+/* One parameter by itself, given in step or not: for who wants to know all that is wrong. The same errors. */
+MUST_CHECK int option_try(const struct option *table, const char *key, const json_t *step, bool partial,
+                          struct err *err);
 /* Does any text in v hold a ${...}? */
 bool options_have_expression(const json_t *v);

@@ -14,7 +14,8 @@ const place = (t) => {
   return dir
 }
 const cli = (cwd, args, { input, env = {} } = {}) => spawnSync(binary, args, { cwd, encoding: 'utf8', input, env: { ...clean, ...env } })
-const commands = ['serve', 'run', 'credential', 'template', 'workspace', 'key', 'fsck', 'doctor', 'robots', 'openapi', 'version']
+const commands = ['serve', 'run', 'check', 'credential', 'template', 'workspace', 'key',
+  'fsck', 'doctor', 'robots', 'openapi', 'version']
 
 test('every command explains itself, by --help, -h and help, and does nothing else', (t) => {
   const dir = place(t)
@@ -277,4 +278,38 @@ test('a start warns of what is open to others, of half a key, and of a secret th
   const stored = await begin(t, data)
   assert.match(stored.err, /Auth Key {4}of the data directory/)
   await stored.stop()
+})
+
+test('check says all that is wrong with Instructions, where, and what is done otherwise; of a file or a Template', (t) => {
+  const dir = place(t)
+  const bad = `{"steps": {
+  "a": {"robot": "/image/resize", "use": ":original", "widht": 3,
+    "height": -1},
+  "b": {"robot": "/image/facedetect", "use": "a", "provider": "aws"}
+}}`
+  fs.writeFileSync(path.join(dir, 'bad.json'), bad)
+  const lines = (name) => [
+    `${name}:2:55: refused: step 'a': unknown parameter 'widht'; did you mean 'width'? [IMAGE_RESIZE_VALIDATION]`,
+    `${name}:3:15: refused: step 'a': 'height' is -1, but must be a whole number from 1 to 25000 px ` +
+      '[IMAGE_RESIZE_VALIDATION]',
+    `${name}:4:51: differs: step 'b': 'provider' changes nothing here: faces are found on this server`,
+  ]
+  const check = (args, more) => {
+    const r = cli(dir, ['check', ...args], more)
+    return [r.status, r.stdout.split('\n').slice(0, -1), r.stderr]
+  }
+  const sum = (name) => `${name}: 2 refused, 1 done otherwise than by the hosted service\n`
+  assert.deepEqual(check(['bad.json']), [1, lines('bad.json'), sum('bad.json')])
+  assert.deepEqual(check(['-'], { input: bad }), [1, lines('stdin'), sum('stdin')])
+  const good = '{"steps": {"a": {"robot": "/file/hash", "use": ":original"}}}'
+  assert.deepEqual(check(['-'], { input: good }).slice(0, 2), [0, []])
+  assert.deepEqual(check(['-'], { input: '{"steps":\n {"a":: 1}}' })[1],
+    ['stdin:2:7: refused: not JSON: something that is no value [INVALID_PARAMS_FIELD]'])
+  cli(dir, ['template', 'create', 'odd-one', 'bad.json', '--data', 'd'])
+  const [status, said] = check(['odd-one', '--data', 'd'])
+  assert.deepEqual([status, said.length, said[0].slice(0, 21)], [1, 3, 'odd-one:6:7: refused:'])
+  assert.deepEqual(check(['nobody', '--data', 'd']), [1, [], "workcell: There is no Template 'nobody'\n"])
+  assert.equal(check(['nobody', '--data', 'nowhere'])[0], 2)
+  assert.equal(check([])[0], 2)
+  assert.equal(check(['bad.json', 'more'])[0], 2)
 })

@@ -6,6 +6,8 @@
  * events.def, with any values. */
 #include "fuzz.h"
 #include "assembly/assembly.h"
+#include "assembly/instructions.h"
+#include "assembly/lint.h"
 #include "assembly/listing.h"
 #include "assembly/mask.h"
 #include "assembly/payload.h"
@@ -307,6 +309,24 @@ static void one_event(struct assembly *a, struct history *h, struct bytes *b)
         remember(h, a, (enum event_type)type, data);
 }
 
+static void count_refused(void *ctx, const struct finding *f)
+{
+    CHECK(*f->text);
+    *(int *)ctx += f->kind == FINDING_REFUSED;
+}
+
+/* Who looks for all that is wrong finds something where the parser does, and nothing where it does not. */
+static void lint(json_t *steps)
+{
+    AUTO(instructions_free) struct instructions *in = NULL;
+    const char *bad_step;
+    struct err err;
+    int count = 0;
+
+    CHECK(instructions_lint(steps, count_refused, &count) == count);
+    CHECK((instructions_parse(&in, steps, &bad_step, &err) < 0) == (count > 0));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct bytes b = {data, len};
@@ -316,6 +336,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
     if (!json_is_object(first))
         return 0;
+    lint(json_object_get(first, "steps"));
     AUTO(json_unref) json_t *created = created_data(first);
     if (apply(a, EV_CREATED, created, h.now_us) < 0)
         return 0;

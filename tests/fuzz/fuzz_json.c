@@ -19,6 +19,23 @@ static int depth_of(const json_t *j)
     return deepest + 1;
 }
 
+/* What an object has is found in its text, unless its name is no C string or is written as jansson would refuse it. */
+static void look_for_each(const char *text, size_t len, const json_t *j)
+{
+    const char *key, *path[] = {NULL, "x", NULL};
+    json_t *v;
+
+    json_object_foreach ((json_t *)j, key, v) {
+        struct json_place at;
+
+        path[0] = key;
+        for (int k = 0; k < 2; k++) {
+            (void)json_where(&at, text, len, path, k);
+            CHECK(at.line >= 1 && at.column >= 1 && (size_t)at.line <= len + 1 && (size_t)at.column <= len + 1);
+        }
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct bytes b = {data, len};
@@ -33,6 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         return 0;
     }
     CHECK(depth_of(j) <= max);
+    look_for_each(text, n, j);
     AUTO(mem_free) char *again = json_text(j);
     AUTO(json_unref) json_t *k = json_parse(again, strlen(again), max, &err);
     CHECK(k);

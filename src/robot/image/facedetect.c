@@ -26,7 +26,8 @@ static const struct opt_choice formats[] = {
 
 static const struct option options[] = {
     OPT_STR(struct facedetect_opts, provider, .pattern = "^(auto|aws|gcp|replicate|fal|transloadit)$",
-            .example = "\"aws\"", .help = "Accepted and ignored: faces are found on this server."),
+            .example = "\"aws\"", .idle = "faces are found on this server",
+            .help = "Accepted and ignored: faces are found on this server."),
     OPT_BOOL(struct facedetect_opts, crop,
              .help = "One image per chosen face, instead of the input with meta.faces."),
     OPT_STR(struct facedetect_opts, crop_padding, .def_str = "5px", .pattern = "^[0-9]{1,6}(px|%)$", .example = "\"10%\"",
