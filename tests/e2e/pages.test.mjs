@@ -1,0 +1,84 @@
+// The worked example on each Robot's page (docs/robots) is what a reader copies first: all are run. One that goes to
+// somebody else's server is taken as far as that server; its own tests have one of that kind.
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { test } from 'node:test'
+import { Transloadit } from 'transloadit'
+import { KEY, picture, root, SECRET, Server } from './server.mjs'
+
+const example = (robot) => {
+  const [, family, name] = robot.split('/')
+  const page = `${family}-${name}`
+  const text = fs.readFileSync(path.join(root, 'docs/robots', `${page}.md`), 'utf8')
+  const block = JSON.parse(text.match(/^```json\n([^]*?)^```/m)[1])
+  return block.steps ?? block
+}
+
+// A file of a type that the Robot takes, by the beginning of what it accepts; a Robot that takes all gets a picture.
+const made = (dir) => {
+  const ffmpeg = (name, ...args) => {
+    execFileSync('ffmpeg', ['-v', 'error', '-nostdin', '-y', ...args, path.join(dir, name)])
+    return name
+  }
+  fs.copyFileSync(picture, path.join(dir, 'picture.png'))
+  fs.writeFileSync(path.join(dir, 'text.txt'), 'One line.\nAnother one.\n')
+  execFileSync('bsdtar', ['-c', '--format=zip', '-f', 'archive.zip', 'text.txt', 'picture.png'], { cwd: dir })
+  const film = ['-f', 'lavfi', '-i', 'testsrc2=s=320x240:r=10:d=3', '-f', 'lavfi', '-i', 'sine=d=3']
+  return {
+    'image/': 'picture.png',
+    'video/': ffmpeg('film.mp4', ...film, '-c:v', 'libx264', '-pix_fmt', 'yuv420p', '-c:a', 'aac'),
+    'audio/': ffmpeg('sound.mp3', '-f', 'lavfi', '-i', 'sine=d=2'),
+    'application/': 'archive.zip',
+    'text/': 'text.txt',
+  }
+}
+
+// Stored credentials of each type that an example names.
+const contents = {
+  s3: { key: 'k', secret: 's', bucket: 'b', bucket_region: 'us-east-1' },
+  sftp: { host: 'h.example', user: 'u', private_key: 'k' },
+}
+
+test('the example on the page of each Robot works as it stands there', async (t) => {
+  const s = await Server.start(t)
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-e2e-pages-'))
+  t.after(() => fs.rmSync(dir, { recursive: true }))
+  const samples = made(dir)
+  const { robots } = await (await fetch(`${s.url}/robots`)).json()
+  const sdk = new Transloadit({ authKey: KEY, authSecret: SECRET, endpoint: s.url })
+  const known = new Map(robots.map((r) => [r.name, r]))
+  for (const robot of robots) {
+    const steps = example(robot.name)
+    const all = Object.values(steps)
+    assert.ok(all.some((step) => step.robot === robot.name), `${robot.name} is not in its own example`)
+    for (const step of all) {
+      const used = [step.use ?? []].flat().flatMap((u) => u.steps ?? u.name ?? u).flatMap((u) => u.name ?? u)
+      const missing = used.filter((n) => n !== ':original' && !steps[n])
+      for (const n of missing) steps[n] = { robot: '/image/resize', use: ':original', width: 50 }
+    }
+    for (const { credentials: name, robot: r } of all.filter((step) => step.credentials)) {
+      const type = r.split('/')[1]
+      await sdk.createTemplateCredential({ name, type, content: contents[type] })
+    }
+    const away = all.some((step) => known.get(step.robot).export || /\/import$/.test(step.robot))
+    const name = samples[Object.keys(samples).find((type) => robot.accepts?.startsWith(type))] ?? 'picture.png'
+    const bytes = fs.readFileSync(path.join(dir, name))
+    const a = await s.create(steps, away ? { expected: 1 } : { files: { [name]: bytes, [`another-${name}`]: bytes } })
+    assert.ok(a.ok, `${robot.name}: ${a.error} ${a.message}`)
+    if (away) {
+      await s.cancel(a.assembly_id)
+      continue
+    }
+    const done = await s.until(a.assembly_id)
+    assert.equal(done.ok, 'ASSEMBLY_COMPLETED', `${robot.name}: ${done.error} ${done.message}`)
+    const results = Object.values(done.results).flat()
+    assert.ok(results.length > 0, `${robot.name}: no result`)
+    for (const r of results) {
+      const body = Buffer.from(await (await fetch(r.ssl_url)).arrayBuffer())
+      assert.equal(body.length, r.size, `${robot.name}: ${r.name}`)
+    }
+  }
+})
