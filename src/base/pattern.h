@@ -22,6 +22,14 @@ enum pattern_result { PATTERN_MATCHES, PATTERN_DIFFERS, PATTERN_REFUSED };
  * `.` is one byte. */
 enum pattern_result pattern_search(const char *pattern, size_t pattern_len, const char *text, size_t text_len);
 
+#define PATTERN_LONG_MAX (1 << 20)          /* bytes of a text that somebody has time for */
+#define PATTERN_LONG_WORK_MAX 10000000000.0 /* bytes times instructions: some minutes at the worst */
+
+/* The same in characters of UTF-8 and whatever their case, for a worker, whose time is its own: texts may be long.
+ * A text that is longer, or would take too long by this pattern, is REFUSED too: who declines by a pattern must not
+ * let pass what nobody has looked at. Bytes that are no UTF-8 match nothing. */
+enum pattern_result pattern_find(const char *pattern, size_t pattern_len, const char *text, size_t text_len);
+
 #ifdef __cplusplus
 }
 #endif

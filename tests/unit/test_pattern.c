@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "base/pattern.h"
+#include "base/str.h"
 #include "unit.h"
 
 #include <string.h>
@@ -47,6 +48,30 @@ static void what_is_no_pattern_is_refused(void **state)
         assert_int_equal(search(bad[i], NULL), PATTERN_REFUSED);
     }
     assert_int_equal(search("ok", NULL), PATTERN_MATCHES);
+}
+
+static void filters_match_characters_whatever_their_case(void **state)
+{
+    static const struct {
+        const char *pattern, *text;
+        enum pattern_result want;
+    } rows[] = {
+        {"^IMAGE/", "image/png", PATTERN_MATCHES},
+        {"gr\xc3\xb6\xc3\x9f" "e", "GR\xc3\x96\xc3\x9f" "E", PATTERN_MATCHES},
+        {"^.$", "\xe6\xbc\xa2", PATTERN_MATCHES},       {"^..$", "\xe6\xbc\xa2", PATTERN_DIFFERS},
+        {"^.$", "\xff", PATTERN_DIFFERS},               {"(a)\\1", "aa", PATTERN_REFUSED},
+        {"evil", LONG_PATH LONG_PATH "evil", PATTERN_MATCHES}, /* longer than what a request may be searched for */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_int_equal(pattern_find(rows[i].pattern, strlen(rows[i].pattern), rows[i].text, strlen(rows[i].text)),
+                         rows[i].want);
+    char *text = mem_zalloc(PATTERN_LONG_MAX + 1);
+    memset(text, 'a', PATTERN_LONG_MAX + 1);
+    assert_int_equal(pattern_find("(a|aa)+$", 8, text, PATTERN_LONG_MAX), PATTERN_MATCHES); /* at once, or this hangs */
+    assert_int_equal(pattern_find("b", 1, text, PATTERN_LONG_MAX + 1), PATTERN_REFUSED); /* not: DIFFERS */
+    free(text);
 }
 
 /* Of this thread: others may have the processor meanwhile. */
@@ -123,6 +148,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_pages_write_means_what_it_means_in_javascript),
+        cmocka_unit_test(filters_match_characters_whatever_their_case),
         cmocka_unit_test(what_is_no_pattern_is_refused),
         cmocka_unit_test(no_pattern_costs_more_than_its_bound),
         cmocka_unit_test(what_is_too_long_is_not_looked_at),
