@@ -220,6 +220,10 @@ int64_t assembly_deadline(const struct assembly *a, int64_t upload_us, int64_t e
  * all of it checked, once. credentials NULL: there are none. Errors: the Robot's validation code, ERR_CREDENTIALS. */
 MUST_CHECK int assembly_job_params(json_t **out, const struct assembly *a, const struct job *j, const char *region,
                                    const struct credential_source *credentials, struct err *err);
+/* What differs for one input of several: the parameters that the Robot's table has filled in for each (option.h). *out
+ * NULL: there are none. The caller unrefs. Errors: the Robot's validation code. */
+MUST_CHECK int assembly_input_params(json_t **out, const struct assembly *a, const struct job *j, int input,
+                                     const char *region, struct err *err);
 const struct robot *job_robot(const struct assembly *a, const struct job *j);
 /* Work that no step asked for: not in the lists of jobs. */
 static inline bool job_is_hidden(const struct job *j)

@@ -159,6 +159,14 @@ void file_list_if_due(struct assembly *a, struct file *f, struct effects *fx)
         file_list(a, f, f->step, fx);
 }
 
+void file_list_passed(struct assembly *a, struct file *f, int step, struct effects *fx)
+{
+    const struct step *s = &a->in->steps[step];
+
+    if (step != f->step && !f->exports_open && !file_is_listed(f, step) && (s->result || s->leaf))
+        file_list(a, f, step, fx);
+}
+
 void file_start_consumers(struct assembly *a, struct file *f, int64_t at_us, struct effects *fx)
 {
     if (f->ready)

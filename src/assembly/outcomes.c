@@ -161,10 +161,19 @@ static void learn(struct assembly *a, struct job *j, const json_t *d, int64_t at
         file_start_consumers(a, f, at_us, fx);
 }
 
+/* Every step that the file counts as a result of, when no export will move it any more: that which made it, and that
+ * which passed it on to this job. */
+static void list_exported(struct assembly *a, const struct job *j, struct file *f, struct effects *fx)
+{
+    file_list_if_due(a, f, fx);
+    if (j->source >= 0 && a->in->steps[j->source].robot->passes_input)
+        file_list_passed(a, f, j->source, fx);
+}
+
 static void export_done(struct assembly *a, struct job *j, struct file *f, struct effects *fx)
 {
     if (f->exports_open > 0 && a->is_export[j->step] && !--f->exports_open)
-        file_list_if_due(a, f, fx);
+        list_exported(a, j, f, fx);
 }
 
 static void stored(struct assembly *a, struct job *j, const json_t *d, int64_t at_us,
@@ -187,10 +196,25 @@ static void stored(struct assembly *a, struct job *j, const json_t *d, int64_t a
     file_refresh(a, f, fx);
     if (f->exports_open > 0)
         f->exports_open--;
-    file_list_if_due(a, f, fx);
+    list_exported(a, j, f, fx);
     if (a->in->steps[j->step].result && !file_is_listed(f, j->step))
         file_list(a, f, j->step, fx);
     graph_file_ready(a, f, j->step, at_us, fx); /* it goes on under the store step's name */
+}
+
+/* The input goes on under the name of this step, as it is. */
+static void passed(struct assembly *a, struct job *j, const json_t *d, int64_t at_us, struct effects *fx)
+{
+    struct file *f = input_of(j, d);
+
+    if (!f)
+        return;
+    if (json_object_get(a->in->steps[j->step].params, "user_meta")) {
+        file_add_user_meta(a, f, j->step);
+        file_refresh(a, f, fx);
+    }
+    graph_file_ready(a, f, j->step, at_us, fx);
+    file_list_passed(a, f, j->step, fx);
 }
 
 /* The file of a fetch job is an upload. Its length was what somebody said. */
@@ -274,6 +298,8 @@ static int on_job_output(struct assembly *a, const struct event *ev, struct effe
         learn(a, j, d, ev->at_us, fx);
     else if ((d = json_object_get(ev->data, "stored")))
         stored(a, j, d, ev->at_us, fx);
+    else if ((d = json_object_get(ev->data, "passed")))
+        passed(a, j, d, ev->at_us, fx);
     else if ((d = json_object_get(ev->data, "file")) && j->fetch)
         fetched(a, j, d, ev->at_us, fx, err);
     else if (d)

@@ -64,6 +64,8 @@ bool file_is_listed(const struct file *f, int step);
 void file_list(struct assembly *a, struct file *f, int step, struct effects *fx);
 /* api-instructions.md 7: exported files, `result: true`, and files of steps that nobody uses. */
 void file_list_if_due(struct assembly *a, struct file *f, struct effects *fx);
+/* The same of a step that passed the file on: it made none. Having been exported is told by the step that did. */
+void file_list_passed(struct assembly *a, struct file *f, int step, struct effects *fx);
 /* Its record changed: every place that shows it. */
 void file_refresh(struct assembly *a, struct file *f, struct effects *fx);
 void file_start_consumers(struct assembly *a, struct file *f, int64_t at_us, struct effects *fx); /* once */

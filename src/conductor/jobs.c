@@ -107,14 +107,19 @@ bool jobs_undo_is_queued(const struct entry *e, int job)
 
 /* ---- giving a job to a worker ---- */
 
-static json_t *inputs_of(const struct job *j)
+/* NULL: err says why. */
+static json_t *inputs_of(const struct conductor *c, const struct assembly *a, const struct job *j, struct err *err)
 {
-    json_t *list = json_array();
+    AUTO(json_unref) json_t *list = json_array();
 
     for (int i = 0; i < j->input_count; i++) {
         const struct file *f = j->inputs[i];
-        json_t *o =
-            json_pack("{s:s,s:I,s:O}", "id", f->id, "size", (json_int_t)f->size, "meta", f->meta);
+        json_t *each = NULL;
+
+        if (assembly_input_params(&each, a, j, i, c->conf.region, err) < 0)
+            return NULL;
+        json_t *o = json_pack("{s:s,s:I,s:O,s:o*}", "id", f->id, "size", (json_int_t)f->size, "meta", f->meta,
+                              "params", each);
 
         jset(o, "name", f->name);
         jset(o, "basename", f->basename);
@@ -123,9 +128,13 @@ static json_t *inputs_of(const struct job *j)
         jset(o, "type", f->type);
         jset(o, "md5", f->md5);
         jset(o, "as", j->labels[i]);
+        jset(o, "step", a->in->steps[f->step].name);
+        jset(o, "original_id", json_string_value(json_array_get(f->original_ids, 0)));
+        jset(o, "original_basename", f->original_basename);
+        jset(o, "original_path", f->original_path);
         json_array_append_new(list, o);
     }
-    return list;
+    return take(list);
 }
 
 struct credential_owner {
@@ -183,12 +192,13 @@ static void run_start(struct conductor *c, struct run *r)
     struct entry *e = r->entry;
     const struct job *j = e->a->jobs[r->job];
     const struct robot *robot = robot_of(r);
-    json_t *params = NULL;
+    json_t *params = NULL, *inputs = NULL;
     struct err err = {0};
     struct credential_owner owner = {c, e->a};
     struct credential_source credentials = {find_credentials, &owner};
 
-    if (assembly_job_params(&params, e->a, j, c->conf.region, &credentials, &err) < 0) {
+    if (assembly_job_params(&params, e->a, j, c->conf.region, &credentials, &err) < 0 ||
+        !(inputs = inputs_of(c, e->a, j, &err))) {
         int job = r->job;
         bool undo = r->undo;
 
@@ -207,7 +217,7 @@ static void run_start(struct conductor *c, struct run *r)
         .robot = robot->name,
         .keys = robot->keys,
         .params = params,
-        .inputs = inputs_of(j),
+        .inputs = inputs,
         .undo = r->undo ? json_incref(j->undo) : NULL,
         .timeout_s = robot->timeout_s,
         .probes = robot->flags & ROBOT_HANDLES_UPLOADS,

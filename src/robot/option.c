@@ -237,7 +237,7 @@ static int fill(void *field, struct arena *a, const struct option *o, const json
             return err_set(err, ERR_ROBOT_VALIDATION, "'%s' is required", o->name);
         return v && !o->nullable ? refuse(err, o, v, "left out rather than null") : 0;
     }
-    if (partial && options_have_expression(v))
+    if (partial && options_have_expression(v) && !(o->script && json_is_array(v)))
         return 0;
     switch (o->type) {
     case OPT_TYPE_INT:
@@ -304,4 +304,34 @@ int options_fill(void *opts, struct arena *a, const struct option *table, const 
             return -1;
     }
     return 0;
+}
+
+static bool is_one_expression(const char *s)
+{
+    size_t len = strlen(s);
+
+    return len > 3 && str_starts(s, "${") && s[len - 1] == '}';
+}
+
+int options_check_scripts(const struct option *table, const json_t *step, struct err *err)
+{
+    const struct option *o;
+
+    for (struct opt_walk w = opt_walk(table); (o = opt_next(&w));) {
+        const json_t *v = o->script ? json_object_get(step, o->name) : NULL;
+
+        if (v && !json_is_null(v) && !json_is_array(v) &&
+            !(json_is_string(v) && is_one_expression(json_string_value(v))))
+            return refuse(err, o, v, "null, a list of conditions, or one ${...}");
+    }
+    return 0;
+}
+
+void options_fill_undefined(json_t *filled, const struct option *table, const json_t *step)
+{
+    const struct option *o;
+
+    for (struct opt_walk w = opt_walk(table); (o = opt_next(&w));)
+        if (o->undefined && json_object_get(step, o->name) && !json_object_get(filled, o->name))
+            json_object_set_new(filled, o->name, json_loads(o->undefined, JSON_DECODE_ANY, NULL));
 }

@@ -27,6 +27,10 @@ struct option {
     bool unsupported; /* known parameter of the contract that is not built: refused, unless it asks for
                          nothing: null, its default (def_str, JSON) or without the one named by part_of */
     const char *part_of;
+    bool each;       /* filled in for each input of a job by itself: see robot_input.params */
+    bool script;     /* JSON: a text must be one ${...}, whose value counts; `check` looks at a list even while it
+                        holds some */
+    const char *undefined; /* JSON text of what counts when the only ${...} is undefined; NULL: as if not given */
     double min, max; /* INT, NUM: inclusive; both 0 means no limit, max alone is a range from 0. INT takes 3, 3.0 and "3" */
     int64_t def;     /* INT, BOOL, ENUM */
     double def_num;  /* NUM */
@@ -92,3 +96,7 @@ MUST_CHECK int option_try(const struct option *table, const char *key, const jso
                           struct err *err);
 /* Does any text in v hold a ${...}? */
 bool options_have_expression(const json_t *v);
+/* Of a step as the client wrote it: rows that may be a script hold null, a list or one ${...}. Errors as above. */
+MUST_CHECK int options_check_scripts(const struct option *table, const json_t *step, struct err *err);
+/* Parameters of step that are missing in filled, where their ${...} was undefined, become what their row says. */
+void options_fill_undefined(json_t *filled, const struct option *table, const json_t *step);

@@ -71,6 +71,8 @@ int robot_options(void **opts, struct arena *a, const struct robot *r, const jso
 {
     void *o = arena_alloc(a, r->opts_size);
 
+    if (partial && options_check_scripts(r->options, step, err) < 0)
+        return name_refusal(err, r);
     /* with nothing left to substitute, what is missing now will be missing then */
     partial = partial && options_have_expression(step);
     if (options_fill(o, a, r->options, step, partial, err) < 0)

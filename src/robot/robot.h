@@ -39,6 +39,10 @@ struct robot_input {
     const char *as;   /* label from use[].as or "" */
     int64_t size;     /* bytes */
     const json_t *meta; /* object */
+    const char *step;   /* which made it; ":original" */
+    const char *original_id, *original_basename, *original_path; /* of the upload or import that it stems from */
+    const json_t *params; /* rows of the Robot's table with .each, filled in for this input: what the client wrote may
+                             be another value for each. Read and checked as any foreign value */
 };
 
 /* One output file, written to a path from robot_out_path(). */
@@ -66,7 +70,7 @@ struct robot {
     bool no_input; /* imports: runs once without `use` */
     bool is_store; /* passes its input on with a new url; never listed in results itself */
     unsigned flags; /* enum robot_flag */
-    bool passes_input; /* may emit its input again, with its meta: waits until that is complete */
+    bool passes_input; /* may emit its input again, or decides by its meta: waits until that is complete */
     double price_factor;  /* robots.json; 0: costs nothing */
     int64_t min_charge;   /* bytes */
     int timeout_s;        /* 0: the server's default */
@@ -112,6 +116,8 @@ const char *robot_out_path(struct robot_job *job, const char *ext);
 MUST_CHECK int robot_emit(struct robot_job *job, const struct robot_output *out, struct err *err);
 /* The input file itself is the output (same bytes, new id) with extra meta keys, stolen. */
 MUST_CHECK int robot_emit_same(struct robot_job *job, int input, json_t *meta, struct err *err);
+/* The input itself goes on under the name of this step: the same record, with its id and addresses. Once for an input. */
+MUST_CHECK int robot_emit_passed(struct robot_job *job, int input, struct err *err);
 /* The input lies somewhere else now (store Robots): url, ssl_url and further record keys;
  * meta: keys merged into the file's meta. extra and meta are stolen and may be NULL. */
 MUST_CHECK int robot_emit_stored(struct robot_job *job, int input, const char *url,

@@ -304,9 +304,11 @@ static const char *bad_output(struct border_run *r, const json_t *body)
 {
     const json_t *file = json_object_get(body, "file"), *clone = json_object_get(body, "clone");
     const json_t *same = json_object_get(body, "same"), *stored = json_object_get(body, "stored");
+    const json_t *passed = json_object_get(body, "passed");
 
-    if (json_is_object(file) + json_is_object(clone) + json_is_object(same) + json_is_object(stored) != 1)
-        return "must be one of file, clone, same and stored";
+    if (json_is_object(file) + json_is_object(clone) + json_is_object(same) + json_is_object(stored) +
+            json_is_object(passed) != 1)
+        return "must be one of file, clone, same, stored and passed";
     if (r->undo)
         return "comes from what only takes something back";
     if (jint(body, "index", -1) != r->outputs || r->outputs >= BORDER_OUTPUTS)
@@ -317,6 +319,8 @@ static const char *bad_output(struct border_run *r, const json_t *body)
         return "is an input that the job does not have";
     if (json_is_object(stored) && (!is_input(r, stored, 0) || r->stored++ >= r->inputs))
         return "stores an input that the job does not have";
+    if (json_is_object(passed) && (!is_input(r, passed, 0) || r->passed++ >= r->inputs))
+        return "passes on an input that the job does not have";
     if (r->probe != json_is_object(same))
         return r->probe ? "is nothing that a probe finds" : "is what only a probe finds";
     if (json_is_object(same)) {

@@ -30,7 +30,7 @@ struct border_run {
     bool sent, taken;    /* the worker was given it; said so */
     bool over;           /* done or failed */
     bool undo_open;      /* a token that was not confirmed */
-    int outputs, stored, undos;
+    int outputs, stored, passed, undos;
     bool early;
     size_t bytes;
     int64_t sent_us;     /* monotonic */

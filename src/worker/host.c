@@ -111,6 +111,11 @@ int robot_emit_same(struct robot_job *job, int input, json_t *meta, struct err *
     return send_output(job, "clone", json_pack("{s:i,s:O}", "input", input, "meta", all), err);
 }
 
+int robot_emit_passed(struct robot_job *job, int input, struct err *err)
+{
+    return send_output(job, "passed", json_pack("{s:i}", "input", input), err);
+}
+
 int robot_emit_stored(struct robot_job *job, int input, const char *url, const char *ssl_url,
                       json_t *extra, json_t *meta, struct err *err)
 {
@@ -170,6 +175,11 @@ static void fill_inputs(struct robot_job *job)
             .as = jstr_or(in, "as", ""),
             .size = jint(in, "size", 0),
             .meta = json_object_get(in, "meta"),
+            .step = jstr_or(in, "step", ""),
+            .original_id = jstr_or(in, "original_id", ""),
+            .original_basename = jstr_or(in, "original_basename", ""),
+            .original_path = jstr_or(in, "original_path", "/"),
+            .params = json_object_get(in, "params") ? json_object_get(in, "params") : job->params,
         };
 }
 

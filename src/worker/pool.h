@@ -53,7 +53,7 @@ struct pool_events {
     void (*room)(void *ctx);
     /* A worker has the job. */
     void (*started)(void *ctx, void *owner, struct pool_run *run);
-    /* body: {index, file|same|stored}. A file's blob is durable under file.id already. */
+    /* body: {index, file|same|stored|passed}. A file's blob is durable under file.id already. */
     void (*output)(void *ctx, void *owner, struct pool_run *run, json_t *body);
     void (*progress)(void *ctx, void *owner, struct pool_run *run, double fraction);
     /* Make token durable (null: nothing to undo any more), then call pool_undo_ok(). */

@@ -100,8 +100,12 @@ void host_add_input(struct robot_job *j, const char *path)
         .type = filetype_kind(mime) ? filetype_kind(mime) : "",
         .md5 = "",
         .as = "",
+        .step = ":original",
+        .original_id = "0123456789abcdef0123456789abcdef",
+        .original_path = "/",
         .size = st.st_size,
     };
+    in->original_basename = in->basename;
 }
 
 void host_input_as(struct robot_job *j, const char *as) { j->in[j->in_count - 1].as = as; }
@@ -110,6 +114,8 @@ void host_input_meta(struct robot_job *j, json_t *meta)
     j->in[j->in_count - 1].meta = meta;
     arena_defer(j->arena, unref, meta);
 }
+
+struct robot_input *host_input(struct robot_job *j) { return &j->in[j->in_count - 1]; }
 
 void host_be(struct robot_job *j, const char *robot)
 {
@@ -130,6 +136,10 @@ int host_run(struct robot_job *j, const char *robot, const char *step, struct er
     if (robot_options(&opts, j->arena, r, s, false, err) < 0)
         return -1;
     j->robot = r;
+    arena_defer(j->arena, unref, json_incref(s));
+    for (int i = 0; i < j->in_count; i++)
+        if (!j->in[i].params)
+            j->in[i].params = s;
     int rc = r->run(j, opts, err);
     if (rc < 0 && err->code == ERR_ROBOT_VALIDATION && !err->name[0])
         robot_code(err->name, r, "VALIDATION");
@@ -241,6 +251,20 @@ int robot_emit_same(struct robot_job *j, int input, json_t *meta, struct err *er
                                                   .mime = mem_strdup(in->mime),
                                                   .meta = meta ? meta : json_object(),
                                                   .same = true,
+                                                  .size = in->size};
+    return 0;
+}
+
+int robot_emit_passed(struct robot_job *j, int input, struct err *err)
+{
+    const struct robot_input *in = &j->in[input];
+
+    j->out[j->out_count++] = (struct host_output){.path = mem_strdup(in->path),
+                                                  .name = mem_strdup(in->name),
+                                                  .mime = mem_strdup(in->mime),
+                                                  .meta = json_object(),
+                                                  .same = true,
+                                                  .passed = true,
                                                   .size = in->size};
     return 0;
 }

@@ -9,6 +9,7 @@ struct host_output {
     json_t *meta, *extra;
     char *url, *ssl_url; /* of what was stored */
     bool same; /* the input file itself */
+    bool passed; /* and its record */
     int64_t size;
 };
 
@@ -24,6 +25,8 @@ void host_add_input(struct robot_job *job, const char *path);
 /* The last input added came with this `as`; knows this of itself (stolen). */
 void host_input_as(struct robot_job *job, const char *as);
 void host_input_meta(struct robot_job *job, json_t *meta);
+/* All that is known of the last input added, to change; texts are lent until the job is freed. */
+struct robot_input *host_input(struct robot_job *job);
 json_t *host_settings(struct robot_job *job); /* to change */
 
 /* Calls of robot.h are made for this Robot, without a run. */

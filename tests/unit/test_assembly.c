@@ -608,6 +608,71 @@ static void starts_of_an_older_version_blame_nobody(void **state)
     assembly_free(a);
 }
 
+static const char passed_on[] = "{\"job\":1,\"index\":0,\"passed\":{\"input\":0}}";
+
+static struct assembly *with_passed_file(struct effects *fx, const char *steps)
+{
+    struct assembly *a = begin(fx, steps, 0, false);
+
+    assert_int_equal(apply(a, fx, EV_FILE_UPLOADED, upload), 0);
+    assert_int_equal(apply(a, fx, EV_BODY_DONE, "{\"bytes\":20}"), 0);
+    assert_int_equal(apply(a, fx, EV_JOB_STARTED, "{\"job\":0}"), 0);
+    assert_int_equal(apply(a, fx, EV_JOB_OUTPUT, probed), 0);
+    assert_int_equal(apply(a, fx, EV_JOB_DONE, "{\"job\":0}"), 0);
+    assert_int_equal(apply(a, fx, EV_JOB_STARTED, "{\"job\":1}"), 0);
+    assert_int_equal(apply(a, fx, EV_JOB_OUTPUT, passed_on), 0);
+    assert_int_equal(apply(a, fx, EV_JOB_DONE, "{\"job\":1}"), 0);
+    return a;
+}
+
+static void a_file_that_is_passed_on_is_the_same_file(void **state)
+{
+    struct effects fx = {0};
+    struct assembly *a = with_passed_file(&fx, "{\"f\":{\"robot\":\"/file/hash\",\"use\":\":original\","
+                                               "\"result\":true,\"user_meta\":{\"k\":1}},"
+                                               "\"small\":{\"robot\":\"/image/resize\",\"use\":\"f\",\"width\":10}}");
+    (void)state;
+
+    assert_int_equal(a->file_count, 1);
+    assert_int_equal(a->result_counts[1], 1); /* it asked for its results */
+    assert_int_equal(jint(a->files[0]->user_meta, "k", 0), 1);
+    assert_int_equal(a->job_count, 3);
+    assert_ptr_equal(a->jobs[2]->inputs[0], a->files[0]);
+    assert_int_equal(a->jobs[2]->source, 1); /* ${previous_step.name} */
+    effects_done(&fx);
+    assembly_free(a);
+
+    /* nobody uses it: its files are results */
+    a = with_passed_file(&fx, "{\"f\":{\"robot\":\"/file/hash\",\"use\":\":original\"}}");
+    assert_int_equal(a->result_counts[1], 1);
+    assert_int_equal(a->state, ASSEMBLY_COMPLETED);
+    effects_done(&fx);
+    assembly_free(a);
+}
+
+static void a_passed_file_that_is_exported_is_listed_when_it_has_its_address(void **state)
+{
+    struct effects fx = {0};
+    static const char stored[] = "{\"job\":2,\"index\":0,\"stored\":{\"input\":0,\"url\":\"http://b/k\","
+                                 "\"ssl_url\":\"https://b/k\"}}";
+    struct assembly *a = with_passed_file(&fx, "{\"f\":{\"robot\":\"/file/hash\",\"use\":\":original\","
+                                               "\"result\":true},\"out\":{\"robot\":\"/s3/store\",\"use\":\"f\","
+                                               "\"bucket\":\"b\",\"key\":\"k\",\"secret\":\"s\","
+                                               "\"bucket_region\":\"r\"}}");
+    (void)state;
+
+    assert_int_equal(a->result_counts[1], 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_STARTED, "{\"job\":2}"), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, stored), 0);
+    assert_int_equal(a->result_counts[1], 1); /* the step that passed it on asked for its results */
+    assert_int_equal(a->result_counts[0], 1); /* the step that made it is told by the export */
+    assert_string_equal(a->files[0]->url, "http://b/k");
+    assert_int_equal(apply(a, &fx, EV_JOB_DONE, "{\"job\":2}"), 0);
+    assert_int_equal(a->state, ASSEMBLY_COMPLETED);
+    effects_done(&fx);
+    assembly_free(a);
+}
+
 #define UPLOAD "a30bd0776e7f4ac3817b056d102e8219"
 
 /* A field that an event must have is missing, or one is of another kind: it is refused, and nothing of it is applied. */
@@ -648,7 +713,8 @@ static void stored_outputs_that_cannot_be_do_nothing(void **state)
 {
     static const char *const outputs[] = {
         "{\"job\":1,\"index\":0,\"same\":{\"input\":7,\"meta\":{},\"mime\":\"image/png\"}}",
-        "{\"job\":1,\"index\":1,\"stored\":{\"input\":-1,\"url\":5}}",
+        "{\"job\":1,\"index\":1,\"passed\":{\"input\":9}}",
+        "{\"job\":1,\"index\":2,\"stored\":{\"input\":-1,\"url\":5}}",
         "{\"job\":1,\"index\":2,\"stored\":{\"input\":0}}",
         "{\"job\":1,\"index\":3,\"file\":true}",
         "{\"job\":1,\"index\":4,\"file\":{\"name\":\"x\",\"size\":4,\"mime\":\"image/png\",\"input\":0}}",
@@ -659,8 +725,8 @@ static void stored_outputs_that_cannot_be_do_nothing(void **state)
     int files = a->file_count;
     (void)state;
 
-    for (size_t i = 0; i < ARRAY_LEN(outputs); i++) /* the first reads, but is about no input of the job */
-        assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, outputs[i]), i ? -1 : 0);
+    for (size_t i = 0; i < ARRAY_LEN(outputs); i++) /* the first two read, but are about no input of the job */
+        assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, outputs[i]), i > 1 ? -1 : 0);
     assert_int_equal(a->file_count, files);
     assert_int_equal(a->state, ASSEMBLY_EXECUTING);
     effects_done(&fx);
@@ -982,6 +1048,8 @@ int main(void)
         cmocka_unit_test(a_job_under_which_daemon_after_daemon_dies_is_deadly),
         cmocka_unit_test(starts_of_an_older_version_blame_nobody),
         cmocka_unit_test(events_that_do_not_read_are_refused),
+        cmocka_unit_test(a_file_that_is_passed_on_is_the_same_file),
+        cmocka_unit_test(a_passed_file_that_is_exported_is_listed_when_it_has_its_address),
         cmocka_unit_test(stored_outputs_that_cannot_be_do_nothing),
         cmocka_unit_test(slugs_are_safe_names),
         cmocka_unit_test(what_had_nothing_to_do_is_told_when_it_is_over),

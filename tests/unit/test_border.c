@@ -36,6 +36,7 @@ static const struct {
     {BORDER_WORKER, MSG_OUTPUT,
      "{\"index\":0,\"stored\":{\"input\":0,\"url\":\"http://b/k%20x\",\"ssl_url\":\"https://b/k\",\"extra\":{\"signed_url\":\"u\"},"
      "\"meta\":{\"version_id\":\"v\"}}}"},
+    {BORDER_WORKER, MSG_OUTPUT, "{\"index\":0,\"passed\":{\"input\":0}}"},
     {BORDER_WORKER, MSG_DONE, "{\"exec_us\":1}"},
     {BORDER_WORKER, MSG_FAILED, "{\"code\":1,\"name\":\"IMAGE_RESIZE_VALIDATION\",\"msg\":\"m\",\"detail\":\"a\\nb\",\"private\":false}"},
 };
@@ -231,6 +232,21 @@ static void a_job_is_taken_once_and_first(void **state)
     assert_false(may(&r, MSG_DONE, "{\"exec_us\":0}"));
     assert_true(may(&r, MSG_TAKEN, "{}"));
     assert_false(may(&r, MSG_TAKEN, "{}"));
+}
+
+static void an_input_is_passed_on_once(void **state)
+{
+    struct border_run r = working(2, false, false), probe = working(1, true, false), undo = working(1, false, true);
+
+    (void)state;
+    assert_false(may(&r, MSG_OUTPUT, "{\"index\":0,\"passed\":{\"input\":2}}"));
+    assert_false(may(&r, MSG_OUTPUT, "{\"index\":0,\"passed\":{\"input\":0},\"clone\":{\"input\":0}}"));
+    r = working(2, false, false);
+    assert_true(may(&r, MSG_OUTPUT, "{\"index\":0,\"passed\":{\"input\":0}}"));
+    assert_true(may(&r, MSG_OUTPUT, "{\"index\":1,\"passed\":{\"input\":1}}"));
+    assert_false(may(&r, MSG_OUTPUT, "{\"index\":2,\"passed\":{\"input\":1}}"));
+    assert_false(may(&probe, MSG_OUTPUT, "{\"index\":0,\"passed\":{\"input\":0}}"));
+    assert_false(may(&undo, MSG_OUTPUT, "{\"index\":0,\"passed\":{\"input\":0}}"));
 }
 
 static void nothing_comes_after_the_end(void **state)
@@ -563,6 +579,7 @@ int main(void)
         cmocka_unit_test(each_field_is_looked_at),
         cmocka_unit_test(texts_are_what_their_kind_says),
         cmocka_unit_test(a_job_is_taken_once_and_first),
+        cmocka_unit_test(an_input_is_passed_on_once),
         cmocka_unit_test(nothing_comes_after_the_end),
         cmocka_unit_test(an_output_is_of_an_input_that_the_job_has),
         cmocka_unit_test(only_a_probe_finds_and_it_does_nothing_else),
