@@ -190,6 +190,8 @@ static int parse_shared(struct step *s, struct err *err)
     if (parse_ignore(&s->ignore, json_object_get(s->params, "ignore_errors")) < 0)
         return bad_value(s, err,
                          "'ignore_errors' must be true, false or a list of \"meta\", \"execute\" and \"import\"");
+    if (truthy(json_object_get(s->params, "ignore_errors")) && s->robot->flags & ROBOT_IGNORES_META)
+        s->ignore = IGNORE_META;
     if (queue && !json_is_null(queue) && (!q || strcmp(q, "batch")))
         return bad_value(s, err, "'queue' can only be \"batch\"");
     const json_t *user_meta = json_object_get(s->params, "user_meta");

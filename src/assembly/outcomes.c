@@ -238,6 +238,23 @@ static void fetched(struct assembly *a, struct job *j, const json_t *d, int64_t 
     assembly_add_upload(a, record, NULL, at_us, fx);
 }
 
+static void ignore_error(struct assembly *a, const struct job *j, const struct err *why,
+                         const char *phase, struct effects *fx)
+{
+    struct str json = {0};
+
+    if (a->ignored_count++ >= MAX_IGNORED_ERRORS)
+        return;
+    str_puts(&json, "{\"step\":");
+    str_add_json(&json, a->in->steps[j->step].name);
+    str_addf(&json, ",\"phase\":\"%s\",\"error\":", phase);
+    str_add_json(&json, err_name(why));
+    str_puts(&json, ",\"message\":");
+    str_add_json(&json, why->msg);
+    str_putc(&json, '}');
+    effects_fragment(fx, LIST_IGNORED, 0, a->ignored_count - 1, str_take(&json));
+}
+
 static void made(struct assembly *a, struct job *j, const json_t *d, int64_t at_us,
                  struct effects *fx, struct err *err)
 {
@@ -276,6 +293,12 @@ static void made(struct assembly *a, struct job *j, const json_t *d, int64_t at_
     file_add_user_meta(a, f, j->step);
     f->cost = robot_cost(r, f->size + (from ? from->size : 0));
     j->out_bytes += f->size;
+    if (jstr(d, "unread")) {
+        struct err why = {.code = ERR_META};
+
+        snprintf(why.msg, sizeof why.msg, "%s", jstr(d, "unread"));
+        ignore_error(a, j, &why, "meta", fx);
+    }
     if (f->mime)
         file_is_ready(a, f, at_us, fx);
     else
@@ -335,23 +358,6 @@ static int on_job_done(struct assembly *a, const struct event *ev, struct effect
         file_is_ready(a, j->inputs[0], ev->at_us, fx);
     assembly_advance(a, ev->at_us, fx);
     return 0;
-}
-
-static void ignore_error(struct assembly *a, const struct job *j, const struct err *why,
-                         const char *phase, struct effects *fx)
-{
-    struct str json = {0};
-
-    if (a->ignored_count++ >= MAX_IGNORED_ERRORS)
-        return;
-    str_puts(&json, "{\"step\":");
-    str_add_json(&json, a->in->steps[j->step].name);
-    str_addf(&json, ",\"phase\":\"%s\",\"error\":", phase);
-    str_add_json(&json, err_name(why));
-    str_puts(&json, ",\"message\":");
-    str_add_json(&json, why->msg);
-    str_putc(&json, '}');
-    effects_fragment(fx, LIST_IGNORED, 0, a->ignored_count - 1, str_take(&json));
 }
 
 static void read_failure(struct err *why, const json_t *d)

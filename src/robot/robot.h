@@ -24,6 +24,7 @@
 /* What the server itself asks of one Robot, whichever that is. */
 enum robot_flag {
     ROBOT_HANDLES_UPLOADS = 1 << 0, /* is the Step :original; its job is the look into each file that comes in */
+    ROBOT_IGNORES_META = 1 << 2, /* `ignore_errors: true` says no more than ["meta"]: its own failures are told */
     ROBOT_FETCHES = 1 << 1,         /* gets a file from a URL for a client that sent one in the place of a file */
 };
 
@@ -131,7 +132,7 @@ MUST_CHECK int robot_set_undo(struct robot_job *job, json_t *token, struct err *
 
 /* Settings of the server that a Robot may look at (allowed import networks, limits): a JSON object.
  * Keys: "import_allow" (string, see http/guard.h), "max_pixels" (int), "max_frames" (int),
- * "max_file_size" (bytes), "timeout_s" (int); of those that its record names in keys: "sftp_key" (text of a private key),
+ * "max_file_size" (bytes), "timeout_s" (int), those of media/unpack.h; of those that its record names in keys: "sftp_key" (text of a private key),
  * "sftp_known_hosts" (text, as of OpenSSH), where the operator has given them. */
 const json_t *robot_settings(const struct robot_job *job);
 

@@ -74,6 +74,46 @@ static int host_probe(struct probe_result *p, struct robot_job *job, const char 
     return role_program.probe ? role_program.probe(p, path, name, &how, err) : 0;
 }
 
+/* One line, or several: whatever a tool said, nothing in it moves a terminal. */
+static json_t *plain_text(const char *s, bool lines)
+{
+    AUTO(mem_free) char *text = mem_strdup(s);
+
+    for (unsigned char *p = (unsigned char *)text; *p; p++) {
+        if ((*p < 0x20 && !(lines && (*p == '\n' || *p == '\t'))) || *p == 0x7f)
+            *p = ' ';
+        if (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
+            p[0] = p[1] = ' ';
+    }
+    return jstring(text);
+}
+
+/* Errors of the phase `meta` do not count for this step (api-instructions.md 6). */
+static bool ignores_meta(const struct robot_job *job)
+{
+    const json_t *v = json_object_get(job->params, "ignore_errors");
+    json_t *item;
+    size_t i;
+
+    json_array_foreach (v, i, item)
+        if (json_is_string(item) && !strcmp(json_string_value(item), "meta"))
+            return true;
+    return json_is_true(v) || (json_is_string(v) && !strcmp(json_string_value(v), "true"));
+}
+
+/* What is written is looked into. 1: it could not be, and that is ignored: err says why. */
+static int look_into(struct probe_result *found, struct robot_job *job, const char *path, const char *name,
+                     struct err *err)
+{
+    if (host_probe(found, job, path, name, (struct probe_how){.derived = true}, err) == 0)
+        return 0;
+    if ((err->code != ERR_META && err->code != ERR_TIMEOUT) || !found->mime[0] || !ignores_meta(job))
+        return -1;
+    json_decref(found->meta);
+    found->meta = NULL;
+    return 1;
+}
+
 int robot_emit(struct robot_job *job, const struct robot_output *out, struct err *err)
 {
     AUTO(json_unref) json_t *meta = out->meta;
@@ -86,7 +126,8 @@ int robot_emit(struct robot_job *job, const struct robot_output *out, struct err
     char name[256];
 
     str_file_name(name, named);
-    if (!out->meta_complete && host_probe(&found, job, out->path, name, (struct probe_how){.derived = true}, err) < 0)
+    int unread = out->meta_complete ? 0 : look_into(&found, job, out->path, name, err);
+    if (unread < 0)
         return -1;
     AUTO(json_unref) json_t *all = found.meta ? found.meta : json_object();
     if (meta)
@@ -97,6 +138,8 @@ int robot_emit(struct robot_job *job, const struct robot_output *out, struct err
     /* size and MD5 are for the daemon to find out, and it flushes the file */
     json_t *file = json_pack("{s:s,s:o,s:s?,s:O?,s:O?,s:i}", "path", out->path, "name", jstring(name), "mime", mime,
                              "meta", all, "extra", out->extra, "input", out->input);
+    if (unread)
+        json_object_set_new(file, "unread", plain_text(err->msg, false));
     return send_output(job, "file", file, err);
 }
 
@@ -243,20 +286,6 @@ static int host_run(struct robot_job *job, struct err *err)
     if (json_is_object(undo))
         return job->robot->undo ? job->robot->undo(job, opts, undo, err) : 0;
     return job->robot->run(job, opts, err);
-}
-
-/* One line, or several: whatever a tool said, nothing in it moves a terminal. */
-static json_t *plain_text(const char *s, bool lines)
-{
-    AUTO(mem_free) char *text = mem_strdup(s);
-
-    for (unsigned char *p = (unsigned char *)text; *p; p++) {
-        if ((*p < 0x20 && !(lines && (*p == '\n' || *p == '\t'))) || *p == 0x7f)
-            *p = ' ';
-        if (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
-            p[0] = p[1] = ' ';
-    }
-    return jstring(text);
 }
 
 static void serve_job(int sock, json_t *body)

@@ -673,6 +673,30 @@ static void a_passed_file_that_is_exported_is_listed_when_it_has_its_address(voi
     assembly_free(a);
 }
 
+/* A result whose metadata can't be read, of a step that does not mind. */
+static void what_is_not_known_of_a_result_is_told_beside_it(void **state)
+{
+    static const char unread[] = "{\"job\":1,\"index\":0,\"file\":{\"id\":\"b30bd0776e7f4ac3817b056d102e8219\","
+                                 "\"name\":\"b.jpg\",\"size\":5,\"mime\":\"image/jpeg\",\"meta\":{},"
+                                 "\"unread\":\"it is cut off\",\"input\":0}}";
+    static const char wanted[] = "\"phase\":\"meta\",\"error\":\"FILE_META_DATA_ERROR\",\"message\":\"it is cut off\"";
+    struct effects fx = {0};
+    struct assembly *a = with_running_job(&fx);
+    (void)state;
+
+    assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, unread), 0);
+    assert_int_equal(a->ignored_count, 1);
+    bool told = false;
+    for (int i = 0; i < fx.count; i++)
+        told |= fx.v[i].type == FX_FRAGMENT && fx.v[i].text && strstr(fx.v[i].text, wanted);
+    assert_true(told);
+    assert_int_equal(apply(a, &fx, EV_JOB_DONE, "{\"job\":1}"), 0);
+    assert_int_equal(a->state, ASSEMBLY_COMPLETED);
+    assert_int_equal(a->result_counts[1], 1);
+    effects_done(&fx);
+    assembly_free(a);
+}
+
 #define UPLOAD "a30bd0776e7f4ac3817b056d102e8219"
 
 /* A field that an event must have is missing, or one is of another kind: it is refused, and nothing of it is applied. */
@@ -1048,6 +1072,7 @@ int main(void)
         cmocka_unit_test(a_job_under_which_daemon_after_daemon_dies_is_deadly),
         cmocka_unit_test(starts_of_an_older_version_blame_nobody),
         cmocka_unit_test(events_that_do_not_read_are_refused),
+        cmocka_unit_test(what_is_not_known_of_a_result_is_told_beside_it),
         cmocka_unit_test(a_file_that_is_passed_on_is_the_same_file),
         cmocka_unit_test(a_passed_file_that_is_exported_is_listed_when_it_has_its_address),
         cmocka_unit_test(stored_outputs_that_cannot_be_do_nothing),

@@ -29,7 +29,8 @@ static const struct {
     {BORDER_WORKER, MSG_UNDO, "{\"token\":{\"upload_id\":\"x\",\"parts\":[1,2]}}"},
     {BORDER_WORKER, MSG_OUTPUT,
      "{\"index\":0,\"file\":{\"path\":\"out/0.png\",\"name\":\"a b.png\",\"ext\":\"png\",\"size\":1,\"md5\":\"x\",\"mime\":\"image/"
-     "svg+xml\",\"meta\":{\"a\":[{\"b\":null}]},\"extra\":{\"import_url\":\"http://x/\"},\"input\":0}}"},
+     "svg+xml\",\"meta\":{\"a\":[{\"b\":null}]},\"extra\":{\"import_url\":\"http://x/\"},"
+     "\"unread\":\"it is cut off\",\"input\":0}}"},
     {BORDER_WORKER, MSG_OUTPUT, "{\"index\":0,\"clone\":{\"input\":0,\"meta\":{\"faces\":[]}}}"},
     {BORDER_WORKER, MSG_OUTPUT,
      "{\"index\":0,\"same\":{\"input\":0,\"meta\":{\"width\":1},\"mime\":\"image/png\",\"ext\":\"png\",\"early\":true}}"},
