@@ -27,6 +27,7 @@ struct config {
     int64_t workers[ROLE_COUNT], worker_jobs;
     int64_t job_timeout_s, job_memory_mb, job_file_size, job_scratch_size, job_attempts;
     int64_t max_upload_size, max_params_bytes, max_pixels, max_frames, import_max_size;
+    int64_t max_archive_files, max_archive_bytes, max_archive_ratio, max_archive_depth;
     const char *notify_allow, *jail_without, *cgroup;
     int64_t notify_timeout_s;
     int64_t create_rate, max_assemblies, priority_jobs, status_rate, max_status_size, start_wait_ms;

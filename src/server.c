@@ -310,6 +310,11 @@ static void set_settings(struct server *s, const struct config *c)
     s->settings = json_pack("{s:s,s:I,s:I,s:I,s:I}", "import_allow", c->import_allow, "max_pixels",
                             (json_int_t)c->max_pixels, "max_frames", (json_int_t)c->max_frames, "max_file_size",
                             (json_int_t)c->import_max_size, "timeout_s", (json_int_t)c->job_timeout_s);
+    json_t *archives = json_pack("{s:I,s:I,s:I,s:I}", "max_archive_files", (json_int_t)c->max_archive_files,
+                                 "max_archive_bytes", (json_int_t)c->max_archive_bytes, "max_archive_ratio",
+                                 (json_int_t)c->max_archive_ratio, "max_archive_depth",
+                                 (json_int_t)c->max_archive_depth);
+    json_object_update_new(s->settings, archives);
     if (getenv("WORKCELL_TEST_S3_MULTIPART_THRESHOLD")) /* tests must not need files of 100 MB */
         json_object_set_new(s->settings, "s3_multipart_threshold",
                             json_integer(atoll(getenv("WORKCELL_TEST_S3_MULTIPART_THRESHOLD"))));

@@ -117,7 +117,7 @@ const char *robot_out_path(struct robot_job *job, const char *ext);
 MUST_CHECK int robot_emit(struct robot_job *job, const struct robot_output *out, struct err *err);
 /* The input file itself is the output (same bytes, new id) with extra meta keys, stolen. */
 MUST_CHECK int robot_emit_same(struct robot_job *job, int input, json_t *meta, struct err *err);
-/* The input itself goes on under the name of this step: the same record, with its id and addresses. Once for an input. */
+/* The input itself goes on under the name of this step: the same record, with its id and addresses. Once an input. */
 MUST_CHECK int robot_emit_passed(struct robot_job *job, int input, struct err *err);
 /* The input lies somewhere else now (store Robots): url, ssl_url and further record keys;
  * meta: keys merged into the file's meta. extra and meta are stolen and may be NULL. */
@@ -132,7 +132,8 @@ MUST_CHECK int robot_set_undo(struct robot_job *job, json_t *token, struct err *
 
 /* Settings of the server that a Robot may look at (allowed import networks, limits): a JSON object.
  * Keys: "import_allow" (string, see http/guard.h), "max_pixels" (int), "max_frames" (int),
- * "max_file_size" (bytes), "timeout_s" (int), those of media/unpack.h; of those that its record names in keys: "sftp_key" (text of a private key),
+ * "max_file_size" (bytes), "timeout_s" (int), those of media/unpack.h; of those that its record names in keys:
+ * "sftp_key" (text of a private key),
  * "sftp_known_hosts" (text, as of OpenSSH), where the operator has given them. */
 const json_t *robot_settings(const struct robot_job *job);
 
