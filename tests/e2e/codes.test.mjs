@@ -53,6 +53,16 @@ const key = async (s, p) => (await made(s, '/auth_keys', p)).auth_key
 const as = (k) => ({ auth: { key: k.key }, secret: k.secret })
 const start = (t, args, more = {}) => Server.start(t, { args: ['--import-allow', '127.0.0.1', '--notify-allow', '127.0.0.1', ...args], ...more })
 const saying = (t, status) => there(t, () => ({ status, body: '<Error/>' }))
+const filtered = (more) => ({ a: { robot: '/file/filter', use: ':original', ...more } })
+// A tar with one empty member.
+const tar = (name) => {
+  const b = Buffer.alloc(2560)
+  b.write(name)
+  b.write('ustar\x0000', 257)
+  b.fill(' ', 148, 156)
+  b.write(b.subarray(0, 512).reduce((sum, c) => sum + c).toString(8).padStart(6, '0'), 148)
+  return b
+}
 const imported = async (s, t, status) => done(s, { i: { robot: '/http/import', url: (await saying(t, status)).url } })
 const stored = async (s, t, status) => {
   const { url } = await saying(t, status)
@@ -333,6 +343,12 @@ const make = {
   HTTP_IMPORT_FAILURE: (s, t) => imported(s, t, 400),
   S3_STORE_ACCESS_DENIED: (s, t) => stored(s, t, 403),
   S3_STORE_FAILURE: (s, t) => stored(s, t, 400),
+  FILE_FILTER_DECLINED_FILE: (s) => done(s, filtered({ accepts: [], error_on_decline: true }), { files: { a: 'b' } }),
+  FILE_FILTER_INVALID_OPERATOR: (s) => steps(s, filtered({ accepts: [['${file.ext}', 'like', 'a']] })),
+  FILE_VERIFY_INVALID_FILE: (s) =>
+    done(s, { a: { robot: '/file/verify', use: ':original', error_on_decline: true } }, { files: { 'a.pdf': 'b' } }),
+  POSSIBLY_MALICIOUS_FILE_FOUND: (s) =>
+    done(s, { a: { robot: '/file/decompress', use: ':original' } }, { files: { 'a.tar': tar('../x') } }),
 
   TEMPLATE_VALIDATION_ERROR: (s) => send(s, 'POST', '/templates', { template: {} }),
   TEMPLATE_LIST_ERROR: (s) => send(s, 'GET', '/templates', { page: 0 }),
