@@ -349,8 +349,28 @@ const cases = {
   'document convert': missing(['document', 'convert', '-i', 'a.png', '-o', 'out', '--format', 'pdf']),
   'document optimize': missing(['document', 'optimize', '-i', 'a.png', '-o', 'out']),
   'document thumbs': missing(['document', 'thumbs', '-i', 'a.png', '-o', 'out']),
-  'file compress': missing(['file', 'compress', '-i', 'a.png', '-o', 'out']),
-  'file decompress': missing(['file', 'decompress', '-i', 'a.png', '-o', 'out']),
+  async 'file compress'(c) {
+    const look = 'import sys,json,zipfile as f; z=f.ZipFile(sys.argv[1]); z.testzip() and 1/0; print(json.dumps(z.namelist()))'
+    const names = (file) => JSON.parse(execFileSync('python3', ['-IS', '-c', look, c.path(file)]))
+    fs.copyFileSync(picture, c.path('b.png'))
+    const compress = ['file', 'compress', '-i', 'a.png', '-i', 'b.png', '-o']
+    await c.ok([...compress, 'all.zip', '--format', 'zip', '--compression-level=-1'])
+    assert.deepEqual(names('all.zip').sort(), ['a.png', 'b.png'])
+    await c.ok([...compress, 'all.tar.gz', '--format', 'tar', '--gzip'])
+    assert.deepEqual([...fs.readFileSync(c.path('all.tar.gz')).subarray(0, 2)], [0x1f, 0x8b])
+    await c.refused([...compress, 'no.tar', '--format', 'tar', '--password', 'opensesame'], 'FILE_COMPRESS_VALIDATION')
+  },
+  async 'file decompress'(c) {
+    const program = "import zipfile; z=zipfile.ZipFile('x.zip','w'); z.write('a.png'); z.writestr('d/b.txt','hello')"
+    execFileSync('python3', ['-IS', '-c', program], { cwd: c.dir })
+    fs.mkdirSync(c.path('out'))
+    await c.ok(['file', 'decompress', '-i', 'x.zip', '-o', 'out'])
+    const isFile = (n) => fs.statSync(c.path(`out/${n}`)).isFile()
+    const made = fs.readdirSync(c.path('out'), { recursive: true }).filter(isFile).sort()
+    assert.deepEqual(made.map((n) => path.basename(n)), ['a.png', 'b.txt'], made.join())
+    assert.equal(fs.readFileSync(c.path(`out/${made.find((n) => n.endsWith('b.txt'))}`), 'utf8'), 'hello')
+    await c.refused(['file', 'decompress', '-i', 'a.png', '-o', 'no'], 'FILE_DECOMPRESS_INVALID_INPUT')
+  },
   'image describe': missing(['image', 'describe', '-i', 'a.png', '-o', 'out']),
   'image generate': missing(['image', 'generate', '--prompt', 'a cat', '-o', 'out']),
   'image merge': missing(['image', 'merge', '-i', 'a.png', '-o', 'out']),
