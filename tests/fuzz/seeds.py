@@ -5,12 +5,17 @@ seeds.py DESCRIPTION OUT: DESCRIPTION is what describe.c prints. Written to OUT/
 made here, from the formats as their documents give them; nothing depends on time or chance, so a replay is the same
 everywhere."""
 import base64
+import bz2
 import gzip
+import io
 import json
+import lzma
 import pathlib
 import shutil
 import struct
 import sys
+import tarfile
+import zipfile
 import zlib
 
 seeds = {}
@@ -424,6 +429,57 @@ seed('head', *(cut + r.replace('\n', '\r\n') for cut in '\0\x20' for r in (
     '\0POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\nabc\n0\n\n' + REQUEST.replace('\n', '\r\n'))
 dictionary('head', 'GET / HTTP/1.1\r\n', 'POST / HTTP/1.1\r\n', 'Host: x\r\n', 'Content-Length: 3\r\n', 'Transfer-Encoding: chunked\r\n', '\r\n\r\n', '\r\n ', '\n', '\r', ' HTTP/1.0\r\n', 'Connection: keep-alive\r\n', '0\r\n\r\n', '3\r\nabc\r\n',
            ';a=b', '\0', '\t', ': ', ' :', 'http://x', 'Expect: 100-continue\r\n', 'Upgrade: websocket\r\n')
+
+
+# ---- archives ----
+
+def zipped(*members, how=zipfile.ZIP_DEFLATED):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, 'w') as z:
+        for name, data in members:
+            z.writestr(zipfile.ZipInfo(name), data, how)
+    return out.getvalue()
+
+
+def tarred(*members, kind=tarfile.PAX_FORMAT):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode='w', format=kind) as t:
+        for name, data, *more in members:
+            i = tarfile.TarInfo(name)
+            i.size = len(data)
+            for key, value in more:
+                setattr(i, key, value)
+            t.addfile(i, io.BytesIO(data))
+    return out.getvalue()[:4096]
+
+
+def cpio(*members):
+    out = b''
+    for name, data in (*members, ('TRAILER!!!', b'')):
+        n = name.encode() + b'\0'
+        head = b'070701' + b''.join(b'%08x' % v for v in (1, 0o100644, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(n), 0))
+        out += (head + n).ljust(-(-(110 + len(n)) // 4) * 4, b'\0') + data.ljust(-(-len(data) // 4) * 4, b'\0')
+    return out
+
+
+LINKS = (('a', b'hello'), ('h', b'', ('type', tarfile.LNKTYPE), ('linkname', 'a')),
+         ('s', b'', ('type', tarfile.SYMTYPE), ('linkname', '../..')))
+SPARSE = ('pax_headers', {'GNU.sparse.major': '0', 'GNU.sparse.minor': '1', 'GNU.sparse.name': 's',
+                          'GNU.sparse.size': '3000', 'GNU.sparse.numblocks': '2', 'GNU.sparse.map': '0,1,2000,1'})
+HEAD, SEVEN = b'Rar!\x1a\7', b'7z\xbc\xaf\x27\x1c'
+for how in b'\0\1\2\4\10\20':
+    seed('archive', *(bytes([how]) + a for a in (
+        zipped(('a.txt', 'hello'), ('d/b', 'x' * 3000), ('../x', '')), zipped(('a', 'b'), how=zipfile.ZIP_STORED),
+        zipped(('z', bytes(100000))), tarred(*LINKS), tarred(('s', b'xy', SPARSE)), tarred(('/a', b'')),
+        tarred(('n' * 120, b'x'), kind=tarfile.GNU_FORMAT), gzip.compress(tarred(('a/b/c', b'hello')), mtime=0),
+        gzip.compress(b'x' * 5000, mtime=0), bz2.compress(tarred(('a', b'x'))), lzma.compress(tarred(('a', b'x'))),
+        cpio(('a', b'hello'), ('b/c', b'x')),
+        b'!<arch>\na/'.ljust(24) + b'0           0     0     644     5         `\nhello\n',
+        HEAD + b'\0', HEAD + b'\1\0', SEVEN + b'\0\4', b'MSCF\0\0\0\0', b'xar!\0\x1c\0\1',
+        b'begin 644 a\n%:&5L;&\\ \n`\nend\n', b'\xed\xab\xee\xdb\3\0')))
+dictionary('archive', 'PK\1\2', 'PK\3\4', 'PK\5\6', 'PK\6\6', 'PK\7\x08', '../', '/', '\\', 'ustar\x0000', 'ustar  \0',
+           'GNU.sparse.map', '070701', '!<arch>\n', HEAD, SEVEN, 'MSCF', 'xar!', b'\x1f\x8b\x08', 'BZh9', b'\xfd7zXZ\0',
+           b'\x28\xb5\x2f\xfd', b'\x80\0\0\0\x7f\xff\xff\xff', b'\1\x99\7\0\2\0AE')
 
 
 def main():
