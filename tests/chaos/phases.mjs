@@ -1,11 +1,16 @@
 // What an Assembly can be doing when it is canceled. Each phase sets something going and returns {id, ready, ...}: ready says
 // that the phase is reached, after (if any) what the client of it was told, end lets go of its connections.
+import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
+import zlib from 'node:zlib'
 import { census } from './census.mjs'
 import { KEY, picture, until } from './daemon.mjs'
 import { png } from './png.mjs'
+import { tar } from './tar.mjs'
 
 export const resize = (more) => ({ r: { robot: '/image/resize', use: ':original', result: true, ...more } })
+const pack = { r: { robot: '/file/compress', use: ':original', gzip: true, compression_level: -9, result: true } }
+const unpack = { r: { robot: '/file/decompress', use: ':original', result: true } }
 export const huge = resize({ width: 9000, format: 'avif' })
 const params = (steps) => JSON.stringify({ auth: { key: KEY }, steps })
 
@@ -34,6 +39,13 @@ export const phases = {
   async 'libvips resizes'(d) { return working(d, resize({ width: 7000, height: 7000, resize_strategy: 'stretch', format: 'jpg' }), fs.readFileSync(picture), 100) },
   async 'libvips encodes AVIF'(d) { return working(d, huge, fs.readFileSync(picture), 500) },
   async 'libvips encodes WebP'(d) { return working(d, resize({ width: 9000, format: 'webp' }), fs.readFileSync(picture), 600) },
+  async 'files are packed'(d) { return working(d, pack, noise(), 100) },
+  async 'a large file is unpacked'(d) {
+    return working(d, unpack, zlib.gzipSync(tar([['a', noise()], ['b', noise()]]), { level: 1 }), 50)
+  },
+  async 'many files are unpacked'(d) {
+    return working(d, unpack, tar(Array.from({ length: 500 }, (_, i) => [`d/${i}.txt`, Buffer.from(`file ${i}`)])), 300)
+  },
   async 'an import waits for ever'(d, r, origin) {
     const a = await d.create({ i: { robot: '/http/import', url: `${origin.url}/never` } })
     return { id: a.assembly_id, ready: async () => (await d.get(a.assembly_id)).running_jobs.length === 1 && origin.waiting() > 0, process: true }
@@ -73,6 +85,9 @@ async function working(d, steps, data, wait_ms) {
   return { id: a.assembly_id, ready: async () => (await d.get(a.assembly_id)).running_jobs.some((j) => j.startsWith('r')) && census(d).busy.length > 0, wait_ms, process: true, may_complete: true }
 }
 
+// Bytes that take their time to pack and unpack: two bits of each are known.
+let noisy
+const noise = () => (noisy ??= randomBytes(16 << 20).map((b) => b & 0x3f))
 let cached
 export const big = () => (cached ??= png(7000, 7000))
 function slowSound() {
