@@ -60,7 +60,10 @@ static void environment(char *env[ENV_MAX], struct arena *a, const struct tool *
 static void limit_cpu(const struct run *r)
 {
     rlim_t s = (rlim_t)(r->timeout_ms / 1000 + 1) * (rlim_t)(r->t->threads > 1 ? r->t->threads : 1);
-    struct rlimit cpu = {s, s + 1};
+
+    if (r->t->cpu_s && (rlim_t)r->t->cpu_s < s)
+        s = (rlim_t)r->t->cpu_s;
+    const struct rlimit cpu = {s, s + 1};
 
     (void)setrlimit(RLIMIT_CPU, &cpu); /* refused where a lower one holds */
 }
@@ -278,7 +281,7 @@ static int judge(const struct run *r, int status, struct err *err)
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
         err_set(err, ERR_TIMEOUT,
                 "%s used more processor time than %d ms allow (setting timeout_s)", name,
-                r->timeout_ms);
+                r->t->cpu_s ? r->t->cpu_s * 1000 : r->timeout_ms);
     else if (WIFSIGNALED(status))
         err_set(err, whose(r->t), "%s was ended by signal %d", name, WTERMSIG(status));
     else if (WEXITSTATUS(status) >= 126 && !*r->tail)

@@ -29,6 +29,7 @@ struct tool {
     const int *fds;         /* become 3, 4, ... in the program; NULL: none */
     int fd_count;
     int timeout_ms;       /* 0: the setting timeout_s */
+    int cpu_s;            /* of processor time; then the system ends it, ERR_TIMEOUT, and the worker goes on. 0: as above */
     int threads;          /* processor time runs that much faster; 0: 1 */
     bool clients_options; /* options of the client's are among argv: a failure is the client's */
 

@@ -94,6 +94,20 @@ static void what_hangs_is_left_in_time(void **state)
 }
 
 /* What does not end then either can't be ended from here: nothing more is started, and the worker is told to end. */
+static void what_computes_too_long_is_ended_and_the_worker_goes_on(void **state)
+{
+    struct tool t = {.argv = SH("while :; do :; done"), .timeout_ms = 30000, .cpu_s = 1};
+    struct err err;
+    (void)state;
+
+    assert_int_equal(tool_run(NULL, &t, &err), -1);
+    assert_int_equal(err.code, ERR_TIMEOUT);
+    assert_int_equal(err.exited, -SIGXCPU);
+    assert_false(tool_is_stuck());
+    t.argv = SH("exit 0");
+    assert_int_equal(tool_run(NULL, &t, &err), 0);
+}
+
 static void a_program_that_never_ends_makes_its_worker_end(void **state)
 {
     AUTO(str_done) struct str out = {0};
@@ -255,6 +269,7 @@ int main(void)
         cmocka_unit_test(how_it_failed_is_told),
         cmocka_unit_test(of_stderr_the_end_is_kept),
         cmocka_unit_test(what_hangs_is_left_in_time),
+        cmocka_unit_test(what_computes_too_long_is_ended_and_the_worker_goes_on),
         cmocka_unit_test(a_program_that_never_ends_makes_its_worker_end),
         cmocka_unit_test(lines_come_one_by_one),
         cmocka_unit_test(a_line_without_end_is_an_error),
