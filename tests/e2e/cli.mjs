@@ -373,8 +373,32 @@ const cases = {
   },
   'image describe': missing(['image', 'describe', '-i', 'a.png', '-o', 'out']),
   'image generate': missing(['image', 'generate', '--prompt', 'a cat', '-o', 'out']),
-  'image merge': missing(['image', 'merge', '-i', 'a.png', '-o', 'out']),
-  'image optimize': missing(['image', 'optimize', '-i', 'a.png', '-o', 'out']),
+  async 'image merge'(c) {
+    const [w, h] = size(c.path('a.png'))
+    fs.copyFileSync(picture, c.path('b.png'))
+    const both = ['image', 'merge', '-i', 'a.png', '-i', 'b.png', '-o']
+    await c.ok([...both, 'row.png', '--border', '7'])
+    assert.deepEqual(size(c.path('row.png')), [2 * w + 7, h])
+    const grid = ['--direction', 'grid', '--columns', '1']
+    await c.ok([...both, 'grid.png', ...grid, '--cell-width', '40', '--cell-height', '30', '--background', 'none'])
+    assert.deepEqual(size(c.path('grid.png')), [40, 60])
+    const stack = ['--effect', 'polaroid-stack', '--width', '200', '--height', '150']
+    await c.ok([...both, 'stack.png', ...stack, '--seed', '3', '--shuffle', '--coverage', '2'])
+    assert.deepEqual(size(c.path('stack.png')), [200, 150])
+    await c.refused([...both, 'no.png', ...grid, '--rows', '1'], 'IMAGE_MERGE_FAILURE')
+  },
+  async 'image optimize'(c) {
+    const large = path.join(c.dir, 'large.png') // stored without any compression
+    const stored = ['-frames:v', '1', '-compression_level', '0', '-pred', 'none', large]
+    execFileSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'testsrc2=size=200x150', ...stored])
+    const optimize = ['image', 'optimize', '-i', 'large.png', '-o', 'small.png']
+    await c.ok([...optimize, '--priority', 'compression-ratio', '--progressive'])
+    assert.deepEqual(size(c.path('small.png')), size(large))
+    assert.ok(fs.statSync(c.path('small.png')).size < fs.statSync(large).size / 2)
+    assert.equal(fs.readFileSync(c.path('small.png'))[28], 1) // interlaced
+    await c.ok(['image', 'optimize', '-i', 'small.png', '-o', 'again.png'])
+    assert.ok(fs.statSync(c.path('again.png')).size <= fs.statSync(c.path('small.png')).size)
+  },
   'image remove-background': missing(['image', 'remove-background', '-i', 'a.png', '-o', 'out']),
   'image upscale': missing(['image', 'upscale', '-i', 'a.png', '-o', 'out']),
   'markdown docx': missing(['markdown', 'docx', '-i', 'a.png', '-o', 'out']),
