@@ -59,14 +59,8 @@ static void place_row(uint8_t *to, const uint8_t *from, int n, int bands, double
     }
 }
 
-int compose_place(struct image *canvas, struct image *over, int64_t x, int64_t y, double opacity,
-                  struct err *err)
+static void place_on(VipsImage *on, VipsImage *v, int64_t x, int64_t y, double opacity)
 {
-    VipsImage *on = canvas->frame[0], *v;
-
-    if (image_to_srgb(over, err) < 0 || image_render(over, err) < 0)
-        return -1;
-    v = over->frame[0];
     int64_t left = MAX(x, 0), right = MIN(x + v->Xsize, on->Xsize);
     int64_t top = MAX(y, 0), bottom = MIN(y + v->Ysize, on->Ysize);
 
@@ -74,5 +68,14 @@ int compose_place(struct image *canvas, struct image *over, int64_t x, int64_t y
         place_row(VIPS_IMAGE_ADDR(on, (int)left, (int)row),
                   VIPS_IMAGE_ADDR(v, (int)(left - x), (int)(row - y)), (int)(right - left),
                   v->Bands, opacity);
+}
+
+int compose_place(struct image *canvas, struct image *over, int64_t x, int64_t y, double opacity,
+                  struct err *err)
+{
+    if (image_to_srgb(over, err) < 0 || image_render(over, err) < 0)
+        return -1;
+    for (int i = 0; i < canvas->count; i++)
+        place_on(canvas->frame[i], over->frame[0], x, y, opacity);
     return 0;
 }

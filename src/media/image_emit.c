@@ -25,7 +25,7 @@ int image_emit(struct robot_job *job, struct image *img, const struct image_emit
 {
     AUTO(json_unref) json_t *meta = json_object(), *extra = how->meta;
     const char *mime = filetype_by_ext(how->save.format);
-    const char *ext = extension(robot_input(job, 0), how, mime), *path = robot_out_path(job, ext);
+    const char *ext = extension(robot_input(job, how->input), how, mime), *path = robot_out_path(job, ext);
 
     /* From the pixels in memory, so that nobody has to decode the result again. */
     if (image_render(img, err) < 0)
@@ -36,6 +36,7 @@ int image_emit(struct robot_job *job, struct image *img, const struct image_emit
         return -1;
     if (extra)
         json_object_update(meta, extra);
-    return robot_emit(
-        job, &(struct robot_output){.path = path, .ext = ext, .mime = mime, .meta = take(meta), .meta_complete = true}, err);
+    const struct robot_output out = {
+        .path = path, .ext = ext, .mime = mime, .meta = take(meta), .meta_complete = true, .input = how->input};
+    return robot_emit(job, &out, err);
 }

@@ -22,12 +22,13 @@ struct image_emit {
     enum image_type asked;
     struct image_save save;    /* save.format: image_emit_format() */
     const json_t *output_meta; /* the step's value, lent */
+    int input;                 /* whose name and extension it gets: 0, unless several are made of several */
     json_t *meta;              /* further keys; stolen; may be NULL */
     double told;               /* how much of the job is done already, 0 to 1: the rest of its progress is told here */
     double upto;               /* ... or what is done with this image, where more follow; 0: all */
 };
 /* For image_watch() with the job as ctx: its progress. */
 void image_tell_job(void *job, double done);
-/* img is rendered. The file is named like input 0, whose extension it keeps if that is one of its type and no other was asked
+/* img is rendered. The file is named like that input, whose extension it keeps if that is one of its type and no other was asked
  * for. Errors: ERR_COMMAND and those of robot_emit(). */
 MUST_CHECK int image_emit(struct robot_job *job, struct image *img, const struct image_emit *how, struct err *err);

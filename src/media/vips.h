@@ -102,8 +102,8 @@ MUST_CHECK int image_to_space(struct image *img, enum image_space space, struct 
 MUST_CHECK int image_gray(uint8_t **out, const struct image *img, int64_t w, int64_t h,
                           struct err *err);
 /* The largest difference between samples of two pictures, of 65535, over all frames, which are decoded; hidden: also of
- * colours that nobody sees, as their alpha is 0. 65536: they differ in size, number of frames, their times, orientation or
- * colour profile. -1: one of them can't be decoded. */
+ * colours that nobody sees, as their alpha is 0. 65536: they differ in size, number of frames, their times, orientation
+ * or colour profile. -1: one of them can't be decoded. */
 MUST_CHECK int image_difference(struct image *a, struct image *b, bool hidden, struct err *err);
 MUST_CHECK int image_copy(struct image **out, const struct image *img, struct err *err);
 
