@@ -2,12 +2,15 @@
 #include "base/clock.h"
 #include "base/str.h"
 
+#include <fcntl.h>
 #include <libxml/parser.h>
 #include <libxml/xmlreader.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/param.h>
+
+#define RAW_HEAD (256 * 1024) /* bytes of a camera's file where its directories are */
 
 /* Set unless it is there or the text is empty. Trailing blanks go. */
 static void add_text(json_t *meta, const char *key, const char *s, size_t len)
@@ -372,6 +375,16 @@ void meta_add_exif(json_t *meta, const void *data, size_t len)
         add_num(meta, "latitude", g.ns == 'S' ? -g.lat : g.lat, 1e8);
         add_num(meta, "longitude", g.ew == 'W' ? -g.lon : g.lon, 1e8);
     }
+}
+
+void meta_add_raw(json_t *meta, const char *path)
+{
+    AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    AUTO(mem_free) char *head = mem_alloc(RAW_HEAD);
+    ssize_t n = fd < 0 ? -1 : pread(fd, head, RAW_HEAD, 0);
+
+    if (n > 0)
+        meta_add_exif(meta, head, (size_t)n);
 }
 
 /* ---- IPTC ---- */

@@ -7,6 +7,8 @@
 #include <stddef.h>
 
 void meta_add_exif(json_t *meta, const void *data, size_t len);
+/* Of a photograph as a camera stores it: it lies in the same directories as EXIF does, at the file's begin. */
+void meta_add_raw(json_t *meta, const char *path);
 /* Raw IIM records, or Photoshop resources that hold some (also finds the clipping path). */
 void meta_add_iptc(json_t *meta, const void *data, size_t len);
 void meta_add_xmp(json_t *meta, const void *data, size_t len);

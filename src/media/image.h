@@ -28,7 +28,12 @@ struct image {
 int vips_fail(struct err *err, const char *what); /* -1, ERR_COMMAND with libvips' words, which are forgotten */
 
 /* Read a header, or (shrink > 1) begin a decode at a fraction of the size. */
+bool image_decodes_small(const struct image *img); /* for less than all of it costs */
 VipsImage *image_decode(const struct image *img, int page, int n, int shrink, bool sequential);
+/* A picture of media/still.h. NULL: libvips' error says why. */
+VipsImage *image_still(const char *path, const char *format, bool half);
+bool image_is_foreign(const char *path, const char *format); /* of a variant that is not read; format NULL: no */
+
 /* The new image replaces the frame; failed: the operation did. */
 int image_put(struct image *img, int i, int failed, VipsImage *now, const char *what, struct err *err);
 

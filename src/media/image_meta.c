@@ -236,8 +236,7 @@ static int sample(struct image **out, const struct image *img, struct err *err)
 
     if (image_copy(&s, img, err) < 0)
         return -1;
-    if (img->path && !strcmp(img->format, "jpg") && image_width(img) >= 64 &&
-        image_height(img) >= 64 &&
+    if (img->path && image_decodes_small(img) && image_width(img) >= 64 && image_height(img) >= 64 &&
         (v = image_decode(img, 0, 1, 8, true))) {
         g_object_unref(s->frame[0]);
         s->frame[0] = v;

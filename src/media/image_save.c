@@ -86,6 +86,8 @@ static int save_joined(VipsImage *v, const char *path, const struct image_save *
             NULL);
     } else if (!strcmp(f, "jp2")) {
         rc = vips_jp2ksave(v, path, "Q", o->quality, NULL);
+    } else if (!strcmp(f, "jxl")) {
+        rc = vips_jxlsave(v, path, "Q", o->quality, "strip", o->strip, "effort", 4, NULL);
     } else {
         return err_set(err, ERR_COMMAND, "cannot write format '%s'", o->format);
     }

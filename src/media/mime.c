@@ -2,7 +2,6 @@
 #include "base/filetype.h"
 #include "base/str.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libxml/xmlreader.h>
@@ -14,7 +13,7 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
-#define HEAD_LEN 4096               /* enough for every signature below */
+#define HEAD_LEN MIME_HEAD
 #define PROLOGUE_MAX (1024 * 1024)  /* bytes before the root element of an XML file */
 #define SILENCE_MAX (256 * 1024)    /* zero bytes before a sound begins */
 #define TAIL_LEN 2048
@@ -60,6 +59,7 @@ static const char *iso_brand(const unsigned char *b, size_t n)
         {"iso4", "video/mp4"},   {"iso5", "video/mp4"},   {"iso6", "video/mp4"},
         {"mp41", "video/mp4"},   {"mp42", "video/mp4"},   {"avc1", "video/mp4"},
         {"dash", "video/mp4"},   {"MSNV", "video/mp4"},   {"jp2 ", "image/jp2"},
+        {"crx ", "image/x-canon-cr3"},
     };
     if (n < 16 || memcmp(b + 4, "ftyp", 4))
         return NULL;
@@ -75,39 +75,6 @@ static const char *iso_brand(const unsigned char *b, size_t n)
             break;
     }
     return mif1 ? "image/heic" : NULL;
-}
-
-/* ---- TIFF and what cameras make of it ---- */
-
-static const char *tiff_family(const struct look *l)
-{
-    static const struct {
-        const char *exts[2];
-        const char *mime;
-    } raws[] = {
-        {{"cr2"}, "image/x-canon-cr2"}, {{"dng"}, "image/x-adobe-dng"}, {{"nef"}, "image/x-nikon-nef"},
-        {{"nrw"}, "image/x-nikon-nef"}, {{"arw"}, "image/x-sony-arw"},  {{"sr2"}, "image/x-sony-arw"},
-        {{"pef"}, "image/x-pentax-pef"}, {{"srw"}, "image/x-samsung-srw"}, {{"3fr"}, "image/x-hasselblad-3fr"},
-    };
-    const unsigned char *b = l->b;
-    bool big = *b == 'M';
-
-    if (l->n >= 12 && !memcmp(b + 8, "CR", 2))
-        return "image/x-canon-cr2";
-    /* A raw photograph is a TIFF file whose first picture is a thumbnail. */
-    size_t dir = big ? (size_t)b[4] << 24 | (size_t)b[5] << 16 | (size_t)b[6] << 8 | b[7]
-                     : (size_t)b[7] << 24 | (size_t)b[6] << 16 | (size_t)b[5] << 8 | b[4];
-    if (dir >= 8 && dir + 2 <= l->n) {
-        size_t count = big ? (size_t)b[dir] << 8 | b[dir + 1] : (size_t)b[dir + 1] << 8 | b[dir];
-
-        for (size_t i = 0, at = dir + 2; i < count && at + 12 <= l->n; i++, at += 12)
-            if ((big ? b[at] << 8 | b[at + 1] : b[at + 1] << 8 | b[at]) == 0xC612) /* DNGVersion */
-                return "image/x-adobe-dng";
-    }
-    for (size_t i = 0; i < ARRAY_LEN(raws); i++)
-        if (ext_is(l, raws[i].exts))
-            return raws[i].mime;
-    return "image/tiff";
 }
 
 /* ---- sound ---- */
@@ -345,41 +312,6 @@ static bool is_svgz(const struct look *l)
     return root_is_svg(&t);
 }
 
-/* ---- portable maps: a letter, a digit, and numbers ---- */
-
-/* Behind blanks and comments. */
-static size_t next_word(const unsigned char *b, size_t n, size_t at)
-{
-    while (at < n && (isspace(b[at]) || b[at] == '#'))
-        if (b[at++] == '#')
-            while (at < n && b[at] != '\n')
-                at++;
-    return at;
-}
-
-static const char *portable_map(const unsigned char *b, size_t n)
-{
-    static const char *const mimes[] = {"image/x-portable-bitmap", "image/x-portable-greymap", "image/x-portable-pixmap"};
-    size_t at = 2;
-
-    if (n < 8 || b[0] != 'P' || b[1] < '1' || b[1] > '6' || !isspace(b[2]))
-        return NULL;
-    bool plain = b[1] < '4';
-    int kind = (b[1] - '1') % 3;
-    for (int i = 0; i < (kind ? 3 : 2); i++) { /* width, height, and but for bitmaps the highest value */
-        size_t from = at = next_word(b, n, at);
-
-        while (at < n && isdigit(b[at]))
-            at++;
-        if (at == from || at - from > 9 || at == n || !isspace(b[at]))
-            return NULL;
-    }
-    for (; plain && at < n; at++) /* a text that begins like one goes on differently */
-        if (!isdigit(b[at]) && (at = next_word(b, n, at)) < n && !isdigit(b[at]))
-            return NULL;
-    return mimes[kind];
-}
-
 /* ---- everything ---- */
 
 /* PDF readers take up to 1,024 bytes of something else before the header. A text that only names it has no end of a PDF. */
@@ -422,6 +354,10 @@ static const char *sniff(const struct look *l)
         {"%PDF-", 5, "application/pdf"},   {"\0\0\0\x0CjP  \r\n\x87\n", 12, "image/jp2"},
         {"\xFF\x4F\xFF\x51", 4, "image/jp2"}, {"fLaC", 4, "audio/flac"},
         {"caff\0\x01", 6, "audio/x-caf"},
+        {"8BPS\0\1\0\0\0\0\0\0", 12, "image/vnd.adobe.photoshop"},
+        {"\0\0\0\x0CJXL \r\n\x87\n", 12, "image/jxl"},
+        {"FUJIFILMCCD-RAW ", 16, "image/x-fuji-raf"}, {"IIU\0", 4, "image/x-panasonic-rw2"},
+        {"IIRO", 4, "image/x-olympus-orf"}, {"IIRS", 4, "image/x-olympus-orf"}, {"MMOR", 4, "image/x-olympus-orf"},
     };
     const unsigned char *b = l->b;
     const char *mime;
@@ -430,16 +366,14 @@ static const char *sniff(const struct look *l)
     for (size_t i = 0; i < ARRAY_LEN(sigs); i++)
         if (n >= sigs[i].len && !memcmp(b, sigs[i].bytes, sigs[i].len))
             return sigs[i].mime;
-    if (n >= 8 && (!memcmp(b, "II*\0", 4) || !memcmp(b, "MM\0*", 4)))
-        return tiff_family(l);
+    if ((mime = mime_picture(l->fd, b, n, l->ext)))
+        return mime;
     if ((mime = riff(b, n)) || (mime = iso_brand(b, n)))
         return mime;
     if (n >= 10 && !memcmp(b, "ID3", 3))
         return behind_tags(l, true);
     if (n >= 64 && !memcmp(b, "OggS", 4)) /* the first packet names the codec */
         return memmem(b, n, "\x80theora", 7) || memmem(b, n, "BBCD", 4) ? "video/ogg" : "audio/ogg";
-    if ((mime = portable_map(b, n)))
-        return mime;
     if (is_svg(l) || is_svgz(l))
         return "image/svg+xml";
     return is_transport_stream(b, n) ? "video/mp2t" : NULL;
@@ -492,6 +426,8 @@ static const char *second_thoughts(const struct look *l, const char *mime)
 
     if (is_late_pdf(l))
         return "application/pdf";
+    if (!strcmp(mime, "image/jxl") || !strcmp(mime, "image/bmp") || !strcmp(mime, "image/vnd.microsoft.icon"))
+        return "application/octet-stream"; /* for libmagic their first bytes are enough; more was looked at above */
     if (!strcmp(mime, "application/pdf") && !ext_is(l, pdf))
         return "text/plain"; /* somewhere it names the header of one */
     if (str_starts(mime, "image/x-portable-") && l->n > 1 && l->b[1] < '4')

@@ -19,3 +19,9 @@ bool gzip_begins(const void *head, size_t len);
 /* The contents of the gzipped file fd, at most max bytes of them; whole: more than max, or a broken stream, is no answer
  * (else what could be had). All members, one behind the other. NULL: not to be had. The caller frees. */
 uint8_t *gzip_inflate(size_t *len, int fd, size_t max, bool whole);
+
+/* ---- for mime.c alone ---- */
+
+#define MIME_HEAD 4096 /* bytes of a file, enough for every mark */
+/* fd: a file that begins with head[n]; ext: of the client's name, "". NULL: no such picture. */
+const char *mime_picture(int fd, const unsigned char *head, size_t n, const char *ext);

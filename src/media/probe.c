@@ -50,6 +50,8 @@ static int probe_image(json_t *meta, const char *mime, const char *path, const s
     const void *data;
     size_t len;
 
+    if (!image_is_known(path)) /* what it is, is all that is said of it */
+        return 0;
     if (image_open(&img, path, &how, err) < 0)
         return as_meta_error(err);
     if (image_frames_in_file(img) > want->limits.max_frames ||
@@ -69,6 +71,8 @@ static int probe_image(json_t *meta, const char *mime, const char *path, const s
         meta_add_iptc(meta, data, len);
     if ((data = image_blob(img, "xmp-data", &len)))
         meta_add_xmp(meta, data, len);
+    if (image_is_raw(img))
+        meta_add_raw(meta, path);
     if (!strcmp(image_format(img), "svg"))
         meta_add_svg(meta, path);
     if (tell_early(meta, img, mime, want, err) < 0)

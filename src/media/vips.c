@@ -72,6 +72,8 @@ int media_init(struct err *err)
     vips_operation_block_set("VipsForeignLoadSvg", FALSE);
     vips_operation_block_set("VipsForeignLoadJp2k", FALSE);
     vips_operation_block_set("VipsForeignLoadPpm", FALSE);
+    vips_operation_block_set("VipsForeignLoadJxl", FALSE);
+    vips_operation_block_set("VipsForeignSaveJxl", FALSE);
     vips_concurrency_set(1);
     vips_cache_set_max(0);
     ready = true;
@@ -82,9 +84,10 @@ int media_init(struct err *err)
 
 static const struct format {
     const char *name, *ext, *mime;
-    const char *loader;    /* libvips' operation; with "_source" behind it for bytes in memory */
+    const char *loader;    /* libvips' operation; with "_source" behind it for bytes in memory. "": see still */
     bool alpha, animated, write;
     bool pages;            /* its loader takes page and n */
+    const char *still;     /* which reader of media/still.h; NULL: libvips' own */
     bool source;           /* always by descriptor: the loader that takes a name walks to it by its whole path */
 } formats[] = {
     {"jpg", "jpg", "image/jpeg", "jpegload", .write = true},
@@ -103,6 +106,19 @@ static const struct format {
     {"ppm", "ppm", "image/x-portable-pixmap", "ppmload"},
     {"pgm", "ppm", "image/x-portable-greymap", "ppmload"},
     {"pbm", "ppm", "image/x-portable-bitmap", "ppmload"},
+    {"jxl", "jxl", "image/jxl", "jxlload", .alpha = true, .write = true},
+    {"bmp", "bmp", "image/bmp", "", .alpha = true, .still = "bmp"},
+    {"ico", "ico", "image/vnd.microsoft.icon", "", .alpha = true, .still = "ico"},
+    {"psd", "psd", "image/vnd.adobe.photoshop", "", .alpha = true, .still = "psd"},
+    {"dng", "dng", "image/x-adobe-dng", "", .still = "raw"},
+    {"cr2", "cr2", "image/x-canon-cr2", "", .still = "raw"},
+    {"cr3", "cr3", "image/x-canon-cr3", "", .still = "raw"},
+    {"nef", "nef", "image/x-nikon-nef", "", .still = "raw"},
+    {"arw", "arw", "image/x-sony-arw", "", .still = "raw"},
+    {"pef", "pef", "image/x-pentax-pef", "", .still = "raw"},
+    {"orf", "orf", "image/x-olympus-orf", "", .still = "raw"},
+    {"raf", "raf", "image/x-fuji-raf", "", .still = "raw"},
+    {"rw2", "rw2", "image/x-panasonic-rw2", "", .still = "raw"},
 };
 
 static int format_row(const char *name)
@@ -207,6 +223,8 @@ VipsImage *image_decode(const struct image *img, int page, int n, int shrink, bo
     char options[200], loader[40];
     struct str o = {0};
 
+    if (img->how->still)
+        return image_still(img->path, img->how->still, shrink > 1);
     str_addf(&o, "access=%s,fail-on=%s", sequential ? "sequential" : "random",
              img->load.strict ? "truncated" : "none");
     if (img->how->pages)
@@ -236,6 +254,9 @@ VipsImage *image_decode(const struct image *img, int page, int n, int shrink, bo
     g_object_unref(op);
     return strcmp(img->how->loader, "heifload") ? result : with_own_blobs(result);
 }
+
+bool image_is_raw(const struct image *img) { return img->how && img->how->still && !strcmp(img->how->still, "raw"); }
+bool image_decodes_small(const struct image *img) { return !strcmp(img->format, "jpg") || image_is_raw(img); }
 
 static int check_limits(const VipsImage *v, int64_t frames, const struct media_limits *lim,
                         struct err *err)
@@ -339,6 +360,14 @@ static int open_frames(struct image *img, const struct image_load *how, struct e
     }
     replace_first(img, v);
     return n > 1 ? split_frames(img, n, err) : 0;
+}
+
+bool image_is_known(const char *path)
+{
+    struct image img = {0};
+    struct err none;
+
+    return find_format(&img, path, &none) < 0 || !image_is_foreign(path, img.how->still);
 }
 
 int image_open(struct image **out, const char *path, const struct image_load *how, struct err *err)

@@ -35,6 +35,8 @@ struct image_load {
  * Errors: ERR_COMMAND: no image, or over a limit (the message names limit, value and setting). */
 MUST_CHECK int image_open(struct image **out, const char *path, const struct image_load *how,
                           struct err *err);
+/* False: of a type that is read, but of a variant that nothing here reads (PSD in Lab, a camera of tomorrow). */
+bool image_is_known(const char *path);
 void image_free(struct image *img);
 DEFINE_AUTO(struct image *, image_free)
 
@@ -55,6 +57,7 @@ int64_t image_frames_in_file(const struct image *img);
 int image_orientation(const struct image *img); /* EXIF, 1..8 */
 bool image_has_alpha(const struct image *img);
 bool image_is_gray(const struct image *img);       /* shades of grey, with or without alpha */
+bool image_is_raw(const struct image *img);        /* of the file opened: as a camera stores it */
 const char *image_format(const struct image *img); /* "jpg", "png", ...: of the file opened */
 const void *image_blob(const struct image *img, const char *field, size_t *len); /* lent or NULL */
 

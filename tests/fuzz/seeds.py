@@ -412,6 +412,64 @@ seed('damage', b'\2' + png((b'IHDR', IHDR, 0), (b'tEXt', b'k\0v', 1), (b'IDAT', 
      b'\3\xff\xd8\xff\xc0\0\x0b\x08\0\1\0\1\1\1\x11\0\xff\xda\0\x08\1\1\0\0\x3f\0\xd2', b'\3\xff\xd8\xff\xe0\0\4\xff\xd9\xff', b'\3\xff\xd8\xff\xd9\0\0\0')
 dictionary('damage', b'IHDR', b'IDAT', b'IEND', b'PLTE', b'tEXt', b'\xff\xd8', b'\xff\xd9', b'\xff\xda', b'\xff\xc0', b'\xff\xc2', b'\xff\xc4', b'\xff\xdb', b'\xff\xdd\0\4', b'\xff\xd0', PIXELS)
 
+# ---- still: pictures as their readers get them ----
+
+def dib(w, h, bits, mask=False):
+    row = b'\x10\x20\x30\x40' * ((w * bits + 31) // 32)
+    palette = bytes(range(4)) * (1 << bits) if bits <= 8 else b''
+    head = struct.pack('<IiiHHIIiiII', 40, w, h * 2 if mask else h, 1, bits, 0, 0, 0, 0, 0, 0)
+    return head + palette + row * abs(h) + (b'\xa0\0\0\0' * abs(h) if mask else b'')
+
+
+def bmp(body):
+    return struct.pack('<2sIII', b'BM', 14 + len(body), 0, 54) + body
+
+
+def ico(*pictures):
+    at, head, out = 6 + 16 * len(pictures), struct.pack('<HHH', 0, 1, len(pictures)), b''
+    for p in pictures:
+        head += struct.pack('<BBBBHHII', 2, 2, 0, 0, 1, 24, len(p), at + len(out))
+        out += p
+    return head + out
+
+
+def psd(mode, depth, channels, packed, layers=b'', w=3, h=2):
+    row = b'\x80\xfe\7' if packed else bytes(range(max(1, w * depth // 8)))
+    pixels = (struct.pack('>H', len(row)) * channels * h if packed else b'') + row * channels * h
+    palette = bytes(768 if mode == 2 else 0)
+    head = struct.pack('>4sHIHHIIHHI', b'8BPS', 1, 0, 0, channels, h, w, depth, mode, len(palette)) + palette
+    resources = struct.pack('>I', 16) + b'8BIM\4\x24\0\0\0\0\0\3abc\0'
+    return head + resources + struct.pack('>I', len(layers)) + layers + struct.pack('>H', packed) + pixels
+
+
+def riff(*chunks):
+    body = b'WEBP'
+    for kind, data in chunks:
+        body += kind + struct.pack('<I', len(data)) + data + b'\0' * (len(data) % 2)
+    return b'RIFF' + struct.pack('<I', len(body)) + body
+
+
+TURN = b'II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\6\0\0\0\0\0\0\0'
+for bits in 1, 4, 8, 16, 24, 32:
+    seed('still', b'\0' + bmp(dib(3, 2, bits)), b'\0' + bmp(dib(3, -2, bits)))
+    seed('still', b'\1' + ico(dib(3, 2, bits, True), dib(2, 2, bits, True)))
+seed('still', b'\1' + ico(png((b'IHDR', IHDR, 0), (b'IDAT', PIXELS, 0), (b'IEND', b'', 0))))
+for how in ((3, 8, 3, 0), (3, 8, 3, 1), (3, 16, 4, 0, b'\0\0\0\2\xff\xff'), (2, 8, 1, 1), (4, 8, 4, 0),
+            (1, 16, 1, 0), (0, 1, 1, 0), (8, 8, 1, 1), (9, 8, 3, 0)):
+    seed('still', b'\2' + psd(*how))
+for extra in (b'eXIf', TURN), (b'tEXt', b'k\0v'), (b'acTL', b'\0\0\0\1\0\0\0\0'), (b'eXIf', TURN[:9]):
+    seed('still', b'\3' + png((b'IHDR', IHDR, 0), (*extra, 0), (b'IDAT', PIXELS, 0), (b'IEND', b'', 0)))
+VP8X = (b'VP8X', b'\x0c\0\0\0\1\0\0\1\0\0')
+for rest in (((b'VP8L', b'abc'), (b'EXIF', TURN), (b'XMP ', b'<x/>')),
+             ((b'ANIM', b'123456'), (b'EXIF', b'Exif\0\0' + TURN))):
+    seed('still', b'\4' + riff(VP8X, *rest))
+seed('still', b'\4' + riff((b'VP8L', b'abc')), b'\4' + riff((b'VP8 ', b'abcd'))[:-2])
+dictionary('still', b'8BIM', b'8BPS\0\1', b'BM', b'\x28\0\0\0', b'eXIf', b'EXIF', b'XMP ', b'VP8X', b'VP8L', b'ANMF',
+           b'IDAT', b'IEND', b'acTL', b'\x89PNG\r\n\x1a\n')
+seed('mime', b'a.bmp\n' + bmp(dib(3, 2, 24)), b'\n' + ico(dib(2, 2, 24, True)), b'a.psd\n' + psd(3, 8, 3, 0),
+     b'\n\xff\x0a\0\x10\xb0\x13', b'\n\0\0\0\x0cJXL \r\n\x87\n', b'\nIIRO\x08\0\0\0', b'\nFUJIFILMCCD-RAW 0201',
+     b'x.nef\nII*\0\x08\0\0\0\2\0\x0f\1\2\0\6\0\0\0\x26\0\0\0\x4a\1\4\0\1' + bytes(11) + b'NIKON\0')
+
 DRAWING = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9" fill="red"/></svg>'
 for drawing in DRAWING, b'<?xml version="1.0" encoding="UTF-8"?>\n<!-- ' + b'long ' * 60 + b'-->' + DRAWING, b'<html/>', b'', b'\xef\xbb\xbf \n' + DRAWING, '<svg/>'.encode('utf-16'):
     for how in 0, 2, 8, 16, 32, 4:
