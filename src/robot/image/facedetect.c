@@ -30,7 +30,7 @@ static const struct option options[] = {
             .help = "Accepted and ignored: faces are found on this server."),
     OPT_BOOL(struct facedetect_opts, crop,
              .help = "One image per chosen face, instead of the input with meta.faces."),
-    OPT_STR(struct facedetect_opts, crop_padding, .def_str = "5px", .pattern = "^[0-9]{1,6}(px|%)$", .example = "\"10%\"",
+    OPT_STR(struct facedetect_opts, crop_padding, .def_str = "5px", .pattern = "^[0-9]+(px|%)$", .example = "\"10%\"",
             .help = "Margin around each cut-out face, in pixels or percent of the face."),
     OPT_ENUM(struct facedetect_opts, format, formats, .def = IMAGE_AS_INPUT,
              .help = "Format of the cut-out faces."),
@@ -56,10 +56,12 @@ static int read_faces(enum pick *out, int64_t *index, const json_t *v, struct er
             return 0;
         }
     *out = PICK_INDEX;
-    if (json_is_integer(v) && json_integer_value(v) >= 0)
-        *index = json_integer_value(v);
-    else if (s && *s && strlen(s) <= 9 && strspn(s, "0123456789") == strlen(s))
-        *index = atoll(s);
+    /* As wherever a whole number is asked for: 3, 3.0 and "3". One that no face has is no mistake.
+     */
+    if (json_is_number(v) && floor(json_number_value(v)) == json_number_value(v))
+        *index = (int64_t)fmax(fmin(json_number_value(v), MAX_FACES), -1);
+    else if (s && *s && strspn(s, "0123456789") == strlen(s))
+        *index = (int64_t)fmin(strtod(s, NULL), MAX_FACES);
     else
         return err_set(err, ERR_ROBOT_VALIDATION,
                        "'faces' must be one of \"each\", \"max-confidence\", \"max-size\", "
@@ -146,7 +148,7 @@ static int pick(struct found *f, int n, enum pick how, int64_t index)
         return 1;
     }
     if (how == PICK_INDEX) {
-        if (index >= n)
+        if (index < 0 || index >= n)
             return 0;
         best = (int)index;
     } else {
@@ -167,22 +169,49 @@ static json_t *entry(double confidence, int64_t x1, int64_t y1, int64_t x2, int6
                      (json_int_t)x2, "y1", (json_int_t)y1, "y2", (json_int_t)y2);
 }
 
-/* "10%" of side, or "5px". */
+/* "10%" of side, or "5px". No picture is larger than the most that this can be. */
 static int64_t padding(const char *text, int64_t side)
 {
-    int64_t n = atoll(text);
+    double n = strtod(text, NULL);
 
-    return strchr(text, '%') ? (int64_t)floor((double)n * (double)side / 100 + 0.5) : n;
+    return (int64_t)fmin(strchr(text, '%') ? floor(n * (double)side / 100 + 0.5) : n, INT32_MAX);
+}
+
+/* The face with its padding, as much of it as there is in the picture. */
+static struct rect padded(const struct found *f, const struct image *img, const char *text)
+{
+    int64_t px = padding(text, f->w), py = padding(text, f->h), w = image_width(img),
+            h = image_height(img);
+    int64_t left = clamp(f->x - px, 0, w), top = clamp(f->y - py, 0, h);
+    int64_t right = clamp(f->x + f->w + px, 0, w), bottom = clamp(f->y + f->h + py, 0, h);
+
+    return (struct rect){left, top, right - left, bottom - top};
+}
+
+/* Many faces, each with all of the picture around it, would be many pictures: the limit for one
+ * holds for all together. */
+static int check_crops(const struct found *f, int n, const struct image *img,
+                       const char *padding_text, int64_t max_pixels, struct err *err)
+{
+    int64_t all = 0;
+
+    for (int i = 0; i < n; i++) {
+        const struct rect r = padded(&f[i], img, padding_text);
+
+        all += r.w * r.h;
+    }
+    return all <= max_pixels ? 0
+                             : err_set(err, ERR_COMMAND,
+                                       "the %d faces with their padding have %lld pixels, the "
+                                       "limit is %lld (setting max_pixels)",
+                                       n, (long long)all, (long long)max_pixels);
 }
 
 static int emit_crop(struct robot_job *job, const struct image *img, const struct found *f,
                      const struct facedetect_opts *o, struct err *err)
 {
     AUTO(image_free) struct image *face = NULL;
-    int64_t px = padding(o->crop_padding, f->w), py = padding(o->crop_padding, f->h);
-    int64_t left = clamp(f->x - px, 0, image_width(img)), top = clamp(f->y - py, 0, image_height(img));
-    int64_t right = clamp(f->x + f->w + px, 0, image_width(img)), bottom = clamp(f->y + f->h + py, 0, image_height(img));
-    const struct rect cut = {left, top, right - left, bottom - top};
+    const struct rect cut = padded(f, img, o->crop_padding);
     struct image_emit how = {.asked = (enum image_type)o->format,
                              .output_meta = o->output_meta,
                              .told = 1,
@@ -192,7 +221,7 @@ static int emit_crop(struct robot_job *job, const struct image *img, const struc
         (!image_keeps_alpha(how.save.format) && image_flatten(face, (struct color){255, 255, 255, 255}, err) < 0))
         return -1;
     /* The far corner stays that of the bare face: what the contract's published status shows. */
-    how.meta = json_pack("{s:[o]}", "faces", entry(f->confidence, left, top, f->x + f->w, f->y + f->h, cut.w, cut.h));
+    how.meta = json_pack("{s:[o]}", "faces", entry(f->confidence, cut.x, cut.y, f->x + f->w, f->y + f->h, cut.w, cut.h));
     return image_emit(job, face, &how, err);
 }
 
@@ -221,6 +250,8 @@ static int facedetect_run(struct robot_job *job, const void *opts, struct err *e
     robot_progress(job, 0.8);
 
     if (o->crop) {
+        if (check_crops(found, n, img, o->crop_padding, how.limits.max_pixels, err) < 0)
+            return -1;
         for (int i = 0; i < n; i++)
             if (emit_crop(job, img, &found[i], o, err) < 0)
                 return -1;

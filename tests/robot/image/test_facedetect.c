@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <vips/vips.h>
 
 #define ROBOT "/image/facedetect"
 
@@ -40,9 +41,19 @@ static void every_face_of_a_group_is_found_where_it_is(void **state)
     } groups[] = {
         {"one.jpg", 320, 300, 1, {{60, 60, 1}}},
         {"mirrored.png", 500, 320, 2, {{20, 60, 1, .mirrored = true}, {280, 80, 1}}},
-        {"sizes.jpg", 1000, 520, 4, {{20, 40, .6}, {160, 120, 1}, {390, 60, 1.3, .mirrored = true}, {660, 20, 1.9}}},
-        {"light.webp", 800, 300, 4,
-         {{10, 20, 1}, {200, 60, 1, .darker = 45}, {400, 20, 1, .gray = true}, {600, 60, 1, .mirrored = true, .gray = true, .darker = 25}}},
+        {"sizes.jpg",
+         1000,
+         520,
+         4,
+         {{20, 40, .6}, {160, 120, 1}, {390, 60, 1.3, .mirrored = true}, {660, 20, 1.9}}},
+        {"light.webp",
+         800,
+         300,
+         4,
+         {{10, 20, 1},
+          {200, 60, 1, .darker = 45},
+          {400, 20, 1, .gray = true},
+          {600, 60, 1, .mirrored = true, .gray = true, .darker = 25}}},
         {"large.jpg", 3000, 1600, 2, {{200, 400, 4}, {1900, 700, 2.5, .mirrored = true}}},
         {"nobody.png", 400, 300, 0, {{0}}},
     };
@@ -51,8 +62,8 @@ static void every_face_of_a_group_is_found_where_it_is(void **state)
 
     for (size_t g = 0; g < ARRAY_LEN(groups); g++) {
         struct box boxes[4];
-        const char *path =
-            picture_group(boxes, j, groups[g].name, groups[g].width, groups[g].height, groups[g].heads, groups[g].count);
+        const char *path = picture_group(boxes, j, groups[g].name, groups[g].width,
+                                         groups[g].height, groups[g].heads, groups[g].count);
 
         run_ok(j, "{}", path);
         assert_int_equal(host_output_count(j), 1);
@@ -60,7 +71,8 @@ static void every_face_of_a_group_is_found_where_it_is(void **state)
         const json_t *got = faces_of(j, 0), *f;
         size_t k;
         if ((int)json_array_size(got) != groups[g].count)
-            fail_msg("%s: %zu faces found, there are %d", groups[g].name, json_array_size(got), groups[g].count);
+            fail_msg("%s: %zu faces found, there are %d", groups[g].name, json_array_size(got),
+                     groups[g].count);
         for (int i = 0; i < groups[g].count; i++) {
             double best = 0;
 
@@ -74,7 +86,8 @@ static void every_face_of_a_group_is_found_where_it_is(void **state)
 
 static void the_photograph_has_one_face_and_what_is_no_person_none(void **state)
 {
-    static const char *const others[] = {"chelsea.png", "coffee.png", "horse.png", "motorcycle_left.png", "rocket.jpg", "coins.png",
+    static const char *const others[] = {"chelsea.png",          "coffee.png", "horse.png",
+                                         "motorcycle_left.png",  "rocket.jpg", "coins.png",
                                          "hubble_deep_field.jpg"};
     static const struct box face = {180, 82, 90, 92};
     AUTO(host_free) struct robot_job *j = host_new();
@@ -93,7 +106,8 @@ static void the_photograph_has_one_face_and_what_is_no_person_none(void **state)
 /* Three people of three sizes, the largest in the middle of the list. */
 static const char *three(struct box boxes[3], struct robot_job *j)
 {
-    static const struct head heads[] = {{560, 200, 1}, {20, 10, .8}, {220, 60, 1.5, .mirrored = true}};
+    static const struct head heads[] = {
+        {560, 200, 1}, {20, 10, .8}, {220, 60, 1.5, .mirrored = true}};
 
     return picture_group(boxes, j, "three.jpg", 800, 480, heads, 3);
 }
@@ -187,6 +201,117 @@ static void crops_have_padding_on_both_sides(void **state)
     assert_int_equal(jint(json_array_get(faces_of(j, 0), 0), "x1", -1), 0);
 }
 
+/* Small, as each look for faces takes its time. */
+static const char *two(struct robot_job *j)
+{
+    static const struct head heads[] = {{20, 30, 1}, {200, 40, 1, .mirrored = true}};
+    struct box boxes[2];
+
+    return picture_group(boxes, j, "two.jpg", 380, 250, heads, 2);
+}
+
+/* As everywhere: 1, 1.0 and "1"; of a face that is not there nothing comes. */
+static void a_face_may_be_named_by_any_whole_number(void **state)
+{
+    static const struct {
+        const char *step;
+        int count;
+    } rows[] = {{"{\"faces\":1.0}", 1},
+                {"{\"faces\":\"1\"}", 1},
+                {"{\"faces\":-1}", 0},
+                {"{\"faces\":\"12345678901234567890123\"}", 0},
+                {"{\"faces\":2}", 0}};
+    AUTO(host_free) struct robot_job *j = host_new();
+    struct err err;
+    (void)state;
+
+    const char *path = two(j);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        run_ok(j, rows[i].step, path);
+        if ((int)json_array_size(faces_of(j, 0)) != rows[i].count)
+            fail_msg("%s: %zu faces", rows[i].step, json_array_size(faces_of(j, 0)));
+    }
+    assert_int_equal(host_run_on(j, ROBOT, "{\"faces\":1.5}", path, &err), -1);
+    assert_string_equal(err_name(&err), "IMAGE_FACEDETECT_VALIDATION");
+    assert_int_equal(host_run_on(j, ROBOT, "{\"faces\":\"\"}", path, &err), -1);
+}
+
+static void any_padding_is_cut_at_the_edges_and_all_crops_are_bounded_together(void **state)
+{
+    static const char *const paddings[] = {"123456789px", "99999999999999999999999%"};
+    AUTO(host_free) struct robot_job *j = host_new();
+    char step[200];
+    struct err err;
+    (void)state;
+
+    const char *path = two(j);
+    for (size_t i = 0; i < ARRAY_LEN(paddings); i++) {
+        snprintf(step, sizeof step, "{\"crop\":true,\"crop_padding\":\"%s\"}", paddings[i]);
+        run_ok(j, step, path);
+        assert_int_equal(host_output_count(j), 2);
+        assert_int_equal(jint(host_output(j, 1)->meta, "width", 0), 380);
+    }
+    json_object_set_new(host_settings(j), "max_pixels",
+                        json_integer(380 * 250 * 3 / 2)); /* of twice all of it */
+    assert_int_equal(host_run_on(j, ROBOT, step, path, &err), -1);
+    assert_non_null(strstr(err.msg, "max_pixels"));
+    run_ok(j, "{\"crop\":true,\"faces\":0,\"crop_padding\":\"5000px\"}", path);
+}
+
+/* What there is in: every way to store it. What comes out: the format asked for, with the face in
+ * its colours. */
+static void every_format_goes_in_and_out(void **state)
+{
+    static const char *const in[] = {"a.jpg",  "a.png",    "a.webp",    "a.tif",    "a.gif",
+                                     "a.avif", "cmyk.jpg", "16bit.png", "gray.png", "alpha.png"};
+    static const struct {
+        const char *format, *loader, *ext;
+    } out[] = {{"jpg", "jpegload", "jpg"},
+               {"png", "pngload", "png"},
+               {"tiff", "tiffload", "tiff"},
+               {"preserve", NULL, NULL}};
+    static const struct head head = {30, 20, 1};
+    AUTO(host_free) struct robot_job *j = host_new();
+    struct box box;
+    (void)state;
+
+    const char *whole = picture_group(&box, j, "whole.png", 230, 240, &head, 1);
+    for (size_t i = 0; i < ARRAY_LEN(in); i++) {
+        const char *path = host_path(j, in[i]);
+        VipsImage *v = vips_image_new_from_file(whole, NULL), *t = NULL;
+        int rc = strstr(in[i], "cmyk")    ? vips_icc_export(v, &t, "output_profile", "cmyk", NULL)
+                 : strstr(in[i], "16bit") ? vips_colourspace(v, &t, VIPS_INTERPRETATION_RGB16, NULL)
+                 : strstr(in[i], "gray")  ? vips_colourspace(v, &t, VIPS_INTERPRETATION_B_W, NULL)
+                 : strstr(in[i], "alpha") ? vips_bandjoin_const1(v, &t, 255, NULL)
+                                          : vips_copy(v, &t, NULL);
+
+        if (rc || vips_image_write_to_file(t, path, NULL))
+            fail_msg("%s: %s", in[i], vips_error_buffer());
+        g_object_unref(v);
+        g_object_unref(t);
+        for (size_t k = i % 3; k < ARRAY_LEN(out); k += 3 - i % 3) { /* one of them, and preserve */
+            char step[100];
+            double px[4];
+
+            snprintf(step, sizeof step, "{\"crop\":true,\"format\":\"%s\"}", out[k].format);
+            run_ok(j, step, path);
+            if (host_output_count(j) != 1)
+                fail_msg("%s %s: %d faces", in[i], out[k].format, host_output_count(j));
+            const struct host_output *o = host_output(j, 0);
+            struct picture_facts f = picture_facts(o->path), was = picture_facts(path);
+            assert_string_equal(f.loader, out[k].loader ? out[k].loader : was.loader);
+            assert_string_equal(strrchr(o->name, '.') + 1,
+                                out[k].ext ? out[k].ext : strrchr(in[i], '.') + 1);
+            assert_int_equal(f.width, jint(o->meta, "width", 0));
+            int bands =
+                picture_pixel(px, o->path, f.width / 2, f.height / 2); /* between the eyes */
+            if (!strstr(in[i], "16bit") && !strstr(in[i], "cmyk") && bands >= 3 &&
+                (px[0] < 120 || px[0] < px[2]))
+                fail_msg("%s as %s: %g %g %g", in[i], out[k].format, px[0], px[1], px[2]);
+        }
+    }
+}
+
 static void a_picture_without_faces_comes_out_with_an_empty_list(void **state)
 {
     AUTO(host_free) struct robot_job *j = host_new();
@@ -221,6 +346,9 @@ int main(void)
         cmocka_unit_test(the_photograph_has_one_face_and_what_is_no_person_none),
         cmocka_unit_test(faces_are_chosen_as_asked),
         cmocka_unit_test(crops_have_padding_on_both_sides),
+        cmocka_unit_test(a_face_may_be_named_by_any_whole_number),
+        cmocka_unit_test(any_padding_is_cut_at_the_edges_and_all_crops_are_bounded_together),
+        cmocka_unit_test(every_format_goes_in_and_out),
         cmocka_unit_test(a_picture_without_faces_comes_out_with_an_empty_list),
         cmocka_unit_test(unreadable_files_are_errors),
     };
