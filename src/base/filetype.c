@@ -42,14 +42,17 @@ static const struct {
 #undef ALIAS
 };
 
-const char filetype_pictures[] =
 #define PICTURE(mime) mime "|"
 #define OTHER(mime) ""
 #define TYPE(mime, ext, kind, reader) reader(mime)
 #define EXT(ext, mime)
 #define ALIAS(name, mime)
+const char filetype_pictures[] =
 #include "base/filetypes.def"
     ;
+const char filetype_pictures_and_pdf[] =
+#include "base/filetypes.def"
+    "application/pdf";
 
 static bool same(const char *row, const char *mime, size_t n)
 {

@@ -1,15 +1,5 @@
 #include "media/fit.h"
 
-#include <math.h>
-
-int64_t fit_round(double px)
-{
-    /* 400 * (133.5 / 400) must not become 133 because of the last bit. */
-    int64_t n = (int64_t)floor(px + 0.5 + 1e-9);
-
-    return n < 1 ? 1 : n;
-}
-
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* Where a window of n px starts on a line of len px; third: 0 start, 1 middle, 2 end. */

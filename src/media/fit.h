@@ -1,6 +1,7 @@
 /* fit.h - the arithmetic of resizing: which part of the source lands where. Pure; shared by every
  * Robot with a resize_strategy. Rounds half up, never below 1 px. */
 #pragma once
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -34,4 +35,10 @@ struct fit {
 struct fit fit_plan(enum fit_strategy s, int64_t src_w, int64_t src_h, int64_t w, int64_t h,
                     bool zoom, enum gravity g);
 /* Half up, at least 1. */
-int64_t fit_round(double px);
+static inline int64_t fit_round(double px)
+{
+    /* 400 * (133.5 / 400) must not become 133 because of the last bit. */
+    int64_t n = (int64_t)floor(px + 0.5 + 1e-9);
+
+    return n < 1 ? 1 : n;
+}

@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <strings.h>
 
 /* ---- geometry ---- */
 
@@ -269,6 +268,23 @@ int image_find_trim(struct rect *out, struct image *img, struct err *err)
     return 0;
 }
 
+int image_find_interest(struct rect *cut, struct image *img, bool entropy, struct err *err)
+{
+    AUTO(image_free) struct image *look = NULL;
+    VipsImage *v = NULL;
+
+    /* it is looked at twice, so not while it is decoded */
+    if (image_render(img, err) < 0 || image_copy(&look, img, err) < 0 || image_to_srgb(look, err) < 0)
+        return -1;
+    if (vips_smartcrop(look->frame[0], &v, (int)cut->w, (int)cut->h, "interesting",
+                       entropy ? VIPS_INTERESTING_ENTROPY : VIPS_INTERESTING_ATTENTION, NULL))
+        return vips_fail(err, "cannot find what to keep");
+    cut->x = MIN(MAX(-v->Xoffset, 0), look->frame[0]->Xsize - cut->w);
+    cut->y = MIN(MAX(-v->Yoffset, 0), look->frame[0]->Ysize - cut->h);
+    g_object_unref(v);
+    return 0;
+}
+
 /* ---- alpha and colour ---- */
 
 static int flatten_one(VipsImage *in, VipsImage **out, struct color c)
@@ -425,41 +441,4 @@ int image_gray(uint8_t **out, const struct image *img, int64_t w, int64_t h, str
     }
     *out = p; /* GLib's allocator is malloc */
     return 0;
-}
-
-bool color_parse(struct color *out, const char *text)
-{
-    static const struct {
-        const char *name;
-        struct color c;
-    } names[] = {
-        {"transparent", {255, 255, 255, 0}}, {"none", {255, 255, 255, 0}},
-        {"black", {0, 0, 0, 255}},           {"white", {255, 255, 255, 255}},
-        {"red", {255, 0, 0, 255}},           {"green", {0, 128, 0, 255}},
-        {"blue", {0, 0, 255, 255}},          {"yellow", {255, 255, 0, 255}},
-        {"cyan", {0, 255, 255, 255}},        {"magenta", {255, 0, 255, 255}},
-        {"gray", {128, 128, 128, 255}},      {"grey", {128, 128, 128, 255}},
-        {"opaque", {0, 0, 0, 255}},
-    };
-    unsigned r, g, b;
-    int end = -1;
-
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (!strcasecmp(names[i].name, text)) {
-            *out = names[i].c;
-            return true;
-        }
-    if (sscanf(text, "%3u,%3u,%3u%n", &r, &g, &b, &end) == 3 && end == (int)strlen(text)) {
-        *out =
-            (struct color){(uint8_t)MIN(r, 255), (uint8_t)MIN(g, 255), (uint8_t)MIN(b, 255), 255};
-        return true;
-    }
-    text += *text == '#';
-    size_t n = strlen(text);
-    if ((n != 3 && n != 6) || strspn(text, "0123456789abcdefABCDEF") != n)
-        return false;
-    sscanf(text, n == 3 ? "%1x%1x%1x" : "%2x%2x%2x", &r, &g, &b);
-    unsigned k = n == 3 ? 17 : 1;
-    *out = (struct color){(uint8_t)(r * k), (uint8_t)(g * k), (uint8_t)(b * k), 255};
-    return true;
 }

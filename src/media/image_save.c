@@ -1,8 +1,10 @@
 /* Images into files. */
 #include "media/image.h"
+#include "media/tool.h"
 
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 /* All frames as one image, with the fields a writer looks at. */
 static VipsImage *joined(struct image *img, const struct image_save *how)
@@ -44,6 +46,9 @@ static int tiff_compression(VipsForeignTiffCompression *out, const char *name, s
         {"RLE", VIPS_FOREIGN_TIFF_COMPRESSION_PACKBITS},
         {"Group4", VIPS_FOREIGN_TIFF_COMPRESSION_CCITTFAX4},
         {"JPEG2000", VIPS_FOREIGN_TIFF_COMPRESSION_JP2K},
+        /* Others that ImageMagick names and TIFF does not have: written without any, as it does. */
+        {"BZip", VIPS_FOREIGN_TIFF_COMPRESSION_NONE},
+        {"Lossless", VIPS_FOREIGN_TIFF_COMPRESSION_NONE},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (!strcasecmp(rows[i].name, name)) {
@@ -94,10 +99,50 @@ static int save_joined(VipsImage *v, const char *path, const struct image_save *
     return rc ? vips_fail(err, "cannot write the image") : 0;
 }
 
+/* Does TIFF have to be written by ImageMagick, as libvips can't? */
+static bool needs_magick(const struct image_save *how)
+{
+    bool fax = how->compress && !strcasecmp(how->compress, "Fax");
+
+    return !strcmp(image_canonical(how->format), "tif") && (how->channels || fax);
+}
+
+/* It gets a plain TIFF and is told that it is one, so that it never looks for what the bytes might be. */
+static int save_by_magick(struct image *img, const char *path, const struct image_save *how, struct err *err)
+{
+    struct image_save plain = *how;
+    AUTO(mem_free) char *between = mem_printf("%s.plain", path), *from = mem_printf("tiff:%s", between),
+                        *to = mem_printf("tiff:%s", path), *quality = mem_printf("%d", how->quality);
+    const char *argv[16];
+    int n = 0;
+
+    plain.channels = NULL;
+    plain.compress = "None";
+    if (image_save(img, between, &plain, err) < 0)
+        return -1;
+    argv[n++] = "convert";
+    argv[n++] = from;
+    if (how->channels) {
+        argv[n++] = "-colorspace";
+        argv[n++] = how->channels;
+    }
+    argv[n++] = "-quality";
+    argv[n++] = quality;
+    argv[n++] = "-compress";
+    argv[n++] = how->compress ? how->compress : "LZW";
+    argv[n++] = to;
+    argv[n] = NULL;
+    int rc = tool_run(NULL, &(struct tool){.argv = argv, .timeout_ms = img->load.limits.timeout_s * 1000}, err);
+    unlink(between);
+    return rc;
+}
+
 int image_save(struct image *img, const char *path, const struct image_save *how, struct err *err)
 {
     if (!image_can_write(how->format))
         return err_set(err, ERR_COMMAND, "cannot write format '%s'", how->format);
+    if (needs_magick(how))
+        return save_by_magick(img, path, how, err);
     if (image_render(img, err) < 0)
         return -1;
     VipsImage *v = joined(img, how);

@@ -74,6 +74,7 @@ int media_init(struct err *err)
     vips_operation_block_set("VipsForeignLoadPpm", FALSE);
     vips_operation_block_set("VipsForeignLoadJxl", FALSE);
     vips_operation_block_set("VipsForeignSaveJxl", FALSE);
+    vips_operation_block_set("VipsForeignLoadPdf", FALSE);
     vips_concurrency_set(1);
     vips_cache_set_max(0);
     ready = true;
@@ -103,6 +104,7 @@ static const struct format {
     {"heif", "heic", "image/heic", "heifload", .alpha = true, .write = true},
     {"jp2", "jp2", "image/jp2", "jp2kload", .alpha = true, .write = true},
     {"svg", "svg", "image/svg+xml", "svgload", .alpha = true, .source = true},
+    {"pdf", "pdf", "application/pdf", "pdfload", .alpha = true, .pages = true, .source = true},
     {"ppm", "ppm", "image/x-portable-pixmap", "ppmload"},
     {"pgm", "ppm", "image/x-portable-greymap", "ppmload"},
     {"pbm", "ppm", "image/x-portable-bitmap", "ppmload"},
@@ -142,6 +144,7 @@ const char *image_canonical(const char *f)
 
 /* ---- open ---- */
 
+#define PAGE_DPI 150.0 /* of documents, unless asked otherwise */
 #define SVG_MAX (64 * 1024 * 1024) /* bytes of a gzipped drawing, unpacked */
 
 /* How to read the file at path: its type decides, told by its bytes, and never what libvips would make of them. */
@@ -231,8 +234,8 @@ VipsImage *image_decode(const struct image *img, int page, int n, int shrink, bo
         str_addf(&o, ",page=%d,n=%d", page, n);
     if (shrink > 1)
         str_addf(&o, ",shrink=%d", shrink);
-    if (img->how->source && img->load.density > 0)
-        str_addf(&o, ",dpi=%g", img->load.density);
+    if (img->how->source && (img->load.density > 0 || image_has_pages(img)))
+        str_addf(&o, ",dpi=%g", img->load.density > 0 ? img->load.density : PAGE_DPI);
     snprintf(options, sizeof options, "[%s]", o.s);
     str_done(o);
     snprintf(loader, sizeof loader, "%s%s", img->how->loader,
@@ -330,7 +333,7 @@ static void note_header(struct image *img, VipsImage *v)
         vips_image_get_string(v, "heif-compression", &codec) == 0 && !strcmp(codec, "av1"))
         strcpy(img->format, "avif");
     img->animated = image_can_animate(img->format);
-    if (!img->animated && strcmp(img->format, "tif") != 0)
+    if (!img->animated && strcmp(img->format, "tif") != 0 && !image_has_pages(img))
         img->frames_in_file = 1;
 }
 
@@ -444,6 +447,7 @@ int64_t image_width(const struct image *img) { return img->frame[0]->Xsize; }
 int64_t image_height(const struct image *img) { return img->frame[0]->Ysize; }
 int image_frames(const struct image *img) { return img->count; }
 int64_t image_frames_in_file(const struct image *img) { return img->frames_in_file; }
+bool image_has_pages(const struct image *img) { return !strcmp(img->format, "pdf"); }
 int image_orientation(const struct image *img) { return img->orientation; }
 bool image_has_alpha(const struct image *img) { return vips_image_hasalpha(img->frame[0]); }
 bool image_is_gray(const struct image *img)

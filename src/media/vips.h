@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "media/fit.h"
+#include "robot/color.h"
 
 struct media_limits {
     int64_t max_pixels; /* width * height * frames */
@@ -28,7 +29,7 @@ struct image_load {
     int64_t frame;   /* 1-based; 0: see all_frames */
     bool all_frames; /* else the first only */
     bool strict;     /* a file of which picture data is missing is an error (media/damage.h) */
-    double density;  /* dpi for vector images; 0: 72 */
+    double density;  /* dpi for vector images; 0: 72, for documents 150 */
 };
 
 /* Read the header of the image at path. Pixels are read later, when an operation needs them.
@@ -54,6 +55,7 @@ int64_t image_width(const struct image *img); /* px, as stored; of one frame */
 int64_t image_height(const struct image *img);
 int image_frames(const struct image *img); /* loaded */
 int64_t image_frames_in_file(const struct image *img);
+bool image_has_pages(const struct image *img); /* a document: each of its frames is a picture of its own */
 int image_orientation(const struct image *img); /* EXIF, 1..8 */
 bool image_has_alpha(const struct image *img);
 bool image_is_gray(const struct image *img);       /* shades of grey, with or without alpha */
@@ -72,13 +74,6 @@ MUST_CHECK int image_to_srgb(struct image *img, struct err *err);
 /* Decode now. Operations below do it when they must. */
 MUST_CHECK int image_render(struct image *img, struct err *err);
 
-/* 8 bit sRGB. What draws one (pad, rotate, flatten, make_transparent) brings the picture into that space and depth first. */
-struct color {
-    uint8_t r, g, b, a; /* a: 0 or 255 */
-};
-/* "#rgb", "rrggbb", "red", "none"... (robots.md section 3.4), also "r,g,b". False: not a colour. */
-bool color_parse(struct color *out, const char *text);
-
 MUST_CHECK int image_crop(struct image *img, const struct rect *r, struct err *err);
 /* Lanczos3 to exactly w x h. linear: in linear light. */
 MUST_CHECK int image_scale(struct image *img, int64_t w, int64_t h, bool linear, struct err *err);
@@ -88,6 +83,9 @@ MUST_CHECK int image_pad(struct image *img, int64_t x, int64_t y, int64_t w, int
 MUST_CHECK int image_rotate(struct image *img, double degrees, struct color fill, struct err *err);
 /* The rectangle left when edges of exactly the top left pixel's colour are removed. */
 MUST_CHECK int image_find_trim(struct rect *out, struct image *img, struct err *err);
+/* The window of cut->w x cut->h px of (the first frame of) the image that shows most: what draws the eye (skin, strong
+ * colours), or the busiest part. cut->x and y are set. */
+MUST_CHECK int image_find_interest(struct rect *cut, struct image *img, bool entropy, struct err *err);
 MUST_CHECK int image_flatten(struct image *img, struct color on, struct err *err);
 MUST_CHECK int image_add_alpha(struct image *img, struct err *err);
 MUST_CHECK int image_drop_alpha(struct image *img, struct err *err);
@@ -116,6 +114,7 @@ struct image_save {
     bool strip;         /* leave EXIF, IPTC, XMP and ICC out */
     bool progressive, all_filters, palette, bilevel;
     const char *compress; /* TIFF: ImageMagick's name; NULL: LZW */
+    const char *channels; /* TIFF: colour space by ImageMagick's name whose numbers are stored; NULL: the image's own */
     double density;       /* dpi to write; 0: keep */
 };
 bool image_can_write(const char *format);

@@ -1,0 +1,11 @@
+/* image_text.h - text becomes a picture, by Pango: any script, fonts that fontconfig knows. The
+ * text is taken letter by letter: there is no markup. Errors: ERR_COMMAND: it would be larger than
+ * a limit. */
+#pragma once
+#include "media/vips.h"
+#include "robot/text_overlay.h"
+
+/* As large as the text with its outline, over t->background, turned by t->rotate. A font that is
+ * not there, nor another with the same measures, is a sans. */
+MUST_CHECK int image_text(struct image **out, const struct text_overlay *t,
+                          const struct media_limits *limits, struct err *err);
