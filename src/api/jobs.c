@@ -65,7 +65,7 @@ static const char *state_of(const struct assembly *a, const struct job *j, const
 static json_t *describe_job(const struct assembly *a, const struct job *j, json_t *runs)
 {
     const struct step *s = &a->in->steps[j->step];
-    const char *kind = j->fetch             ? "download"
+    const char *kind = j->fetch || (j->hidden && !j->probe) ? "download"
                        : j->probe           ? "metadata"
                        : s->robot->is_store ? "export"
                                             : "work";
@@ -86,7 +86,7 @@ static json_t *describe_step(const struct step *s, const struct instructions *in
 {
     json_t *uses = json_array();
 
-    for (int i = 0; i < s->use_count; i++)
+    for (int i = 0; i < s->use_count - step_sides(s); i++) /* those stand behind the others */
         json_array_append_new(uses, jstring(in->steps[s->uses[i].step].name));
     return json_pack("{s:o,s:s,s:o,s:b,s:b,s:b,s:{}}", "name", jstring(s->name), "robot",
                      s->robot->name, "use", uses, "export", s->robot->is_store, "declared",
@@ -98,7 +98,8 @@ json_t *steps_describe(const struct instructions *in)
     json_t *steps = json_array();
 
     for (int i = 0; i < in->count; i++)
-        json_array_append_new(steps, describe_step(&in->steps[i], in));
+        if (!in->steps[i].hidden)
+            json_array_append_new(steps, describe_step(&in->steps[i], in));
     return steps;
 }
 

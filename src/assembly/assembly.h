@@ -73,6 +73,7 @@ struct job {
     int step;
     int source;    /* step of the first input; -1: none */
     bool probe;    /* reads the metadata of its inputs (uploads: one; imports: up to begun.probe_batch) */
+    bool hidden;   /* of a hidden step */
     bool alone;    /* a probe that gets no other files: it is what became of a failed one */
     json_t *fetch; /* brings an added file as an upload: data of its file_added event; NULL: any
                       other job */
@@ -228,7 +229,7 @@ const struct robot *job_robot(const struct assembly *a, const struct job *j);
 /* Work that no step asked for: not in the lists of jobs. */
 static inline bool job_is_hidden(const struct job *j)
 {
-    return j->fetch || (j->probe && j->step != STEP_ORIGINAL);
+    return j->fetch || j->hidden || (j->probe && j->step != STEP_ORIGINAL);
 }
 /* Did it come in from outside (an upload, an import)? */
 static inline bool file_is_original(const struct file *f)

@@ -74,7 +74,7 @@ void file_be_original(struct file *f, const char *path)
     f->original_md5 = text_or_null(f->md5);
 }
 
-void file_inherit(struct file *f, const struct job *j, const struct file *from)
+void file_inherit(const struct assembly *a, struct file *f, const struct job *j, const struct file *from)
 {
     file_set_text(&f->original_name, from->original_name);
     file_set_text(&f->original_basename, from->original_basename);
@@ -86,7 +86,7 @@ void file_inherit(struct file *f, const struct job *j, const struct file *from)
     f->original_ids = json_array();
     for (int i = 0; i < j->input_count; i++) {
         const char *id = json_string_value(json_array_get(j->inputs[i]->original_ids, 0));
-        bool known = false;
+        bool known = a->in->steps[j->inputs[i]->step].hidden; /* what a parameter names is no original */
         json_t *have;
         size_t k;
 

@@ -13,6 +13,7 @@ static struct job *add_job(struct assembly *a, int step, int source, int inputs,
     j->id = a->job_count;
     j->step = step;
     j->source = source;
+    j->hidden = a->in->steps[step].hidden;
     j->input_count = inputs;
     j->inputs = mem_zalloc((size_t)inputs * sizeof *j->inputs);
     j->labels = mem_zalloc((size_t)inputs * sizeof *j->labels);
@@ -87,16 +88,74 @@ static bool takes(const struct step *s, const struct file *f)
            (by_name && robot_accepts(s->robot, by_name));
 }
 
+/* ---- files that go into each job of a step ---- */
+
+static const struct bundle *side_of(const struct assembly *a, int step, int use)
+{
+    for (int i = 0; i < a->bundle_counts[step]; i++)
+        if (a->bundles[step][i].use == use)
+            return &a->bundles[step][i];
+    return NULL;
+}
+
+static bool sides_are_there(const struct assembly *a, int step)
+{
+    const struct step *s = &a->in->steps[step];
+
+    for (int u = 0; u < s->use_count; u++)
+        if (s->uses[u].side && !side_of(a, step, u))
+            return false;
+    return true;
+}
+
+/* Behind the `k` inputs that j has already. */
+static void add_sides(const struct assembly *a, struct job *j, int k)
+{
+    const struct step *s = &a->in->steps[j->step];
+
+    for (int u = 0; u < s->use_count; u++) {
+        if (!s->uses[u].side)
+            continue;
+        j->inputs[k] = side_of(a, j->step, u)->file;
+        j->labels[k++] = s->uses[u].as;
+    }
+}
+
+static void keep_for_later(struct assembly *a, int step, int use, struct file *f)
+{
+    GROW(a->bundles[step], a->bundle_counts[step]);
+    a->bundles[step][a->bundle_counts[step]++] = (struct bundle){f, a->in->steps[step].uses[use].as, use};
+}
+
 static void add_single(struct assembly *a, int step, int use, struct file *f, int64_t at_us,
                        struct effects *fx)
 {
     const struct step *s = &a->in->steps[step];
-    struct job *j = add_job(a, step, s->uses[use].step, 1, at_us, fx);
+    struct job *j = add_job(a, step, s->uses[use].step, 1 + step_sides(s), at_us, fx);
 
     j->inputs[0] = f;
     j->labels[0] = s->uses[use].as;
+    add_sides(a, j, 1);
     if (a->is_export[step])
         f->exports_open++;
+}
+
+/* One of them has come: with the last one, what waited for them begins. */
+static void side_ready(struct assembly *a, int step, int use, struct file *f, int64_t at_us, struct effects *fx)
+{
+    const struct step *s = &a->in->steps[step];
+
+    if (side_of(a, step, use)) /* an import gives one file; were there more, the first one counts */
+        return;
+    keep_for_later(a, step, use, f);
+    if (s->bundle || !sides_are_there(a, step))
+        return;
+    for (int i = 0; i < a->bundle_counts[step]; i++) {
+        const struct bundle b = a->bundles[step][i];
+
+        if (!s->uses[b.use].side)
+            add_single(a, step, b.use, b.file, at_us, fx);
+    }
 }
 
 void graph_file_ready(struct assembly *a, struct file *f, int step, int64_t at_us,
@@ -110,6 +169,10 @@ void graph_file_ready(struct assembly *a, struct file *f, int step, int64_t at_u
         for (int u = 0; u < s->use_count; u++) {
             if (s->uses[u].step != step)
                 continue;
+            if (s->uses[u].side) {
+                side_ready(a, t, u, f, at_us, fx);
+                continue;
+            }
             offered = true;
             if (!step_wants_field(s, u, f->field))
                 continue;
@@ -118,13 +181,12 @@ void graph_file_ready(struct assembly *a, struct file *f, int step, int64_t at_u
                 continue;
             if (took++ && !s->bundle)
                 a->has_dupe_jobs = true;
-            if (!s->bundle) {
+            if (!s->bundle && sides_are_there(a, t)) {
                 add_single(a, t, u, f, at_us, fx);
                 continue;
             }
-            GROW(a->bundles[t], a->bundle_counts[t]);
-            a->bundles[t][a->bundle_counts[t]++] = (struct bundle){f, s->uses[u].as, u};
-            if (a->is_export[t])
+            keep_for_later(a, t, u, f);
+            if (s->bundle && a->is_export[t])
                 f->exports_open++;
         }
         if (offered)
@@ -137,7 +199,7 @@ void graph_start_sources(struct assembly *a, int64_t at_us, struct effects *fx)
     for (int t = 1; t < a->in->count; t++) {
         const struct step *s = &a->in->steps[t];
 
-        if (s->use_count)
+        if (s->use_count > step_sides(s))
             continue;
         if (s->robot->no_input) {
             add_job(a, t, -1, 0, at_us, fx);
@@ -195,8 +257,10 @@ static void flush(struct assembly *a, int step, int64_t at_us, struct effects *f
         if (!any)
             n = 0;
     }
+    for (int i = 0; i < n; i++)
+        used[i] = s->uses[v[i].use].side; /* not in one of the groups, but in each of them */
     for (int i = 0; i < n; i++) {
-        int members = 0, k = 0;
+        int members = step_sides(s), k = 0;
 
         if (used[i])
             continue;
@@ -214,6 +278,7 @@ static void flush(struct assembly *a, int step, int64_t at_us, struct effects *f
             if (m != i)
                 used[m] = 1;
         }
+        add_sides(a, j, k);
         used[i] = 1;
     }
 }

@@ -276,6 +276,74 @@ static int check_steps(const json_t *steps, struct err *err)
     return 0;
 }
 
+/* ---- parameters that name a file by its address ---- */
+
+static void add_side(struct instructions *in, struct step *s, int from, const char *as)
+{
+    struct use *grown = arena_alloc(in->arena, (size_t)(s->use_count + 1) * sizeof *grown);
+
+    if (s->use_count)
+        memcpy(grown, s->uses, (size_t)s->use_count * sizeof *grown);
+    grown[s->use_count++] = (struct use){.step = from, .as = as, .side = true};
+    s->uses = grown;
+}
+
+static void unref(void *j) { json_decref(j); }
+
+/* The step that fetches url, which several may share: an address is asked once in an Assembly. */
+static int fetching_step(struct instructions *in, const struct step *owner, const char *url)
+{
+    for (int i = 1; i < in->count; i++)
+        if (in->steps[i].hidden && !strcmp(jstr_or(in->steps[i].params, "url", ""), url))
+            return i;
+    const struct robot *robot = robot_that(ROBOT_FETCHES);
+    struct step *grown = arena_alloc(in->arena, (size_t)(in->count + 1) * sizeof *grown);
+    json_t *params = json_pack("{s:s,s:s,s:s}", "robot", robot->name, "url", url, "url_delimiter", "");
+
+    arena_defer(in->arena, unref, params);
+    memcpy(grown, in->steps, (size_t)in->count * sizeof *grown);
+    grown[in->count] = (struct step){.name = owner->name, .robot = robot, .params = params, .batch = owner->batch, .hidden = true};
+    in->steps = grown;
+    return in->count++;
+}
+
+static int add_fetch(struct instructions *in, int step, const struct option *o, const char *url, struct err *err)
+{
+    const struct step *owner = &in->steps[step];
+    AUTO(arena_free) struct arena *a = arena_new();
+    void *opts;
+
+    if (strstr(url, "${file"))
+        return bad_value(owner, err, "'%s' is fetched once for all files, so it can't depend on one", o->name);
+    int from = fetching_step(in, owner, url);
+    if (robot_options(&opts, a, in->steps[from].robot, in->steps[from].params, /* partial= */ true, err) < 0)
+        return bad_value(&in->steps[step], err, "'%s' must be an http or https address", o->name);
+    add_side(in, &in->steps[step], from, o->fetched);
+    return 0;
+}
+
+static int add_fetches(struct instructions *in, int step, struct err *err)
+{
+    const struct option *o;
+
+    for (struct opt_walk w = opt_walk(in->steps[step].robot->options); (o = opt_next(&w));) {
+        const char *url = o->fetched ? jstr(in->steps[step].params, o->name) : NULL;
+
+        if (str_given(url) && add_fetch(in, step, o, url, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int step_sides(const struct step *s)
+{
+    int n = 0;
+
+    for (int u = 0; u < s->use_count; u++)
+        n += s->uses[u].side;
+    return n;
+}
+
 int instructions_parse(struct instructions **out, json_t *steps, const char **bad_step,
                        struct err *err)
 {
@@ -323,6 +391,11 @@ int instructions_parse(struct instructions **out, json_t *steps, const char **ba
     }
     for (int i = 0; i < n; i++)
         in->needs_meta |= in->steps[i].robot->passes_input || mentions_meta(in->steps[i].params);
+    for (int i = 1; i < n; i++) {
+        *bad_step = in->steps[i].name;
+        if (add_fetches(in, i, err) < 0)
+            return -1;
+    }
     *bad_step = NULL;
     *out = take(in);
     return 0;

@@ -15,6 +15,7 @@ struct use {
     int step;            /* index into instructions.steps */
     const char *as;      /* label, "" without */
     const char *field;   /* only files of this form field, NULL: all */
+    bool side;           /* its file goes into each job beside the others, instead of having one of its own */
 };
 
 struct step {
@@ -31,6 +32,8 @@ struct step {
     bool leaf;            /* no other step uses it */
     bool force_accept;
     bool batch;
+    bool hidden;          /* nobody wrote it: it fetches what a parameter of another step names by its address (option.h,
+                             `fetched`), and is called like that one, as its failures are. Behind all others. */
     unsigned ignore;      /* enum ignore */
 };
 
@@ -50,5 +53,7 @@ MUST_CHECK int instructions_parse(struct instructions **out, json_t *steps, cons
 void instructions_free(struct instructions *in);
 DEFINE_AUTO(struct instructions *, instructions_free)
 
+/* How many of its uses are files that go into each job. */
+int step_sides(const struct step *s);
 /* Does a file with this form field pass the filters of the step's i-th use? */
 bool step_wants_field(const struct step *s, int use, const char *field);

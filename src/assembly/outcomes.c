@@ -263,7 +263,7 @@ static void made(struct assembly *a, struct job *j, const json_t *d, int64_t at_
     const struct file *from = i >= 0 && i < j->input_count ? j->inputs[i] : NULL;
     struct file *f;
 
-    if (!id_valid(jstr_or(d, "id", "")) || (!from && assembly_too_many(a, 1, at_us, fx, err)))
+    if (!id_valid(jstr_or(d, "id", "")) || (!from && !j->hidden && assembly_too_many(a, 1, at_us, fx, err)))
         return;
     f = file_add(a, jstr_or(d, "id", ""), jstr_or(d, "name", "unnamed"), j->step);
     f->size = jint(d, "size", 0) > 0 ? jint(d, "size", 0) : 0;
@@ -276,10 +276,10 @@ static void made(struct assembly *a, struct job *j, const json_t *d, int64_t at_
     if (json_is_object(json_object_get(d, "meta")))
         merge_meta(f, json_object_get(d, "meta"));
     if (from) {
-        file_inherit(f, j, from);
+        file_inherit(a, f, j, from);
     } else {
         file_be_original(f, jstr_or(json_object_get(d, "extra"), "original_path", "/"));
-        a->import_count++;
+        a->import_count += !j->hidden;
     }
     json_t *extra = json_object_get(d, "extra");
     if (json_is_object(extra)) {
@@ -349,7 +349,7 @@ static int on_job_done(struct assembly *a, const struct event *ev, struct effect
         return -1;
     for (int i = 0; i < j->input_count; i++)
         bytes += j->inputs[i]->size;
-    if (!j->probe && !j->fetch)
+    if (!j->probe && !j->fetch && !j->hidden)
         a->bytes_usage += robot_cost(a->in->steps[j->step].robot, bytes + j->out_bytes);
     else if (j->probe && j->step == STEP_ORIGINAL)
         a->bytes_usage += robot_cost(a->in->steps[STEP_ORIGINAL].robot, bytes);

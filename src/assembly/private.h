@@ -58,7 +58,7 @@ struct file *file_add(struct assembly *a, const char *id, const char *name, int 
 void file_free(struct file *f);
 void file_set_text(char **field, const char *value);
 void file_be_original(struct file *f, const char *path);
-void file_inherit(struct file *f, const struct job *j, const struct file *from);
+void file_inherit(const struct assembly *a, struct file *f, const struct job *j, const struct file *from);
 int64_t robot_cost(const struct robot *r, int64_t bytes);
 bool file_is_listed(const struct file *f, int step);
 void file_list(struct assembly *a, struct file *f, int step, struct effects *fx);

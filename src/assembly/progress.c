@@ -47,6 +47,12 @@ static void tally_jobs(struct tally *tallies, const struct map *by_id, const str
     }
 }
 
+/* Is it among the files that the client counts? */
+static bool is_shown(const struct assembly *a, const struct file *f)
+{
+    return file_is_original(f) && !(a->in && a->in->steps[f->step].hidden);
+}
+
 char *progress_json(struct assembly *a)
 {
     struct str b = {0};
@@ -57,7 +63,7 @@ char *progress_json(struct assembly *a)
     int originals = 0;
 
     for (int i = 0; i < a->file_count; i++)
-        if (file_is_original(a->files[i]))
+        if (is_shown(a, a->files[i]))
             map_put(&by_id, a->files[i]->id, (void *)(size_t)(i + 1));
     if (a->in)
         tally_jobs(tallies, &by_id, a);
@@ -68,7 +74,7 @@ char *progress_json(struct assembly *a)
                      : tallies[i].all > 0           ? 100 * tallies[i].done / tallies[i].all
                                                     : 0;
 
-        if (!file_is_original(f))
+        if (!is_shown(a, f))
             continue;
         /* more work turns up as steps give files: what was told stays */
         if (now > f->shown_progress)

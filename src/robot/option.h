@@ -38,6 +38,7 @@ struct option {
     const struct opt_choice *choices; /* ENUM */
     const struct option *group;       /* GROUP: the rows of an embedded struct */
     const char *pattern; /* STR: POSIX extended regular expression the value must match */
+    const char *fetched; /* STR: the address of a file, which is fetched before and comes as an input with this `as` */
     const char *code;    /* the Robot's code for a wrong value, without its name: "INVALID_COUNT_VALUE"; NULL: "VALIDATION" */
     const char *other_default; /* why the default is not the contract's; NULL: it is */
     const char *idle;   /* why it changes nothing here; NULL: it does */
