@@ -18,6 +18,8 @@ static const struct opt_choice strategies[] = {{"fit", WATERMARK_FIT},
     OPT_INT(T, name, .min = -FARTHEST, .max = FARTHEST, .unit = "px",                              \
             .code = "INVALID_WATERMARK_OFFSET", __VA_ARGS__)
 const struct option watermark_options[] = {
+    OPT_STR(T, watermark_url, .fetched = "watermark", .example = "\"http://a.example/logo.png\"",
+            .help = "Address of a picture to lay over. It may come as an input with `as: \"watermark\"` instead."),
     OPT_JSON(T, watermark_position, .def_str = "\"center\"", .example = "\"bottom-right\"",
              .help = "Anchor of the watermark: a side, a corner or center; of a list one is picked "
                      "for each file."),

@@ -10,6 +10,7 @@
 enum watermark_strategy { WATERMARK_FIT, WATERMARK_MIN_FIT, WATERMARK_STRETCH, WATERMARK_AREA };
 
 struct watermark_opts {
+    const char *watermark_url;  /* what lies there comes as an input with `as: "watermark"` */
     json_t *watermark_position; /* an anchor, or a list of which one is picked */
     int64_t watermark_x_offset, watermark_y_offset;     /* px towards the centre */
     int64_t watermark_position_x, watermark_position_y; /* their old names */

@@ -237,7 +237,7 @@ static void a_failed_probe_keeps_what_it_knew(void **state)
     static const struct {
         const char *mime, *ext, *type;
         int jobs; /* the probe, and the step's if it takes such a file */
-    } rows[] = {{"image/webp", "webp", "image", 2}, {"video/mp4", "mp4", "video", 1}, {"application/pdf", "pdf", NULL, 1}};
+    } rows[] = {{"image/webp", "webp", "image", 2}, {"video/mp4", "mp4", "video", 1}, {"application/pdf", "pdf", NULL, 2}};
     (void)state;
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -268,7 +268,7 @@ static void a_failed_probe_keeps_what_it_knew(void **state)
 static void what_a_robot_cannot_read_is_passed_by_unless_forced(void **state)
 {
     static const char *const mimes[] = {"image/bmp", "image/vnd.microsoft.icon", "image/vnd.adobe.photoshop", "image/jxl",
-                                        "image/x-tga", "image/x-canon-cr2", "application/pdf"};
+                                        "image/x-tga", "image/x-canon-cr2", "application/zip"};
     static const char *const robots[] = {"/image/resize", "/image/facedetect"};
     (void)state;
 
@@ -296,9 +296,9 @@ static void what_a_robot_cannot_read_is_passed_by_unless_forced(void **state)
 static void a_role_that_the_robot_does_not_know_is_refused(void **state)
 {
     static const char *const uses[] = {
-        "[{\"name\":\":original\",\"as\":\"watermark\"}]",
-        "[{\"name\":\":original\",\"as\":\"base\"}]",
-        "{\"steps\":[{\"name\":\":original\",\"as\":\"clut\"}]}",
+        "[{\"name\":\":original\",\"as\":\"mask\"}]",
+        "[{\"name\":\":original\",\"as\":\"video\"}]",
+        "{\"steps\":[{\"name\":\":original\",\"as\":\"audio\"}]}",
         "{\"steps\":[\":original\",{\"name\":\":original\",\"as\":\"video_1\"}]}",
     };
     static const char *const robots[][2] = {{"/image/resize", "IMAGE_RESIZE_VALIDATION"},

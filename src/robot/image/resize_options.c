@@ -207,7 +207,6 @@ const struct option resize_options[] = {
                 "size, rotate, color, "
                 "background_color, stroke_width, stroke_color, align, valign, x_offset, y_offset."),
     OPT_GROUP(T, watermark, struct watermark_opts, watermark_options),
-    OPT_UNSUPPORTED("watermark_url"),
     OPT_END,
 };
 #undef T
