@@ -37,6 +37,9 @@ bool image_is_foreign(const char *path, const char *format); /* of a variant tha
 /* The new image replaces the frame; failed: the operation did. */
 int image_put(struct image *img, int i, int failed, VipsImage *now, const char *what, struct err *err);
 
+/* Render it into memory that no other image looks at: before pixels are changed where they lie. */
+MUST_CHECK int image_own(struct image *img, struct err *err);
+
 /* Run a libvips call on every frame: `in` is the frame, `&now` takes the result. */
 #define IMAGE_EACH(img, what, call)                                                                      \
     for (int f_ = 0; f_ < (img)->count; f_++) {                                                    \

@@ -369,7 +369,7 @@ int image_blur_ellipses(struct image *img, const struct rect *boxes, size_t n, d
 {
     AUTO(image_free) struct image *soft = NULL;
 
-    if (image_render(img, err) < 0 || image_copy(&soft, img, err) < 0 ||
+    if (image_own(img, err) < 0 || image_copy(&soft, img, err) < 0 ||
         image_blur(soft, sigma, err) < 0 || image_render(soft, err) < 0)
         return -1;
     for (int f = 0; f < img->count; f++)
@@ -381,7 +381,7 @@ int image_blur_ellipses(struct image *img, const struct rect *boxes, size_t n, d
 int image_each_pixel(struct image *img, void (*fn)(uint8_t rgb[3], const void *arg),
                      const void *arg, struct err *err)
 {
-    if (image_to_srgb(img, err) < 0 || image_render(img, err) < 0)
+    if (image_to_srgb(img, err) < 0 || image_own(img, err) < 0)
         return -1;
     for (int f = 0; f < img->count; f++) {
         VipsImage *v = img->frame[f];
@@ -398,7 +398,7 @@ int image_each_pixel(struct image *img, void (*fn)(uint8_t rgb[3], const void *a
 
 int image_make_transparent(struct image *img, struct color c, struct err *err)
 {
-    if (image_to_srgb(img, err) < 0 || image_add_alpha(img, err) < 0 || image_render(img, err) < 0)
+    if (image_to_srgb(img, err) < 0 || image_add_alpha(img, err) < 0 || image_own(img, err) < 0)
         return -1;
     for (int f = 0; f < img->count; f++) {
         VipsImage *v = img->frame[f];

@@ -7,22 +7,9 @@ static int over_begin(struct image *img, struct err *err)
     return image_to_srgb(img, err) < 0 ? -1 : image_render(img, err);
 }
 
-/* As above and for writing to: memory of its own, which no other image looks at. */
 static int own_pixels(struct image *img, struct err *err)
 {
-    if (over_begin(img, err) < 0)
-        return -1;
-    for (int f = 0; f < img->count; f++) {
-        VipsImage *own = vips_image_new_memory();
-
-        if (vips_image_write(img->frame[f], own)) {
-            g_object_unref(own);
-            return vips_fail(err, "cannot copy the image");
-        }
-        if (image_put(img, f, 0, own, "", err) < 0)
-            return -1;
-    }
-    return 0;
+    return image_to_srgb(img, err) < 0 ? -1 : image_own(img, err);
 }
 
 /* ---- laid over ---- */

@@ -553,6 +553,31 @@ int image_render(struct image *img, struct err *err)
     return 0;
 }
 
+static int own_one(VipsImage *in, VipsImage **out)
+{
+    *out = vips_image_new_memory();
+    if (!vips_image_write(in, *out))
+        return 0;
+    g_object_unref(*out);
+    return -1;
+}
+
+int image_own(struct image *img, struct err *err)
+{
+    if (image_render(img, err) < 0)
+        return -1;
+    for (int f = 0; f < img->count; f++) {
+        VipsImage *now = NULL;
+
+        if (G_OBJECT(img->frame[f])->ref_count == 1)
+            continue;
+        int failed = own_one(img->frame[f], &now);
+        if (image_put(img, f, failed, now, "cannot copy the image", err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 int image_copy(struct image **out, const struct image *img, struct err *err)
 {
     struct image *c = mem_zalloc(sizeof *c);

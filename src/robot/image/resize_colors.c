@@ -54,12 +54,12 @@ static int settle_alpha(struct image *img, const struct resize_opts *o, const ch
                         struct color bg, struct image *before, struct image *mask, struct err *err)
 {
     static const struct color white = {255, 255, 255, 255};
-    bool flat = bg.a && image_frames(img) == 1 && o->flatten;
+    /* who says what is transparent before the path is used has said what is behind it */
+    bool flat = bg.a && image_frames(img) == 1 && o->flatten && !o->preclip_alpha;
 
     if (reads_alpha(o->alpha) && image_alpha(img, (enum image_alpha)o->alpha, bg, err) < 0)
         return -1;
-    if (flat && (image_flatten(img, bg, err) < 0 ||
-                 (before && !o->preclip_alpha && image_flatten(before, bg, err) < 0)))
+    if (flat && (image_flatten(img, bg, err) < 0 || (before && image_flatten(before, bg, err) < 0)))
         return -1;
     if (!reads_alpha(o->alpha) && image_alpha(img, (enum image_alpha)o->alpha, bg, err) < 0)
         return -1;
