@@ -414,11 +414,36 @@ int image_make_transparent(struct image *img, struct color c, struct err *err)
     return 0;
 }
 
+static int to_luma(VipsImage *in, VipsImage **out)
+{
+    VipsObject *ctx = VIPS_OBJECT(vips_image_new());
+    VipsImage **t = (VipsImage **)vips_object_local_array(ctx, 6);
+    int colors = vips_image_hasalpha(in) ? in->Bands - 1 : in->Bands;
+    int rc = -1;
+
+    t[0] = vips_image_new_matrixv(3, 1, 0.212656, 0.715158, 0.072186);
+    if (vips_extract_band(in, &t[1], 0, "n", colors, NULL) || vips_recomb(t[1], &t[2], t[0], NULL) ||
+        to_format(t[2], &t[3], VIPS_FORMAT_UCHAR, VIPS_INTERPRETATION_B_W))
+        goto done;
+    if (colors == in->Bands)
+        rc = vips_copy(t[3], out, NULL);
+    else if (!vips_extract_band(in, &t[4], colors, NULL))
+        rc = vips_bandjoin2(t[3], t[4], out, NULL);
+done:
+    g_object_unref(ctx);
+    return rc;
+}
+
 int image_to_space(struct image *img, enum image_space space, struct err *err)
 {
     static const VipsInterpretation to[] = {VIPS_INTERPRETATION_sRGB, VIPS_INTERPRETATION_B_W,
-                                            VIPS_INTERPRETATION_CMYK, VIPS_INTERPRETATION_LABS};
+                                            VIPS_INTERPRETATION_CMYK, VIPS_INTERPRETATION_LABS,
+                                            VIPS_INTERPRETATION_B_W};
 
+    if (space == SPACE_LUMA && is_srgb(img->frame[0])) {
+        IMAGE_EACH(img, "cannot make the image grey", to_luma(in, &now));
+        return 0;
+    }
     IMAGE_EACH(img, "cannot convert the colour space", vips_colourspace(in, &now, to[space], NULL));
     return 0;
 }

@@ -4,6 +4,8 @@
 
 static uint8_t byte(double v) { return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v + 0.5); }
 
+static double luma(const uint8_t c[3]) { return 0.212656 * c[0] + 0.715158 * c[1] + 0.072186 * c[2]; }
+
 /* Brightness, saturation and hue as factors on the axes of HSL. */
 static void modulate(uint8_t c[3], const void *arg)
 {
@@ -39,12 +41,64 @@ static void contrast(uint8_t c[3], const void *arg)
 static void sepia(uint8_t c[3], const void *arg)
 {
     const struct image_tone *o = arg;
-    double light = 0.2126 * c[0] + 0.7152 * c[1] + 0.0722 * c[2], t = 255 * (double)o->sepia / 100;
+    double light = luma(c), t = 255 * (double)o->sepia / 100;
     double blue_floor = t / 7;
 
     c[0] = byte(light > t ? 255 : light + 255 - t);
     c[1] = byte(fmax(blue_floor, light > t * 7 / 6 ? 255 : light + 255 - t * 7 / 6));
     c[2] = byte(fmax(blue_floor, light < t / 6 ? 0 : light - t / 6));
+}
+
+/* How often each lightness is there, of all frames together, so that none of them flickers. */
+struct lights {
+    size_t *of; /* [256] */
+};
+
+static void count_light(uint8_t c[3], const void *arg)
+{
+    const struct lights *l = arg;
+
+    l->of[byte(luma(c))]++;
+}
+
+/* From the darkest to the lightest, but for a few pixels at either end. */
+struct stretch {
+    int black, white;
+};
+
+static void stretch(uint8_t c[3], const void *arg)
+{
+    const struct stretch *s = arg;
+
+    for (int i = 0; i < 3; i++)
+        c[i] = byte(255.0 * (c[i] - s->black) / (s->white - s->black));
+}
+
+/* Light becomes lighter and dark darker, along a sine; hue and saturation (of HSB) stay. */
+static void more_contrast(uint8_t c[3], const void *arg)
+{
+    double top = fmax(c[0], fmax(c[1], c[2])) / 255;
+    double now = fmin(fmax(top + 0.5 * (0.5 * (sin(M_PI * (top - 0.5)) + 1) - top), 0), 1);
+
+    for (int i = 0; i < 3 && top > 0; i++)
+        c[i] = byte(c[i] * now / top);
+}
+
+/* As ImageMagick has it: the curves, then all of the range is used, then more contrast. */
+static int sepia_tone(struct image *img, const struct image_tone *t, struct err *err)
+{
+    size_t of[256] = {0}, sum = 0, all = (size_t)(image_width(img) * image_height(img)) * (size_t)image_frames(img);
+    struct stretch s = {0, 255};
+
+    if (image_each_pixel(img, sepia, t, err) < 0 || image_each_pixel(img, count_light, &(struct lights){of}, err) < 0)
+        return -1;
+    while (s.black < 255 && (double)(sum += of[s.black]) <= 0.0015 * (double)all)
+        s.black++;
+    for (sum = 0; s.white > 0 && (double)(sum += of[s.white]) <= 0.0005 * (double)all;)
+        s.white--;
+    if (s.white > s.black && image_each_pixel(img, stretch, &s, err) < 0)
+        return -1;
+    return image_each_pixel(img, more_contrast, NULL, err);
 }
 
 static void negate(uint8_t c[3], const void *arg)
@@ -55,7 +109,7 @@ static void negate(uint8_t c[3], const void *arg)
 
 static void to_black_or_white(uint8_t c[3], const void *arg)
 {
-    double light = 0.2126 * c[0] + 0.7152 * c[1] + 0.0722 * c[2];
+    double light = luma(c);
 
     c[0] = c[1] = c[2] = light < 127.5 ? 0 : 255;
 }
@@ -66,7 +120,7 @@ int image_tone(struct image *img, const struct image_tone *t, struct err *err)
         return -1;
     if (t->contrast != 1 && image_each_pixel(img, contrast, t, err) < 0)
         return -1;
-    if (t->sepia > 0 && image_each_pixel(img, sepia, t, err) < 0)
+    if (t->sepia > 0 && sepia_tone(img, t, err) < 0)
         return -1;
     if (t->negate && image_each_pixel(img, negate, t, err) < 0)
         return -1;

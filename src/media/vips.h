@@ -97,7 +97,8 @@ MUST_CHECK int image_blur_ellipses(struct image *img, const struct rect *boxes, 
 MUST_CHECK int image_each_pixel(struct image *img, void (*fn)(uint8_t rgb[3], const void *arg),
                                 const void *arg, struct err *err);
 MUST_CHECK int image_make_transparent(struct image *img, struct color c, struct err *err);
-enum image_space { SPACE_SRGB, SPACE_GRAY, SPACE_CMYK, SPACE_LAB };
+/* LUMA: grey as ImageMagick makes it, of the colours as they are stored; GRAY: of their light. */
+enum image_space { SPACE_SRGB, SPACE_GRAY, SPACE_CMYK, SPACE_LAB, SPACE_LUMA };
 MUST_CHECK int image_to_space(struct image *img, enum image_space space, struct err *err);
 /* Grey pixels of the (first frame of the) image, 8 bit, w * h bytes. The caller frees *out. */
 MUST_CHECK int image_gray(uint8_t **out, const struct image *img, int64_t w, int64_t h,

@@ -95,7 +95,7 @@ int resize_finish(struct image *img, const struct resize_opts *o, const char *fo
 
     if (still_gray || o->colorspace == WANT_GRAY || o->type == TYPE_GRAY ||
         o->type == TYPE_GRAY_ALPHA || o->type == TYPE_BILEVEL || o->monochrome)
-        return image_to_space(img, SPACE_GRAY, err);
+        return image_to_space(img, SPACE_LUMA, err);
     if (o->colorspace == WANT_LAB)
         return tif ? image_to_space(img, SPACE_LAB, err)
                    : invalid(err, "only format \"tiff\" can hold colorspace Lab");
