@@ -302,7 +302,8 @@ static int fetching_step(struct instructions *in, const struct step *owner, cons
 
     arena_defer(in->arena, unref, params);
     memcpy(grown, in->steps, (size_t)in->count * sizeof *grown);
-    grown[in->count] = (struct step){.name = owner->name, .robot = robot, .params = params, .batch = owner->batch, .hidden = true};
+    grown[in->count] = (struct step){
+        .name = owner->name, .robot = robot, .params = params, .batch = owner->batch, .hidden = true};
     in->steps = grown;
     return in->count++;
 }

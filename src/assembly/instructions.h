@@ -32,8 +32,9 @@ struct step {
     bool leaf;            /* no other step uses it */
     bool force_accept;
     bool batch;
-    bool hidden;          /* nobody wrote it: it fetches what a parameter of another step names by its address (option.h,
-                             `fetched`), and is called like that one, as its failures are. Behind all others. */
+    bool hidden;          /* nobody wrote it: it fetches what a parameter of another step names by its address
+                             (option.h, `fetched`), and is called like that one, as its failures are. Behind all
+                             others. */
     unsigned ignore;      /* enum ignore */
 };
 

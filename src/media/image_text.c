@@ -224,8 +224,7 @@ static PangoRectangle measure(const struct text_overlay *t)
 
 #define SIDE_MAX 32767 /* px; cairo's own */
 
-int image_text(struct image **out, const struct text_overlay *t, const struct media_limits *limits,
-               struct err *err)
+int image_text(struct image **out, const struct text_overlay *t, int64_t most, struct err *err)
 {
     static const struct color nothing = {0, 0, 0, 0};
     AUTO(image_free) struct image *img = NULL;
@@ -233,12 +232,11 @@ int image_text(struct image **out, const struct text_overlay *t, const struct me
     if (media_init(err) < 0)
         return -1;
     PangoRectangle box = measure(t);
-    if (box.width > SIDE_MAX || box.height > SIDE_MAX ||
-        (int64_t)box.width * box.height > limits->max_pixels)
+    if (box.width > SIDE_MAX || box.height > SIDE_MAX || (int64_t)box.width * box.height > most)
         return err_set(err, ERR_COMMAND,
                        "a text would have %dx%d pixels, the limits are %d a side and %" PRId64
-                       " (setting max_pixels)",
-                       box.width, box.height, SIDE_MAX, limits->max_pixels);
+                       " on this picture",
+                       box.width, box.height, SIDE_MAX, most);
     cairo_surface_t *s = cairo_image_surface_create(CAIRO_FORMAT_ARGB32, box.width, box.height);
     cairo_t *cr = cairo_create(s);
     PangoLayout *l = layout_of(cr, t);

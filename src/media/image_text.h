@@ -6,6 +6,6 @@
 #include "robot/text_overlay.h"
 
 /* As large as the text with its outline, over t->background, turned by t->rotate. A font that is
- * not there, nor another with the same measures, is a sans. */
-MUST_CHECK int image_text(struct image **out, const struct text_overlay *t,
-                          const struct media_limits *limits, struct err *err);
+ * not there, nor another with the same measures, is a sans. most: pixels that it may have. */
+MUST_CHECK int image_text(struct image **out, const struct text_overlay *t, int64_t most,
+                          struct err *err);

@@ -54,8 +54,7 @@ int robot_fill(void **opts, struct arena *a, const struct robot *r, const json_t
     return options_fill(*opts, a, r->options, step, /* partial= */ false, err);
 }
 
-/* Of options_fill() and check(): with the Robot's name before the code that it has, if any. */
-static int name_refusal(struct err *err, const struct robot *r)
+int robot_refusal(struct err *err, const struct robot *r)
 {
     char suffix[sizeof err->name];
 
@@ -72,13 +71,13 @@ int robot_options(void **opts, struct arena *a, const struct robot *r, const jso
     void *o = arena_alloc(a, r->opts_size);
 
     if (partial && options_check_scripts(r->options, step, err) < 0)
-        return name_refusal(err, r);
+        return robot_refusal(err, r);
     /* with nothing left to substitute, what is missing now will be missing then */
     partial = partial && options_have_expression(step);
     if (options_fill(o, a, r->options, step, partial, err) < 0)
-        return name_refusal(err, r);
+        return robot_refusal(err, r);
     if (r->check && r->check(o, partial, err) < 0)
-        return err && err->name[0] ? -1 : name_refusal(err, r);
+        return err && err->name[0] ? -1 : robot_refusal(err, r);
     *opts = o;
     return 0;
 }

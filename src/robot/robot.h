@@ -155,6 +155,9 @@ bool robot_is_known(const char *name);
 int robot_unknown(struct err *err, const char *name);
 /* What robot_options() has checked, once more as a struct: for the worker. The same errors where it was not. */
 MUST_CHECK int robot_fill(void **opts, struct arena *a, const struct robot *r, const json_t *step, struct err *err);
+/* Of what options_fill() or a reader of values that Robots share has refused: the Robot's name comes before its code, if
+ * it has one. Returns -1. */
+int robot_refusal(struct err *err, const struct robot *r);
 /* options_fill plus check; err gets the Robot's validation code. *opts lives in a. */
 MUST_CHECK int robot_options(void **opts, struct arena *a, const struct robot *r,
                              const json_t *step, bool partial, struct err *err);

@@ -1,4 +1,5 @@
-// A parameter that names a file by its address (watermark_url): the server gets the file, and the Robot, which has no network, uses it.
+// A parameter that names a file by its address (watermark_url): the server gets the file, and the Robot, which has no
+// network, uses it.
 import assert from 'node:assert/strict'
 import http from 'node:http'
 import { test } from 'node:test'
@@ -39,13 +40,16 @@ async function origin(t, answer) {
 }
 
 const start = (t, args = ['--import-allow', '127.0.0.0/8']) => Server.start(t, { args })
-const over = { robot: '/image/resize', use: ':original', width: 64, watermark_size: '100%', watermark_resize_strategy: 'stretch', result: true }
+const over = {
+  robot: '/image/resize', use: ':original', width: 64, watermark_size: '100%', watermark_resize_strategy: 'stretch', result: true,
+}
 const files = (n) => ({ files: Object.fromEntries(Array.from({ length: n }, (_, i) => [`p${i}.png`, upload])) })
 
 test('watermark_url is fetched once, laid over each file, and shows nowhere else', async (t) => {
   const s = await start(t)
   const there = await origin(t, (req, res) => setTimeout(() => res.end(red), 100))
-  const a = await s.create({ m: { ...over, watermark_url: `${there.url}/logo.png` }, n: { ...over, use: 'm', width: 32, watermark_url: `${there.url}/logo.png` } }, files(2))
+  const m = { ...over, watermark_url: `${there.url}/logo.png` }
+  const a = await s.create({ m, n: { ...m, use: 'm', width: 32 } }, files(2))
   const done = await s.until(a.assembly_id)
   assert.equal(done.ok, 'ASSEMBLY_COMPLETED', done.message)
   assert.equal(there.seen.length, 1)
@@ -68,7 +72,8 @@ test('what cannot be fetched fails the Step that names it', async (t) => {
     if (req.url === '/gone') res.writeHead(404)
     res.end(req.url === '/page' ? '<html><body>no picture</body></html>' : undefined)
   })
-  const run = async (address) => s.until((await s.create({ m: { ...over, watermark_url: address } }, files(1))).assembly_id)
+  const run = async (watermark_url) =>
+    s.until((await s.create({ m: { ...over, watermark_url } }, files(1))).assembly_id)
   const gone = await run(`${there.url}/gone`)
   assert.equal(gone.error, 'HTTP_IMPORT_NOT_FOUND')
   assert.equal(gone.step, 'm')
@@ -80,7 +85,8 @@ test('what cannot be fetched fails the Step that names it', async (t) => {
 test('the address is guarded like that of an import', async (t) => {
   const s = await start(t, [])
   const there = await origin(t, (req, res) => res.end(red))
-  const done = await s.until((await s.create({ m: { ...over, watermark_url: `${there.url}/logo.png` } }, files(1))).assembly_id)
+  const a = await s.create({ m: { ...over, watermark_url: `${there.url}/logo.png` } }, files(1))
+  const done = await s.until(a.assembly_id)
   assert.equal(done.error, 'HTTP_IMPORT_ACCESS_DENIED', done.message)
   assert.equal(there.seen.length, 0)
 })

@@ -163,10 +163,10 @@ static void colour_work_shows_in_the_average(void **state)
 static void what_is_not_built_or_wrong_is_refused_by_name(void **state)
 {
     static const char *const rows[][2] = {
-        {"{\"watermark_url\":\"http://x/\"}", "watermark_url"}, {"{\"text\":{}}", "text"},
+        {"{\"watermark_size\":\"5\"}", "watermark_size"}, {"{\"alpha\":\"x\"}", "alpha"},
         {"{\"width\":25001}", "width"},          {"{\"width\":\"1x1\"}", "width"},
         {"{\"background\":\"mauve\"}", "background"}, {"{\"format\":\"bmp3\"}", "format"},
-        {"{\"colorspace\":\"OkLab\"}", "colorspace"}, {"{\"blur\":\"5\"}", "blur"},
+        {"{\"colorspace\":\"OkLaab\"}", "colorspace"}, {"{\"blur\":\"5\"}", "blur"},
         {"{\"quality\":0}", "quality"},          {"{\"rotation\":\"left\"}", "rotation"},
         {"{\"crop\":{\"x1\":9,\"x2\":3}}", "crop"}, {"{\"nonsense\":1}", "nonsense"},
     };

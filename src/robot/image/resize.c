@@ -58,6 +58,16 @@ static int add_watermark(struct image *img, const struct resize_run *r,
     return image_scale(over, w, h, false, err) < 0 ? -1 : image_overlay(img, over, &lay, err);
 }
 
+/* A text may be larger than the picture, but what it costs must have to do with that. */
+static int64_t text_most(const struct image *img, const struct media_limits *limits)
+{
+    const int64_t always = 4 * 1000 * 1000;
+    int64_t four = 4 * image_width(img) * image_height(img);
+    int64_t most = four > always ? four : always;
+
+    return most < limits->max_pixels ? most : limits->max_pixels;
+}
+
 static int add_texts(struct image *img, const struct resize_run *r, struct err *err)
 {
     struct text_overlay texts[TEXTS_MAX];
@@ -67,7 +77,7 @@ static int add_texts(struct image *img, const struct resize_run *r, struct err *
         const struct text_overlay *t = &texts[i];
         AUTO(image_free) struct image *over = NULL;
 
-        if (image_text(&over, t, &r->how.limits, err) < 0)
+        if (image_text(&over, t, text_most(img, &r->how.limits), err) < 0)
             return -1;
         const struct overlay lay = {
             .x = watermark_anchor(t->column, image_width(img), image_width(over), t->x),
@@ -114,7 +124,6 @@ static int resize_one(struct resize_run *r, struct image *img, int input, struct
         add_texts(img, r, err) < 0 ||
         resize_finish(img, o, format, r->background, gray, before, mask, err) < 0)
         return -1;
-    const char *channels = resize_channels(o->colorspace);
     return image_emit(
         r->job, img,
         &(struct image_emit){
@@ -131,7 +140,7 @@ static int resize_one(struct resize_run *r, struct image *img, int input, struct
                      .palette = o->type == TYPE_PALETTE || o->type == TYPE_PALETTE_ALPHA,
                      .bilevel = o->monochrome || o->type == TYPE_BILEVEL,
                      .compress = o->compress,
-                     .channels = channels,
+                     .channels = resize_by_magick(o->colorspace),
                      .density = r->how.density}},
         err);
 }
@@ -154,6 +163,10 @@ static int resize_input(struct resize_run *r, int input, struct err *err)
             return -1;
         if (!how.frame && image_has_pages(img))
             pages = image_frames_in_file(img);
+        if (pages > how.limits.max_frames)
+            return err_set(err, ERR_COMMAND,
+                           "the document has %lld pages, the limit is %lld (setting max_frames)",
+                           (long long)pages, (long long)how.limits.max_frames);
         r->from = from + (to - from) * (double)page / (double)pages;
         r->to = from + (to - from) * (double)(page + 1) / (double)pages;
         if (resize_one(r, img, input, err) < 0)
@@ -161,6 +174,8 @@ static int resize_input(struct resize_run *r, int input, struct err *err)
     }
     return 0;
 }
+
+extern const struct robot robot_image_resize;
 
 /* ---- run ---- */
 
@@ -222,6 +237,11 @@ static int resize_run(struct robot_job *job, const void *opts, struct err *err)
     return 0;
 }
 
+static int resize_refuse(const void *opts, bool partial, struct err *err)
+{
+    return resize_check(opts, partial, err) < 0 ? robot_refusal(err, &robot_image_resize) : 0;
+}
+
 const struct robot robot_image_resize = {
     .name = "/image/resize",
     .summary = "Resize, convert and recolour images",
@@ -232,6 +252,6 @@ const struct robot robot_image_resize = {
     .opts_size = sizeof(struct resize_opts),
     .slots = 5,
     .options = resize_options,
-    .check = resize_check,
+    .check = resize_refuse,
     .run = IN_WORKER(resize_run),
 };

@@ -56,6 +56,7 @@ struct resize_opts {
 };
 
 extern const struct option resize_options[];
+/* Codes of its own are without the Robot's name. */
 int resize_check(const void *opts, bool partial, struct err *err);
 
 /* ---- values that are more than one row of the table ---- */
@@ -68,6 +69,8 @@ MUST_CHECK int resize_regions(struct rect *out, const json_t *list, struct err *
 /* ImageMagick's name of a colour space that no picture format but TIFF has room for; NULL: another
  * one. */
 const char *resize_channels(int colorspace);
+/* The same, where that program has to write it. */
+const char *resize_by_magick(int colorspace);
 /* Whether a clipping path is to be looked for, and of which name; NULL: the first. */
 bool resize_clips(const char **name, const json_t *clip);
 

@@ -32,6 +32,13 @@ int resize_tone(struct image *img, const struct resize_opts *o, struct image *cl
     return blur(img, o, err);
 }
 
+const char *resize_by_magick(int colorspace)
+{
+    const char *name = resize_channels(colorspace);
+
+    return name && !image_channels_own(name) ? name : NULL;
+}
+
 /* Whether the result can have transparent parts. */
 static bool has_room_for_alpha(const struct resize_opts *o, const char *format)
 {

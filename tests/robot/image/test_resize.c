@@ -1,4 +1,5 @@
 #include "../../unit/unit.h"
+#include "base/str.h"
 #include "pictures.h"
 
 #include <stdio.h>
@@ -373,7 +374,6 @@ static void bad_parameters_are_refused_by_name(void **state)
         "{\"crop\":{\"x1\":50,\"x2\":50}}",
         "{\"blur\":\"5\"}",
         "{\"text\":{}}",
-        "{\"watermark_url\":\"x\"}",
         "{\"clut\":\"maybe\"}",
         "{\"format\":\"pdf\"}",
         "{\"background\":\"purplish\"}",
@@ -502,6 +502,70 @@ static void progress_comes_from_the_pixels(void **state)
     }
 }
 
+/* Pages, each with a box of another colour; side: of the page, in points. Its cross-reference table is left out: poppler
+ * makes one. */
+static const char *document(struct robot_job *j, int pages, int side)
+{
+    AUTO(str_done) struct str s = {0};
+
+    str_addf(&s, "%%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n2 0 obj\n<</Type/Pages/Count %d/Kids[", pages);
+    for (int i = 0; i < pages; i++)
+        str_addf(&s, "%d 0 R ", 3 + 2 * i);
+    str_puts(&s, "]>>\nendobj\n");
+    for (int i = 0; i < pages; i++) {
+        AUTO(mem_free) char *draw = mem_printf("%d 0 %d rg 10 10 50 50 re f", i % 2 == 0, i % 2);
+
+        str_addf(&s, "%d 0 obj\n<</Type/Page/Parent 2 0 R/MediaBox[0 0 %d %d]/Contents %d 0 R>>\nendobj\n", 3 + 2 * i, side,
+                 side / 2, 4 + 2 * i);
+        str_addf(&s, "%d 0 obj\n<</Length %zu>>\nstream\n%s\nendstream\nendobj\n", 4 + 2 * i, strlen(draw), draw);
+    }
+    str_puts(&s, "trailer\n<</Root 1 0 R>>\n%%EOF\n");
+    return picture_write(j, "in.pdf", s.s, s.len);
+}
+
+static void a_document_gives_a_picture_for_each_page(void **state)
+{
+    AUTO(host_free) struct robot_job *j = host_new();
+    const char *pdf = document(j, 3, 144);
+    struct err err;
+    double px[4];
+    (void)state;
+
+    if (host_run_on(j, ROBOT, "{}", pdf, &err) < 0)
+        fail_msg("%s", err.msg);
+    assert_int_equal(host_output_count(j), 3);
+    for (int i = 0; i < 3; i++) {
+        struct picture_facts f = picture_facts(host_output(j, i)->path);
+
+        assert_string_equal(host_output(j, i)->name, "in.png");
+        assert_int_equal(f.width, 300); /* 150 dpi */
+        assert_int_equal(f.height, 150);
+        picture_pixel(px, host_output(j, i)->path, 50, 75);
+        assert_true(px[i % 2 ? 2 : 0] > 250 && px[i % 2 ? 0 : 2] < 5);
+    }
+    run_ok(j, "{\"frame\":2,\"density\":\"72\",\"format\":\"jpg\"}", pdf);
+    assert_int_equal(picture_facts(host_output(j, 0)->path).width, 144);
+    picture_pixel(px, host_output(j, 0)->path, 30, 36);
+    assert_true(px[2] > 240);
+    assert_int_equal(host_run_on(j, ROBOT, "{\"frame\":4}", pdf, &err), -1);
+    assert_int_equal(err.code, ERR_COMMAND);
+}
+
+static void documents_that_are_too_much_are_refused(void **state)
+{
+    AUTO(host_free) struct robot_job *j = host_new();
+    struct err err;
+    (void)state;
+
+    assert_int_equal(host_run_on(j, ROBOT, "{\"density\":\"9999\",\"frame\":1}", document(j, 1, 14400), &err), -1);
+    assert_int_equal(err.code, ERR_COMMAND);
+    assert_int_equal(host_run_on(j, ROBOT, "{}", picture_write(j, "b.pdf", "%PDF-1.4\nnothing", 16), &err), -1);
+    assert_int_equal(err.code, ERR_COMMAND);
+    json_object_set_new(host_settings(j), "max_frames", json_integer(5));
+    assert_int_equal(host_run_on(j, ROBOT, "{}", document(j, 6, 20), &err), -1);
+    assert_non_null(strstr(err.msg, "max_frames"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -523,6 +587,8 @@ int main(void)
         cmocka_unit_test(a_truncated_photograph_is_an_error),
         cmocka_unit_test(svg_is_drawn_and_fetches_nothing),
         cmocka_unit_test(shrink_on_load_costs_no_visible_quality),
+        cmocka_unit_test(a_document_gives_a_picture_for_each_page),
+        cmocka_unit_test(documents_that_are_too_much_are_refused),
         cmocka_unit_test(progress_comes_from_the_pixels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
