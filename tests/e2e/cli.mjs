@@ -335,12 +335,13 @@ const cases = {
     assert.deepEqual(fs.readdirSync(c.path('all')).sort(), ['a.png', 'b.png'])
     const [{ urls }] = json(await c.ok(['image', 'resize', '-i', 'a.png', '--print-urls', '--json', '--width', '40']))
     assert.equal((await fetch(urls[0].url)).headers.get('content-type'), 'image/png')
-    // what it may say and means nothing by itself, and what there is not here
+    // what means nothing by itself, and with a picture that the server fetches
     await c.ok(['image', 'resize', '-i', 'a.png', '-o', 'plain.png', '--width', '20', '--watermark-position', 'top-left', '--watermark-opacity', '0.5'])
     assert.deepEqual(size(c.path('plain.png')), [20, 20])
-    const r = await c.refused(['image', 'resize', '-i', 'a.png', '-o', 'no.png', '--watermark-url', 'https://a.example/w.png'], 'IMAGE_RESIZE_VALIDATION')
-    assert.match(r.err, /parameter 'watermark_url' is not supported by this server/)
-    assert.ok(!fs.existsSync(c.path('no.png')))
+    await c.ok(['image', 'resize', '-i', 'a.png', '-o', 'marked.png', '--width', '20', '--watermark-url', urls[0].url, '--watermark-size', '50%',
+      '--negate', '--watermark-repeat-x', '--watermark-repeat-y'])
+    assert.deepEqual(size(c.path('marked.png')), [20, 20])
+    assert.ok(!fs.readFileSync(c.path('marked.png')).equals(fs.readFileSync(c.path('plain.png'))))
   },
   run: missing(['run', 'make it small', '-i', 'a.png', '-o', 'out']),
   'assembly-instructions compile': missing(['assembly-instructions', 'compile', 'make it small']),
