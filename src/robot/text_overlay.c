@@ -1,20 +1,12 @@
 #include "robot/text_overlay.h"
+#include "robot/values.h"
 
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int PRINTF_LIKE(2, 3) bad_field(struct err *err, const char *fmt, ...)
-{
-    char text[200];
-    va_list args;
-
-    va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    return err_set_named(err, ERR_ROBOT_VALIDATION, "INVALID_TEXT_OBJECT_VALUE", "%s", text);
-}
+#define bad_field(err, ...) value_refuse(err, "INVALID_TEXT_OBJECT_VALUE", __VA_ARGS__)
 
 /* Whole numbers, also as a text of digits. */
 static int whole_number(int64_t *out, const json_t *o, const char *key, int64_t def, int64_t min,
@@ -125,14 +117,14 @@ int text_overlays(struct text_overlay out[TEXTS_MAX], const json_t *v, struct er
     struct text_overlay one;
 
     if (n > TEXTS_MAX)
-        return err_set_named(err, ERR_ROBOT_VALIDATION, "INVALID_TEXT_VALUE",
-                             "'text' has %zu entries, the limit is %d", n, TEXTS_MAX);
+        return value_refuse(err, "INVALID_TEXT_VALUE", "'text' has %zu entries, the limit is %d", n,
+                            TEXTS_MAX);
     for (size_t i = 0; i < n; i++) {
         const json_t *o = list ? json_array_get(v, i) : v;
 
         if (!json_is_object(o) || !json_object_size(o))
-            return err_set_named(err, ERR_ROBOT_VALIDATION, "INVALID_TEXT_VALUE",
-                                 "'text' must be an object with a text, or a list of them");
+            return value_refuse(err, "INVALID_TEXT_VALUE",
+                                "'text' must be an object with a text, or a list of them");
         if (text_read(out ? &out[i] : &one, o, err) < 0)
             return -1;
     }

@@ -1,6 +1,8 @@
 #include "robot/values.h"
 
 #include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,6 +74,17 @@ int value_moments(double *out, int count, double length)
     for (int i = 0; i < count; i++)
         out[i] = length * (i + 1) / (count + 1);
     return count;
+}
+
+int value_refuse(struct err *err, const char *suffix, const char *fmt, ...)
+{
+    char text[256];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    return err_set_named(err, ERR_ROBOT_VALIDATION, suffix, "%s", text);
 }
 
 struct color value_rgba(const char *text)

@@ -15,6 +15,10 @@ MUST_CHECK int value_offsets(double *out, int max, const json_t *list, double le
 /* Moments that part length into count + 1 equal pieces. Returns count. */
 int value_moments(double *out, int count, double length);
 
+/* A value is wrong: ERR_ROBOT_VALIDATION with the end of the Robot's code for that ("INVALID_TEXT_VALUE"), which robot_refusal()
+ * completes. Returns -1. */
+int value_refuse(struct err *err, const char *suffix, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
 /* The colours of films, previews and waveforms: "rrggbb" or "rrggbbaa", with # or without. */
 #define VALUE_RGBA "^#?[0-9a-fA-F]{6}([0-9a-fA-F]{2})?$"
 /* text has that form; without aa the colour is opaque. */

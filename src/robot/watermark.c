@@ -1,4 +1,5 @@
 #include "robot/watermark.h"
+#include "robot/values.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,7 +20,8 @@ static const struct opt_choice strategies[] = {{"fit", WATERMARK_FIT},
             .code = "INVALID_WATERMARK_OFFSET", __VA_ARGS__)
 const struct option watermark_options[] = {
     OPT_STR(T, watermark_url, .fetched = "watermark", .example = "\"http://a.example/logo.png\"",
-            .help = "Address of a picture to lay over. It may come as an input with `as: \"watermark\"` instead."),
+            .help = "Address of a picture to lay over. It may come as an input with `as: "
+                    "\"watermark\"` instead."),
     OPT_JSON(T, watermark_position, .def_str = "\"center\"", .example = "\"bottom-right\"",
              .help = "Anchor of the watermark: a side, a corner or center; of a list one is picked "
                      "for each file."),
@@ -70,10 +72,10 @@ int watermark_check(const struct watermark_opts *o, struct err *err)
     for (size_t i = 0; good && i < n; i++)
         good = !v || read_anchor(json_is_array(v) ? json_array_get(v, i) : v) >= 0;
     return good ? 0
-                : err_set_named(err, ERR_ROBOT_VALIDATION, "INVALID_WATERMARK_POSITION",
-                                "'watermark_position' must be a side, a corner or center, or a "
-                                "list of up to %d of them",
-                                MANY_ANCHORS);
+                : value_refuse(err, "INVALID_WATERMARK_POSITION",
+                               "'watermark_position' must be a side, a corner or center, or a "
+                               "list of up to %d of them",
+                               MANY_ANCHORS);
 }
 
 void watermark_size(int64_t *w, int64_t *h, const struct watermark_opts *o, int64_t on_w,

@@ -63,7 +63,7 @@ test('bad instructions get the contract\'s code, and a failed Assembly that can 
     [{ up: { robot: '/upload/handle' } }, 'INVALID_UPLOAD_HANDLE_STEP_NAME'],
     [{ a: { ...resize, width: 0 } }, 'IMAGE_RESIZE_VALIDATION'],
     [{ a: { ...resize, widht: 5 } }, 'IMAGE_RESIZE_VALIDATION'],
-    [{ a: { ...resize, watermark_url: 'http://x/' } }, 'IMAGE_RESIZE_VALIDATION'],
+    [{ a: { ...resize, watermark_url: 'logo.png' } }, 'IMAGE_RESIZE_VALIDATION'],
     [{ a: { ...resize, resize_strategy: 'squash' } }, 'IMAGE_RESIZE_VALIDATION'],
     [{ a: { robot: '/image/facedetect', use: ':original', crop_padding: '5em' } }, 'IMAGE_FACEDETECT_VALIDATION'],
     [{ a: { robot: '/http/import' } }, 'HTTP_IMPORT_VALIDATION'],

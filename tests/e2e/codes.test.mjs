@@ -296,6 +296,12 @@ const make = {
   S3_STORE_VALIDATION: (s) => steps(s, { a: { robot: '/s3/store', use: ':original', bucket: 'b' } }),
   ROBOT_VALIDATION_BASE_ERROR: (s) => steps(s, original, { notification_payload: 'all' }),
   IMAGE_RESIZE_INVALID_BLUR_REGION: (s) => steps(s, { a: { ...resize, blur_regions: [{ x: 1 }] } }),
+  IMAGE_RESIZE_INVALID_TEXT_VALUE: (s) => steps(s, { a: { ...resize, text: 'x' } }),
+  IMAGE_RESIZE_INVALID_TEXT_OBJECT_VALUE: (s) => steps(s, { a: { ...resize, text: { text: 'x', size: 0 } } }),
+  IMAGE_RESIZE_INVALID_WATERMARK_POSITION: (s) => steps(s, { a: { ...resize, watermark_position: 'middle' } }),
+  IMAGE_RESIZE_INVALID_WATERMARK_OFFSET: (s) => steps(s, { a: { ...resize, watermark_x_offset: 'far' } }),
+  IMAGE_RESIZE_NO_CLUT_FILE: (s) => done(s, { a: { ...resize, clut: true } }, { files: { 'a.png': png } }),
+  IMAGE_RESIZE_NO_INPUT_FILE: (s) => done(s, { a: { ...resize, use: [{ name: ':original', as: 'watermark' }] } }, { files: { 'a.png': png } }),
   TEMPLATE_NOT_FOUND: async (s) => [await post(s, { template_id: nobody }), await send(s, 'GET', '/templates/nothing')],
   async TEMPLATE_DB_ERROR(_, t) {
     const s = await start(t, [], { allow: [/./] })

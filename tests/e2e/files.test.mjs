@@ -97,7 +97,7 @@ test('a picture with a wrong checksum is read, one that is cut off is not', asyn
 
 test('a role that a Robot has no use for is refused when the Assembly is created', async (t) => {
   const s = await Server.start(t)
-  for (const as of ['watermark', 'base', 'clut', 'video']) {
+  for (const as of ['mask', 'audio', 'image', 'video']) {
     const a = await s.create({ r: { ...resize, use: { steps: [{ name: ':original', as }] } } })
     assert.equal(a.http, 400, `${as}: ${a.ok} ${a.error} ${a.message}`)
     assert.equal(a.error, 'IMAGE_RESIZE_VALIDATION')

@@ -201,8 +201,7 @@ static void check(struct robot_job *j, const struct kind *k, const char *path,
                        k->grey ? shade : colour[2], 255};
 
     for (size_t i = 0; i < ARRAY_LEN(works); i++) {
-        AUTO(mem_free)
-        char *step =
+        AUTO(mem_free) char *step =
             mem_printf("{%s,\"background\":\"%s\",\"format\":\"png\"}", works[i].step, background);
         AUTO(mem_free) char *what = mem_printf("%s, %s", k->name, step);
         struct err err;
@@ -290,8 +289,7 @@ static void own_colour(int out[4], const struct kind *k)
 static void lay_over(const struct kind *b, const struct kind *w)
 {
     AUTO(host_free) struct robot_job *j = host_new();
-    AUTO(mem_free)
-    char *base = mem_printf("base.%s", strchr(b->file, '.') + 1),
+    AUTO(mem_free) char *base = mem_printf("base.%s", strchr(b->file, '.') + 1),
          *over = mem_printf("over.%s", strchr(w->file, '.') + 1),
          *what = mem_printf("%s over %s", w->name, b->name);
     int below[4], above[4];
@@ -351,8 +349,7 @@ static void a_text_has_its_colour_on_any_kind_of_pixels(void **state)
         const char *path = make(j, &kinds[k]);
 
         for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-            AUTO(mem_free)
-            char *step = mem_printf(
+            AUTO(mem_free) char *step = mem_printf(
                      "{\"format\":\"%s\",\"background\":\"%s\",\"frame\":1,\"text\":{\"text\":\"  "
                      "\",\"size\":8,"
                      "\"background_color\":\"#0a64c8\",\"align\":\"left\",\"valign\":\"top\"}}",

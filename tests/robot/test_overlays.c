@@ -30,14 +30,11 @@ static void against_magick(const char *step, const char *as, const char *argumen
         "convert -seed 7 -size 160x120 plasma:tomato-steelblue -blur 0x1 -depth 8 -strip PNG24:%s",
         "convert -size 40x30 xc:none -fill '#20c040' -draw 'circle 20,15 20,3' -strip PNG32:%s",
         "convert -size 256x1 gradient:navy-gold -rotate 90 -strip PNG24:%s"};
-    AUTO(mem_free)
-    char *in = mem_strdup(host_path(j, "in.png")), *second = mem_strdup(host_path(j, "second.png")),
+    AUTO(mem_free) char *in = mem_strdup(host_path(j, "in.png")), *second = mem_strdup(host_path(j, "second.png")),
          *want = mem_strdup(host_path(j, "want.png"));
-    AUTO(mem_free)
-    char *first = mem_printf(make[strstr(arguments, "ROUND") ? 1 : 0], in),
+    AUTO(mem_free) char *first = mem_printf(make[strstr(arguments, "ROUND") ? 1 : 0], in),
          *other = mem_printf(make[as && !strcmp(as, "clut") ? 2 : 1], second);
-    AUTO(mem_free)
-    char *command = mem_printf("in='%s' second='%s' && convert \"$in\" %s '%s'", in, second,
+    AUTO(mem_free) char *command = mem_printf("in='%s' second='%s' && convert \"$in\" %s '%s'", in, second,
                                arguments + (strstr(arguments, "ROUND") ? 5 : 0), want);
     struct err err;
 
@@ -329,8 +326,7 @@ static void bad_texts_and_places_are_refused_by_their_codes(void **state)
 
 static void megabytes_of_text_are_refused_before_they_are_drawn(void **state)
 {
-    AUTO(mem_free)
-    char *long_line = mem_printf("%*s", TEXT_BYTES_MAX, "x"),
+    AUTO(mem_free) char *long_line = mem_printf("%*s", TEXT_BYTES_MAX, "x"),
          *lines = mem_strdup(long_line), *more = mem_printf("%*s", 3 << 20, "x");
     AUTO(host_free) struct robot_job *j = host_new();
     AUTO(mem_free) char *step = mem_printf("{\"text\":{\"text\":\"%s\"}}", more);
@@ -499,8 +495,7 @@ static void a_clipping_path_bounds_the_work(void **state)
     picture_pixel(plain, host_output(j, 0)->path, 10, 30);
     static const char *const named[] = {"true", "\"Cut\""};
     for (size_t i = 0; i < 2; i++) {
-        AUTO(mem_free)
-        char *step = mem_printf("{\"format\":\"png\",\"clip\":%s,\"negate\":true}", named[i]);
+        AUTO(mem_free) char *step = mem_printf("{\"format\":\"png\",\"clip\":%s,\"negate\":true}", named[i]);
 
         assert_int_equal(host_run_on(j, ROBOT, step, jpg, &err), 0);
         picture_pixel(out, host_output(j, 0)->path, 10, 30);
@@ -561,8 +556,7 @@ static void every_space_can_be_asked_for(void **state)
         "YDbDr",       "YIQ",         "YPbPr", "YUV", "OkLab", "OkLCH", "Jzazbz"};
     AUTO(host_free) struct robot_job *j = host_new();
     const char *png = picture_make(j, "in.png", 40, 30, false);
-    AUTO(mem_free)
-    char *plain = mem_strdup(host_path(j, "plain.png")),
+    AUTO(mem_free) char *plain = mem_strdup(host_path(j, "plain.png")),
          *want = mem_strdup(host_path(j, "want.tif"));
     struct err err;
     (void)state;
@@ -571,8 +565,7 @@ static void every_space_can_be_asked_for(void **state)
     AUTO(mem_free) char *copy = mem_printf("cp '%s' '%s'", host_output(j, 0)->path, plain);
     assert_int_equal(system(copy), 0);
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        AUTO(mem_free)
-        char *step = mem_printf("{\"colorspace\":\"%s\"}", names[i]),
+        AUTO(mem_free) char *step = mem_printf("{\"colorspace\":\"%s\"}", names[i]),
              *tiff = mem_printf("{\"colorspace\":\"%s\",\"format\":\"tiff\"}", names[i]),
              *magick = mem_printf("convert '%s' -colorspace %s '%s'", plain, names[i], want);
 
@@ -583,8 +576,7 @@ static void every_space_can_be_asked_for(void **state)
             fail_msg("%s: %s", tiff, err.msg);
         if (i < 25) {
             assert_int_equal(system(magick), 0);
-            AUTO(mem_free)
-            char *equal = mem_printf("compare -metric AE '%s' '%s' null: 2>/dev/null",
+            AUTO(mem_free) char *equal = mem_printf("compare -metric AE '%s' '%s' null: 2>/dev/null",
                                      host_output(j, 0)->path, want);
             if (system(equal) != 0)
                 fail_msg("%s is another than ImageMagick's", names[i]);
@@ -609,8 +601,7 @@ static void the_newest_spaces_have_the_published_values(void **state)
     (void)state;
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        AUTO(mem_free)
-        char *step = mem_printf("{\"colorspace\":\"%s\",\"format\":\"tiff\",\"width\":20,"
+        AUTO(mem_free) char *step = mem_printf("{\"colorspace\":\"%s\",\"format\":\"tiff\",\"width\":20,"
                                 "\"height\":40,\"resize_strategy\":\"pad\","
                                 "\"background\":\"%s\"}",
                                 rows[i].space, rows[i].color);
@@ -650,8 +641,7 @@ static void every_compression_and_separation_can_be_written(void **state)
 
         if (host_run_on(j, ROBOT, step, picture_make(j, "in.png", 40, 30, true), &err) < 0)
             fail_msg("%s: %s", step, err.msg);
-        AUTO(mem_free)
-        char *look = mem_printf(
+        AUTO(mem_free) char *look = mem_printf(
             "identify -format '%%C %%[colorspace]\\n' '%s' 2>/dev/null | grep -q '\\b%s\\b'",
             host_output(j, 0)->path, rows[i].want);
         if (system(look) != 0)

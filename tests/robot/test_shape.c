@@ -83,10 +83,8 @@ static void every_size_is_that_of_the_formulas(void **state)
             bool zoom = i & 1;
             int w, h;
             AUTO(mem_free) char *width = t[0] ? mem_printf("\"width\":%d,", t[0]) : mem_strdup("");
-            AUTO(mem_free)
-            char *height = t[1] ? mem_printf("\"height\":%d,", t[1]) : mem_strdup("");
-            AUTO(mem_free)
-            char *step =
+            AUTO(mem_free) char *height = t[1] ? mem_printf("\"height\":%d,", t[1]) : mem_strdup("");
+            AUTO(mem_free) char *step =
                 mem_printf("{%s%s\"resize_strategy\":\"%s\",\"zoom\":%s,\"format\":\"png\"}", width,
                            height, strategy, zoom ? "true" : "false");
 
@@ -119,8 +117,7 @@ static void each_gravity_cuts_the_window_that_it_names(void **state)
 
     for (size_t i = 0; i < ARRAY_LEN(names) * ARRAY_LEN(sizes); i++) {
         const int *s = sizes[i / ARRAY_LEN(names)], g = (int)(i % ARRAY_LEN(names));
-        AUTO(mem_free)
-        char *step = mem_printf("{\"width\":%d,\"height\":%d,\"resize_strategy\":\"crop\","
+        AUTO(mem_free) char *step = mem_printf("{\"width\":%d,\"height\":%d,\"resize_strategy\":\"crop\","
                                 "\"gravity\":\"%s\",\"format\":\"png\"}",
                                 s[2], s[3], names[g]);
 
@@ -141,8 +138,7 @@ static void padding_stands_where_the_rounding_says(void **state)
 
     for (int w = 10; w < 20; w++)
         for (int room = 0; room < 6; room++) {
-            AUTO(mem_free)
-            char *step = mem_printf("{\"width\":%d,\"height\":%d,\"zoom\":false,\"resize_"
+            AUTO(mem_free) char *step = mem_printf("{\"width\":%d,\"height\":%d,\"zoom\":false,\"resize_"
                                     "strategy\":\"pad\",\"background\":\"#0000ff\","
                                     "\"format\":\"png\"}",
                                     w + room, 9 + room);
@@ -174,8 +170,7 @@ static void what_exif_says_comes_before_the_size(void **state)
         int iw = o >= 5 ? 101 : 203, ih = o >= 5 ? 203 : 101;
 
         for (size_t i = 0; i < ARRAY_LEN(strategies); i++) {
-            AUTO(mem_free)
-            char *step = mem_printf("{\"width\":50,\"height\":40,\"resize_strategy\":\"%s\"}",
+            AUTO(mem_free) char *step = mem_printf("{\"width\":50,\"height\":40,\"resize_strategy\":\"%s\"}",
                                     strategies[i]);
 
             run_ok(j, step, path);
@@ -209,8 +204,7 @@ static void the_picture_itself_says_what_is_kept(void **state)
     }
     const char *path = picture_write(j, "in.ppm", ppm, head + 300 * 100 * 3);
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        AUTO(mem_free)
-        char *step = mem_printf("{\"width\":100,\"height\":100,\"resize_strategy\":\"fillcrop\","
+        AUTO(mem_free) char *step = mem_printf("{\"width\":100,\"height\":100,\"resize_strategy\":\"fillcrop\","
                                 "\"gravity\":\"%s\",\"format\":\"png\"}",
                                 names[i]);
 

@@ -31,11 +31,9 @@ static void must(struct assembly *a, struct effects *fx, enum event_type type, c
 static struct assembly *begin(struct effects *fx, const char *steps)
 {
     struct assembly *a = assembly_new("0123456789abcdef0123456789abcdef");
-    AUTO(mem_free)
-    char *json =
-        mem_printf("{\"workspace\":\"w\",\"base_url\":\"http://x\",\"steps\":%s,\"max_attempts\":2,\"expected\":0,\"body_done\":false,"
-                   "\"max_files\":2}",
-                   steps);
+    AUTO(mem_free) char *json = mem_printf("{\"workspace\":\"w\",\"base_url\":\"http://x\",\"steps\":%s,"
+                                           "\"max_attempts\":2,\"expected\":0,\"body_done\":false,\"max_files\":2}",
+                                           steps);
 
     assert_int_equal(apply(a, fx, EV_CREATED, json), 0);
     return a;
@@ -238,8 +236,7 @@ static void what_is_no_address_is_refused_at_once(void **state)
     (void)state;
 
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-        AUTO(mem_free)
-        char *text = mem_printf(
+        AUTO(mem_free) char *text = mem_printf(
             "{\"m\":{\"robot\":\"/image/resize\",\"use\":\":original\",\"watermark_url\":\"%s\"}}",
             bad[i]);
         AUTO(json_unref) json_t *steps = json_reads(text);

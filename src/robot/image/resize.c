@@ -200,8 +200,7 @@ static bool is_base(const struct robot_input *in)
 static int resize_run(struct robot_job *job, const void *opts, struct err *err)
 {
     const struct resize_opts *o = opts;
-    AUTO(run_done)
-    struct resize_run r = {
+    AUTO(run_done) struct resize_run r = {
         .job = job,
         .o = o,
         .how = {.limits = media_limits(robot_settings(job)),

@@ -2,6 +2,7 @@
 #include "base/str.h"
 #include "robot/crop.h"
 #include "robot/image/resize.h"
+#include "robot/values.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -271,14 +272,14 @@ int resize_regions(struct rect *out, const json_t *list, struct err *err)
     if (!list)
         return 0;
     if (!json_is_array(list) || json_array_size(list) > REGIONS_MAX)
-        return err_set_named(err, ERR_ROBOT_VALIDATION, "INVALID_BLUR_REGION",
-                             "'blur_regions' must be a list of at most %d boxes", REGIONS_MAX);
+        return value_refuse(err, "INVALID_BLUR_REGION",
+                            "'blur_regions' must be a list of at most %d boxes", REGIONS_MAX);
     json_array_foreach (list, i, v) {
         if (read_region(&one, v) < 0)
-            return err_set_named(err, ERR_ROBOT_VALIDATION, "INVALID_BLUR_REGION",
-                                 "'blur_regions[%zu]' must have x, y, width and height, each from "
-                                 "1 to 25000 px",
-                                 i);
+            return value_refuse(err, "INVALID_BLUR_REGION",
+                                "'blur_regions[%zu]' must have x, y, width and height, each from "
+                                "1 to 25000 px",
+                                i);
         if (out)
             out[i] = one;
     }
