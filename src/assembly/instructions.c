@@ -69,7 +69,7 @@ static int PRINTF_LIKE(3, 4) bad_value(const struct step *s, struct err *err, co
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    robot_code(code, s->robot, "VALIDATION");
+    robot_code_invalid(code, s->robot);
     return err_set_named(err, ERR_ROBOT_VALIDATION, code, "%s", text);
 }
 

@@ -39,7 +39,7 @@ static int checked(struct arena *arena, const struct robot *robot, json_t *param
 static int refused(const struct robot *robot, struct err *err)
 {
     if (err->code == ERR_ROBOT_VALIDATION && !err->name[0])
-        robot_code(err->name, robot, "VALIDATION");
+        robot_code_invalid(err->name, robot);
     return -1;
 }
 

@@ -47,7 +47,11 @@ static void lint_code(struct err *err, const struct robot *r)
 {
     char suffix[sizeof err->name];
 
-    snprintf(suffix, sizeof suffix, "%s", err->name[0] ? err->name : "VALIDATION");
+    if (!err->name[0]) {
+        robot_code_invalid(err->name, r);
+        return;
+    }
+    snprintf(suffix, sizeof suffix, "%s", err->name);
     robot_code(err->name, r, suffix);
 }
 

@@ -29,6 +29,11 @@ void robot_code(char out[static ROBOT_CODE_MAX], const struct robot *r, const ch
         *p = *p == '/' || *p == '-' ? '_' : (char)toupper((unsigned char)*p);
 }
 
+void robot_code_invalid(char out[static ROBOT_CODE_MAX], const struct robot *r)
+{
+    robot_code(out, r, r->invalid ? r->invalid : "VALIDATION");
+}
+
 bool robot_takes(const struct robot *r, const char *as)
 {
     for (size_t i = 0; i < ARRAY_LEN(r->takes) && r->takes[i]; i++) {
@@ -60,7 +65,11 @@ int robot_refusal(struct err *err, const struct robot *r)
 
     if (!err || err->code != ERR_ROBOT_VALIDATION)
         return -1;
-    snprintf(suffix, sizeof suffix, "%s", err->name[0] ? err->name : "VALIDATION");
+    if (!err->name[0]) {
+        robot_code_invalid(err->name, r);
+        return -1;
+    }
+    snprintf(suffix, sizeof suffix, "%s", err->name);
     robot_code(err->name, r, suffix);
     return -1;
 }

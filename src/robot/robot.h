@@ -67,6 +67,7 @@ struct robot {
     enum robot_role role;
     const char *keys;  /* settings with secrets that its jobs get and no other's: "sftp_key sftp_known_hosts" */
     const char *codes; /* of its failures, as the contract has them: "ACCESS_DENIED FAILURE". See transfer/remote.h */
+    const char *invalid; /* code of a wrong parameter, without its name: "VALIDATION_ERROR"; NULL: "VALIDATION" */
     const char *nothing; /* what it means that a job gives no file ("no face was found"); NULL: nothing special */
     bool no_input; /* imports: runs once without `use` */
     bool is_store; /* passes its input on with a new url; never listed in results itself */
@@ -145,6 +146,8 @@ const struct robot *robot_that(enum robot_flag flag);
 #define ROBOT_CODE_MAX 64
 /* "/image/resize" and "VALIDATION" make "IMAGE_RESIZE_VALIDATION". */
 void robot_code(char out[static ROBOT_CODE_MAX], const struct robot *r, const char *suffix);
+/* Of a wrong parameter, where its row says nothing else. */
+void robot_code_invalid(char out[static ROBOT_CODE_MAX], const struct robot *r);
 /* May an input come with this `as`? */
 bool robot_takes(const struct robot *r, const char *as);
 /* Has this program a Robot of this role? */

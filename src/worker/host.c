@@ -300,7 +300,7 @@ static void serve_job(int sock, json_t *body)
     fill_inputs(&job);
     bool failed = host_run(&job, &err) < 0;
     if (failed && err.code == ERR_ROBOT_VALIDATION && !err.name[0] && job.robot) /* told by what the file is */
-        robot_code(err.name, job.robot, "VALIDATION");
+        robot_code_invalid(err.name, job.robot);
     if (failed)
         rc = wire_send(sock, MSG_FAILED,
                        json_pack("{s:i,s:s,s:o,s:o,s:i,s:b}", "code", err.code, "name", err.name, "msg",

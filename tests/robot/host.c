@@ -142,7 +142,7 @@ int host_run(struct robot_job *j, const char *robot, const char *step, struct er
             j->in[i].params = s;
     int rc = r->run(j, opts, err);
     if (rc < 0 && err->code == ERR_ROBOT_VALIDATION && !err->name[0])
-        robot_code(err->name, r, "VALIDATION");
+        robot_code_invalid(err->name, r);
     if (rc == 0 && j->undo)
         abort(); /* something is still to be taken back, and it said that it was done */
     return rc;

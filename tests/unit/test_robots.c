@@ -65,7 +65,10 @@ static void refused(const struct robot *r, json_t *step, const char *said, const
     if (fill(&opts, a, r, given, &err) == 0)
         fail_msg("%s takes %s", r->name, text);
     const struct option *o = option_find(r->options, said);
-    robot_code(code, r, o && o->code ? o->code : "VALIDATION");
+    if (o && o->code)
+        robot_code(code, r, o->code);
+    else
+        robot_code_invalid(code, r);
     assert_string_equal(err_name(&err), code);
     if (!strstr(err.msg, said) || (hidden && strstr(err.msg, hidden)))
         fail_msg("%s says of %s: %s", r->name, text, err.msg);
