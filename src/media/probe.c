@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "media/av/av.h"
 #include "media/embedded.h"
+#include "media/png_text.h"
 #include "media/tool.h"
 
 #include <fcntl.h>
@@ -73,6 +74,7 @@ static int probe_image(json_t *meta, const char *mime, const char *path, const s
         meta_add_xmp(meta, data, len);
     if (image_is_raw(img))
         meta_add_raw(meta, path);
+    meta_add_png_text(meta, img);
     if (!strcmp(image_format(img), "svg"))
         meta_add_svg(meta, path);
     if (tell_early(meta, img, mime, want, err) < 0)
