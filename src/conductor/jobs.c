@@ -186,6 +186,14 @@ static void undo_failed(struct conductor *c, struct entry *e, const struct err *
     settle_one(c, e);
 }
 
+/* What robot_status() is. NULL: nothing. */
+static struct shared_text *status_for(const struct entry *e, const struct robot *robot)
+{
+    if (!(robot->flags & ROBOT_GETS_STATUS) || published_size(e->published) > ROBOT_STATUS_MAX)
+        return NULL;
+    return published_text(e->published, 200);
+}
+
 /* One that can't even begin is failed. */
 static void run_start(struct conductor *c, struct run *r)
 {
@@ -210,12 +218,14 @@ static void run_start(struct conductor *c, struct run *r)
             jobs_fail(c, e, job, &err);
         return;
     }
+    struct shared_text *status = status_for(e, robot);
     struct pool_task task = {
         .role = robot->role,
         .workspace = e->a->workspace,
         .assembly_id = e->a->id,
         .robot = robot->name,
         .keys = robot->keys,
+        .status = status ? status->s : NULL,
         .params = params,
         .inputs = inputs,
         .undo = r->undo ? json_incref(j->undo) : NULL,
@@ -229,11 +239,13 @@ static void run_start(struct conductor *c, struct run *r)
         if (turn_apply(c, e, EV_JOB_STARTED, data, &err) < 0) {
             json_decref(task.params);
             json_decref(task.inputs);
+            shared_text_unref(status);
             run_free(c, r);
             return;
         }
     }
     r->pool = pool_start(c->pool, &task, r);
+    shared_text_unref(status);
 }
 
 /* The job of the workspace that is behind; batch jobs when no live one may start. */

@@ -26,6 +26,7 @@ enum robot_flag {
     ROBOT_HANDLES_UPLOADS = 1 << 0, /* is the Step :original; its job is the look into each file that comes in */
     ROBOT_IGNORES_META = 1 << 2, /* `ignore_errors: true` says no more than ["meta"]: its own failures are told */
     ROBOT_FETCHES = 1 << 1,         /* gets a file from a URL for a client that sent one in the place of a file */
+    ROBOT_GETS_STATUS = 1 << 3,     /* its jobs are told the Assembly's status: robot_status() */
 };
 
 struct robot_job;
@@ -110,6 +111,10 @@ const struct robot_input *robot_input_as(const struct robot_job *job, const char
 const struct robot *robot_of_job(const struct robot_job *job);
 struct arena *robot_arena(struct robot_job *job); /* freed after the job */
 const char *robot_assembly_id(const struct robot_job *job);
+/* The Assembly's status document as anybody may read it, when the job was started; JSON. NULL: its
+ * record does not ask for that (ROBOT_GETS_STATUS), or the document is larger than ROBOT_STATUS_MAX. */
+const char *robot_status(const struct robot_job *job);
+#define ROBOT_STATUS_MAX (16 << 20) /* bytes */
 
 /* A fresh path in the job's output directory ending in "." ext. Lent for the job's life. */
 const char *robot_out_path(struct robot_job *job, const char *ext);

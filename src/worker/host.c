@@ -32,6 +32,8 @@ const char *robot_assembly_id(const struct robot_job *job)
     return jstr_or(job->body, "assembly", "");
 }
 
+const char *robot_status(const struct robot_job *job) { return jstr(job->body, "status"); }
+
 const json_t *robot_settings(const struct robot_job *job)
 {
     return json_object_get(job->body, "settings");

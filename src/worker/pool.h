@@ -43,6 +43,7 @@ struct pool_task {
     json_t *undo;   /* token: run Robot.undo instead of run; stolen; NULL: run */
     int timeout_s;  /* 0: the default */
     const char *keys; /* of pool_conf.keys, separated by spaces; NULL: none */
+    const char *status; /* the Assembly's document, for robot_status(); lent during the call; NULL: none */
     bool probes;    /* it looks into its inputs, which stay what they are: may say `same` */
 };
 

@@ -257,9 +257,9 @@ struct pool_run *pool_start(struct pool *p, const struct pool_task *task, void *
     run->probes = task->probes;
     run->timeout_s = task->timeout_s ? task->timeout_s : p->conf.timeout_s;
     snprintf(run->assembly_id, sizeof run->assembly_id, "%s", task->assembly_id);
-    run->message = json_pack("{s:s,s:s,s:o,s:o,s:o,s:o?}", "robot", task->robot, "assembly",
+    run->message = json_pack("{s:s,s:s,s:o,s:o,s:o,s:o?,s:s?}", "robot", task->robot, "assembly",
                              task->assembly_id, "params", task->params, "inputs", task->inputs,
-                             "settings", settings_for(p, task), "undo", task->undo);
+                             "settings", settings_for(p, task), "undo", task->undo, "status", task->status);
     give(run, worker_choose(p, task->role, task->workspace), task->workspace);
     p->events.started(p->events.ctx, owner, run);
     pool_fill_spares(p);

@@ -187,6 +187,10 @@ const char *robot_assembly_id(const struct robot_job *j)
 {
     return "0123456789abcdef0123456789abcdef";
 }
+const char *robot_status(const struct robot_job *j)
+{
+    return j->robot->flags & ROBOT_GETS_STATUS ? jstr(j->settings, "status") : NULL;
+}
 const json_t *robot_settings(const struct robot_job *j) { return j->settings; }
 void robot_progress(struct robot_job *j, double fraction)
 {
