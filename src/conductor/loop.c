@@ -108,6 +108,7 @@ static int open_pool(struct conductor *c, struct err *err)
         .file_bytes = conf->job_file_bytes,
         .scratch_bytes = conf->job_scratch_bytes,
         .connect_allow = conf->connect_allow,
+        .connect_socket = conf->connect_socket,
         .cgroup = conf->cgroup,
         .jail_without = conf->jail_without,
         .timeout_s = conf->job_timeout_s,

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <seccomp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define PENDING (BROKER_POLLS - 1)
@@ -26,6 +28,7 @@ struct waiting {
 struct broker {
     int socket, listener;
     const char *allow;
+    struct broker_local local;
     char servers[512]; /* "192.0.2.1:53,[2001:db8::1]:53" */
     struct waiting waiting[PENDING];
     int count;
@@ -98,6 +101,26 @@ static void read_servers(struct broker *b)
         add_server(b, "127.0.0.1"); /* what the resolver asks then */
 }
 
+struct broker_local broker_local(const char *path)
+{
+    AUTO(mem_free) char *dir = path ? mem_strdup(path) : NULL;
+    char *slash = dir ? strrchr(dir, '/') : NULL;
+
+    if (!slash)
+        return (struct broker_local){NULL, -1};
+    slash[slash == dir] = 0;
+    return (struct broker_local){path, open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC)};
+}
+
+static bool is_local(const struct broker *b, const struct sockaddr_storage *to, socklen_t len)
+{
+    const struct sockaddr_un *un = (const struct sockaddr_un *)to;
+    size_t n = b->local.path ? strlen(b->local.path) : 0;
+
+    return n && to->ss_family == AF_UNIX && len > offsetof(struct sockaddr_un, sun_path) + n &&
+           n < sizeof un->sun_path && !memcmp(un->sun_path, b->local.path, n + 1);
+}
+
 static bool may_reach(const struct broker *b, const struct sockaddr_storage *to)
 {
     const struct sockaddr *addr = (const struct sockaddr *)to;
@@ -111,10 +134,11 @@ static bool may_reach(const struct broker *b, const struct sockaddr_storage *to)
 
 /* ---- a call ---- */
 
-struct broker *broker_new(int socket, const char *allow)
+struct broker *broker_new(int socket, const char *allow, struct broker_local local)
 {
     struct broker *b = mem_zalloc(sizeof *b);
 
+    b->local = local;
     b->socket = socket;
     b->listener = -1;
     b->allow = allow ? allow : "";
@@ -202,6 +226,26 @@ static int connect_for(struct broker *b, int fd, const struct sockaddr_storage *
                                                                              : 0;
 }
 
+/* By its name in its directory: this process has left the root in which the whole path leads there.
+ * It never waits; a server that takes nobody is as good as none. */
+static int connect_local(const struct broker *b, int fd)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    int domain = 0, flags = fcntl(fd, F_GETFL), failed = 0;
+    socklen_t size = sizeof domain;
+
+    if (flags < 0 || getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 || domain != AF_UNIX)
+        return EBADF;
+    if (b->local.dir < 0 || fchdir(b->local.dir) < 0)
+        return ENOENT;
+    snprintf(un.sun_path, sizeof un.sun_path, "%s", strrchr(b->local.path, '/') + 1);
+    fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    if (connect(fd, (const struct sockaddr *)&un, sizeof un) < 0)
+        failed = errno;
+    fcntl(fd, F_SETFL, flags);
+    return chdir("/") < 0 ? errno : failed;
+}
+
 static void take_call(struct broker *b)
 {
     struct seccomp_notif *req;
@@ -220,9 +264,12 @@ static void take_call(struct broker *b)
         /* whatever was read is of the process that waits, if that one waits still */
         if (!error && seccomp_notify_id_valid(b->listener, req->id) < 0)
             error = ESRCH;
-        if (!error && !may_reach(b, &to))
+        bool local = !error && is_local(b, &to, len);
+        if (!error && !local && !may_reach(b, &to))
             error = EACCES;
-        if (!error)
+        if (local)
+            error = connect_local(b, fd);
+        else if (!error)
             error = connect_for(b, fd, &to, len, req->id);
         if (error != EINPROGRESS || !b->count || b->waiting[b->count - 1].id != req->id)
             answer(b, req->id, error);

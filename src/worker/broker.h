@@ -13,9 +13,20 @@ struct broker;
 /* In the worker: give the listener (closed) of calls_confine() to the init through socket, which is closed, too. */
 MUST_CHECK int broker_hand_over(int socket, int listener, struct err *err);
 
-/* In the init. socket: where the listener will come, owned; -1: there is none, and the other calls do nothing.
- * allow: a list as for guard_allows(); lent. Reads the name servers of /etc/resolv.conf. */
-struct broker *broker_new(int socket, const char *allow);
+/* A local socket that may be reached by its path, which is of the root that the init leaves behind.
+ * dir: of its directory, so that a server that is started again is found under the same name; -1:
+ * there is none. */
+struct broker_local {
+    const char *path; /* absolute; lent */
+    int dir;
+};
+/* Before the init's root is built. path NULL: none. */
+struct broker_local broker_local(const char *path);
+
+/* In the init. socket: where the listener will come, owned; -1: there is none, and the other calls
+ * do nothing. allow: a list as for guard_allows(); lent. local: a socket of this machine that may
+ * be reached as well, from broker_local(). Reads the name servers of /etc/resolv.conf. */
+struct broker *broker_new(int socket, const char *allow, struct broker_local local);
 /* What to poll for; returns how many. */
 nfds_t broker_polls(const struct broker *b, struct pollfd *out);
 /* Deal with what poll() said of those n. Does not block. */

@@ -15,6 +15,7 @@
 #define EXEC (1u << ROLE_MEDIA | 1u << ROLE_TRANSFER | 1u << ROLE_BROWSER)
 #define NETWORK (1u << ROLE_TRANSFER | 1u << ROLE_BROWSER)
 
+#define SOCKET_TYPE 0xf        /* of what socket() is asked for; above it are flags */
 #define PR_SET_VMA_ 0x53564d41 /* newer than Debian 12's headers */
 
 static const struct call {
@@ -94,6 +95,15 @@ bool calls_listed(const struct role *role, int call)
     return call == SCMP_SYS(connect) && role->network;
 }
 
+/* Of local sockets only those that say nothing to anybody before they are connected, which is
+ * decided outside. */
+static int allow_local_streams(scmp_filter_ctx f)
+{
+    return seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+                            SCMP_CMP(0, SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_UNIX),
+                            SCMP_CMP(1, SCMP_CMP_MASKED_EQ, SOCKET_TYPE, SOCK_STREAM));
+}
+
 static int add_rules(scmp_filter_ctx f, const struct role *role, int connects)
 {
     int rc = 0;
@@ -115,12 +125,14 @@ static int add_rules(scmp_filter_ctx f, const struct role *role, int connects)
     return rc;
 }
 
-int calls_confine(const struct role *role, int *listener, struct err *err)
+int calls_confine(const struct role *role, int *listener, bool local, struct err *err)
 {
     scmp_filter_ctx f = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     uint32_t connects = !role->network ? 0 : listener ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW;
     int rc = f ? add_rules(f, role, (int)connects) : -ENOMEM;
 
+    if (!rc && local && listener && role->network)
+        rc = allow_local_streams(f);
     if (listener)
         *listener = -1;
     if (!rc)

@@ -6,9 +6,10 @@
 #include "worker/jail.h"
 
 /* Lay the filter over this process and all that it will start. no_new_privs must be set already.
- * listener: NULL, or where the descriptor comes that answers connect() for this process (broker.h); -1 when the
- * role makes no connections. Errors: ERR_CONFIG. */
-MUST_CHECK int calls_confine(const struct role *role, int *listener, struct err *err);
+ * listener: NULL, or where the descriptor comes that answers connect() for this process (broker.h);
+ * -1 when the role makes no connections. local: it may make local sockets for streams as well,
+ * where a listener decides to whom they connect. Errors: ERR_CONFIG. */
+MUST_CHECK int calls_confine(const struct role *role, int *listener, bool local, struct err *err);
 
 /* For tests: is call (a number of this machine's) in the role's list, whatever its arguments? */
 bool calls_listed(const struct role *role, int call);

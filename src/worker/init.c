@@ -379,6 +379,8 @@ static _Noreturn void be_init(const struct cell *cell, int control, uid_t outsid
     if (rc == 0 && cell->limits->cgroup)
         rc = cgroup_enter(cell->limits->cgroup, cell->worker, jail_memory(cell->role, cell->limits),
                           cell->role->processes, &err);
+    struct broker_local local =
+        broker_local(cell->role->network ? cell->limits->connect_socket : NULL);
     if (rc == 0)
         rc = build(cell, outside, group, &err);
     if (rc == 0 && cell->role->network && cell->limits->walls & WALL_BROKER &&
@@ -392,13 +394,14 @@ static _Noreturn void be_init(const struct cell *cell, int control, uid_t outsid
     if (w.worker == 0) {
         close(control);
         fd_close(pair[0]);
+        fd_close(local.dir);
         be_worker(cell, w.user, pair[1]);
     }
     fd_close(pair[1]);
     w.signals = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
     if (w.worker < 0 || w.signals < 0 || chdir("/") < 0)
         end(&w);
-    w.broker = broker_new(pair[0], cell->limits->connect_allow);
+    w.broker = broker_new(pair[0], cell->limits->connect_allow, local);
     fd_close(cell->keep); /* so that the other end sees the worker go */
     if (geteuid() == 0 && !(cell->limits->walls & WALL_USERNS))
         keep_few_powers();

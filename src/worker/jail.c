@@ -154,5 +154,6 @@ int jail_enter(const struct role *role, const struct jail_limits *limits, uid_t 
         return err_errno(err, "no_new_privs");
     if (limits->walls & WALL_LANDLOCK && confine_files(role, err) < 0)
         return -1;
-    return calls_confine(role, limits->walls & WALL_BROKER ? listener : NULL, err);
+    return calls_confine(role, limits->walls & WALL_BROKER ? listener : NULL,
+                         limits->connect_socket != NULL, err);
 }

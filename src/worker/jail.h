@@ -37,6 +37,8 @@ struct jail_limits {
     uid_t user;            /* root: first of a range that no account has; 0: there is none */
     int users;             /* how many */
     const char *connect_allow; /* private networks that roles with network may reach: http/guard.h */
+    const char
+        *connect_socket;   /* the only local socket that they may reach: its path; NULL: none */
     const char *cgroup;    /* see cgroup.h; NULL: none */
     unsigned walls;        /* those that this machine has: walls_probe() */
 };

@@ -137,12 +137,14 @@ static char *zygote_settings(const struct pool *p)
 {
     AUTO(mem_free) char *trial = mem_printf("%s/.trial", p->conf.scratch);
     AUTO(json_unref)
-    json_t *s = json_pack("{s:i,s:I,s:I,s:I,s:I,s:i,s:i,s:s,s:s,s:s,s:s*}", "server", (int)getpid(), "memory",
-                          (json_int_t)p->conf.memory_bytes, "file", (json_int_t)p->conf.file_bytes, "scratch_bytes",
-                          (json_int_t)p->conf.scratch_bytes, "user", (json_int_t)p->user, "users", p->users,
-                          "log_level", p->conf.log_level, "trial", trial, "connect_allow",
+    json_t *s = json_pack("{s:i,s:I,s:I,s:I,s:I,s:i,s:i,s:s,s:s,s:s,s:s*,s:s*}", "server",
+                          (int)getpid(), "memory", (json_int_t)p->conf.memory_bytes, "file",
+                          (json_int_t)p->conf.file_bytes, "scratch_bytes",
+                          (json_int_t)p->conf.scratch_bytes, "user", (json_int_t)p->user, "users",
+                          p->users, "log_level", p->conf.log_level, "trial", trial, "connect_allow",
                           p->conf.connect_allow ? p->conf.connect_allow : "", "without",
-                          p->conf.jail_without ? p->conf.jail_without : "", "cgroup", p->cgroup);
+                          p->conf.jail_without ? p->conf.jail_without : "", "cgroup", p->cgroup,
+                          "connect_socket", p->conf.connect_socket);
 
     return json_text(s);
 }

@@ -178,8 +178,8 @@ static void take_message(void)
 
 /* ---- start ---- */
 
-/* The one argument: {server, memory, file, scratch_bytes, user, users, log_level, trial, connect_allow, without,
- * cgroup}. */
+/* The one argument: {server, memory, file, scratch_bytes, user, users, log_level, trial,
+ * connect_allow, connect_socket, without, cgroup}. */
 static bool read_settings(const json_t *s)
 {
     limits = (struct jail_limits){.memory_bytes = jint(s, "memory", 0),
@@ -189,6 +189,8 @@ static bool read_settings(const json_t *s)
                                   .users = (int)jint(s, "users", 1),
                                   .connect_allow = jstr_or(s, "connect_allow", ""),
                                   .cgroup = jstr(s, "cgroup")};
+    if (role_program.role == ROLE_TRANSFER) /* a browser has nobody to talk to on this machine */
+        limits.connect_socket = jstr(s, "connect_socket");
     log_setup((enum log_level)jint(s, "log_level", LOG_INFO), false);
     return s != NULL;
 }

@@ -41,6 +41,7 @@
 struct trial {
     const char *without; /* walls that are done without */
     const char *allow;   /* networks that may be reached */
+    const char *local;   /* and the local socket */
     int64_t memory, scratch;
     bool keep_running;   /* the report is not awaited */
     int control;         /* then: what ends it, */
@@ -82,7 +83,8 @@ static char *in_cell(int role, struct trial *t, struct cell_report *report, void
                                  .scratch_bytes = t->scratch ? t->scratch : 4096 * MB,
                                  .user = geteuid() == 0 && users_are_mapped(USER, 100) ? USER : 0,
                                  .users = 100,
-                                 .connect_allow = t->allow ? t->allow : ""};
+                                 .connect_allow = t->allow ? t->allow : "",
+                                 .connect_socket = t->local};
     char *text = calloc(1, 65536), in[96], out[96];
     json_t *notes = json_array();
     size_t len = 0;
@@ -646,6 +648,96 @@ static void a_transfer_worker_reaches_what_the_guard_allows_and_nothing_else(voi
     close(s);
 }
 
+static char local_dir[32], local_path[64], other_path[64];
+
+static int reach_local(const char *path, int type)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    int s = socket(AF_UNIX, type, 0), failed;
+    char word[8] = "";
+
+    if (s < 0)
+        return errno;
+    memcpy(un.sun_path, path, *path ? strlen(path) + 1 : strlen(path + 1) + 1);
+    failed = connect(s, (void *)&un, sizeof un) < 0 ? errno : 0;
+    struct pollfd p = {s, POLLIN, 0};
+    if (!failed && (poll(&p, 1, 3000) != 1 || recv(s, word, sizeof word - 1, 0) < 0 ||
+                    strcmp(word, "hello") != 0))
+        failed = EPROTO;
+    close(s);
+    return failed;
+}
+
+static void connect_locally(int say)
+{
+    AUTO(mem_free)
+    char *longer = mem_printf("%s2", local_path),
+         *around = mem_printf("%s/../%s", local_dir, local_path + 5);
+
+    dprintf(say, "%d %d\n", reach_local(local_path, SOCK_STREAM),
+            reach_local(local_path, SOCK_STREAM | SOCK_NONBLOCK));
+    dprintf(say, "%d %d %d %d %d\n", reach_local(other_path, SOCK_STREAM),
+            reach_local(longer, SOCK_STREAM), reach_local(around, SOCK_STREAM),
+            reach_local("\0workcell-test", SOCK_STREAM), reach_local("", SOCK_STREAM));
+    dprintf(say, "%d %d\n", reach_local(local_path, SOCK_DGRAM),
+            reach_local(local_path, SOCK_SEQPACKET));
+}
+
+/* Says "hello" to everybody who connects. Returns who does. */
+static pid_t greet_at(const char *path)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    strcpy(un.sun_path, path);
+    unlink(path);
+    assert_int_equal(bind(s, (void *)&un, sizeof un), 0);
+    assert_int_equal(listen(s, 16), 0);
+    chmod(path, 0666);
+    pid_t pid = fork();
+    if (pid == 0)
+        for (;;) {
+            int c = accept(s, NULL, NULL);
+
+            (void)!send(c, "hello", 5, MSG_NOSIGNAL);
+            close(c);
+        }
+    close(s);
+    return pid;
+}
+
+static void a_transfer_worker_reaches_one_local_socket_if_it_is_said_and_no_other(void **state)
+{
+    (void)state;
+    struct trial t = {.allow = ""}, none = {.allow = ""};
+    struct cell_report r;
+    char expected[128];
+    int status;
+
+    strcpy(local_dir, "/tmp/local-XXXXXX");
+    assert_non_null(mkdtemp(local_dir));
+    chmod(local_dir, 0755);
+    snprintf(local_path, sizeof local_path, "%s/one", local_dir);
+    snprintf(other_path, sizeof other_path, "%s/other", local_dir);
+    pid_t one = greet_at(local_path), other = greet_at(other_path);
+    t.local = local_path;
+    char *said = in_cell(ROLE_TRANSFER, &t, &r, connect_locally),
+         *nothing = in_cell(ROLE_TRANSFER, &none, &r, connect_locally);
+    kill(one, SIGKILL);
+    kill(other, SIGKILL);
+    waitpid(one, &status, 0);
+    waitpid(other, &status, 0);
+    remove_dir(local_dir);
+    snprintf(expected, sizeof expected, "0 %d\n%d %d %d %d %d\n%d %d\n", 0, EACCES, EACCES, EACCES,
+             EACCES, EACCES, EPERM, EPERM);
+    assert_string_equal(said, expected);
+    snprintf(expected, sizeof expected, "%d %d\n%d %d %d %d %d\n%d %d\n", EPERM, EPERM, EPERM,
+             EPERM, EPERM, EPERM, EPERM, EPERM, EPERM);
+    assert_string_equal(nothing, expected);
+    free(said);
+    free(nothing);
+}
+
 /* ---- as somebody else ---- */
 
 /* All of it again as an ordinary user: a namespace of users instead of users. */
@@ -681,6 +773,7 @@ static int run_all(void)
         cmocka_unit_test(processes_of_a_job_are_bounded_together),
         cmocka_unit_test(limits_hold_for_all_processes_and_files_together),
         cmocka_unit_test(a_transfer_worker_reaches_what_the_guard_allows_and_nothing_else),
+        cmocka_unit_test(a_transfer_worker_reaches_one_local_socket_if_it_is_said_and_no_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
