@@ -100,6 +100,7 @@ static const struct setting settings[] = {
     STRING(sftp_key, "", "File with the private key that logs in at SFTP servers. Empty: none."),
     STRING(sftp_known_hosts, "",
            "File with the keys of the only SFTP servers to talk to. Empty: any, but not with a password."),
+    STRING(clamd, "", "ClamAV's daemon that looks for viruses: path of its socket, or address:port. Empty: none."),
     SIZE(import_max_size, "10G", "Largest imported file.", .min = 1),
     INT(create_rate, "0", "Assemblies a workspace may create in a minute. 0: any number.", .max = 1000000),
     ENUM(create_rate_status, rate_statuses, "413", "HTTP status of a creation above that; Uppy waits at 429 only."),

@@ -18,6 +18,7 @@
 #include "live/live.h"
 #include "store/sealed.h"
 #include "store/store.h"
+#include "transfer/values.h"
 #include "upload/upload.h"
 
 #include <errno.h>
@@ -261,6 +262,20 @@ static int read_keys(struct server *s, const struct config *c, struct err *err)
     return 0;
 }
 
+static int check_clamd(struct server *s, const struct config *c, struct err *err)
+{
+    struct sockaddr_storage to;
+    struct err why;
+    socklen_t len;
+
+    if (!*c->clamd)
+        return 0;
+    if (value_socket(&to, &len, c->clamd, &why) < 0)
+        return err_set(err, ERR_CONFIG, "clamd: %s", why.msg);
+    json_object_set_new(s->keys, "clamd", json_string(c->clamd));
+    return json_object_get(s->keys, "clamd") ? 0 : err_set(err, ERR_CONFIG, "clamd: it is no text");
+}
+
 static int check_settings(struct server *s, const struct config *c, struct err *err)
 {
     struct err why;
@@ -269,7 +284,7 @@ static int check_settings(struct server *s, const struct config *c, struct err *
         return err_set(err, ERR_CONFIG, "import_allow: '%s' can't be read", c->import_allow);
     if (guard_check_list(c->notify_allow) < 0)
         return err_set(err, ERR_CONFIG, "notify_allow: '%s' can't be read", c->notify_allow);
-    if (read_keys(s, c, err) < 0)
+    if (read_keys(s, c, err) < 0 || check_clamd(s, c, err) < 0)
         return -1;
     if (*c->companion && proxy_check_url(c->companion, &why) < 0)
         return err_set(err, ERR_CONFIG, "companion: %s", why.msg);
@@ -318,7 +333,8 @@ static void set_settings(struct server *s, const struct config *c)
     if (getenv("WORKCELL_TEST_S3_MULTIPART_THRESHOLD")) /* tests must not need files of 100 MB */
         json_object_set_new(s->settings, "s3_multipart_threshold",
                             json_integer(atoll(getenv("WORKCELL_TEST_S3_MULTIPART_THRESHOLD"))));
-    s->connect_allow = mem_printf("%s,%s", c->import_allow, c->notify_allow);
+    s->connect_allow =
+        mem_printf("%s,%s,%s", c->import_allow, c->notify_allow, *c->clamd == '/' ? "" : c->clamd);
 }
 
 static int open_conductor(struct server *s, const struct config *c, int log_level, struct err *err)
@@ -340,6 +356,7 @@ static int open_conductor(struct server *s, const struct config *c, int log_leve
         .job_file_bytes = c->job_file_size,
         .job_scratch_bytes = c->job_scratch_size,
         .connect_allow = s->connect_allow,
+        .connect_socket = *c->clamd == '/' ? c->clamd : NULL,
         .cgroup = c->cgroup,
         .jail_without = c->jail_without,
         .job_timeout_s = (int)c->job_timeout_s,

@@ -1,9 +1,69 @@
 #include "transfer/values.h"
 #include "base/str.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/un.h>
+
+/* ---- addresses of the operator's ---- */
+
+static bool read_address(struct sockaddr_storage *out, socklen_t *len, const char *host,
+                         in_port_t port)
+{
+    struct sockaddr_in *v4 = (struct sockaddr_in *)out;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
+
+    if (inet_pton(AF_INET, host, &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = port;
+        *len = sizeof *v4;
+        return true;
+    }
+    if (inet_pton(AF_INET6, host, &v6->sin6_addr) != 1)
+        return false;
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = port;
+    *len = sizeof *v6;
+    return true;
+}
+
+int value_socket(struct sockaddr_storage *out, socklen_t *len, const char *text, struct err *err)
+{
+    struct sockaddr_un *un = (struct sockaddr_un *)out;
+    const char *colon = strrchr(text, ':');
+    char host[64], *digits_end;
+
+    memset(out, 0, sizeof *out);
+    if (*text == '/') {
+        if (strlen(text) >= sizeof un->sun_path || str_ends(text, "/"))
+            return err_set(err, ERR_CONFIG,
+                           "'%.200s' is no path of a socket, which has at most %zu bytes", text,
+                           sizeof un->sun_path - 1);
+        un->sun_family = AF_UNIX;
+        strcpy(un->sun_path, text);
+        *len = sizeof *un;
+        return 0;
+    }
+    size_t n = colon ? (size_t)(colon - text) : 0;
+    bool brackets = n > 2 && *text == '[' && text[n - 1] == ']';
+    long port = colon && isdigit((unsigned char)colon[1]) ? strtol(colon + 1, &digits_end, 10) : 0;
+
+    if (n && n < sizeof host && port >= 1 && port <= 65535 && !*digits_end) {
+        snprintf(host, sizeof host, "%.*s", (int)(brackets ? n - 2 : n), text + brackets);
+        if (read_address(out, len, host, htons((in_port_t)port)) &&
+            brackets == (out->ss_family == AF_INET6))
+            return 0;
+    }
+    return err_set(
+        err, ERR_CONFIG,
+        "'%.200s' is neither the path of a socket nor an address with a port (127.0.0.1:3310)",
+        text);
+}
 
 /* ---- headers ---- */
 

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #define VALUE_HEADERS_MAX 64
 /* `headers`: a list of "Name: value", a list of maps, or either as JSON text. "Name: value" texts
@@ -20,6 +21,11 @@ MUST_CHECK int value_header_map(const json_t *v, const char *const *reserved, st
 MUST_CHECK int value_text_map(const json_t *v, const char *name, size_t most, struct err *err);
 /* Is there a byte below a space, or DEL? */
 bool value_has_control(const char *s);
+/* Of a server's setting: "/path" of a local socket, or "ADDRESS:PORT" ("127.0.0.1:3310",
+ * "[::1]:3310"). Names are none: who may be reached is known before anything is asked. Errors:
+ * ERR_CONFIG. */
+MUST_CHECK int value_socket(struct sockaddr_storage *out, socklen_t *len, const char *text,
+                            struct err *err);
 /* A map's value: the text of a string, number or boolean. The caller frees. */
 char *value_text(const json_t *v);
 
