@@ -367,6 +367,7 @@ static void read_failure(struct err *why, const json_t *d)
     snprintf(why->detail, sizeof why->detail, "%s", jstr_or(d, "detail", ""));
     why->exited = (int)jint(d, "exited", 0);
     why->is_private_address = jbool(d, "private", false);
+    snprintf(why->virus, sizeof why->virus, "%s", jstr_or(d, "virus", ""));
 }
 
 /* It waits for another try. retry: "now" or "later". */

@@ -239,6 +239,8 @@ static void put_failure(struct str *b, const struct assembly *a)
     put_exit(b, a->error.exited);
     if (a->error.is_private_address)
         put_bool(b, "is_private_address", true);
+    if (a->error.virus[0])
+        put_text(b, "virusname", a->error.virus);
 }
 
 char *status_head(const struct assembly *a)

@@ -171,6 +171,8 @@ void jobs_fail(struct conductor *c, struct entry *e, int job, const struct err *
         json_pack("{s:i,s:i,s:s,s:o,s:o,s:i,s:s,s:b}", "job", job, "code", why->code, "name",
                   err_name(why), "msg", jstring(why->msg), "detail", jstring(why->detail), "exited", why->exited, "retry",
                   retry[err_retry(why)], "private", why->is_private_address);
+    if (why->virus[0])
+        json_object_set_new(data, "virus", jstring(why->virus));
     struct log job_log = {"step", e->a->in->steps[e->a->jobs[job]->step].name, &e->a->log};
     struct err err;
 

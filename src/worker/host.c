@@ -305,9 +305,11 @@ static void serve_job(int sock, json_t *body)
         robot_code_invalid(err.name, job.robot);
     if (failed)
         rc = wire_send(sock, MSG_FAILED,
-                       json_pack("{s:i,s:s,s:o,s:o,s:i,s:b}", "code", err.code, "name", err.name, "msg",
-                                 plain_text(err.msg, false), "detail", plain_text(err.detail, true), "exited", err.exited,
-                                 "private", err.is_private_address),
+                       json_pack("{s:i,s:s,s:o,s:o,s:i,s:b,s:o*}", "code", err.code, "name",
+                                 err.name, "msg", plain_text(err.msg, false), "detail",
+                                 plain_text(err.detail, true), "exited", err.exited, "private",
+                                 err.is_private_address, "virus",
+                                 err.virus[0] ? plain_text(err.virus, false) : NULL),
                        -1, &lost);
     else
         rc = wire_send(sock, MSG_DONE,

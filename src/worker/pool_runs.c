@@ -418,6 +418,7 @@ static void hear_failed(struct pool_run *run, const json_t *body)
     snprintf(why.detail, sizeof why.detail, "%s", jstr_or(body, "detail", ""));
     why.exited = (int)jint(body, "exited", 0);
     why.is_private_address = jbool(body, "private", false);
+    snprintf(why.virus, sizeof why.virus, "%s", jstr_or(body, "virus", ""));
     fail_run(run, &why);
     release(run, false);
 }

@@ -40,6 +40,7 @@ static const struct {
     {BORDER_WORKER, MSG_OUTPUT, "{\"index\":0,\"passed\":{\"input\":0}}"},
     {BORDER_WORKER, MSG_DONE, "{\"exec_us\":1}"},
     {BORDER_WORKER, MSG_FAILED, "{\"code\":1,\"name\":\"IMAGE_RESIZE_VALIDATION\",\"msg\":\"m\",\"detail\":\"a\\nb\",\"private\":false}"},
+    {BORDER_WORKER, MSG_FAILED, "{\"code\":1,\"msg\":\"m\",\"virus\":\"Win.Test.EICAR_HDB-1\"}"},
 };
 
 static bool passes(enum border_peer peer, enum message type, const json_t *body)
@@ -186,6 +187,7 @@ static void texts_are_what_their_kind_says(void **state)
     assert_true(passes_text(MSG_OUTPUT, "{\"index\":0,\"stored\":{\"input\":0,\"url\":\"cdn.x/a:b\",\"ssl_url\":\"//cdn.x/\"}}"));
     assert_false(passes_text(MSG_FAILED, "{\"code\":1,\"name\":\"a\\u001b[2J\",\"msg\":\"m\"}"));
     assert_false(passes_text(MSG_FAILED, "{\"code\":1,\"msg\":\"two\\nlines\"}"));
+    assert_false(passes_text(MSG_FAILED, "{\"code\":1,\"msg\":\"m\",\"virus\":\"two\\nlines\"}"));
     assert_false(passes_text(MSG_FAILED, "{\"code\":1,\"msg\":\"c1 \\u009b2J\"}"));
     assert_false(passes_text(MSG_UNDO, "{\"token\":{\"a\\nb\":1}}"));
 }
