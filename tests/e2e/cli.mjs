@@ -404,7 +404,15 @@ const cases = {
   'image upscale': missing(['image', 'upscale', '-i', 'a.png', '-o', 'out']),
   'markdown docx': missing(['markdown', 'docx', '-i', 'a.png', '-o', 'out']),
   'markdown pdf': missing(['markdown', 'pdf', '-i', 'a.png', '-o', 'out']),
-  'preview generate': missing(['preview', 'generate', '-i', 'a.png', '-o', 'out']),
+  async 'preview generate'(c) {
+    fs.writeFileSync(c.path('words.txt'), 'some words')
+    const preview = ['preview', 'generate', '-i']
+    await c.ok([...preview, 'a.png', '-o', 'a-small.png', '--width', '90', '--height', '60', '--resize-strategy', 'fillcrop'])
+    assert.deepEqual(size(c.path('a-small.png')), [90, 60])
+    await c.ok([...preview, 'words.txt', '-o', 'words.png', '--icon-style', 'square'])
+    assert.deepEqual(size(c.path('words.png')), [300, 200])
+    await c.refused([...preview, 'a.png', '-o', 'no.png', '--waveform-height', '50'], 'FILE_PREVIEW_VALIDATION')
+  },
   'speech transcribe': missing(['speech', 'transcribe', '-i', 'a.png', '-o', 'out']),
   'text speak': missing(['text', 'speak', '-i', 'a.png', '-o', 'out']),
   'video encode-hls': missing(['video', 'encode-hls', '-i', 'a.png', '-o', 'out'], 'TEMPLATE_NOT_FOUND'), // a builtin Template
