@@ -7,6 +7,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
 import { Transloadit } from 'transloadit'
+import { clamd } from './clamd.mjs'
 import { KEY, picture, root, SECRET, Server } from './server.mjs'
 
 const example = (robot) => {
@@ -43,7 +44,8 @@ const contents = {
 }
 
 test('the example on the page of each Robot works as it stands there', async (t) => {
-  const s = await Server.start(t)
+  const { socket } = await clamd(t)
+  const s = await Server.start(t, { args: ['--clamd', socket] })
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-e2e-pages-'))
   t.after(() => fs.rmSync(dir, { recursive: true }))
   const samples = made(dir)
