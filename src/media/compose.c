@@ -36,7 +36,7 @@ int compose_ready(struct image *img, struct err *err)
 }
 
 /* Source over destination, both with alpha of their own. */
-static void blend(uint8_t *to, const uint8_t *from, double alpha)
+static void compose_blend(uint8_t *to, const uint8_t *from, double alpha)
 {
     double below = to[3] / 255.0 * (1 - alpha), all = alpha + below;
 
@@ -54,7 +54,7 @@ static void place_row(uint8_t *to, const uint8_t *from, int n, int bands, double
             memcpy(to, from, 3);
             to[3] = 255;
         } else if (alpha > 0) {
-            blend(to, from, alpha);
+            compose_blend(to, from, alpha);
         }
     }
 }

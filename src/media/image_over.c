@@ -15,7 +15,7 @@ static int own_pixels(struct image *img, struct err *err)
 /* ---- laid over ---- */
 
 /* Colours are weighed by what of them shows, so what is hidden never shines through. */
-static void blend(VipsPel *to, int bands, const VipsPel *from, int from_bands, int opacity)
+static void over_blend(VipsPel *to, int bands, const VipsPel *from, int from_bands, int opacity)
 {
     int alpha = from_bands == 4 ? from[3] : 255, under = bands == 4 ? to[3] : 255;
     /* as shares of 255 * 255 */
@@ -51,7 +51,7 @@ static void lay(VipsImage *on, const VipsImage *over, const struct overlay *how)
         int64_t at = wrapped(x1 - how->x, w);
 
         for (int64_t x = x1; x < x2; x++, to += on->Bands) {
-            blend(to, on->Bands, row + at * over->Bands, over->Bands, opacity);
+            over_blend(to, on->Bands, row + at * over->Bands, over->Bands, opacity);
             at = at + 1 == w ? 0 : at + 1;
         }
     }
