@@ -1,6 +1,6 @@
 /* The same picture in fewer bytes: which tools are tried on what, and whom is believed. */
 #include "media/shrink.h"
-#include "base/filetype.h"
+#include "base/clock.h"
 #include "base/str.h"
 #include "media/mime.h"
 #include "media/tool.h"
@@ -17,6 +17,7 @@
 #define LOOSE (16 * 257)       /* how much a drawing's pixel may change: coordinates are rounded */
 #define DRAWING_MAX (64 << 20) /* bytes */
 #define SHARE_OF_TIME 0.4      /* of the time for a job, that one tool may compute */
+#define SHARE_OF_ALL 0.8       /* ... and that all together may take */
 
 struct attempt {
     struct robot_job *job;
@@ -27,6 +28,7 @@ struct attempt {
     int64_t width, height;
     const char *best; /* the smallest yet; NULL: the file itself */
     int64_t size;
+    int64_t until_us; /* when no tool is started any more */
 };
 
 static int64_t shrink_size(const char *path)
@@ -86,15 +88,21 @@ static int cpu_share(const struct attempt *a)
     return s < 1 ? 1 : s;
 }
 
-/* 0: it has run. 1: it can't do this file, or not in its time. -1: it is not there, or hangs. */
+/* 0: it has run. 1: it can't do this file, or not in the time that is left: what was found before
+ * it counts. -1: it is not there. One that hangs is left behind, and the worker ends after the job
+ * (tool.h). */
 static int try_tool(const struct attempt *a, const char *const argv[], struct err *err)
 {
+    int left_ms = (int)((a->until_us - clock_mono_us()) / 1000);
     struct err why;
 
-    if (tool_run(a->job, &(struct tool){.argv = argv, .cpu_s = cpu_share(a)}, &why) == 0)
+    if (left_ms < 1000 || tool_is_stuck())
+        return 1;
+    if (tool_run(a->job, &(struct tool){.argv = argv, .cpu_s = cpu_share(a), .timeout_ms = left_ms},
+                 &why) == 0)
         return 0;
-    if (!tool_is_stuck() && why.exited &&
-        why.exited < 126) /* what it says of the file, or a signal: also that its time was up */
+    if (why.code == ERR_TIMEOUT ||
+        (why.exited && why.exited < 126)) /* or what it says of the file, or a signal */
         return 1;
     *err = why;
     return -1;
@@ -365,7 +373,8 @@ static int shrink_with(struct attempt *a, int (*try)(struct attempt *, struct er
 int shrink_file(const char **out, struct robot_job *job, const char *path, const struct shrink *how,
                 struct err *err)
 {
-    struct attempt a = {.job = job, .how = how, .path = path};
+    const int64_t all_us = (int64_t)(how->limits.timeout_s * SHARE_OF_ALL * 1e6);
+    struct attempt a = {.job = job, .how = how, .path = path, .until_us = clock_mono_us() + all_us};
     char mime[MIME_LEN];
     struct err why;
 

@@ -431,6 +431,24 @@ static void broken_pictures_pass_or_fail_as_asked(void **state)
     assert_true(host_output(j, 0)->same);
 }
 
+static void what_can_not_be_done_in_time_passes_with_what_was_found(void **state)
+{
+    AUTO(host_free) struct robot_job *j = host_new();
+    (void)state;
+
+    json_object_set_new(host_settings(j), "timeout_s", json_integer(1));
+    run_ok(j, "{}", kind_of_file(j, "a.png"));
+    assert_true(host_output(j, 0)->same);
+    run_ok(j, "{}", kind_of_file(j, "a.jpg")); /* needs no tool */
+    assert_false(host_output(j, 0)->same);
+    /* seconds of work for a thorough search, of which it gets one or two */
+    json_object_set_new(host_settings(j), "timeout_s", json_integer(4));
+    const char *png = picture_photograph(j, "astronaut.png");
+    const char *out = run_ok(j, "{\"priority\":\"compression-ratio\"}", png);
+    if (!host_output(j, 0)->same)
+        assert_same_pixels(png, out);
+}
+
 /* Several pictures in one file are found by their place; what is appended, from the end. */
 static void what_hangs_on_a_photograph_stays_with_it(void **state)
 {
@@ -472,6 +490,7 @@ int main(void)
         cmocka_unit_test(animations_keep_every_frame_and_its_time),
         cmocka_unit_test(drawings_become_shorter_and_look_the_same),
         cmocka_unit_test(broken_pictures_pass_or_fail_as_asked),
+        cmocka_unit_test(what_can_not_be_done_in_time_passes_with_what_was_found),
         cmocka_unit_test(what_hangs_on_a_photograph_stays_with_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
