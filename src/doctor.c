@@ -222,6 +222,11 @@ static void check_media(struct doctor *d)
     check_jail(d, "media", said, false);
     check_tool(d, said, "ffprobe", "Install ffmpeg: without it video and audio have no metadata.");
     check_tool(d, said, "pdfinfo", "Install poppler-utils: without it PDF files have no metadata.");
+    check_tool(d, said, "optipng", "Install it: /image/optimize needs it for PNG.");
+    check_tool(d, said, "pngquant", "Install it: /image/optimize needs it for PNG with `lossy`.");
+    check_tool(d, said, "gifsicle", "Install it: /image/optimize needs it for GIF.");
+    check_tool(d, said, "cwebp", "Install webp: /image/optimize needs it for WebP.");
+    check_tool(d, said, "scour", "Install it: /image/optimize needs it for SVG.");
     list_flags(&have, &lack, json_object_get(said, "codecs"));
     list_flags(&loads, &lacks, json_object_get(said, "loaders"));
     if (jstr(said, "libvips_error"))

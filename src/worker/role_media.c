@@ -112,15 +112,20 @@ static int count_font(const char *path, const struct stat *st, int kind, struct 
 
 static void media_describe(json_t *out)
 {
-    static const char *const suffixes[] = {".jpg", ".png", ".webp", ".gif", ".avif", ".tiff", ".jp2", NULL};
+    static const struct {
+        const char *name, *argument;
+    } tools[] = {{"ffprobe", "-version"},   {"pdfinfo", "-v"},     {"optipng", "-v"},     {"gifsicle", "--version"},
+                 {"pngquant", "--version"}, {"cwebp", "-version"}, {"scour", "--version"}};
+    static const char *const suffixes[] = {".jpg", ".png", ".webp", ".gif", ".avif", ".tiff", ".jp2", ".jxl", NULL};
     static const char svg[] = "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'><circle r='4'/></svg>";
-    json_t *codecs = json_object(), *loads = json_object();
+    json_t *codecs = json_object(), *loads = json_object(), *works = json_object();
     struct face none[1];
     uint8_t blank[80 * 80] = {0};
     struct err err;
 
-    json_object_set_new(
-        out, "tools", json_pack("{s:o,s:o}", "ffprobe", tool("ffprobe", "-version"), "pdfinfo", tool("pdfinfo", "-v")));
+    for (size_t i = 0; i < ARRAY_LEN(tools); i++)
+        json_object_set_new(works, tools[i].name, tool(tools[i].name, tools[i].argument));
+    json_object_set_new(out, "tools", works);
     if (media_init(&err) < 0) {
         json_object_set_new(out, "libvips_error", jstring(err.msg));
     } else {
