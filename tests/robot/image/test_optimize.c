@@ -1,5 +1,7 @@
 #include "../../unit/unit.h"
+#include "base/str.h"
 #include "clips.h"
+#include "media/shrink.h"
 #include "media/tool.h"
 #include "media/vips.h"
 #include "pictures.h"
@@ -431,6 +433,29 @@ static void broken_pictures_pass_or_fail_as_asked(void **state)
     assert_true(host_output(j, 0)->same);
 }
 
+/* Each scan is a walk over the whole picture: a small file could ask for very many. */
+static void a_photograph_of_thousands_of_scans_is_refused(void **state)
+{
+    AUTO(host_free) struct robot_job *j = host_new();
+    AUTO(mem_free) char *data = mem_alloc(1 << 20);
+    AUTO(str_done) struct str many = {0};
+    struct err err;
+    (void)state;
+
+    FILE *f = fopen(kind_of_file(j, "progressive.jpg"), "r");
+    size_t n = fread(data, 1, 1 << 20, f), last = n;
+    fclose(f);
+    while (last && memcmp(data + --last, "\xFF\xDA", 2))
+        ;
+    str_add(&many, data, last);
+    for (int i = 0; i < 2000; i++)
+        str_add(&many, data + last, n - 2 - last);
+    str_add(&many, "\xFF\xD9", 2);
+    const char *path = picture_write(j, "scans.jpg", many.s, many.len);
+    assert_int_equal(shrink_jpeg(path, host_path(j, "out.jpg"), false, true, 1, NULL, &err), -1);
+    assert_non_null(strstr(err.msg, "scans"));
+}
+
 static void what_can_not_be_done_in_time_passes_with_what_was_found(void **state)
 {
     AUTO(host_free) struct robot_job *j = host_new();
@@ -490,6 +515,7 @@ int main(void)
         cmocka_unit_test(animations_keep_every_frame_and_its_time),
         cmocka_unit_test(drawings_become_shorter_and_look_the_same),
         cmocka_unit_test(broken_pictures_pass_or_fail_as_asked),
+        cmocka_unit_test(a_photograph_of_thousands_of_scans_is_refused),
         cmocka_unit_test(what_can_not_be_done_in_time_passes_with_what_was_found),
         cmocka_unit_test(what_hangs_on_a_photograph_stays_with_it),
     };
