@@ -179,6 +179,7 @@ static const char *psd(struct robot_job *j, const char *name, const struct psd_h
                               "xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
                               "<rdf:Description xmlns:dc='http://purl.org/dc/elements/1.1/' "
                               "dc:title='A painting'/></rdf:RDF></x:xmpmeta>";
+    static const char exif[] = "MM\0*\0\0\0\x08\0\1\1\x0f\0\2\0\0\0\5\0\0\0\x1a\0\0\0\0Acme\0\0";
     struct str s = {0};
 
     str_add(&s, "8BPS\0\1\0\0\0\0\0\0", 12);
@@ -190,7 +191,10 @@ static const char *psd(struct robot_job *j, const char *name, const struct psd_h
     be(&s, h->mode == 2 ? 768 : 0, 4);
     for (int i = 0; h->mode == 2 && i < 768; i++)
         str_putc(&s, i % 256 < W * H ? (char)want(i % 256 % W, i % 256 / W, i / 256) : 0);
-    be(&s, 12 + sizeof xmp - 1 + (sizeof xmp - 1) % 2, 4);
+    be(&s, 12 + sizeof exif - 1 + 12 + sizeof xmp - 1 + (sizeof xmp - 1) % 2, 4);
+    str_add(&s, "8BIM\x04\x22\0\0", 8);
+    be(&s, sizeof exif - 1, 4);
+    str_add(&s, exif, sizeof exif - 1);
     str_add(&s, "8BIM\x04\x24\0\0", 8);
     be(&s, sizeof xmp - 1, 4);
     str_add(&s, xmp, sizeof xmp - 1 + (sizeof xmp - 1) % 2);
@@ -450,7 +454,8 @@ static void a_cameras_own_file_is_developed(void **state)
     if (host_run_on(j, "/image/resize", "{\"width\":50}", path, &err) < 0)
         fail_msg("%s", err.msg);
     assert_string_equal(host_output(j, 0)->name, "a.jpg"); /* nobody writes such a file */
-    assert_int_equal(picture_facts(host_output(j, 0)->path).height, 83); /* upright: it says that it is to be turned */
+    assert_int_equal(picture_facts(host_output(j, 0)->path).height,
+                     83); /* upright: it says that it is to be turned */
 }
 
 /* ---- the look into them ---- */
@@ -470,6 +475,15 @@ static void their_metadata_are_told(void **state)
     assert_string_equal(jstr_or(meta, "title", ""), "A painting");
     assert_int_equal(jint(meta, "width", 0), W);
     assert_string_equal(jstr_or(meta, "colorspace", ""), "RGB");
+    assert_string_equal(jstr_or(meta, "device_vendor", ""), "Acme");
+    assert_int_equal(
+        host_run_on(j, "/image/resize", "{\"format\":\"jpg\"}", host_path(j, "a.psd"), &err), 0);
+    AUTO(mem_free) char *jpeg = mem_alloc(1 << 16); /* under the name that readers of JPEG look for */
+    FILE *f = fopen(host_output(j, 0)->path, "r");
+    size_t n = fread(jpeg, 1, 1 << 16, f);
+    fclose(f);
+    assert_non_null(memmem(jpeg, n, "Exif\0\0MM", 8));
+    assert_non_null(memmem(jpeg, n, "Acme", 4));
     /* a variant that is not read is what it is, and no error */
     assert_int_equal(probe_file(&none, mime, ext, psd(j, "lab.psd", &(struct psd_how){9, 8, 3}),
                                 "lab.psd", &all, &err),
