@@ -440,7 +440,8 @@ static void what_is_forced_on_a_robot_is_named(void **state)
     struct err err;
     (void)state;
 
-    assert_int_equal(host_run_on(j, "/image/resize", "{}", picture_write(j, "a.png", "gimp xcf file\0\0\0\0\5\0\0\0\5\0\0\0\0", 27), &err), -1);
+    const char *xcf = picture_write(j, "a.png", "gimp xcf file\0\0\0\0\5\0\0\0\5\0\0\0\0", 27);
+    assert_int_equal(host_run_on(j, "/image/resize", "{}", xcf, &err), -1);
     assert_non_null(strstr(err.msg, "image/x-xcf"));
     assert_int_equal(host_run_on(j, "/image/resize", "{}", picture_write(j, "a.jpg", "no picture", 10), &err), -1);
     assert_non_null(strstr(err.msg, "text/plain"));
