@@ -120,6 +120,21 @@ MUST_CHECK int store_file_add(struct store *s, const char *blob_id, const char *
 MUST_CHECK int store_files(struct store *s, const char *assembly_id,
                            int (*cb)(void *ctx, const char *blob_id), void *ctx, struct err *err);
 
+/* ---- answers to requests by URL that are kept (served.c): each names a blob of its own ---- */
+struct store_served {
+    const char *key, *blob_id;
+    int64_t size;
+    const char *record; /* JSON; not the store's to know */
+    int64_t until_us;   /* not served after that */
+};
+/* In the place of the one with its key. */
+MUST_CHECK int store_served_put(struct store *s, const struct store_served *v, struct err *err);
+/* Missing is fine. */
+MUST_CHECK int store_served_del(struct store *s, const char *blob_id, struct err *err);
+/* All of them, those that expire first first. cb returns 0 to go on, -1 to stop, and must not call the reader. */
+MUST_CHECK int store_served(struct store_reader *r, int (*cb)(void *ctx, const struct store_served *v), void *ctx,
+                            struct err *err);
+
 /* ---- everything of a kind, on the writer: for fsck. cb returns 0 to go on, -1 to stop ---- */
 /* What SQLite finds wrong with its own file. */
 MUST_CHECK int store_integrity(struct store *s, int (*cb)(void *ctx, const char *problem), void *ctx,
