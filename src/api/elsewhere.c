@@ -20,7 +20,7 @@ static void answered(void *ctx, const struct err *err, struct published *p)
     if (!err) {
         assembly_answer_as(
             req, p, str_ends(http_path(req), "/reserve_file") ? "ASSEMBLY_FILE_RESERVED" : "ASSEMBLY_FILE_ACCEPTED");
-    } else if (p ? published_is_over(p) : err->code == ERR_ASSEMBLY_NOT_FOUND) {
+    } else if (err->code != ERR_NOT_CAPABLE && (p ? published_is_over(p) : err->code == ERR_ASSEMBLY_NOT_FOUND)) {
         assembly_answer(req, http_path_arg(req, 0), p, 200); /* without p: over for a while, or unknown */
     } else {
         struct err shown = *err;

@@ -32,6 +32,8 @@ static int load(struct assembly **out, struct call *c, const char *id, struct er
 
     if (history_load(&a, c, id, NULL, NULL, err) < 0)
         return -1;
+    if (a->begun.by_url)
+        return err_set(err, ERR_NOT_REPLAYABLE, "The Assembly was made for a request by URL: ask for the file again");
     /* one that executes has all its uploads: that it goes on does not matter */
     if (a->state == ASSEMBLY_UPLOADING)
         return err_set(err, ERR_NOT_FINISHED, "The Assembly is not over: %s", assembly_code(a));

@@ -17,6 +17,7 @@ struct created {
     const char *client, *notify_url, *redirect_url, *usage_tags;
     const char *template_id, *template_name, *template_params; /* the last: JSON text, masked */
     bool quiet, ignores_meta_errors, tells_progress;
+    bool by_url;                       /* a request by URL waits for its file: it ends with the process that has that */
     bool body_done;                    /* the create request is complete; else body_done or body_cut follows */
     int64_t body_bytes, body_expected; /* of the create request: came so far, and are announced */
     int expected;                      /* uploads by tus */

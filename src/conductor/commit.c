@@ -211,6 +211,15 @@ static bool is_final(const struct entry *e)
     return !e->stale && assembly_is_over(e->a) && (!e->a->cancel || e->end >= ENTRY_SETTLED);
 }
 
+#define SERVED_EXPIRY_US (60 * SECOND_US) /* its file has been sent, or is in the cache under a name of its own */
+
+static int64_t expires_us(const struct conductor *c, const struct assembly *a)
+{
+    int64_t most = a->begun.by_url ? SERVED_EXPIRY_US : INT64_MAX;
+
+    return a->ended_us + (c->conf.result_expiry_us < most ? c->conf.result_expiry_us : most);
+}
+
 /* Final documents go into the transaction after the one that ended the Assembly: a crash in between
  * finds an Assembly whose events say that it is over, and writes the document then. */
 static void save_documents(struct conductor *c)
@@ -225,7 +234,7 @@ static void save_documents(struct conductor *c)
         struct shared_text *text = published_text(e->published, 200);
         if (turn_begin(c, &err) < 0 ||
             store_assembly_end(c->conf.store, e->a->id, assembly_code(e->a), text->s,
-                               e->a->ended_us, e->a->ended_us + c->conf.result_expiry_us, &err) < 0)
+                               e->a->ended_us, expires_us(c, e->a), &err) < 0)
             turn_lost(c, &err);
         else
             entry_document_written(e);

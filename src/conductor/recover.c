@@ -108,6 +108,11 @@ static void go_on(struct conductor *c, struct entry *e, bool restarted)
         AUTO(json_unref) json_t *data = json_pack("{s:I}", "bytes", (json_int_t)e->a->body_bytes);
 
         (void)!turn_apply(c, e, EV_BODY_CUT, data, &err);
+    } else if (restarted && e->a->begun.by_url) {
+        /* whoever waited for its file went with the process */
+        AUTO(json_unref) json_t *data = json_object();
+
+        (void)!turn_apply(c, e, EV_CANCEL, data, &err);
     } else {
         undo_all(c, e, JOB_RUNNING);
         if (restarted)

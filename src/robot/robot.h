@@ -27,6 +27,7 @@ enum robot_flag {
     ROBOT_IGNORES_META = 1 << 2, /* `ignore_errors: true` says no more than ["meta"]: its own failures are told */
     ROBOT_FETCHES = 1 << 1,         /* gets a file from a URL for a client that sent one in the place of a file */
     ROBOT_GETS_STATUS = 1 << 3,     /* its jobs are told the Assembly's status: robot_status() */
+    ROBOT_SERVES = 1 << 4,         /* decides what answers a request by URL */
 };
 
 struct robot_job;

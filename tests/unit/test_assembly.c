@@ -1012,7 +1012,7 @@ static const char begun[] =
     "\"params\":\"{}\",\"merged_params\":\"{ }\",\"client\":\"c\",\"notify_url\":\"http://n\","
     "\"redirect_url\":\"http://r\",\"usage_tags\":\"u\",\"template_id\":\"t\",\"template_name\":\"tn\","
     "\"template\":\"{  }\",\"quiet\":true,\"ignore_upload_meta_data_errors\":true,"
-    "\"emit_execution_progress\":true,\"parent_id\":\"p\"}";
+    "\"emit_execution_progress\":true,\"by_url\":true,\"parent_id\":\"p\"}";
 
 static void what_an_assembly_is_told_at_its_begin_is_written_as_it_was_read(void **state)
 {
