@@ -61,13 +61,31 @@ static void hang_up(struct acceptor *a, struct pending *p)
     forget(a, p);
 }
 
+/* By what it says first. Whoever pretends gets less, and nothing else. */
+static bool is_stream(const struct http_config *conf, const char *said, size_t n)
+{
+    size_t want = conf->stream_prefix ? strlen(conf->stream_prefix) : 0;
+
+    return want && n >= want && !memcmp(said, conf->stream_prefix, want);
+}
+
+/* A short head, and it asks for a file: clearing all the memory that a large one might need would take longer than sending
+ * it. */
+static bool is_short(const struct http_config *conf, const char *said, size_t n)
+{
+    const char *line = conf->short_prefix, *below = conf->short_host;
+
+    if (n >= LOOK_MOST || n < 5 || memcmp(said, "GET ", 4) != 0 || !memmem(said, n, "\r\n\r\n", 4))
+        return false;
+    return (line && n > strlen(line) && !memcmp(said, line, strlen(line))) ||
+           (below && *below && memmem(said, n, below, strlen(below)));
+}
+
 static bool is_small(const struct http_server *s, const char *said, size_t n)
 {
-    size_t want = s->conf.stream_prefix ? strlen(s->conf.stream_prefix) : 0;
-
     if (!s->conf.stream_memory)
         return false;
-    if (want && n >= want && !memcmp(said, s->conf.stream_prefix, want))
+    if (is_stream(&s->conf, said, n) || is_short(&s->conf, said, n))
         return true;
     return s->conf.max_strangers && s->big_strangers >= BIG_STRANGERS &&
            (n < LOOK_MOST || memmem(said, n, "\r\n\r\n", 4));

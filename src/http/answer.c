@@ -60,6 +60,8 @@ void http_response_header(struct http_response *r, const char *name, const char 
     str_add(&r->headers, value, strlen(value) + 1);
 }
 
+void http_response_headers(struct http_response *r, const char *block, size_t len) { str_add(&r->headers, block, len); }
+
 static void response_set_body(struct http_response *r, int body, const char *content_type)
 {
     drop_body(r);

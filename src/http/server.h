@@ -48,6 +48,9 @@ struct http_config {
     /* Connections that begin with this text ("GET /events") get less: there may be thousands of them.
      * Lent; NULL: none. */
     const char *stream_prefix;
+    /* And those whose first head is short and asks for this ("GET /files/"), or for something of a host below this domain: all
+     * of the memory is cleared for each request, which takes longer than to send a file. NULL or "": none. */
+    const char *short_prefix, *short_host;
     size_t stream_memory; /* bytes; a request's headers must fit */
     int idle_timeout_s;   /* no byte moved on a connection */
     int header_timeout_s; /* request line and headers must be complete in this time, however they drip */
@@ -118,6 +121,8 @@ struct http_response *http_response_new(int status);
 void http_response_code(struct http_response *r, const char *code); /* it is a refusal, also with status 200 */
 void http_response_free(struct http_response *r); /* one that is not used; NULL is fine */
 void http_response_header(struct http_response *r, const char *name, const char *value);
+/* Several at once, each name NUL value NUL: made of such as http_response_header() would take, which nobody looks at again. */
+void http_response_headers(struct http_response *r, const char *block, size_t len);
 /* Body choices; without one it is empty. text is taken over (malloc). */
 void http_response_text(struct http_response *r, const char *content_type, char *text, size_t len);
 /* data stays valid until release(arg) is called, once. For bodies shared between answers. */
