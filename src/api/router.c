@@ -28,11 +28,15 @@ static enum http_next bad_escape_end(struct http_request *req)
 
 static const struct http_handler not_found = {.end = not_found_end}, bad_escape = {.end = bad_escape_end};
 
+#define ARGS 4
+
 /* Matches path against pattern; fills path arguments. */
 static bool matches(struct http_request *req, const char *pattern, const char *path)
 {
     int arg = 0;
 
+    for (int i = 0; i < ARGS; i++) /* those of a row that was not the request's */
+        http_set_path_arg(req, i, NULL);
     for (; *pattern; pattern++) {
         if (*pattern == '*' && !pattern[1]) {
             http_set_path_arg(req, arg, path);
