@@ -31,6 +31,8 @@ struct config {
     int64_t max_archive_files, max_archive_bytes, max_archive_ratio, max_archive_depth;
     const char *notify_allow, *jail_without, *cgroup;
     int64_t notify_timeout_s;
+    const char *cdn_domain;
+    int64_t cdn_wait_s, cdn_assemblies, cdn_cache_size;
     int64_t create_rate, max_assemblies, priority_jobs, status_rate, max_status_size, start_wait_ms;
     int64_t cancel_wait_ms, drain_timeout_s;
     int64_t upload_expiry_s, assembly_expiry_s, result_expiry_s, status_expiry_s;

@@ -1,5 +1,6 @@
 #include "server.h"
 #include "api/app.h"
+#include "api/cdn.h"
 #include "api/companion.h"
 #include "api/costly.h"
 #include "api/keys.h"
@@ -412,6 +413,8 @@ static int start_http(struct server *s, const struct config *c, int port, struct
                                .threads = c->http_threads ? (int)c->http_threads : http_threads(),
                                .connection_memory = 128 * 1024,
                                .stream_prefix = "GET /ws",
+                               .short_prefix = "GET /cdn/",
+                               .short_host = c->cdn_domain,
                                .stream_memory = 16 * 1024,
                                .idle_timeout_s = (int)c->idle_timeout_s,
                                .header_timeout_s = (int)c->header_timeout_s,
@@ -451,7 +454,8 @@ int server_start(struct server **out, const struct config *c, int log_level, str
     struct live_conf live = {(int)c->max_connections, listen_to, &s->app};
     if (open_conductor(s, c, log_level, err) < 0 || start_uploads(s, c, err) < 0 ||
         live_start(&s->app.live, &live, err) < 0 || costly_start(&s->app.costly, err) < 0 ||
-        companion_open(&s->app.companion, c, err) < 0 || start_http(s, c, port, err) < 0)
+        companion_open(&s->app.companion, c, err) < 0 || cdn_start(&s->app.cdn, &s->app, err) < 0 ||
+        start_http(s, c, port, err) < 0)
         return -1;
     *out = s;
     return 0;
@@ -461,6 +465,7 @@ void server_drain(struct server *s)
 {
     s->app.draining = true;
     http_server_quiesce(s->http);
+    cdn_stop(s->app.cdn);
     conductor_stop(s->app.conductor, s->app.config->drain_timeout_s * SECOND_US);
     live_stop(s->app.live); /* "going away", after the last event */
     proxy_stop(s->app.companion);
@@ -473,6 +478,7 @@ void server_stop(struct server *s)
     http_server_stop(s->http); /* streams and idle uploads: their clients come back and go on */
     live_close(s->app.live);
     proxy_close(s->app.companion);
+    cdn_free(s->app.cdn);
     uploads_close(s->app.uploads);
     store_reader_close(s->app.reader);
     store_reader_close(s->app.list_reader);

@@ -20,6 +20,7 @@ struct app {
     struct costly *costly;
     struct live *live;
     struct proxy *companion; /* NULL: none */
+    struct cdn *cdn;
     const char *instance;
     struct space space;
     struct budget strangers; /* what clients keep here before it is known who they are */

@@ -1,5 +1,6 @@
 /* /auth_keys. Contract: api-resources.md 5. A key gives and shows nothing beyond its own scopes. */
 #include "api/call.h"
+#include "api/cdn.h"
 #include "api/keys.h"
 #include "api/routes.h"
 #include "api/scopes.h"
@@ -164,7 +165,11 @@ static int put(struct call *c, struct store *store, const struct store_key *row,
     return 0;
 }
 
-void auth_key_changed(struct call *c) { keys_put(c->app->keys, take(c->made)); }
+void auth_key_changed(struct call *c)
+{
+    keys_put(c->app->keys, take(c->made));
+    cdn_forget(c->app->cdn);
+}
 
 int auth_key_create(struct call *c, struct store *store, struct err *err)
 {
@@ -286,4 +291,8 @@ int auth_key_delete(struct call *c, struct store *store, struct err *err)
     return store_key_del(store, workspace, http_path_arg(c->req, 0), err);
 }
 
-void auth_key_deleted(struct call *c) { keys_remove(c->app->keys, http_path_arg(c->req, 0)); }
+void auth_key_deleted(struct call *c)
+{
+    keys_remove(c->app->keys, http_path_arg(c->req, 0));
+    cdn_forget(c->app->cdn);
+}

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <strings.h>
 
 struct keys {
     pthread_rwlock_t lock;
@@ -93,6 +94,41 @@ struct auth_key *keys_any(struct keys *t)
     struct auth_key *k = map_next(&t->by_id, &i) ? auth_key_ref(i.value) : NULL;
     pthread_rwlock_unlock(&t->lock);
     return k;
+}
+
+/* How well a name fits a key's workspace: 0, not at all. */
+static int fits(const struct auth_key *k, const char *name)
+{
+    return !strcmp(k->workspace, name) || !strcmp(k->workspace_name, name) ? 2 : !strcasecmp(k->workspace_name, name);
+}
+
+struct auth_key *keys_of_workspace(struct keys *t, const char *id_or_name, bool *signed_only)
+{
+    struct auth_key *best = NULL;
+    bool several = false;
+
+    pthread_rwlock_rdlock(&t->lock);
+    for (struct map_iter i = {0}; map_next(&t->by_id, &i);) {
+        struct auth_key *k = i.value;
+        int now = fits(k, id_or_name), before = best ? fits(best, id_or_name) : 0;
+        bool same = best && !strcmp(best->workspace, k->workspace);
+
+        if (!now || now < before)
+            continue;
+        several = now == before && (several || !same);
+        if (now > before || (same && k->created_us < best->created_us))
+            best = k;
+    }
+    if (several)
+        best = NULL;
+    *signed_only = true;
+    for (struct map_iter i = {0}; best && map_next(&t->by_id, &i);)
+        *signed_only &= strcmp(((struct auth_key *)i.value)->workspace, best->workspace) != 0 ||
+                        ((struct auth_key *)i.value)->require_signature;
+    if (best)
+        auth_key_ref(best);
+    pthread_rwlock_unlock(&t->lock);
+    return best;
 }
 
 int keys_count(struct keys *t)

@@ -30,6 +30,9 @@ struct auth_key *keys_find(struct keys *t, const char *key);
 struct auth_key *keys_find_id(struct keys *t, const char *id);
 struct auth_key *keys_any(struct keys *t);
 int keys_count(struct keys *t);
+/* The oldest one of the workspace with this id or name; names that differ in capitals count when there is only one
+ * such. *signed_only: all of its keys demand a signature. NULL: there is no such workspace, or it has no keys. */
+struct auth_key *keys_of_workspace(struct keys *t, const char *id_or_name, bool *signed_only);
 /* Takes k over, in the place of the one with its id. */
 void keys_put(struct keys *t, struct auth_key *k);
 /* From now on nobody finds it; who has it keeps it. */

@@ -70,14 +70,18 @@ static const struct http_handler root = {.end = root_end}, health = {.end = heal
     {"GET", path, .need = AUTH_SIGNED, .scope = "templates:read", .ok = "TEMPLATE_FOUND", .read = template_get,        \
      .about = {"Templates", "Read a Template", "Template"}},                                                           \
         {"PUT", path, .need = AUTH_SIGNED, .scope = "templates:write", .ok = "TEMPLATE_UPDATED",                       \
-         .read = template_check, .write = template_update,                                                             \
+         .read = template_check, .write = template_update, .after = template_changed,                                  \
          .about = {"Templates", "Change a Template", "Template", "TemplateParams"}},                                   \
     {                                                                                                                  \
         "DELETE", path, .need = AUTH_SIGNED, .scope = "templates:write", .ok = "TEMPLATE_DELETED",                     \
-        .write = template_delete, .about = {"Templates", "Delete a Template", "Done"}                                  \
+        .write = template_delete, .after = template_changed, .about = {"Templates", "Delete a Template", "Done"}       \
     }
 
 static const struct route routes[] = {
+    {"*", "*", .find = cdn_route},
+    {"GET", "/cdn/*", &cdn_get,
+     .about = {"Files", "A file made by a Template on request", NULL, NULL, "206 304 403 404 412 416 429 500 504 507"}},
+    {"OPTIONS", "/cdn/*", &cdn_options},
     {"GET", "/ws*", .find = stream_route},
     {"POST", "/ws*", .find = stream_route},
     {"OPTIONS", "/ws*", .find = stream_route},
@@ -116,7 +120,7 @@ static const struct route routes[] = {
     {"GET", "/templates", .need = AUTH_SIGNED, .scope = "templates:read", .read = templates_list, .costly = true,
      .about = {"Templates", "List Templates", "TemplateList", "PageParams"}},
     {"POST", "/templates", .need = AUTH_SIGNED, .scope = "templates:write", .ok = "TEMPLATE_CREATED",
-     .read = template_check, .write = template_create,
+     .read = template_check, .write = template_create, .after = template_changed,
      .about = {"Templates", "Create a Template", "Template", "TemplateParams"}},
     TEMPLATE_ROUTES("/templates/{name}"),
     TEMPLATE_ROUTES("/templates/builtin/{name}"),

@@ -62,6 +62,7 @@ int template_check(struct call *c, struct err *err);
 int template_create(struct call *c, struct store *store, struct err *err);
 int template_update(struct call *c, struct store *store, struct err *err);
 int template_delete(struct call *c, struct store *store, struct err *err);
+void template_changed(struct call *c);
 int credentials_list(struct call *c, struct err *err);
 int credential_type_list(struct call *c, struct err *err);
 int credential_get(struct call *c, struct err *err);
@@ -93,6 +94,10 @@ int notifications_list(struct call *c, struct err *err);
 /* ---- stream.c, companion.c: another protocol below an address of ours; NULL: this is not such a request ---- */
 const struct http_handler *stream_route(struct http_request *req); /* /ws and digits: event stream or Socket.IO */
 const struct http_handler *companion_route(struct http_request *req); /* /companion and all below it */
+
+/* ---- cdn.c ---- */
+const struct http_handler *cdn_route(struct http_request *req); /* a Host of cdn_domain: nothing else is served there */
+extern const struct http_handler cdn_get, cdn_options;
 
 /* ---- files.c, console.c ---- */
 extern const struct http_handler files_get;

@@ -66,6 +66,7 @@ int template_load(struct template_use **out, struct app *app, const char *worksp
     t->name = mem_strdup(row->name);
     t->content = content;
     t->require_signature = row->require_signature;
+    t->modified_us = row->modified_us;
     free(row);
     *out = t;
     return 0;

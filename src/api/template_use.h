@@ -3,6 +3,8 @@
 #include "base/err.h"
 #include "base/json.h"
 
+#include <stdint.h>
+
 struct app;
 struct seal_key;
 struct store_template;
@@ -13,6 +15,7 @@ struct template_use {
     char *name;
     json_t *content; /* an object */
     bool require_signature;
+    int64_t modified_us;
 };
 void template_use_free(struct template_use *t);
 

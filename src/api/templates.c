@@ -1,5 +1,6 @@
 /* /templates. Contract: api-resources.md 1. */
 #include "api/call.h"
+#include "api/cdn.h"
 #include "api/routes.h"
 #include "api/template_use.h"
 #include "base/clock.h"
@@ -189,6 +190,8 @@ int template_delete(struct call *c, struct store *store, struct err *err)
     call_say(c, "The Template was successfully deleted.");
     return rc;
 }
+
+void template_changed(struct call *c) { cdn_forget(c->app->cdn); }
 
 /* ---- the list ---- */
 

@@ -70,6 +70,15 @@ const stored = async (s, t, status) => {
 }
 const sql = (s, text) => execFileSync('sqlite3', ['-cmd', '.timeout 5000', path.join(s.dir, 'workcell.db'), text])
 
+const by_url = async (s, steps) => {
+  const { name } = await made(s, '/templates', { name: `t-${randomBytes(8).toString('hex')}`, template: { steps } })
+  const res = await fetch(`${s.url}/cdn/default/${name}/a`)
+  const id = res.headers.get('transloadit-assembly')
+  return id ? { id } : answer(res)
+}
+const fetched = async (t) => ({ robot: '/http/import', url: (await there(t, () => ({ body: 'x' }))).url })
+const serve = { robot: '/file/serve', use: 'a' }
+
 // By code: (server, test) => {status, body}, or a list of those. Each starts a server of its own where it needs other settings.
 const make = {
   async ASSEMBLY_UPLOADING(s) { return get(s, (await s.create(original, { expected: 1 })).assembly_id) },
@@ -133,7 +142,22 @@ const make = {
   INVALID_AUTH_KEY_PARAMETER: (s) => params(s, { auth: { key: 1 } }),
   NO_AUTH_EXPIRES_PARAMETER: (s) => send(s, 'GET', '/templates', {}, { auth: { expires: undefined } }),
   INVALID_AUTH_EXPIRES_PARAMETER: (s) => post(s, {}, { auth: { expires: 'soon' } }),
-  AUTH_EXPIRED: (s) => post(s, {}, { auth: { expires: '2001-01-01T00:00:00Z' } }),
+  async AUTH_EXPIRED(s) {
+    const { name } = await made(s, '/templates', { name: 'expired', template: { steps: { a: serve } } })
+    const what = `default/${name}/a?auth_key=${KEY}&exp=1`
+    const sig = createHmac('sha256', SECRET).update(what).digest('hex')
+    return [await post(s, {}, { auth: { expires: '2001-01-01T00:00:00Z' } }),
+      await answer(await fetch(`${s.url}/cdn/${what}&sig=sha256:${sig}`))]
+  },
+  NO_RESULT_STEP_FOUND: async (s, t) => by_url(s, { a: await fetched(t) }),
+  FILE_SERVE_NO_RESULT: async (s, t) =>
+    by_url(s, { a: await fetched(t), b: { ...resize, use: 'a' }, c: { ...serve, use: 'b' } }),
+  ASSEMBLY_DISALLOWED_ROBOTS_USED: async (s, t) =>
+    by_url(s, { a: await fetched(t), b: { robot: '/file/hash', use: 'a' }, c: serve }),
+  async ASSEMBLY_NOT_CAPABLE(s, t) {
+    const { id } = await by_url(s, { a: await fetched(t), b: serve })
+    return answer(await fetch(`${s.url}/assemblies/${id}/reserve_file`, { method: 'POST' }))
+  },
   INVALID_AUTH_MAX_SIZE_PARAMETER: (s) => post(s, {}, { auth: { max_size: 'x' } }),
   INVALID_AUTH_MAX_NUMBER_OF_FILES_PARAMETER: (s) => post(s, {}, { auth: { max_number_of_files: 0 } }),
   INVALID_AUTH_REFERER_PARAMETER: (s) => post(s, {}, { auth: { referer: '(' } }),

@@ -12,7 +12,7 @@ export async function there(t, answer = () => ({})) {
     req.on('end', async () => {
       const request = { method: req.method, path: req.url, headers: req.headers, body: Buffer.concat(parts).toString() }
       got.push(request)
-      const { status = 200, headers = {}, body = '' } = await answer(request, got.length - 1)
+      const { status = 200, headers = {}, body = '' } = await answer(request, got.length - 1, res)
       res.writeHead(status, headers).end(body)
     })
   })

@@ -121,6 +121,14 @@ for version in '\x00\x01':
         seed('packet', version + body)
 dictionary('packet', '42["', '40', '41', '/ns,', '\x1e', '1:', '2:', '12', '_placeholder', 'b4', '2probe', '5', '6')
 
+# ---- requests by URL ----
+seed('cdn', '\n/cdn/acme/thumbs/cats%2Ftom%201.jpg\nauth_key=k&exp=1935817689000&h=90&w=120&sig=sha256%3A00',
+     'acme.cdn.test:80\n/t/a/b\nw=1&w=2&%C3%BC=%F0%9F%98%80', '\n/cdn/w/t/%252e%252e%5c..\n',
+     '\n/cdn/w/t/a\n' + '&'.join(f'a{i}=b+c' for i in range(101)), 'A-1.CDN.test\n//\ns=1&&=&a',
+     '\n/cdn/w/t/x?y\n%EF%BF%BF=1&%73ig=2')
+dictionary('cdn', '/cdn/', 'auth_key=', 'exp=', 'sig=', 'sha256:', '%2F', '%2e', '%25', '..', '%00', '%C3%BC', '+', '&',
+           '\n')
+
 # ---- tus ----
 b64 = lambda s: base64.b64encode(s.encode()).decode()
 seed('tus', 'm' + f'filename {b64("a.jpg")},fieldname {b64("f")},assembly_url {b64("http://x/assemblies/" + "0" * 32)},x {b64("y")},empty',
