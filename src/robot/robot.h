@@ -24,10 +24,10 @@
 /* What the server itself asks of one Robot, whichever that is. */
 enum robot_flag {
     ROBOT_HANDLES_UPLOADS = 1 << 0, /* is the Step :original; its job is the look into each file that comes in */
-    ROBOT_IGNORES_META = 1 << 2, /* `ignore_errors: true` says no more than ["meta"]: its own failures are told */
     ROBOT_FETCHES = 1 << 1,         /* gets a file from a URL for a client that sent one in the place of a file */
+    ROBOT_IGNORES_META = 1 << 2,    /* `ignore_errors: true` says no more than ["meta"]: its own failures are told */
     ROBOT_GETS_STATUS = 1 << 3,     /* its jobs are told the Assembly's status: robot_status() */
-    ROBOT_SERVES = 1 << 4,         /* decides what answers a request by URL */
+    ROBOT_SERVES = 1 << 4,          /* decides what answers a request by URL */
 };
 
 struct robot_job;

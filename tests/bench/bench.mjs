@@ -2,7 +2,7 @@
 // deleted before the end (about 8 GB): ext4 looks for a new file's inode past all that were freed in the last minutes, and whoever
 // comes second would pay for the first one's cleaning.
 import { execFileSync, spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
@@ -177,6 +177,77 @@ const jpeg = path.join(tmp, 'photo.jpg')
   const a = psnr('ours.jpg'), b = psnr('peer.jpg')
   row(`Assemblies: one ${(size / 1e6).toFixed(1)} MB JPEG by tus, to 720 px`, `${median(ours).toFixed(1)}/s`, `${median(peer).toFixed(1)}/s @tus/server + sharp`, (median(ours) / median(peer)).toFixed(2), '>= 1.2', median(ours) / median(peer) >= 1.2)
   row('PSNR of its output against a full decode', `${a.toFixed(1)} dB`, `${b.toFixed(1)} dB`, `${(a - b).toFixed(1)} dB`, 'within 1 dB', Math.abs(a - b) <= 1)
+}
+// files by URL: one that is kept, and one that has to be made
+{
+  const www = dir()
+  fs.copyFileSync(jpeg, path.join(www, 'photo.jpg'))
+  fs.writeFileSync(path.join(www, 'small'), Buffer.alloc(26000, 'x'))
+  const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((n) => `${n}_temp_path ${www}/${n};`).join(' ')
+  const port = 18000 + (process.pid % 1000)
+  fs.writeFileSync(path.join(www, 'nginx.conf'), `daemon off; user root; worker_processes auto;
+    pid ${www}/pid; error_log ${www}/errors;
+    events { worker_connections 1024; }
+    http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; types { image/jpeg jpg; } ${temp}
+      server { listen 127.0.0.1:${port}; root ${www}; } }`)
+  const nginx = spawn('/usr/sbin/nginx', ['-c', path.join(www, 'nginx.conf')], { stdio: 'inherit' })
+  started.push(nginx)
+  const origin = `http://127.0.0.1:${port}`
+  for (let i = 0; i < 100 && !(await fetch(origin).catch(() => null)); i++) await sleep(50)
+  const s = await serve('--import-allow', '127.0.0.1')
+  const template = async (name, more, from) => {
+    const get = { robot: '/http/import', url: `${origin}/\${fields.input}` }
+    const params = JSON.stringify({
+      auth: { key: 'k', expires: '2099-01-01T00:00:00Z' }, name,
+      template: { steps: { get, ...more, out: { robot: '/file/serve', use: from } } },
+    })
+    const signature = `sha384:${createHmac('sha384', 'secret').update(params).digest('hex')}`
+    const body = new URLSearchParams({ params, signature })
+    await (await fetch(`${s.url}/templates`, { method: 'POST', body })).text()
+  }
+  await template('plain', {}, 'get')
+  await template('small', { small: { robot: '/image/resize', use: 'get', width: '\${fields.w}' } }, 'small')
+  for (const name of ['small', 'photo.jpg']) {
+    const at = `/cdn/default/plain/${name}?w=1`, ours = [], peer = [], n = quick ? 10000 : 40000
+    const { size } = fs.statSync(path.join(www, name))
+    const first = Buffer.from(await (await fetch(s.url + at)).arrayBuffer())
+    if (first.length !== size) throw new Error(first.toString())
+    for (let r = 0; r < ROUNDS; r++) {
+      ours.push(load('get', s.port, at, 64, n).per_second)
+      peer.push(load('get', port, `/${name}`, 64, n).per_second)
+    }
+    const ratio = median(ours) / median(peer)
+    row(`a file of ${Math.round(size / 1000)} KB by URL that is kept, 64 connections`, `${median(ours).toFixed(0)}/s`,
+      `${median(peer).toFixed(0)}/s nginx, from disk`, ratio.toFixed(2), '>= 0.7', ratio >= 0.7)
+  }
+  const p = await start('node', [path.join(here, 'peer.mjs'), 'ipx'])
+  let w = 500
+  const through = async (address, n) => {
+    const t = performance.now()
+    let next = 0
+    await Promise.all([0, 1, 2, 3].map(async () => {
+      while (next++ < n) {
+        const r = await fetch(address(++w))
+        if (r.status !== 200 || (await r.arrayBuffer()).byteLength < 1000) throw new Error(`${r.status}`)
+      }
+    }))
+    return n / ((performance.now() - t) / 1000)
+  }
+  const mine = (x) => `${s.url}/cdn/default/small/photo.jpg?w=${x}`
+  const theirs = (x) => `${p.url}/w_${x},q_92/${encodeURIComponent(`${origin}/photo.jpg`)}`
+  const ours = [], peer = [], n = quick ? 10 : 40
+  await through(mine, 4)
+  await through(theirs, 4)
+  for (let r = 0; r < ROUNDS; r++) {
+    ours.push(await through(mine, n))
+    peer.push(await through(theirs, n))
+  }
+  const ratio = median(ours) / median(peer)
+  row('a picture by URL that has to be made, from 1986 to 500 px and more, 4 at a time', `${median(ours).toFixed(1)}/s`,
+    `${median(peer).toFixed(1)}/s ipx`, ratio.toFixed(2), '>= 1.3', ratio >= 1.3)
+  await end(p)
+  await end(s)
+  nginx.kill()
 }
 function spawnText(cmd, args) { try { return execFileSync(cmd, args, { stdio: ['ignore', 'pipe', 'pipe'] }).toString() + execFileSync('sh', ['-c', `${cmd} ${args.map((x) => `'${x}'`).join(' ')} 2>&1`]).toString() } catch (e) { return String(e.stderr) } }
 // archives, and a digest: ten files that a deflater can make something of. The others run at the priority of workers.

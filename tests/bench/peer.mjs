@@ -1,6 +1,6 @@
 // What the figures are compared with: @tus/server with its file store (mode tus), the same with sharp behind it
-// (mode sharp), Node's http answering a constant (mode constant FILE), or one that inserts a row into SQLite, flushed, for each
-// request (mode sqlite).
+// (mode sharp), Node's http answering a constant (mode constant FILE), one that inserts a row into SQLite, flushed, for
+// each request (mode sqlite), or ipx, which resizes what it fetches (mode ipx).
 import http from 'node:http'
 import fs from 'node:fs'
 
@@ -9,6 +9,10 @@ let server
 if (mode === 'constant') {
   const body = fs.readFileSync(dir)
   server = http.createServer((req, res) => res.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': body.length }).end(body))
+} else if (mode === 'ipx') {
+  const { createIPX, createIPXNodeServer, ipxHttpStorage } = await import('ipx')
+  const storage = ipxHttpStorage({ allowAllDomains: true })
+  server = http.createServer(createIPXNodeServer(createIPX({ storage, httpStorage: storage })))
 } else if (mode === 'sqlite') {
   const Database = (await import('better-sqlite3')).default
   const db = new Database(`${dir}/peer.db`)
