@@ -15,8 +15,8 @@ export async function clamd(t) {
   const socket = path.join(dir, 'socket')
   fs.mkdirSync(path.join(dir, 'db'))
   fs.writeFileSync(path.join(dir, 'db/test.ndb'), `Test.Eicar:0:*:${Buffer.from(eicar).toString('hex')}\n`)
-  const conf = ['Foreground yes', `LocalSocket ${socket}`, `DatabaseDirectory ${dir}/db`, 'StreamMaxLength 1M', 'MaxFileSize 1M',
-    'AlertExceedsMax yes', '']
+  const conf = ['Foreground yes', `LocalSocket ${socket}`, `DatabaseDirectory ${dir}/db`, 'StreamMaxLength 1M',
+    'MaxFileSize 1M', 'AlertExceedsMax yes', '']
   fs.writeFileSync(path.join(dir, 'conf'), conf.join('\n'))
   fs.chmodSync(dir, 0o755)
   const child = spawn('/usr/sbin/clamd', ['-c', path.join(dir, 'conf')], { stdio: 'ignore' })

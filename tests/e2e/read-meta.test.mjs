@@ -1,4 +1,5 @@
-// Files that are looked into, in the real jail: their text, their tags, what a scanner says of them, and a picture that stands for them.
+// Files that are looked into, in the real jail: their text, their tags, what a scanner says of them, and a picture that
+// stands for them.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
@@ -15,7 +16,8 @@ const run = async (s, steps, files) => s.until((await s.create(steps, { files })
 test('the text of a file is in its meta, and for a later step', async (t) => {
   const s = await Server.start(t)
   const done = await run(s, { read: { robot: '/file/read', use: ':original', result: true },
-    saved: { robot: '/assembly/savejson', use: 'read', status: '${file.meta.content}', result: true } }, { 'a.txt': 'grüße,\n[1]\0"' })
+    saved: { robot: '/assembly/savejson', use: 'read', status: '${file.meta.content}', result: true } },
+  { 'a.txt': 'grüße,\n[1]\0"' })
   assert.equal(done.ok, 'ASSEMBLY_COMPLETED', JSON.stringify(done))
   assert.equal(done.results.read[0].meta.content, 'grüße,\n[1]\ufffd"')
   assert.deepEqual(await (await fetch(done.results.saved[0].ssl_url)).json(), 'grüße,\n[1]\ufffd"')
@@ -43,7 +45,8 @@ test('tags are written, and read back from the file that came out', async (t) =>
   const again = await run(s, step('/meta/read', { output_meta: { dominant_colors: true } }), { 'a.png': png })
   assert.ok(again.results.step[0].meta.dominant_colors.length > 0)
   for (const name of ['HardLink', 'FileName', 'Geotag', '-config', 'Title<=/etc/passwd'])
-    assert.equal((await s.create(step('/meta/write', { data_to_write: { [name]: 'x' } }))).error, 'META_WRITE_VALIDATION', name)
+    assert.equal((await s.create(step('/meta/write', { data_to_write: { [name]: 'x' } }))).error,
+      'META_WRITE_VALIDATION', name)
   assert.deepEqual(s.scratchFiles(), [])
 })
 
@@ -89,7 +92,8 @@ test('a cancel while a scanner is silent ends the job and leaves nothing', async
 test('every file gets a preview: the picture, or an icon', async (t) => {
   const s = await Server.start(t)
   const done = await run(s, step('/file/preview', { width: 120, height: 80 }),
-    { 'a.png': fs.readFileSync(picture), 'b.txt': 'words', 'c.zip': 'PK\x05\x06' + '\0'.repeat(18), 'd.html': '<!DOCTYPE html><p>x' })
+    { 'a.png': fs.readFileSync(picture), 'b.txt': 'words', 'c.zip': 'PK\x05\x06' + '\0'.repeat(18),
+      'd.html': '<!DOCTYPE html><p>x' })
   assert.equal(done.ok, 'ASSEMBLY_COMPLETED', JSON.stringify(done))
   assert.deepEqual(done.results.step.map((f) => f.name).sort(), ['a.png', 'b.png', 'c.png', 'd.png'])
   for (const f of done.results.step) assert.deepEqual([f.mime, f.meta.width, f.meta.height], ['image/png', 120, 80])
