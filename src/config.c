@@ -69,8 +69,8 @@ static const struct setting settings[] = {
     INT(min_body_rate, "256", "Least bytes a second of a body whose client is not known yet, on the average of 30 s. 0: any.", .max = 1000000),
     INT(idle_timeout_s, "75", "Close a connection that is silent for so long.", .min = 1, .max = 86400),
     INT(header_timeout_s, "20", "Time a client has to send a request's headers.", .min = 1, .max = 86400),
-#define X(id, role, network, address, data, files, processes, nice, workers_default, least, text)                                         \
-    {.name = "workers_" #role, .kind = KIND_INT, .offset = offsetof(struct config, workers[ROLE_##id]), .def = workers_default,         \
+#define X(id, role, network, writes, address, data, together, files, processes, nice, usual, least, text)              \
+    {.name = "workers_" #role, .kind = KIND_INT, .offset = offsetof(struct config, workers[ROLE_##id]), .def = usual,                   \
      .help = text, .min = least, .max = 1024},
 #include "robot/roles.def"
 #undef X
@@ -83,6 +83,7 @@ static const struct setting settings[] = {
     INT(job_memory_mb, "4096", "Most memory of a job, in MB.", .min = 64),
     SIZE(job_file_size, "10G", "Largest file a job may write.", .min = 1),
     SIZE(job_scratch_size, "20G", "Most bytes that a job's files may have together.", .min = 1),
+    INT(script_memory_mb, "128", "Most memory of a job's expressions, and of a script, in MB.", .min = 16, .max = 512),
     INT(job_attempts, "3", "How often a job is tried when its worker dies.", .min = 1, .max = 100),
     SIZE(max_upload_size, "200G", "Largest upload.", .min = 1),
     SIZE(max_params_bytes, "8M", "Longest params field of a request.", .min = 1, .max = 1 << 30),

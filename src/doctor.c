@@ -158,13 +158,15 @@ static void check_jail(struct doctor *d, const char *program, const json_t *said
             jstr(jail, "error"));
         return;
     }
-    if (!jbool(jail, "own_files", false))
+    if (!jbool(jail, "own_files", false) && jbool(jail, "writes", true))
         say(d, FAIL, name, "Robots can't write results: look at the mount options of the scratch space.",
             "a worker can't write its own files");
     if (!jbool(jail, "foreign_files_refused", false))
         broken = "a worker can read files that are not its own";
+    else if (jbool(jail, "own_files", false) && !jbool(jail, "writes", true))
+        broken = "a worker that needs no files can make some";
     else if (jbool(jail, "network", true) && !may_network)
-        broken = "a media worker can open network sockets";
+        broken = "a worker without network can open network sockets";
     else if (!jbool(jail, "signals_refused", false))
         broken = "a worker can send signals to others";
     else if (!jbool(jail, "no_new_privs", false) || !jbool(jail, "seccomp", false))
@@ -256,6 +258,25 @@ static void check_transfer(struct doctor *d)
     check_jail(d, "transfer", said, true);
     say(d, jbool(said, "ca_certificates", false) ? OK : WARN, "tls",
         "Imports and exports over https fail: install ca-certificates.", "%s", jstr_or(said, "libcurl", "?"));
+}
+
+static void check_script(struct doctor *d)
+{
+    struct err err;
+    AUTO(json_unref) json_t *said = ask(d, "workcell-script", "--describe", NULL, NULL, &err);
+
+    if (!said) {
+        say(d, FAIL, "workcell-script", "Install the program beside workcell or in ../libexec/workcell.", "%s",
+            err.msg);
+        return;
+    }
+    check_jail(d, "script", said, false);
+    const json_t *jail = json_object_get(said, "jail");
+    if (strcmp(jstr_or(jail, "answer", ""), "42"))
+        say(d, FAIL, "javascript", "Steps with expressions fail: install libjavascriptcoregtk-4.1-0.", "%s",
+            jstr_or(jail, "engine_error", "the engine does not answer"));
+    else
+        say(d, OK, "javascript", NULL, "the engine evaluates");
 }
 
 static void check_space(struct doctor *d, const char *name, const char *path)
@@ -478,6 +499,7 @@ int command_doctor(int argc, char **argv)
     } else {
         check_media(&d);
         check_transfer(&d);
+    check_script(&d);
     }
     check_data(&d);
     check_database(&d, &newest_us);

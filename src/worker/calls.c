@@ -12,6 +12,8 @@
 
 #define NONE 0u
 #define ALL ((1u << ROLE_COUNT) - 1)
+#define SCRIPTS (1u << ROLE_SCRIPT)
+#define FILES (ALL & ~SCRIPTS)
 #define EXEC (1u << ROLE_MEDIA | 1u << ROLE_TRANSFER | 1u << ROLE_BROWSER)
 #define NETWORK (1u << ROLE_TRANSFER | 1u << ROLE_BROWSER)
 
@@ -66,6 +68,8 @@ static const struct conditional {
     {SCMP_SYS(prctl), ALL, 0, UINT32_MAX, PR_GET_SECCOMP},
     {SCMP_SYS(prctl), ALL, 0, UINT32_MAX, PR_SET_VMA_},
     {SCMP_SYS(prctl), ALL, 0, UINT32_MAX, PR_CAPBSET_READ},
+    /* the child that evaluates lays a list of its own over this one, which can only take away */
+    {SCMP_SYS(prctl), SCRIPTS, 0, UINT32_MAX, PR_SET_SECCOMP},
     /* internet sockets and what the resolver asks about addresses; no local sockets */
     {SCMP_SYS(socket), NETWORK, 0, UINT32_MAX, AF_INET},
     {SCMP_SYS(socket), NETWORK, 0, UINT32_MAX, AF_INET6},

@@ -29,6 +29,7 @@ static void look_around(json_t *out)
     int write = open("out/trial", O_WRONLY | O_CREAT, 0600), sock;
 
     json_object_set_new(out, "own_files", json_boolean(write >= 0));
+    json_object_set_new(out, "writes", json_boolean(roles[role_program.role].writes));
     fd_close(write);
     unlink("out/trial");
     int foreign = open("/etc/passwd", O_RDONLY);
@@ -119,6 +120,8 @@ static json_t *find_inside(const struct errand *e)
 
     (void)e;
     look_around(out);
+    if (role_program.describe_inside)
+        role_program.describe_inside(out);
     return out;
 }
 
@@ -128,6 +131,8 @@ static json_t *describe_all(const char *dir)
     json_t *notes = json_array();
     struct jail_limits limits = trial_limits(&complete, dir, "", notes);
     struct errand e = {.fn = find_inside};
+
+    role_program.preload();
     json_t *out = json_pack("{s:s,s:b,s:o,s:o}", "program", roles[role_program.role].name, "jail_complete", complete,
                             "jail_notes", notes, "jail", inside(&e, dir, &limits));
 

@@ -53,7 +53,7 @@ int64_t jail_memory(const struct role *role, const struct jail_limits *limits)
 {
     int64_t address = bytes_of(role->address_bytes, limits), data = bytes_of(role->data_bytes, limits);
 
-    return address && (!data || address < data) ? address : data;
+    return role->together_bytes ? role->together_bytes : address && (!data || address < data) ? address : data;
 }
 
 static int allow_path(int ruleset, const char *path, uint64_t access, struct err *err)
@@ -99,9 +99,10 @@ static int confine_files(const struct role *role, struct err *err)
         if (allow_path(ruleset, *p, FS_READ | LANDLOCK_ACCESS_FS_EXECUTE, err) < 0)
             return -1;
     if (allow_path(ruleset, "/dev/null", FS_READ | LANDLOCK_ACCESS_FS_WRITE_FILE, err) < 0 ||
-        allow_path(ruleset, "in", FS_READ, err) < 0 ||
-        allow_path(ruleset, "out",
-                   FS_READ | FS_WRITE | (abi >= 3 ? ACCESS_TRUNCATE : 0), err) < 0)
+        allow_path(ruleset, "in", FS_READ, err) < 0)
+        return -1;
+    if (role->writes &&
+        allow_path(ruleset, "out", FS_READ | FS_WRITE | (abi >= 3 ? ACCESS_TRUNCATE : 0), err) < 0)
         return -1;
     if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
         return err_errno(err, "enter the Landlock domain");

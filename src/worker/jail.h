@@ -11,8 +11,8 @@
 /* One row of robot/roles.def, where the columns are explained. */
 struct role {
     const char *name; /* "media" */
-    bool network;
-    int64_t address_bytes, data_bytes;
+    bool network, writes;
+    int64_t address_bytes, data_bytes, together_bytes;
     int files, processes, nice;
     const char *const *readable; /* system files and directories, NULL-terminated */
 };

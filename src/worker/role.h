@@ -1,4 +1,4 @@
-/* role.h - what a worker program brings along: one per role (role_media.c, role_transfer.c). */
+/* role.h - what a worker program brings along: one per role (role_media.c, role_transfer.c, role_script.c). */
 #pragma once
 #include "base/err.h"
 #include "base/json.h"
@@ -23,12 +23,19 @@ struct role_program {
     /* NULL: this role can't look into files; the server has it done by a media worker. */
     int (*probe)(struct probe_result *out, const char *path, const char *name, const struct probe_how *how,
                  struct err *err);
+    /* After a job was answered: what makes the next one faster. May be NULL. */
+    void (*rest)(void);
     /* Something that a job started goes on and can't be ended from here: the worker ends after its job. NULL: there is no such thing. */
     bool (*stuck)(void);
     /* Post notifications, many at a time, until sock closes. NULL: this program has no network. */
     void (*courier)(int sock); /* does not return */
+    /* A value for each of work's expressions: {expressions[{code, text}], variables}. See script/engine.h. NULL: this
+     * program evaluates nothing. */
+    int (*evaluate)(json_t **values, const json_t *work, const json_t *settings, struct err *err);
     /* For doctor: what this program finds on the machine (tools, codecs, fonts), keys added to out. May be NULL. */
     void (*describe)(json_t *out);
+    /* The same from behind the walls, after preload. May be NULL. */
+    void (*describe_inside)(json_t *out);
 };
 extern const struct role_program role_program;
 

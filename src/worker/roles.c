@@ -19,12 +19,11 @@ static const char *const office_paths[] = {
     DEVICES, MACHINE, NULL};
 static const char *const browser_paths[] = {
     PROGRAMS, "/bin", CERTIFICATES, RESOLVER, FONTS, "/sys/devices/system/cpu", DEVICES, "/proc", NULL};
-static const char *const script_paths[] = {
-    "/usr/lib", "/usr/share/zoneinfo", "/lib", "/lib64", "/etc/ld.so.cache", DEVICES, "/proc/self", NULL};
+static const char *const script_paths[] = {NULL}; /* its engine is loaded by the zygote: then it opens nothing */
 
 const struct role roles[ROLE_COUNT] = {
-#define X(id, name, network, address, data, files, processes, nice, ...)                                               \
-    [ROLE_##id] = {#name, network, address, data, files, processes, nice, name##_paths},
+#define X(id, name, network, writes, address, data, together, files, processes, nice, ...)                             \
+    [ROLE_##id] = {#name, network, writes, address, data, together, files, processes, nice, name##_paths},
 #include "robot/roles.def"
 #undef X
 };

@@ -55,7 +55,9 @@ test('each worker has a user of its own, and another user of the machine sees no
   await long(s)
   const users = s.busyWorkers().map((pid) => fs.readFileSync(`/proc/${pid}/status`, 'utf8').match(/Uid:\s+(\d+)/)[1])
   const all = s.processes().map((p) => { try { return [fs.readlinkSync(`/proc/${p.pid}/cwd`), fs.readFileSync(`/proc/${p.pid}/status`, 'utf8').match(/Uid:\s+(\d+)/)[1]] } catch { return [''] } })
-  const own = all.filter(([cwd]) => cwd.includes('/scratch/')).map(([, uid]) => uid)
+  // a script worker has a child, which is of its user
+  const pairs = new Set(all.filter(([cwd]) => cwd.includes('/scratch/')).map((of) => of.join(' ')))
+  const own = [...pairs].map((of) => of.split(' ').at(-1))
   assert.ok(users.length >= 1 && own.length >= 2)
   assert.equal(new Set(own).size, own.length, 'no two are alike')
   assert.ok(own.every((u) => u > 65535), `no account's: ${own}`)
@@ -123,7 +125,7 @@ test('an ordinary user\'s server has all walls, too', { skip: !root && 'is one a
   fs.copyFileSync(picture, `${d}/a.png`)
   fs.writeFileSync(`${d}/b.svg`, '<svg xmlns="http://www.w3.org/2000/svg" width="90" height="90"><circle r="40"/></svg>')
   // the programs may lie where only root can go
-  for (const p of ['workcell', 'workcell-media', 'workcell-transfer']) {
+  for (const p of ['workcell', 'workcell-media', 'workcell-transfer', 'workcell-script']) {
     fs.copyFileSync(p === 'workcell' ? binary : path.join(path.dirname(binary), p), `${d}/${p}`)
     fs.chmodSync(`${d}/${p}`, 0o755)
   }
@@ -139,7 +141,7 @@ test('what workers write to stderr comes into the log labelled, bounded and harm
   const d = temporary(t)
   fs.copyFileSync(binary, `${d}/workcell`)
   fs.chmodSync(`${d}/workcell`, 0o755)
-  fs.symlinkSync(path.join(path.dirname(binary), 'workcell-transfer'), `${d}/workcell-transfer`)
+  for (const p of ['transfer', 'script']) fs.symlinkSync(`${path.dirname(binary)}/workcell-${p}`, `${d}/workcell-${p}`)
   fs.writeFileSync(`${d}/workcell-media`, `#!/bin/bash
 printf '2026-01-01T00:00:00.000Z error forged\\n\\033[31mred\\a\\n%s\\n' "$(head -c 100000 /dev/zero | tr '\\0' x)" >&2
 for i in $(seq 500); do echo "line $i" >&2; done

@@ -2,6 +2,7 @@
  * socket and process that must be out of reach. In each role, as root and as an ordinary user, with all walls and with
  * each of them missing. */
 #include "base/err.h"
+#include "script/confine.h"
 #include "worker/calls.h"
 #include "worker/init.h"
 #include "worker/users.h"
@@ -212,7 +213,8 @@ static void try_arguments(int say)
     NOT_REFUSED(say, "the mode of an open file", fchmod(out, 0666));
     NOT_REFUSED(say, "the owner of an open file", fchown(out, 0, 0));
     NOT_REFUSED(say, "an attribute of an open file", fsetxattr(out, "user.a", "b", 1, 0));
-    NOT_REFUSED(say, "times of an open file", futimens(out, NULL));
+    if (roles[own_role].writes)
+        NOT_REFUSED(say, "times of an open file", futimens(out, NULL));
     if (!roles[own_role].network) {
         NOT_REFUSED(say, "an internet socket", socket(AF_INET, SOCK_DGRAM, 0));
         NOT_REFUSED(say, "netlink", socket(AF_NETLINK, SOCK_RAW, 0));
@@ -266,7 +268,10 @@ static void try_files(int say)
     WORKS(say, "a file beside in/ and out/", open("beside", O_WRONLY | O_CREAT, 0600));
     WORKS(say, "a file in /usr", open("/usr/new", O_WRONLY | O_CREAT, 0600));
     WORKS(say, "a mount", mount("none", "out", "tmpfs", 0, NULL));
-    if (open("in/0.png", O_RDONLY) < 0 || open("out/ok", O_WRONLY | O_CREAT, 0600) < 0)
+    bool reads = open("in/0.png", O_RDONLY) >= 0, writes = open("out/ok", O_WRONLY | O_CREAT, 0600) >= 0;
+    if (!roles[own_role].writes && (reads || writes))
+        dprintf(say, "it has files, and needs none\n");
+    if (roles[own_role].writes && !(reads && writes))
         dprintf(say, "its own files can't be used: %s\n", strerror(errno));
     dprintf(say, "end\n");
 }
@@ -288,6 +293,141 @@ static void files_stay_out_of_reach_without_a_root_of_its_own(void **state)
     (void)state;
     nothing_works("mount", NULL, try_files);
     nothing_works("mount,pid,ipc,net,userns", NULL, try_files);
+}
+
+/* ---- programs of clients ---- */
+
+/* A script worker never opens anything: what it needs was loaded before it was one. */
+static void try_to_open(int say)
+{
+    static const char *const paths[] = {"in", "in/0.png", "out", "out/x", ".", "/", "/dev/null", "/dev/urandom",
+                                        "/proc/self/maps", "/proc/self/mem", "/proc/self/environ", "/usr/lib",
+                                        "/lib64/ld-linux-x86-64.so.2", NULL};
+    int pair[2];
+
+    for (const char *const *p = paths; *p; p++) {
+        NOT_REFUSED(say, *p, open(*p, O_RDONLY));
+        NOT_REFUSED(say, *p, open(*p, O_WRONLY | O_CREAT, 0600));
+        NOT_REFUSED(say, *p, syscall(SYS_open, *p, O_RDONLY));
+        NOT_REFUSED(say, *p, mkdir(*p, 0700));
+        NOT_REFUSED(say, *p, unlink(*p));
+        NOT_REFUSED(say, *p, rename(*p, "out/y"));
+        NOT_REFUSED(say, *p, execl(*p, *p, NULL));
+    }
+    NOT_REFUSED(say, "a program in memory", syscall(SYS_execveat, memfd_create("m", 0), "", NULL, NULL, 0x1000));
+    NOT_REFUSED(say, "an internet socket", socket(AF_INET, SOCK_STREAM, 0));
+    NOT_REFUSED(say, "a local socket", socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+    NOT_REFUSED(say, "a signal to its init", kill(getppid(), 0));
+    dprintf(say, "end\n");
+}
+
+static void a_script_worker_opens_nothing(void **state)
+{
+    static const char *const without[] = {NULL, "landlock", "mount", "landlock,user,userns,pid,ipc,net,mount,broker"};
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(without); i++) {
+        struct trial t = {.without = without[i]};
+        struct cell_report r;
+        char *said = in_cell(ROLE_SCRIPT, &t, &r, try_to_open);
+
+        assert_string_equal(said, "end\n");
+        free(said);
+    }
+}
+
+/* What an engine that was taken over has left: its child calls each system call that there is. dprintf() asks for more
+ * than it may. */
+static int evaluation_says;
+
+static int evaluate_from_here(int say)
+{
+    int request = dup(say);
+
+    confine_keep(&request, &say);
+    confine_enter(say, 1, 10, 64 * MB);
+    return say;
+}
+
+static void still_works(const char *what, long rc)
+{
+    char text[128];
+
+    if (rc == -1 && errno == EPERM)
+        return;
+    snprintf(text, sizeof text, "%s is not refused: %s\n", what, strerror(errno));
+    (void)!write(evaluation_says, text, strlen(text));
+}
+
+static int do_nothing(void *arg) { return arg != NULL; }
+
+static void walk_calls_of_an_evaluation(int say)
+{
+    static char stack[65536];
+    struct rlimit minute = {60, 60};
+    char name[32];
+
+    evaluation_says = evaluate_from_here(say);
+    for (int nr = 0; nr < 1000; nr++) {
+        snprintf(name, sizeof name, "call %d", nr);
+        if (!confine_allows(nr) && nr != 335 && nr != 336)
+            still_works(name, syscall(nr, -1L, 0L, 0L, 0L, 0L, 0L));
+    }
+    for (int other = 0; other < 64; other++)
+        if (other != evaluation_says)
+            still_works("writing elsewhere", write(other, "x", 1));
+    still_works("a thread", clone(do_nothing, stack + sizeof stack, CLONE_VM | CLONE_THREAD | CLONE_SIGHAND, NULL));
+    still_works("a child", fork());
+    still_works("losing the timer", signal(SIGALRM, SIG_IGN) == SIG_ERR ? -1 : 0);
+    still_works("more processor time", setrlimit(RLIMIT_CPU, &minute));
+    (void)!write(evaluation_says, "end\n", 4);
+}
+
+static void an_evaluation_can_call_next_to_nothing(void **state)
+{
+    struct trial t = {0};
+    struct cell_report r;
+    (void)state;
+
+    confine_prepare();
+    char *said = in_cell(ROLE_SCRIPT, &t, &r, walk_calls_of_an_evaluation);
+    if (strcmp(said, "end\n"))
+        fail_msg("status %x: %s", r.status, said);
+    free(said);
+}
+
+static void loop_for_ever(int say)
+{
+    evaluate_from_here(say);
+    for (;;)
+        ;
+}
+
+static void fill_memory(int say)
+{
+    evaluate_from_here(say);
+    for (;;)
+        memset(malloc(MB), 1, MB);
+}
+
+/* Without the engine's help: it may be what is hostile. */
+static void an_evaluation_is_ended_whatever_its_engine_does(void **state)
+{
+    static const struct {
+        void (*fn)(int say);
+        int signal, status;
+    } rows[] = {{loop_for_ever, SIGXCPU, 0}, {fill_memory, 0, CONFINE_MEMORY}};
+    (void)state;
+
+    confine_prepare();
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct trial t = {0};
+        struct cell_report r;
+
+        free(in_cell(ROLE_SCRIPT, &t, &r, rows[i].fn));
+        assert_int_equal(WIFSIGNALED(r.status) ? WTERMSIG(r.status) : 0, rows[i].signal);
+        assert_int_equal(WIFEXITED(r.status) ? WEXITSTATUS(r.status) : 0, rows[i].status);
+    }
 }
 
 /* ---- descriptors ---- */
@@ -763,6 +903,9 @@ static int run_all(void)
         cmocka_unit_test(files_of_others_are_out_of_reach),
         cmocka_unit_test(files_stay_out_of_reach_without_landlock),
         cmocka_unit_test(files_stay_out_of_reach_without_a_root_of_its_own),
+        cmocka_unit_test(a_script_worker_opens_nothing),
+        cmocka_unit_test(an_evaluation_can_call_next_to_nothing),
+        cmocka_unit_test(an_evaluation_is_ended_whatever_its_engine_does),
         cmocka_unit_test(no_descriptor_is_inherited_but_the_one),
         cmocka_unit_test(processes_of_others_are_out_of_reach),
         cmocka_unit_test(a_kill_ends_and_counts_every_process),
