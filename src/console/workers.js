@@ -3,7 +3,8 @@ import { call, open } from './api.js'
 import { explain } from './codes.js'
 import { busy, h, memo, plural, problem, put, span } from './dom.js'
 
-const roles = { media: ['Media', 'read and make files; no network'], transfer: ['Transfer', 'import, export, notify'] }
+const roles = { media: ['Media', 'read and make files; no network'], transfer: ['Transfer', 'import, export, notify'],
+  script: ['Script', 'evaluate expressions; no network, no files'] }
 
 function worker(w) {
   return h('li', { class: `cell ${w.state}${w.own ? ' own' : ''}` },

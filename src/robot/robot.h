@@ -28,6 +28,7 @@ enum robot_flag {
     ROBOT_IGNORES_META = 1 << 2,    /* `ignore_errors: true` says no more than ["meta"]: its own failures are told */
     ROBOT_GETS_STATUS = 1 << 3,     /* its jobs are told the Assembly's status: robot_status() */
     ROBOT_SERVES = 1 << 4,          /* decides what answers a request by URL */
+    ROBOT_SEES_VARIABLES = 1 << 5,  /* its jobs are told what ${...} would see */
 };
 
 struct robot_job;
@@ -116,6 +117,9 @@ const char *robot_assembly_id(const struct robot_job *job);
  * record does not ask for that (ROBOT_GETS_STATUS), or the document is larger than ROBOT_STATUS_MAX. */
 const char *robot_status(const struct robot_job *job);
 #define ROBOT_STATUS_MAX (16 << 20) /* bytes */
+
+/* What ${...} would see: {assembly, file, fields, previous_step...}, where the record asks for it; else NULL. */
+const json_t *robot_variables(const struct robot_job *job);
 
 /* A fresh path in the job's output directory ending in "." ext. Lent for the job's life. */
 const char *robot_out_path(struct robot_job *job, const char *ext);

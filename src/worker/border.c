@@ -345,14 +345,37 @@ static bool too_often(struct border_run *r, int64_t now_us)
     return r->calm_us - now_us > PROGRESS_BURST * PROGRESS_US;
 }
 
+/* A job that evaluates says one thing. */
+static const char *bad_values(struct border_run *r, enum message type, const json_t *body)
+{
+    if (type == MSG_VALUES) {
+        if (!r->expressions)
+            return "is nothing that this job finds";
+        if (r->valued)
+            return "comes twice";
+        if (json_array_size(json_object_get(body, "values")) != (size_t)r->expressions)
+            return "has not a value for each expression";
+        r->valued = true;
+    } else if (r->expressions && type == MSG_DONE) {
+        return r->valued ? NULL : "comes before there are values";
+    } else if (r->expressions && type != MSG_TAKEN && type != MSG_FAILED) {
+        return "comes from what only evaluates";
+    }
+    return NULL;
+}
+
 static const char *bad_now(struct border_run *r, enum message type, const json_t *body, int64_t now_us)
 {
     if (!r->sent || r->over)
         return r->over ? "comes after the job was over" : "comes before there was a job";
     if ((type == MSG_TAKEN) == r->taken)
         return r->taken ? "comes twice" : "comes before the job was taken";
+    const char *why = bad_values(r, type, body);
+    if (why)
+        return why;
     switch (type) {
     case MSG_TAKEN: r->taken = true; return NULL;
+    case MSG_VALUES: return NULL;
     case MSG_PROGRESS: return too_often(r, now_us) ? "comes too often" : NULL;
     case MSG_OUTPUT: return bad_output(r, body);
     case MSG_UNDO:

@@ -12,6 +12,8 @@ enum border_peer { BORDER_ZYGOTE, BORDER_WORKER, BORDER_COURIER, BORDER_PEERS };
 #define BORDER_OUTPUT_BYTES (1 << 20) /* of one `output`, with all that a Robot says of a file */
 #define BORDER_OUTPUT_VALUES 20000
 #define BORDER_OUTPUTS 10000          /* of one job */
+#define BORDER_VALUE_BYTES (72 << 10) /* of all values of the expressions of a job: see script/engine.h */
+#define BORDER_VALUES 25000
 #define BORDER_JOB_BYTES (16 << 20)   /* of all that one job says */
 
 /* Receive one message and hold it against the table: only what is in it, and all of that, arrives. No descriptor is
@@ -27,11 +29,12 @@ MUST_CHECK int border_check_body(enum border_peer peer, enum message type, const
 struct border_run {
     int inputs;          /* of the job */
     bool probe, undo;    /* what kind of job it is */
+    int expressions;     /* it is to evaluate so many, and does nothing else; 0: another kind of job */
     bool sent, taken;    /* the worker was given it; said so */
     bool over;           /* done or failed */
     bool undo_open;      /* a token that was not confirmed */
     int outputs, stored, passed, undos;
-    bool early;
+    bool early, valued;
     size_t bytes;
     int64_t sent_us;     /* monotonic */
     int64_t calm_us;     /* when its progress is forgotten: see border.c */

@@ -39,6 +39,11 @@ const json_t *robot_settings(const struct robot_job *job)
     return json_object_get(job->body, "settings");
 }
 
+const json_t *robot_variables(const struct robot_job *job)
+{
+    return json_object_get(job->body, "variables");
+}
+
 const char *robot_out_path(struct robot_job *job, const char *ext)
 {
     return arena_printf(job->arena, "out/%d%s%s", job->paths++, *ext ? "." : "", ext);
@@ -272,11 +277,32 @@ static int run_probe(struct robot_job *job, struct err *err)
     return 0;
 }
 
+/* The values of a Step's expressions, for the daemon. */
+static int run_evaluation(struct robot_job *job, const json_t *work, struct err *err)
+{
+    AUTO(json_unref) json_t *values = NULL, *body = NULL;
+    AUTO(str_done) struct str text = {0};
+
+    if (!role_program.evaluate)
+        return err_set(err, ERR_WORKER, "this worker evaluates nothing");
+    if (role_program.evaluate(&values, work, robot_settings(job), err) < 0)
+        return -1;
+    body = json_pack("{s:O}", "values", values);
+    str_add_json_value(&text, body);
+    if (text.len > BORDER_VALUE_BYTES || wire_weigh(text.s, text.len) > BORDER_VALUES)
+        return err_set(err, ERR_ROBOT_VALIDATION,
+                       "the values of the expressions have %zu bytes and up to %zu values; %d and %d are allowed",
+                       text.len, wire_weigh(text.s, text.len), BORDER_VALUE_BYTES, BORDER_VALUES);
+    return wire_send(job->sock, MSG_VALUES, take(body), -1, err);
+}
+
 static int host_run(struct robot_job *job, struct err *err)
 {
-    const json_t *undo = json_object_get(job->body, "undo");
+    const json_t *undo = json_object_get(job->body, "undo"), *work = json_object_get(job->body, "evaluate");
     void *opts;
 
+    if (json_is_object(work))
+        return run_evaluation(job, work, err);
     job->robot = robot_find(jstr_or(job->body, "robot", ""));
     if (!job->robot)
         return err_set(err, ERR_WORKER, "this worker has no Robot '%s'",
@@ -353,6 +379,8 @@ _Noreturn void worker_serve(int sock)
         if (wire_send(sock, MSG_TAKEN, NULL, -1, &err) < 0)
             _exit(1);
         serve_job(sock, body);
+        if (role_program.rest)
+            role_program.rest();
         if (role_program.stuck && role_program.stuck())
             _exit(0); /* its group goes with it */
     }

@@ -41,6 +41,8 @@ struct pool_task {
     const char *workspace, *assembly_id, *robot;
     json_t *params; /* stolen */
     json_t *inputs; /* array of objects with id (blob), name, ...: robot_input's fields; stolen */
+    json_t *evaluate; /* {expressions, variables}: their values are asked for, nothing else; stolen; NULL: run a Robot */
+    json_t *variables; /* for a Robot that sees them; stolen; may be NULL */
     json_t *undo;   /* token: run Robot.undo instead of run; stolen; NULL: run */
     int timeout_s;  /* 0: the default */
     const char *keys; /* of pool_conf.keys, separated by spaces; NULL: none */
@@ -61,6 +63,8 @@ struct pool_events {
     /* Make token durable (null: nothing to undo any more), then call pool_undo_ok(). */
     void (*undo)(void *ctx, void *owner, struct pool_run *run, json_t *token);
     void (*done)(void *ctx, void *owner, struct pool_run *run, int64_t exec_us);
+    /* Of the expressions that were to be evaluated, in their order; lent. done() follows. */
+    void (*values)(void *ctx, void *owner, struct pool_run *run, json_t *values);
     /* err_retry(err) says whether another try makes sense. */
     void (*failed)(void *ctx, void *owner, struct pool_run *run, const struct err *err);
     /* After pool_stop(): no process of it is left, its scratch space is free. */

@@ -216,6 +216,8 @@ static void give(struct pool_run *run, struct worker *w, const char *workspace)
     border_run_begin(&run->said, (int)json_array_size(json_object_get(run->message, "inputs")),
                      run->probes,
                      json_is_object(json_object_get(run->message, "undo")));
+    run->said.expressions =
+        (int)json_array_size(json_object_get(json_object_get(run->message, "evaluate"), "expressions"));
     run->worker = w;
     w->run = run;
     w->jobs++;
@@ -257,9 +259,10 @@ struct pool_run *pool_start(struct pool *p, const struct pool_task *task, void *
     run->probes = task->probes;
     run->timeout_s = task->timeout_s ? task->timeout_s : p->conf.timeout_s;
     snprintf(run->assembly_id, sizeof run->assembly_id, "%s", task->assembly_id);
-    run->message = json_pack("{s:s,s:s,s:o,s:o,s:o,s:o?,s:s?}", "robot", task->robot, "assembly",
+    run->message = json_pack("{s:s*,s:s,s:o*,s:o*,s:o,s:o?,s:s?,s:o*,s:o*}", "robot", task->robot, "assembly",
                              task->assembly_id, "params", task->params, "inputs", task->inputs,
-                             "settings", settings_for(p, task), "undo", task->undo, "status", task->status);
+                             "settings", settings_for(p, task), "undo", task->undo, "status", task->status,
+                             "variables", task->variables, "evaluate", task->evaluate);
     give(run, worker_choose(p, task->role, task->workspace), task->workspace);
     p->events.started(p->events.ctx, owner, run);
     pool_fill_spares(p);
@@ -438,6 +441,7 @@ static void hear_run(struct pool_run *run, enum message type, json_t *body)
         else
             ev->output(ev->ctx, run->owner, run, body);
         break;
+    case MSG_VALUES: ev->values(ev->ctx, run->owner, run, json_object_get(body, "values")); break;
     case MSG_DONE:
         ev->done(ev->ctx, run->owner, run, jint(body, "exec_us", 0));
         release(run, true);

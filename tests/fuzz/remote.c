@@ -151,6 +151,7 @@ const struct robot_input *robot_input(const struct robot_job *j, int i)
 const struct robot *robot_of_job(const struct robot_job *j) { return j->robot; }
 struct arena *robot_arena(struct robot_job *j) { return j->arena; }
 const char *robot_assembly_id(const struct robot_job *j) { return "0123456789abcdef0123456789abcdef"; }
+const json_t *robot_variables(const struct robot_job *j) { return NULL; }
 const json_t *robot_settings(const struct robot_job *j) { return j->settings; }
 void robot_progress(struct robot_job *j, double fraction) { CHECK(fraction >= 0 && fraction <= 1.0001); }
 

@@ -22,7 +22,7 @@ struct robot_job {
     struct robot_input in[MAX_FILES];
     struct host_output out[MAX_OUTPUTS];
     int in_count, out_count, paths;
-    json_t *settings;
+    json_t *settings, *variables;
 };
 
 struct robot_job *host_new(void)
@@ -65,6 +65,7 @@ void host_free(struct robot_job *j)
     forget_outputs(j);
     nftw(j->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     json_decref(j->settings);
+    json_decref(j->variables);
     json_decref(j->undo);
     arena_free(j->arena);
     free(j);
@@ -76,6 +77,11 @@ const char *host_path(struct robot_job *j, const char *name)
     return arena_printf(j->arena, "%s/%s", j->dir, name);
 }
 json_t *host_settings(struct robot_job *j) { return j->settings; }
+void host_variables(struct robot_job *j, json_t *variables)
+{
+    json_decref(j->variables);
+    j->variables = variables;
+}
 
 void host_add_input(struct robot_job *j, const char *path)
 {
@@ -191,6 +197,7 @@ const char *robot_status(const struct robot_job *j)
 {
     return j->robot->flags & ROBOT_GETS_STATUS ? jstr(j->settings, "status") : NULL;
 }
+const json_t *robot_variables(const struct robot_job *j) { return j->variables; }
 const json_t *robot_settings(const struct robot_job *j) { return j->settings; }
 void robot_progress(struct robot_job *j, double fraction)
 {

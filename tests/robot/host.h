@@ -28,6 +28,7 @@ void host_input_meta(struct robot_job *job, json_t *meta);
 /* All that is known of the last input added, to change; texts are lent until the job is freed. */
 struct robot_input *host_input(struct robot_job *job);
 json_t *host_settings(struct robot_job *job); /* to change */
+void host_variables(struct robot_job *job, json_t *variables); /* stolen; before: none */
 
 /* Calls of robot.h are made for this Robot, without a run. */
 void host_be(struct robot_job *job, const char *robot);

@@ -38,6 +38,7 @@ static const struct {
      "{\"index\":0,\"stored\":{\"input\":0,\"url\":\"http://b/k%20x\",\"ssl_url\":\"https://b/k\",\"extra\":{\"signed_url\":\"u\"},"
      "\"meta\":{\"version_id\":\"v\"}}}"},
     {BORDER_WORKER, MSG_OUTPUT, "{\"index\":0,\"passed\":{\"input\":0}}"},
+    {BORDER_WORKER, MSG_VALUES, "{\"values\":[1,\"a\",null,{\"b\":[true,1.5]}]}"},
     {BORDER_WORKER, MSG_DONE, "{\"exec_us\":1}"},
     {BORDER_WORKER, MSG_FAILED, "{\"code\":1,\"name\":\"IMAGE_RESIZE_VALIDATION\",\"msg\":\"m\",\"detail\":\"a\\nb\",\"private\":false}"},
     {BORDER_WORKER, MSG_FAILED, "{\"code\":1,\"msg\":\"m\",\"virus\":\"Win.Test.EICAR_HDB-1\"}"},
@@ -112,7 +113,8 @@ static json_t *known_object(json_t *body, enum message type)
 }
 
 static const char *const must[] = {"complete", "notes", "worker", "status", "killed", "id", "data", "duration_us", "fraction",
-                                   "path", "name", "input", "url", "ssl_url", "exec_us", "code", "msg", "index"};
+                                   "path", "name", "input", "url", "ssl_url", "exec_us", "code", "msg", "index",
+                                   "values"};
 
 static bool is_must(enum message type, const char *key)
 {
@@ -258,7 +260,8 @@ static void nothing_comes_after_the_end(void **state)
         enum message type;
         const char *json;
     } all[] = {{MSG_TAKEN, "{}"},    {MSG_PROGRESS, "{\"fraction\":0}"}, {MSG_UNDO, "{}"},
-               {MSG_OUTPUT, file_0}, {MSG_DONE, "{\"exec_us\":0}"},      {MSG_FAILED, "{\"code\":1,\"msg\":\"\"}"}};
+               {MSG_OUTPUT, file_0}, {MSG_VALUES, "{\"values\":[]}"},
+               {MSG_DONE, "{\"exec_us\":0}"},      {MSG_FAILED, "{\"code\":1,\"msg\":\"\"}"}};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
@@ -325,6 +328,25 @@ static void what_takes_something_back_gives_nothing(void **state)
     (void)state;
     assert_false(may(&r, MSG_OUTPUT, file_0));
     assert_false(may(&r, MSG_UNDO, "{}"));
+    assert_true(may(&r, MSG_DONE, "{\"exec_us\":0}"));
+}
+
+static void what_evaluates_gives_a_value_for_each_expression_and_nothing_else(void **state)
+{
+    static const char two[] = "{\"values\":[1,null]}";
+    struct border_run other = working(1, false, false), r = working(0, false, false);
+
+    (void)state;
+    r.expressions = 2;
+    assert_false(may(&other, MSG_VALUES, two));
+    assert_false(may(&r, MSG_DONE, "{\"exec_us\":0}"));
+    assert_false(may(&r, MSG_OUTPUT, import_0));
+    assert_false(may(&r, MSG_UNDO, "{\"token\":{}}"));
+    assert_false(may(&r, MSG_PROGRESS, "{\"fraction\":0.5}"));
+    assert_false(may(&r, MSG_VALUES, "{\"values\":[1]}"));
+    assert_false(may(&r, MSG_VALUES, "{\"values\":[1,2,3]}"));
+    assert_true(may(&r, MSG_VALUES, two));
+    assert_false(may(&r, MSG_VALUES, two));
     assert_true(may(&r, MSG_DONE, "{\"exec_us\":0}"));
 }
 
@@ -588,6 +610,7 @@ int main(void)
         cmocka_unit_test(only_a_probe_finds_and_it_does_nothing_else),
         cmocka_unit_test(an_output_is_one_thing_with_the_next_index),
         cmocka_unit_test(what_takes_something_back_gives_nothing),
+        cmocka_unit_test(what_evaluates_gives_a_value_for_each_expression_and_nothing_else),
         cmocka_unit_test(one_undo_at_a_time_and_not_for_ever),
         cmocka_unit_test(a_flood_is_told_from_progress),
         cmocka_unit_test(a_job_says_only_so_much),
