@@ -161,8 +161,9 @@ static int on_event(void *ctx, int64_t seq, int64_t at_us, const char *json)
         return 0;
     }
     json_t *data = json_object_get(record, "d");
-    if (type == EV_CREATED && sealed_created_open(&f->seal, f->replayed->id, data, &err) < 0) {
-        complain(f, mem_printf("its steps can't be opened: %s", err.msg));
+    const char *member = event_sealed((enum event_type)type);
+    if (sealed_data_open(&f->seal, f->replayed->id, member, data, &err) < 0) {
+        complain(f, mem_printf("its %s can't be opened: %s", member, err.msg));
         return 0;
     }
     struct event ev = {(enum event_type)type, data, at_us};

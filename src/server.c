@@ -323,9 +323,10 @@ static void set_dirs(struct server *s, const struct config *c)
 /* What every job is told. */
 static void set_settings(struct server *s, const struct config *c)
 {
-    s->settings = json_pack("{s:s,s:I,s:I,s:I,s:I}", "import_allow", c->import_allow, "max_pixels",
+    s->settings = json_pack("{s:s,s:I,s:I,s:I,s:I,s:I}", "import_allow", c->import_allow, "max_pixels",
                             (json_int_t)c->max_pixels, "max_frames", (json_int_t)c->max_frames, "max_file_size",
-                            (json_int_t)c->import_max_size, "timeout_s", (json_int_t)c->job_timeout_s);
+                            (json_int_t)c->import_max_size, "timeout_s", (json_int_t)c->job_timeout_s, "script_memory",
+                            (json_int_t)c->script_memory_mb << 20);
     json_t *archives = json_pack("{s:I,s:I,s:I,s:I}", "max_archive_files", (json_int_t)c->max_archive_files,
                                  "max_archive_bytes", (json_int_t)c->max_archive_bytes, "max_archive_ratio",
                                  (json_int_t)c->max_archive_ratio, "max_archive_depth",
@@ -385,7 +386,8 @@ static int open_conductor(struct server *s, const struct config *c, int log_leve
         .robot_keys = s->keys,
     };
     for (int role = 0; role < ROLE_COUNT; role++)
-        conductor.workers[role] = !robots_have_role(role) ? 0 : c->workers[role] ? (int)c->workers[role] : processors();
+        if (robots_have_role(role) || role == ROLE_SCRIPT) /* each Step may have expressions */
+            conductor.workers[role] = c->workers[role] ? (int)c->workers[role] : processors();
     return conductor_open(&s->app.conductor, &conductor, err);
 }
 

@@ -27,7 +27,7 @@ static int keep_event(void *ctx, int64_t seq, int64_t at_us, const char *json)
     (void)seq;
     if (type < 0)
         return 0;
-    if (type == EV_CREATED && sealed_created_open(h->seal, h->a->id, data, h->err) < 0) {
+    if (sealed_data_open(h->seal, h->a->id, event_sealed((enum event_type)type), data, h->err) < 0) {
         h->failed = true;
         return -1;
     }

@@ -25,6 +25,7 @@ void assembly_free(struct assembly *a)
         file_free(a->files[i]);
     for (int i = 0; i < a->job_count; i++) {
         json_decref(a->jobs[i]->undo);
+        json_decref(a->jobs[i]->values);
         json_decref(a->jobs[i]->fetch);
         free(a->jobs[i]->inputs);
         free(a->jobs[i]->labels);
@@ -219,6 +220,7 @@ int assembly_apply(struct assembly *a, const struct event *ev, struct effects *f
     case EV_JOB_INTERRUPTED:
     case EV_JOB_PROGRESS:
     case EV_JOB_UNDO:
+    case EV_JOB_VALUES:
     case EV_JOB_OUTPUT:
     case EV_JOB_DONE:
     case EV_JOB_FAILED:

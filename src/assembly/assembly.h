@@ -90,6 +90,8 @@ struct job {
     int64_t queued_us, started_us, queue_us;
     double progress;   /* 0..1 */
     json_t *undo;      /* token for Robot.undo, NULL: nothing to take back */
+    json_t *values;    /* of its expressions that need the engine: an array of those of the job, then one for each
+                          input that has some of its own; NULL: not evaluated (yet) */
 };
 
 struct tus_upload {
@@ -213,10 +215,19 @@ const char *assembly_code(const struct assembly *a);    /* "ASSEMBLY_EXECUTING",
 const char *assembly_message(const struct assembly *a); /* for people */
 bool event_is_durable(enum event_type t);
 const char *event_name(enum event_type t);
+/* The member of its data that may hold secrets, and is sealed in the store; NULL: none. */
+const char *event_sealed(enum event_type t);
 int event_type_by_name(const char *name); /* -1 when unknown */
 
 /* When does the present phase end (ASSEMBLY_EXPIRED)? 0: never. */
 int64_t assembly_deadline(const struct assembly *a, int64_t upload_us, int64_t execution_us);
+/* What must be evaluated before the job can begin: {expressions[{code, text, of}], variables, inputs, counts} for a
+ * script worker; of: it is for that input, and sees inputs[of]. NULL: nothing (any more). The caller unrefs. */
+json_t *assembly_job_asks(const struct assembly *a, const struct job *j, const char *region);
+/* Of its answer and the counts: what EV_JOB_VALUES has. The caller unrefs. */
+json_t *assembly_job_values(const json_t *counts, const json_t *values);
+/* What ${...} sees in the parameters of the job. The caller unrefs. */
+json_t *assembly_job_variables(const struct assembly *a, const struct job *j, const char *region);
 /* What a job's Robot gets, complete: every ${...} replaced, then stored credentials in the place of their name, then
  * all of it checked, once. credentials NULL: there are none. Errors: the Robot's validation code, ERR_CREDENTIALS. */
 MUST_CHECK int assembly_job_params(json_t **out, const struct assembly *a, const struct job *j, const char *region,

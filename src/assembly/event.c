@@ -49,6 +49,11 @@ static const struct {
 bool event_is_durable(enum event_type t) { return events[t].durable; }
 const char *event_name(enum event_type t) { return events[t].name; }
 
+const char *event_sealed(enum event_type t)
+{
+    return t == EV_CREATED ? "steps" : t == EV_JOB_VALUES ? "values" : NULL;
+}
+
 int event_type_by_name(const char *name)
 {
     for (size_t i = 0; i < ARRAY_LEN(events); i++)

@@ -72,7 +72,7 @@ void file_add_user_meta(struct assembly *a, struct file *f, int step)
         return;
     given = json_pack("{s:O}", "user_meta", wanted);
     file_variables_fill(&fv, a, f, step);
-    if (variables_apply(&params, given, &fv.v, &why) == 0 && json_object_get(params, "user_meta") &&
+    if (variables_apply(&params, given, NULL, &fv.v, &why) == 0 && json_object_get(params, "user_meta") &&
         !json_is_object(json_object_get(params, "user_meta")))
         err_set(&why, ERR_ROBOT_VALIDATION, "it is no object");
     if (why.code) {

@@ -1,5 +1,6 @@
 /* Assembly Instructions, parsed and checked. */
 #include "assembly/instructions.h"
+#include "assembly/variables.h"
 #include "base/near.h"
 
 #include <stdarg.h>
@@ -223,12 +224,57 @@ static bool reaches(const struct instructions *in, int at, int from, char *seen)
     return false;
 }
 
+static bool is_switch(const json_t *v)
+{
+    const char *s = json_string_value(v);
+
+    return json_is_boolean(v) || (s && (!strcmp(s, "true") || !strcmp(s, "false")));
+}
+
+static int check_interpolate(struct step *s, struct err *err)
+{
+    json_t *v = json_object_get(s->params, "interpolate"), *each;
+    const char *name;
+
+    if (!v || is_switch(v))
+        return 0;
+    json_object_foreach (v, name, each)
+        if (!is_switch(each))
+            return bad_value(s, err, "'interpolate' must say true or false of '%.100s'", name);
+    return json_is_object(v)
+               ? 0
+               : bad_value(s, err, "'interpolate' must be true, false, or an object with one of them for each name");
+}
+
+/* An expression reads the file by some of these words, and then needs all that is known of it. */
+static bool may_read_file(const char *code)
+{
+    return strstr(code, "file") || strstr(code, "meta") || strstr(code, "this") || strstr(code, "eval");
+}
+
+/* What the engine must see before the Step's jobs begin, whatever their files are. */
+static void look_at_expressions(struct instructions *in, struct step *s)
+{
+    const struct variables none = {.assembly_id = ""};
+    AUTO(json_unref) json_t *asked = NULL;
+    json_t *e;
+    size_t i;
+
+    s->has_expression = options_have_expression(s->params);
+    if (s->has_expression)
+        asked = variables_ask(s->params, s->robot->options, &none);
+    s->needs_engine = asked != NULL;
+    json_array_foreach (asked, i, e)
+        in->needs_meta |= may_read_file(jstr_or(e, "code", ""));
+}
+
 static int check_robot(struct instructions *in, struct step *s, struct err *err)
 {
     AUTO(arena_free) struct arena *a = arena_new();
     void *opts;
 
-    return parse_shared(s, err) < 0 ||
+    look_at_expressions(in, s);
+    return parse_shared(s, err) < 0 || check_interpolate(s, err) < 0 ||
                    robot_options(&opts, a, s->robot, s->params, /* partial= */ true, err) < 0
                ? -1
                : 0;
@@ -305,6 +351,7 @@ static int fetching_step(struct instructions *in, const struct step *owner, cons
     grown[in->count] = (struct step){
         .name = owner->name, .robot = robot, .params = params, .batch = owner->batch, .hidden = true};
     in->steps = grown;
+    look_at_expressions(in, &grown[in->count]);
     return in->count++;
 }
 

@@ -35,6 +35,8 @@ struct step {
     bool hidden;          /* nobody wrote it: it fetches what a parameter of another step names by its address
                              (option.h, `fetched`), and is called like that one, as its failures are. Behind all
                              others. */
+    bool has_expression;  /* some ${...} is in its parameters... */
+    bool needs_engine;    /* ...that is more than a plain lookup, whatever the variables are */
     unsigned ignore;      /* enum ignore */
 };
 

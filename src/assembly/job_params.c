@@ -43,11 +43,135 @@ static int refused(const struct robot *robot, struct err *err)
     return -1;
 }
 
+/* What ${...} sees, and the parameters with defaults that hold one. */
+static void job_variables(struct file_variables *fv, const struct assembly *a, const struct job *j, const char *region)
+{
+    const struct file *f = j->input_count ? j->inputs[0] : NULL;
+
+    file_variables_fill(fv, a, f, j->source >= 0 || !f ? j->source : f->step);
+    fv->v.region = region;
+    fv->v.values = json_array_get(j->values, 0);
+}
+
+static json_t *params_with_defaults(const struct step *s)
+{
+    json_t *all = json_copy(s->params);
+    const struct option *o;
+
+    json_object_del(all, "user_meta"); /* says something of what comes out: file_variables.h */
+    /* texts with variables that are defaults in the Robot's table are substituted like given ones */
+    for (struct opt_walk w = opt_walk(s->robot->options); (o = opt_next(&w));)
+        if (o->def_str && strstr(o->def_str, "${") && !json_object_get(all, o->name))
+            json_object_set_new(all, o->name,
+                                o->type == OPT_TYPE_STR ? json_string(o->def_str) : json_loads(o->def_str, 0, NULL));
+    return all;
+}
+
+json_t *assembly_job_variables(const struct assembly *a, const struct job *j, const char *region)
+{
+    AUTO(file_variables_done) struct file_variables fv = {0};
+
+    job_variables(&fv, a, j, region);
+    return variables_json(&fv.v);
+}
+
+/* The rows that are filled in for each input, of this one. */
+static json_t *each_of(const struct step *s)
+{
+    json_t *each = json_object();
+    const struct option *o;
+
+    for (struct opt_walk w = opt_walk(s->robot->options); (o = opt_next(&w));)
+        if (o->each && json_object_get(s->params, o->name))
+            json_object_set(each, o->name, json_object_get(s->params, o->name));
+    if (json_object_size(each) && json_object_get(s->params, "interpolate"))
+        json_object_set(each, "interpolate", json_object_get(s->params, "interpolate"));
+    return each;
+}
+
+/* What ${...} sees where a parameter is filled in for each input. */
+static void input_variables(struct file_variables *fv, const struct assembly *a, const struct job *j, int input,
+                            const char *region)
+{
+    file_variables_fill(fv, a, j->inputs[input], j->inputs[input]->step);
+    fv->v.region = region;
+    fv->v.values = json_array_get(j->values, (size_t)input + 1);
+}
+
+/* What is being asked for: see assembly_job_asks(). */
+struct asking {
+    json_t *expressions, *counts, *inputs;
+};
+
+/* Those of params, of the job (input -1) or for one of its inputs. */
+static void ask(struct asking *all, const json_t *params, const struct step *s, const struct variables *v, int input)
+{
+    AUTO(json_unref) json_t *asked = variables_ask(params, s->robot->options, v);
+    json_t *e;
+    size_t i;
+
+    json_array_append_new(all->counts, json_integer((json_int_t)json_array_size(asked)));
+    json_array_foreach (asked, i, e) {
+        if (input >= 0)
+            json_object_set_new(e, "of", json_integer(input));
+        json_array_append(all->expressions, e);
+    }
+}
+
+static void ask_for_each(struct asking *all, const struct assembly *a, const struct job *j, const char *region)
+{
+    const struct step *s = &a->in->steps[j->step];
+    AUTO(json_unref) json_t *each = j->input_count < 2 ? NULL : each_of(s);
+
+    for (int i = 0; options_have_expression(each) && i < j->input_count; i++) {
+        AUTO(file_variables_done) struct file_variables fv = {0};
+
+        input_variables(&fv, a, j, i, region);
+        ask(all, each, s, &fv.v, i);
+        json_t *own = variables_json(&fv.v);
+        json_object_del(own, "fields"); /* are those of all */
+        json_array_append_new(all->inputs, own);
+    }
+}
+
+json_t *assembly_job_asks(const struct assembly *a, const struct job *j, const char *region)
+{
+    const struct step *s = &a->in->steps[j->step];
+    AUTO(file_variables_done) struct file_variables fv = {0};
+    AUTO(json_unref) json_t *params = NULL, *asks = NULL;
+    struct asking all;
+
+    if (j->fetch || j->probe || j->values || !s->has_expression)
+        return NULL;
+    all = (struct asking){json_array(), json_array(), json_array()};
+    params = params_with_defaults(s);
+    job_variables(&fv, a, j, region);
+    ask(&all, params, s, &fv.v, -1);
+    ask_for_each(&all, a, j, region);
+    asks = json_pack("{s:o,s:o,s:o,s:o}", "expressions", all.expressions, "counts", all.counts, "inputs", all.inputs,
+                     "variables", variables_json(&fv.v));
+    return json_array_size(all.expressions) ? take(asks) : NULL;
+}
+
+json_t *assembly_job_values(const json_t *counts, const json_t *values)
+{
+    json_t *groups = json_array(), *count;
+    size_t i, at = 0;
+
+    json_array_foreach (counts, i, count) {
+        json_t *group = json_array();
+
+        for (json_int_t n = json_integer_value(count); n > 0; n--)
+            json_array_append(group, json_array_get(values, at++));
+        json_array_append_new(groups, group);
+    }
+    return groups;
+}
+
 int assembly_job_params(json_t **out, const struct assembly *a, const struct job *j,
                         const char *region, const struct credential_source *credentials, struct err *err)
 {
     const struct step *s = &a->in->steps[j->step];
-    const struct file *f = j->input_count ? j->inputs[0] : NULL;
     AUTO(file_variables_done) struct file_variables fv = {0};
     AUTO(arena_free) struct arena *arena = arena_new();
     AUTO(json_unref) json_t *params = NULL;
@@ -66,36 +190,13 @@ int assembly_job_params(json_t **out, const struct assembly *a, const struct job
                          json_object_get(p, "output_meta"));
         return 0;
     }
-    file_variables_fill(&fv, a, f, j->source >= 0 || !f ? j->source : f->step);
-    fv.v.region = region;
-    with_defaults = json_copy(s->params);
-    json_object_del(with_defaults, "user_meta"); /* says something of what comes out: file_variables.h */
-    /* texts with variables that are defaults in the Robot's table are substituted like given ones */
-    const struct option *o;
-    for (struct opt_walk w = opt_walk(s->robot->options); (o = opt_next(&w));)
-        if (o->def_str && strstr(o->def_str, "${") && !json_object_get(with_defaults, o->name))
-            json_object_set_new(with_defaults, o->name,
-                                o->type == OPT_TYPE_STR ? json_string(o->def_str)
-                                                        : json_loads(o->def_str, 0, NULL));
-    if (variables_apply(&params, with_defaults, &fv.v, err) < 0 || inject(params, s->robot, credentials, err) < 0 ||
-        checked(arena, s->robot, params, with_defaults, err) < 0)
+    job_variables(&fv, a, j, region);
+    with_defaults = params_with_defaults(s);
+    if (variables_apply(&params, with_defaults, s->robot->options, &fv.v, err) < 0 ||
+        inject(params, s->robot, credentials, err) < 0 || checked(arena, s->robot, params, with_defaults, err) < 0)
         return refused(s->robot, err);
     *out = take(params);
     return 0;
-}
-
-/* The rows that are filled in for each input, of this one. */
-static json_t *each_of(const struct step *s)
-{
-    json_t *each = json_object();
-    const struct option *o;
-
-    for (struct opt_walk w = opt_walk(s->robot->options); (o = opt_next(&w));)
-        if (o->each && json_object_get(s->params, o->name))
-            json_object_set(each, o->name, json_object_get(s->params, o->name));
-    if (json_object_size(each) && json_object_get(s->params, "interpolate"))
-        json_object_set(each, "interpolate", json_object_get(s->params, "interpolate"));
-    return each;
 }
 
 int assembly_input_params(json_t **out, const struct assembly *a, const struct job *j, int input, const char *region,
@@ -108,9 +209,8 @@ int assembly_input_params(json_t **out, const struct assembly *a, const struct j
     *out = NULL;
     if (!json_object_size(each))
         return 0;
-    file_variables_fill(&fv, a, j->inputs[input], j->inputs[input]->step);
-    fv.v.region = region;
-    if (variables_apply(out, each, &fv.v, err) < 0)
+    input_variables(&fv, a, j, input, region);
+    if (variables_apply(out, each, s->robot->options, &fv.v, err) < 0)
         return refused(s->robot, err);
     options_fill_undefined(*out, s->robot->options, each);
     json_object_del(*out, "interpolate");

@@ -104,6 +104,25 @@ static int on_job_undo(struct assembly *a, const struct event *ev, struct err *e
     return 0;
 }
 
+/* Its expressions are evaluated: now it can begin. Not before this is durable, so that what it does at somebody else's
+ * is not done twice with other values. */
+static int on_job_values(struct assembly *a, const struct event *ev, struct effects *fx, struct err *err)
+{
+    struct job *j = open_job(a, ev, err);
+    json_t *values = json_object_get(ev->data, "values");
+
+    if (!j)
+        return -1;
+    if (!j->values && json_is_array(values))
+        j->values = json_incref(values);
+    stop_running(a, j);
+    j->state = JOB_QUEUED;
+    j->boot = 0;
+    j->queued_us = ev->at_us;
+    effects_add(fx, FX_START_JOB)->job = j->id;
+    return 0;
+}
+
 static void merge_meta(struct file *f, const json_t *meta)
 {
     if (json_is_object(meta) && json_object_size(meta)) {
@@ -451,6 +470,8 @@ int outcomes_apply(struct assembly *a, const struct event *ev, struct effects *f
         return on_job_progress(a, ev, err);
     case EV_JOB_UNDO:
         return on_job_undo(a, ev, err);
+    case EV_JOB_VALUES:
+        return on_job_values(a, ev, fx, err);
     case EV_JOB_OUTPUT:
         return on_job_output(a, ev, fx, err);
     case EV_JOB_DONE:

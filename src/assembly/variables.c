@@ -1,32 +1,11 @@
 #include "assembly/variables.h"
+#include "assembly/expression.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* End of the expression that begins at s (just behind "${"), or NULL: braces nest, and texts and
- * template literals may hold any brace. */
-static const char *expression_end(const char *s)
-{
-    int depth = 1;
-    char quote = 0;
-
-    for (; *s; s++) {
-        if (quote) {
-            if (*s == '\\' && s[1])
-                s++;
-            else if (*s == quote)
-                quote = 0;
-        } else if (*s == '"' || *s == '\'' || *s == '`') {
-            quote = *s;
-        } else if (*s == '{') {
-            depth++;
-        } else if (*s == '}' && --depth == 0) {
-            return s;
-        }
-    }
-    return NULL;
-}
+/* ---- plain lookups ---- */
 
 static bool is_name_start(char c) { return isalpha((unsigned char)c) || c == '_' || c == '$'; }
 static bool is_name(char c) { return is_name_start(c) || isdigit((unsigned char)c); }
@@ -34,7 +13,7 @@ static bool is_name(char c) { return is_name_start(c) || isdigit((unsigned char)
 static json_t *root_value(const struct variables *v, const char *name)
 {
     if (!strcmp(name, "assembly"))
-        return json_pack("{s:s,s:s,s:s}", "id", v->assembly_id, "region", v->region, "parent_id",
+        return json_pack("{s:s,s:s,s:s}", "id", v->assembly_id, "region", v->region ? v->region : "", "parent_id",
                          v->parent_id ? v->parent_id : "");
     if (!strcmp(name, "unique_prefix"))
         return v->unique_prefix ? json_string(v->unique_prefix) : NULL;
@@ -49,71 +28,138 @@ static json_t *root_value(const struct variables *v, const char *name)
     return NULL;
 }
 
-static int needs_engine(struct err *err, const char *expr, size_t len)
+/* account and template are always empty. */
+static const char *const roots[] = {"assembly",      "file",    "fields",  "unique_prefix", "unique_original_prefix",
+                                    "previous_step", "account", "template"};
+
+json_t *variables_json(const struct variables *v)
 {
-    return err_set(err, ERR_ROBOT_VALIDATION,
-                   "the expression ${%.*s} needs JavaScript evaluation, which this server does not "
-                   "have yet; plain lookups such as ${file.meta.width} work",
-                   (int)(len > 200 ? 200 : len), expr);
+    json_t *all = json_object();
+
+    for (size_t i = 0; i < ARRAY_LEN(roots); i++) {
+        json_t *value = root_value(v, roots[i]);
+
+        if (value)
+            json_object_set_new(all, roots[i], value);
+    }
+    return all;
 }
 
-/* *out: the value, or NULL when it is undefined. */
-static int lookup(json_t **out, const char *expr, size_t len, const struct variables *v,
-                  struct err *err)
+/* The name that a lookup begins with. False: none of ours. */
+static bool take_root(json_t **at, const char **p, const char *end, const struct variables *v)
+{
+    char name[32];
+    size_t n = 0;
+
+    if (*p == end || !is_name_start(**p))
+        return false;
+    while (*p < end && is_name(**p) && n < sizeof name - 1)
+        name[n++] = *(*p)++;
+    name[n] = 0;
+    for (size_t i = 0; i < ARRAY_LEN(roots); i++)
+        if (!strcmp(name, roots[i])) {
+            *at = root_value(v, name);
+            return true;
+        }
+    return false;
+}
+
+/* `.name`, `["name"]` or `[0]` at p: its key. False: something else. */
+static bool take_key(char key[static 256], bool *is_index, const char **p, const char *end)
+{
+    const char *s = *p + 1;
+    char quote = *s;
+    size_t n = 0;
+
+    *is_index = false;
+    if (**p == '.') {
+        if (s >= end || !is_name_start(*s))
+            return false;
+        while (s < end && is_name(*s) && n < 255)
+            key[n++] = *s++;
+    } else if (**p == '[' && (quote == '"' || quote == '\'')) {
+        for (s++; s < end && *s != quote && *s != '\\' && n < 255;)
+            key[n++] = *s++;
+        if (end - s < 2 || *s++ != quote || *s++ != ']')
+            return false;
+    } else if (**p == '[') {
+        *is_index = true;
+        while (s < end && isdigit((unsigned char)*s) && n < 9)
+            key[n++] = *s++;
+        if (!n || (n > 1 && *key == '0') || s >= end || *s++ != ']')
+            return false;
+    } else {
+        return false;
+    }
+    key[n] = 0;
+    *p = s;
+    return n > 0;
+}
+
+/* The value of a lookup that JavaScript would see as we do, NULL: undefined. False: it needs the engine. What is not
+ * there has nothing below it either, where JavaScript would throw. */
+static bool plain_lookup(json_t **out, const char *expr, size_t len, const struct variables *v)
 {
     const char *p = expr, *end = expr + len;
     AUTO(json_unref) json_t *at = NULL;
-    char name[256];
-    bool first = true;
+    char key[256];
+    bool is_index;
 
     while (p < end && isspace((unsigned char)*p))
         p++;
     while (end > p && isspace((unsigned char)end[-1]))
         end--;
+    if (!take_root(&at, &p, end, v))
+        return false;
     while (p < end) {
-        json_t *next = NULL;
-        size_t n = 0;
+        json_t *next;
 
-        if (first || *p == '.') {
-            p += !first;
-            if (p == end || !is_name_start(*p))
-                return needs_engine(err, expr, len);
-            while (p < end && is_name(*p) && n < sizeof name - 1)
-                name[n++] = *p++;
-            name[n] = 0;
-            next = first ? root_value(v, name) : json_incref(json_object_get(at, name));
-            if (first && !next && strcmp(name, "file") && strcmp(name, "fields") &&
-                strncmp(name, "unique", 6) && strcmp(name, "previous_step") &&
-                strcmp(name, "account") && strcmp(name, "template"))
-                return needs_engine(err, expr, len);
-        } else if (*p == '[') {
-            char quote = *++p;
-
-            if (quote == '"' || quote == '\'') {
-                for (p++; p < end && *p != quote && n < sizeof name - 1;)
-                    name[n++] = *p++;
-                name[n] = 0;
-                p++;
-                next = json_incref(json_object_get(at, name));
-            } else if (p < end && isdigit((unsigned char)*p)) {
-                next = json_incref(json_array_get(at, strtoul(p, (char **)&p, 10)));
-            } else {
-                return needs_engine(err, expr, len);
-            }
-            if (p >= end || *p++ != ']') {
-                json_decref(next);
-                return needs_engine(err, expr, len);
-            }
-        } else {
-            return needs_engine(err, expr, len);
-        }
-        first = false;
+        if (!take_key(key, &is_index, &p, end))
+            return false;
+        if (json_is_object(at))
+            next = json_object_get(at, key);
+        else if (json_is_array(at) && is_index)
+            next = json_array_get(at, strtoul(key, NULL, 10));
+        else if (!at || json_is_null(at))
+            next = NULL;
+        else
+            return false; /* a method, a length, a character */
+        json_incref(next);
         json_decref(at);
         at = next;
     }
-    if (first)
-        return needs_engine(err, expr, len);
     *out = at && !json_is_null(at) ? json_incref(at) : NULL;
+    return true;
+}
+
+/* ---- the walk over parameters ---- */
+
+struct walk {
+    const struct variables *v;
+    const json_t *switches; /* `interpolate` of the Step */
+    json_t *asked;          /* array: expressions for the engine are put here, and nothing else is wanted; or NULL */
+    size_t next;            /* of v->values */
+};
+
+/* *out: the value, or NULL when it is undefined. among: it stands between other text. */
+static int value_of(json_t **out, struct walk *w, const char *expr, size_t len, bool among, struct err *err)
+{
+    if (plain_lookup(out, expr, len, w->v))
+        return 0;
+    if (w->asked) {
+        AUTO(mem_free) char *code = mem_strndup(expr, len);
+
+        json_array_append_new(w->asked, json_pack("{s:s,s:b}", "code", code, "text", among));
+        *out = NULL;
+        return 0;
+    }
+    if (!w->v->values)
+        return err_set(err, ERR_ROBOT_VALIDATION,
+                       "the expression ${%.*s} needs JavaScript, which is not evaluated here; plain lookups such as "
+                       "${file.meta.width} work",
+                       (int)(len > 200 ? 200 : len), expr);
+    json_t *v = json_array_get(w->v->values, w->next++);
+    *out = json_is_null(v) ? NULL : json_incref(v);
     return 0;
 }
 
@@ -126,7 +172,7 @@ static void add_as_text(struct str *b, const json_t *v)
 }
 
 /* *out NULL: the value is undefined, leave the parameter out. */
-static int apply_text(json_t **out, const char *s, const struct variables *v, struct err *err)
+static int apply_text(json_t **out, struct walk *w, const char *s, struct err *err)
 {
     const char *open = strstr(s, "${");
 
@@ -136,14 +182,14 @@ static int apply_text(json_t **out, const char *s, const struct variables *v, st
     }
     const char *close = expression_end(open + 2);
     if (open == s && close && !close[1])
-        return lookup(out, s + 2, (size_t)(close - s - 2), v, err);
+        return value_of(out, w, s + 2, (size_t)(close - s - 2), false, err);
 
     AUTO(str_done) struct str b = {0};
     while (open && (close = expression_end(open + 2))) {
         AUTO(json_unref) json_t *value = NULL;
 
         str_add(&b, s, (size_t)(open - s));
-        if (lookup(&value, open + 2, (size_t)(close - open - 2), v, err) < 0)
+        if (value_of(&value, w, open + 2, (size_t)(close - open - 2), true, err) < 0)
             return -1;
         add_as_text(&b, value);
         s = close + 1;
@@ -154,21 +200,31 @@ static int apply_text(json_t **out, const char *s, const struct variables *v, st
     return 0;
 }
 
-static int apply(json_t **out, const json_t *in, const struct variables *v, const json_t *switches,
-                 const char *path, struct err *err);
+/* 1 or 0 when `interpolate` says so of this path, else -1. */
+static int switched(const json_t *v)
+{
+    const char *s = json_string_value(v);
 
-static int apply_object(json_t **out, const json_t *in, const struct variables *v,
-                        const json_t *switches, const char *path, struct err *err)
+    if (json_is_boolean(v))
+        return json_is_true(v);
+    return s && !strcmp(s, "true") ? 1 : s && !strcmp(s, "false") ? 0 : -1;
+}
+
+static int apply(json_t **out, struct walk *w, const json_t *in, const char *path, bool literal, struct err *err);
+
+static int apply_object(json_t **out, struct walk *w, const json_t *in, const char *path, bool literal,
+                        struct err *err)
 {
     AUTO(json_unref) json_t *copy = json_object();
     const char *key;
     json_t *item;
 
-    json_object_foreach ((json_t *)in, key, item) {
-        AUTO(mem_free) char *below = *path ? mem_printf("%s.%s", path, key) : mem_strdup(key);
+    json_object_foreach((json_t *)in, key, item)
+    {
+        AUTO(mem_free) char *below = mem_printf("%s.%s", path, key);
         json_t *value = NULL;
 
-        if (apply(&value, item, v, switches, below, err) < 0)
+        if (apply(&value, w, item, below, literal, err) < 0)
             return -1;
         if (value)
             json_object_set_new(copy, key, value);
@@ -177,29 +233,27 @@ static int apply_object(json_t **out, const json_t *in, const struct variables *
     return 0;
 }
 
-static int apply(json_t **out, const json_t *in, const struct variables *v, const json_t *switches,
-                 const char *path, struct err *err)
+static int apply(json_t **out, struct walk *w, const json_t *in, const char *path, bool literal, struct err *err)
 {
+    int on = switched(json_object_get(w->switches, path));
     json_t *item;
     size_t i;
 
-    if (json_is_false(json_object_get(switches, path))) {
-        *out = json_deep_copy(in);
-        return 0;
-    }
-    if (json_is_string(in))
-        return apply_text(out, json_string_value(in), v, err);
+    literal = on < 0 ? literal : !on;
+    if (json_is_string(in) && !literal)
+        return apply_text(out, w, json_string_value(in), err);
     if (json_is_object(in))
-        return apply_object(out, in, v, switches, path, err);
+        return apply_object(out, w, in, path, literal, err);
     if (!json_is_array(in)) {
         *out = json_deep_copy(in);
         return 0;
     }
     AUTO(json_unref) json_t *copy = json_array();
-    json_array_foreach (in, i, item) {
+    json_array_foreach(in, i, item)
+    {
         json_t *value = NULL;
 
-        if (apply(&value, item, v, switches, path, err) < 0)
+        if (apply(&value, w, item, path, literal, err) < 0)
             return -1;
         json_array_append_new(copy, value ? value : json_string(""));
     }
@@ -207,23 +261,33 @@ static int apply(json_t **out, const json_t *in, const struct variables *v, cons
     return 0;
 }
 
-int variables_apply(json_t **out, const json_t *params, const struct variables *v, struct err *err)
+static bool never_interpolated(const char *key)
 {
-    static const char *const literal[] = {"robot", "use", "interpolate", "result"};
-    const json_t *switches = json_object_get(params, "interpolate");
+    static const char *const names[] = {"robot", "use", "interpolate", "result"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (!strcmp(names[i], key))
+            return true;
+    return false;
+}
+
+static int walk_params(json_t **out, struct walk *w, const json_t *params, const struct option *table,
+                       struct err *err)
+{
     AUTO(json_unref) json_t *copy = json_object();
     const char *key;
     json_t *item;
 
-    json_object_foreach ((json_t *)params, key, item) {
+    w->switches = json_object_get(params, "interpolate");
+    int all = switched(w->switches);
+    json_object_foreach((json_t *)params, key, item)
+    {
+        const struct option *o = table ? option_find(table, key) : NULL;
         json_t *value = NULL;
-        size_t l = 0;
 
-        while (l < ARRAY_LEN(literal) && strcmp(literal[l], key))
-            l++;
-        if (l < ARRAY_LEN(literal) || json_is_false(switches))
+        if (never_interpolated(key))
             value = json_deep_copy(item);
-        else if (apply(&value, item, v, switches, key, err) < 0)
+        else if (apply(&value, w, item, key, all < 0 ? o && o->literal : !all, err) < 0)
             return -1;
         if (value)
             json_object_set_new(copy, key, value);
@@ -232,14 +296,40 @@ int variables_apply(json_t **out, const json_t *params, const struct variables *
     return 0;
 }
 
+int variables_apply(json_t **out, const json_t *params, const struct option *table, const struct variables *v,
+                    struct err *err)
+{
+    struct walk w = {.v = v};
+    AUTO(json_unref) json_t *done = NULL;
+
+    if (walk_params(&done, &w, params, table, err) < 0)
+        return -1;
+    if (v->values && w.next != json_array_size(v->values))
+        return err_set(err, ERR_ROBOT_VALIDATION, "the values of the expressions are those of other parameters");
+    *out = take(done);
+    return 0;
+}
+
+json_t *variables_ask(const json_t *params, const struct option *table, const struct variables *v)
+{
+    struct walk w = {.v = v, .asked = json_array()};
+    AUTO(json_unref) json_t *none = NULL;
+    struct err err;
+
+    if (walk_params(&none, &w, params, table, &err) == 0 && json_array_size(w.asked))
+        return w.asked;
+    json_decref(w.asked);
+    return NULL;
+}
+
 /* ASCII stand-ins for Latin-1 Supplement letters; everything else outside ASCII becomes "_". */
 static const char *ascii_of(unsigned cp)
 {
-    static const char *const latin[] = {
-        "A", "A", "A", "A", "A", "A", "AE", "C", "E", "E", "E", "E", "I", "I", "I", "I",
-        "D", "N", "O", "O", "O", "O", "O", "_", "O", "U", "U", "U", "U", "Y", "TH", "ss",
-        "a", "a", "a", "a", "a", "a", "ae", "c", "e", "e", "e", "e", "i", "i", "i", "i",
-        "d", "n", "o", "o", "o", "o", "o", "_", "o", "u", "u", "u", "u", "y", "th", "y"};
+    static const char *const latin[] = {"A", "A", "A", "A", "A",  "A",  "AE", "C", "E", "E", "E",  "E", "I",
+                                        "I", "I", "I", "D", "N",  "O",  "O",  "O", "O", "O", "_",  "O", "U",
+                                        "U", "U", "U", "Y", "TH", "ss", "a",  "a", "a", "a", "a",  "a", "ae",
+                                        "c", "e", "e", "e", "e",  "i",  "i",  "i", "i", "d", "n",  "o", "o",
+                                        "o", "o", "o", "_", "o",  "u",  "u",  "u", "u", "y", "th", "y"};
 
     return cp >= 0xC0 && cp <= 0xFF ? latin[cp - 0xC0] : "_";
 }

@@ -16,7 +16,7 @@ static struct fair_lane *lane_of(const struct run *r)
 {
     bool batch = r->entry->a->in->steps[r->entry->a->jobs[r->job]->step].batch;
 
-    return &r->entry->tenant->lanes[robot_of(r)->role][batch];
+    return &r->entry->tenant->lanes[r->evaluates ? ROLE_SCRIPT : robot_of(r)->role][batch];
 }
 
 /* Its time at a worker is over: what it took counts for the share of its workspace. */
@@ -53,6 +53,7 @@ static void run_free(struct conductor *c, struct run *r)
         r->sibling->before = r->before;
     undo_acks_drop(c, r);
     timer_drop(&r->delay);
+    json_decref(r->counts);
     free(r);
 }
 
@@ -83,7 +84,9 @@ static void delay_over(uv_timer_t *t)
 struct run *jobs_queue(struct conductor *c, struct entry *e, int job, int64_t delay_us)
 {
     struct run *r = run_new(e, job);
+    const struct job *j = e->a->jobs[job];
 
+    r->evaluates = e->a->in->steps[j->step].needs_engine && !j->values && !j->probe && !j->fetch;
     if (delay_us)
         r->delay = timer_new(&c->loop, delay_us, delay_over, r);
     else
@@ -93,8 +96,11 @@ struct run *jobs_queue(struct conductor *c, struct entry *e, int job, int64_t de
 
 void jobs_queue_undo(struct conductor *c, struct entry *e, int job)
 {
+    struct run *r = run_new(e, job);
+
     settle_begin(e);
-    jobs_queue(c, e, job, 0)->undo = true;
+    r->undo = true;
+    fair_put(lane_of(r), &r->waiting);
 }
 
 bool jobs_undo_is_queued(const struct entry *e, int job)
@@ -106,6 +112,8 @@ bool jobs_undo_is_queued(const struct entry *e, int job)
 }
 
 /* ---- giving a job to a worker ---- */
+
+#define EVALUATION_S 30 /* a script worker ends an evaluation long before, when it can */
 
 /* NULL: err says why. */
 static json_t *inputs_of(const struct conductor *c, const struct assembly *a, const struct job *j, struct err *err)
@@ -196,9 +204,65 @@ static struct shared_text *status_for(const struct entry *e, const struct robot 
     return published_text(e->published, 200);
 }
 
+static int job_started(struct conductor *c, struct run *r, struct err *err)
+{
+    AUTO(json_unref) json_t *data = json_pack("{s:i,s:I}", "job", r->job, "boot", (json_int_t)c->boot);
+
+    return turn_apply(c, r->entry, EV_JOB_STARTED, data, err);
+}
+
+/* What is asked for (stolen) goes to a script worker: a part of the job, which has begun with it. */
+static void evaluation_start(struct conductor *c, struct run *r, json_t *asks)
+{
+    struct pool_task task = {
+        .role = ROLE_SCRIPT,
+        .workspace = r->entry->a->workspace,
+        .assembly_id = r->entry->a->id,
+        .evaluate = asks,
+        .timeout_s = EVALUATION_S,
+    };
+    struct err err;
+
+    if (job_started(c, r, &err) < 0) {
+        json_decref(asks);
+        run_free(c, r);
+        return;
+    }
+    r->counts = json_incref(json_object_get(asks, "counts"));
+    r->pool = pool_start(c->pool, &task, r);
+}
+
+/* Into the lane of the other kind of worker. */
+static void change_lane(struct run *r, bool evaluates)
+{
+    leave_worker(r);
+    r->evaluates = evaluates;
+    fair_put(lane_of(r), &r->waiting);
+}
+
+/* Whether a lookup needs the engine is only known with the file at hand (a text has a length), so a run may find that
+ * it is in the wrong lane. Returns whether r is dealt with. */
+static bool evaluated_first(struct conductor *c, struct run *r)
+{
+    json_t *asks = r->undo ? NULL : assembly_job_asks(r->entry->a, r->entry->a->jobs[r->job], c->conf.region);
+
+    if (r->evaluates && asks) {
+        evaluation_start(c, r, asks);
+        return true;
+    }
+    bool must = asks != NULL;
+    json_decref(asks);
+    if (r->evaluates == must)
+        return false;
+    change_lane(r, must);
+    return true;
+}
+
 /* One that can't even begin is failed. */
 static void run_start(struct conductor *c, struct run *r)
 {
+    if (evaluated_first(c, r))
+        return;
     struct entry *e = r->entry;
     const struct job *j = e->a->jobs[r->job];
     const struct robot *robot = robot_of(r);
@@ -231,20 +295,18 @@ static void run_start(struct conductor *c, struct run *r)
         .params = params,
         .inputs = inputs,
         .undo = r->undo ? json_incref(j->undo) : NULL,
+        .variables =
+            robot->flags & ROBOT_SEES_VARIABLES ? assembly_job_variables(e->a, j, c->conf.region) : NULL,
         .timeout_s = robot->timeout_s,
         .probes = robot->flags & ROBOT_HANDLES_UPLOADS,
     };
-    if (!r->undo) {
-        AUTO(json_unref) json_t *data =
-            json_pack("{s:i,s:I}", "job", r->job, "boot", (json_int_t)c->boot);
-
-        if (turn_apply(c, e, EV_JOB_STARTED, data, &err) < 0) {
-            json_decref(task.params);
-            json_decref(task.inputs);
-            shared_text_unref(status);
-            run_free(c, r);
-            return;
-        }
+    if (!r->undo && job_started(c, r, &err) < 0) {
+        json_decref(task.params);
+        json_decref(task.inputs);
+        json_decref(task.variables);
+        shared_text_unref(status);
+        run_free(c, r);
+        return;
     }
     r->pool = pool_start(c->pool, &task, r);
     shared_text_unref(status);
@@ -273,14 +335,29 @@ static struct run *run_take(struct conductor *c, int role)
     return r;
 }
 
+/* Returns whether a run has gone into another lane, for which there may be room. */
+static bool lane_pump(struct conductor *c, enum robot_role role)
+{
+    bool moved = false;
+
+    for (struct run *r; pool_has_room(c->pool, role) && (r = run_take(c, role));) {
+        bool evaluates = r->evaluates;
+
+        run_start(c, r);
+        moved |= evaluates;
+    }
+    return moved;
+}
+
 void jobs_pump(struct conductor *c)
 {
-    if (c->draining || c->no_space)
-        return;
-    for (int role = 0; role < ROLE_COUNT; role++)
-        for (struct run *r;
-             pool_has_room(c->pool, (enum robot_role)role) && (r = run_take(c, role));)
-            run_start(c, r);
+    bool moved = true;
+
+    while (moved && !c->draining && !c->no_space) {
+        moved = false;
+        for (int role = 0; role < ROLE_COUNT; role++)
+            moved |= lane_pump(c, (enum robot_role)role);
+    }
 }
 
 /* ---- what workers say ---- */
@@ -340,13 +417,21 @@ void jobs_committed(struct conductor *c, bool ok)
     c->turn.undo_ack_count = 0;
 }
 
+static void on_values(void *ctx, void *owner, struct pool_run *run, json_t *values)
+{
+    struct run *r = owner;
+
+    r->valued = true;
+    say(ctx, r, EV_JOB_VALUES, json_pack("{s:o}", "values", assembly_job_values(r->counts, values)));
+}
+
 static void on_done(void *ctx, void *owner, struct pool_run *run, int64_t exec_us)
 {
     struct run *r = owner;
     struct entry *e = r->entry;
     bool undo = r->undo;
 
-    if (!undo)
+    if (!undo && !r->evaluates)
         say(ctx, r, EV_JOB_DONE, json_pack("{s:I}", "exec_us", (json_int_t)exec_us));
     run_free(ctx, r);
     if (undo)
@@ -364,15 +449,28 @@ static bool disk_was_full(const struct conductor *c, const struct err *why)
            space_above(c->conf.space.paths[1], c->conf.space.reserve) <= 0;
 }
 
-static void on_failed(void *ctx, void *owner, struct pool_run *run, const struct err *err)
+/* A script worker has no Robots: it does not know whose parameter is wrong. */
+static struct err named_failure(const struct run *r, const struct err *err)
+{
+    struct err why = *err;
+
+    if (r->evaluates && why.code == ERR_ROBOT_VALIDATION && !why.name[0])
+        robot_code(why.name, robot_of(r), "VALIDATION");
+    return why;
+}
+
+static void on_failed(void *ctx, void *owner, struct pool_run *run, const struct err *said)
 {
     struct conductor *c = ctx;
     struct run *r = owner;
     struct entry *e = r->entry;
-    bool undo = r->undo;
+    const struct err why = named_failure(r, said), *err = &why;
+    bool undo = r->undo, had_values = r->valued;
     int job = r->job, full = r->full;
 
     run_free(c, r);
+    if (had_values) /* the job goes on by itself */
+        return;
     if (undo) {
         undo_failed(c, e, err);
         return;
@@ -415,6 +513,7 @@ struct pool_events jobs_pool_events(struct conductor *c)
         .output = on_output,
         .progress = on_progress,
         .undo = on_undo,
+        .values = on_values,
         .done = on_done,
         .failed = on_failed,
         .stopped = on_stopped,

@@ -21,6 +21,9 @@ struct run {                             /* a job in the queue or in a worker */
     struct entry *entry;
     int job;
     bool undo;             /* takes back what a killed job left */
+    bool evaluates;        /* the expressions of its parameters, before the job: another run does that then */
+    json_t *counts;        /* of them: assembly_job_values() */
+    bool valued;           /* and has their values */
     int full;              /* how often it began and found the disk full */
     bool forsaken;         /* stopped because its turn was lost: recovery starts the job again */
     struct pool_run *pool; /* NULL: waiting */
@@ -171,7 +174,6 @@ struct row_source {
 };
 struct event_rule {
     bool ends_body; /* the create request has nothing more to say after it */
-    bool is_sealed; /* its data may hold secrets */
     /* Rows of the same transaction. NULL: none. */
     int (*save)(struct conductor *c, struct entry *e, const struct row_source *s, struct err *err);
 };

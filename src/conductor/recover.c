@@ -49,11 +49,13 @@ static int replay_event(void *ctx, int64_t seq, int64_t at_us, const char *json)
         return 0;
     }
     json_t *data = json_object_get(record, "d");
-    if (type == EV_CREATED && sealed_created_open(r->c->conf.seal, r->e->a->id, data, &err) < 0) {
-        log_error(&r->e->a->log, "its steps can't be opened: %s", err.msg);
-        json_object_set_new(
-            data, "error",
-            json_pack("{s:s,s:s}", "code", "SERVER_500", "msg", "The steps can't be opened"));
+    const char *member = event_sealed((enum event_type)type);
+    if (sealed_data_open(r->c->conf.seal, r->e->a->id, member, data, &err) < 0) {
+        log_error(&r->e->a->log, "its %s can't be opened: %s", member, err.msg);
+        if (type == EV_CREATED)
+            json_object_set_new(
+                data, "error",
+                json_pack("{s:s,s:s}", "code", "SERVER_500", "msg", "The steps can't be opened"));
     }
     replay(r->c, r->e, (enum event_type)type, data, at_us);
     return 0;

@@ -1,5 +1,5 @@
 /* What an event means apart from what the rules make of it: the rows that go into the store with
- * it, whether its data is sealed there, whether a create request has had its say. One table, looked
+ * it, whether a create request has had its say. One table, looked
  * at by the turn. */
 #include "conductor/private.h"
 
@@ -84,7 +84,7 @@ static int save_usage(struct conductor *c, struct entry *e, const struct row_sou
 /* ---- the table ---- */
 
 static const struct event_rule rules[] = {
-    [EV_CREATED] = {.is_sealed = true, .save = save_created},
+    [EV_CREATED] = {.save = save_created},
     [EV_BODY_DONE] = {.ends_body = true},
     [EV_BODY_CUT] = {.ends_body = true},
     [EV_FAIL] = {.ends_body = true},

@@ -136,7 +136,7 @@ static int save_event(struct conductor *c, struct entry *e, const struct event *
     const struct event_rule *rule = event_rule(ev->type);
     const struct row_source source = {ev->data, ev->at_us, billed};
     AUTO(json_unref) json_t *kept =
-        rule->is_sealed ? sealed_created(c->conf.seal, e->a->id, ev->data) : json_incref(ev->data);
+        sealed_data(c->conf.seal, e->a->id, event_sealed(ev->type), ev->data);
     AUTO(json_unref) json_t *record = json_pack("{s:s,s:O?}", "e", event_name(ev->type), "d", kept);
     AUTO(mem_free) char *text = json_text(record);
 

@@ -319,8 +319,8 @@ static void child_hear(struct child *c, struct str *said, bool *over, int *at)
 static char *request_of(const struct script_work *work, int64_t memory_bytes)
 {
     AUTO(json_unref)
-    json_t *request = json_pack("{s:O,s:O*,s:s*}", "variables", work->variables, "expressions", work->expressions,
-                                "program", work->program);
+    json_t *request = json_pack("{s:O,s:O*,s:O*,s:s*}", "variables", work->variables, "inputs", work->inputs,
+                                "expressions", work->expressions, "program", work->program);
     AUTO(mem_free) char *text = json_text(request);
 
     return mem_printf("%lld %s", (long long)memory_bytes, text);

@@ -17,9 +17,10 @@
 #define SCRIPT_DEPTH       20
 
 struct script_work {
-    const json_t *expressions; /* array of {code, text}: text true asks for what stands between other text */
+    const json_t *expressions; /* array of {code, text, of}: text true asks for what stands between other text */
     const char *program;       /* instead: its last value is the result */
     const json_t *variables;   /* object: names that are in scope */
+    const json_t *inputs;      /* array of more of them, for expressions with `of`, its index here; may be NULL */
     int64_t memory_bytes;      /* 0: 128 MB */
 };
 

@@ -39,7 +39,7 @@
   }
 
   return function (request) {
-    const { variables, expressions, program } = parse(request)
+    const { variables, inputs, expressions, program } = parse(request)
     const out = []
     for (const name of names) world[name] = variables[name]
     world.account = {}
@@ -51,6 +51,8 @@
         if (program !== undefined) {
           out[i] = whole(evaluate(program))
         } else {
+          const { of } = expressions[i]
+          if (of !== undefined) for (const name in inputs[of]) world[name] = inputs[of][name]
           const v = evaluate(`(${expressions[i].code}\n)`)
           out[i] = expressions[i].text ? text(v) : whole(v)
         }

@@ -75,7 +75,7 @@ static int events_again(struct reseal *r)
     AUTO(stmt_done) sqlite3_stmt *st = NULL;
     int row = -1;
 
-    if (store_check(r->s, r->err) < 0 || stmt_start(&st, &r->s->db, Q_EVENTS_CREATED, r->err, "") < 0)
+    if (store_check(r->s, r->err) < 0 || stmt_start(&st, &r->s->db, Q_EVENTS_SEALED, r->err, "") < 0)
         return -1;
     while (r->rc == 0 && (row = stmt_next(&r->s->db, st, r->err)) > 0) {
         AUTO(json_unref) json_t *body = json_reads(stmt_text(st, 1));
@@ -89,7 +89,9 @@ static int events_again(struct reseal *r)
             break;
         json_object_set_new(data, "sealed", json_string(text));
         AUTO(mem_free) char *all = json_text(body);
-        (void)put(r, Q_EVENT_RESEAL, stmt_text(st, 0), all);
+        if (store_run(r->s, NULL, Q_EVENT_RESEAL, r->err, "tti", stmt_text(st, 0), all,
+                      sqlite3_column_int64(st, 2)) < 0)
+            r->rc = -1;
     }
     return r->rc < 0 ? -1 : row;
 }
@@ -197,33 +199,34 @@ int sealed_rotate(struct seal_key *key, struct store *s, const char *path, struc
     return 0;
 }
 
-/* ---- the steps of an Assembly ---- */
+/* ---- members of events ---- */
 
-json_t *sealed_created(const struct seal_key *key, const char *assembly_id, const json_t *data)
+json_t *sealed_data(const struct seal_key *key, const char *assembly_id, const char *member, const json_t *data)
 {
     json_t *kept = json_copy((json_t *)data);
-    json_t *steps = json_object_get(data, "steps");
+    json_t *open = member ? json_object_get(data, member) : NULL;
 
-    if (!steps)
+    if (!open)
         return kept;
-    AUTO(mem_free) char *text = json_dumps(steps, JSON_COMPACT | JSON_ENCODE_ANY);
+    AUTO(mem_free) char *text = json_dumps(open, JSON_COMPACT | JSON_ENCODE_ANY);
     AUTO(mem_free) char *context = mem_printf("assembly/%s", assembly_id);
     AUTO(mem_free) char *sealed = seal(key, context, text);
-    json_object_del(kept, "steps");
+    json_object_del(kept, member);
     json_object_set_new(kept, "sealed", json_string(sealed));
     return kept;
 }
 
-int sealed_created_open(const struct seal_key *key, const char *assembly_id, json_t *data, struct err *err)
+int sealed_data_open(const struct seal_key *key, const char *assembly_id, const char *member, json_t *data,
+                     struct err *err)
 {
     AUTO(mem_free) char *context = mem_printf("assembly/%s", assembly_id);
     AUTO(mem_free) char *text = NULL;
 
-    if (!jstr(data, "sealed"))
-        return 0; /* without steps, or of before they were sealed */
+    if (!member || !jstr(data, "sealed"))
+        return 0; /* without it, or of before it was sealed */
     if (unseal(&text, key, context, jstr(data, "sealed"), err) < 0)
         return -1;
-    json_object_set_new(data, "steps", json_loads(text, JSON_DECODE_ANY, NULL));
+    json_object_set_new(data, member, json_loads(text, JSON_DECODE_ANY, NULL));
     json_object_del(data, "sealed");
     return 0;
 }

@@ -1,8 +1,8 @@
 /* sealed.h - which key file a database is sealed with, and changing it.
  *
  * Sealed with it (base/secret.h), with this context: an Auth Key's secret ("auth_key/ID"), a Template's content
- * ("template/ID"), credentials ("WORKSPACE/NAME"), and in the event that makes an Assembly the member `sealed` of
- * its data ("assembly/ID"). The setting `seal_key` holds the name of the key, so that another file is noticed at
+ * ("template/ID"), credentials ("WORKSPACE/NAME"), and in events of an Assembly the member `sealed` of
+ * their data ("assembly/ID"). The setting `seal_key` holds the name of the key, so that another file is noticed at
  * the start and not at the first use. */
 #pragma once
 #include "base/json.h"
@@ -16,7 +16,9 @@ MUST_CHECK int sealed_open(struct seal_key *out, struct store *s, const char *pa
  * state for the next sealed_open(). Nobody else may have the database open. */
 MUST_CHECK int sealed_rotate(struct seal_key *key, struct store *s, const char *path, struct err *err);
 
-/* Steps may hold secrets, so whoever keeps or reads the `created` event of an Assembly goes through these: a copy of
- * its data with `sealed` in the place of `steps`, and the way back, in place. Errors: ERR_CREDENTIALS. */
-json_t *sealed_created(const struct seal_key *key, const char *assembly_id, const json_t *data);
-MUST_CHECK int sealed_created_open(const struct seal_key *key, const char *assembly_id, json_t *data, struct err *err);
+/* Steps, and what their expressions gave, may hold secrets, so whoever keeps or reads an event with such a member
+ * (event_sealed() names it) goes through these: a copy of its data with `sealed` in the place of the member, and the
+ * way back, in place. member NULL: none. Errors: ERR_CREDENTIALS. */
+json_t *sealed_data(const struct seal_key *key, const char *assembly_id, const char *member, const json_t *data);
+MUST_CHECK int sealed_data_open(const struct seal_key *key, const char *assembly_id, const char *member, json_t *data,
+                                struct err *err);

@@ -7,6 +7,7 @@ static int script_values(json_t **values, const json_t *work, const json_t *sett
 {
     struct script_work w = {.expressions = json_object_get(work, "expressions"),
                             .variables = json_object_get(work, "variables"),
+                            .inputs = json_object_get(work, "inputs"),
                             .memory_bytes = jint(settings, "script_memory", 0)};
 
     return script_evaluate(values, &w, err);

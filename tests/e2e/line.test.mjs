@@ -92,12 +92,12 @@ test('a step streams: each file is worked on when it is there, bundles wait for 
   assert.equal(done.results.b.length, 1)
 })
 
-test('an expression that needs JavaScript fails with a message that says so', async (t) => {
+test('an expression that is wrong fails its Step with a message that names it', async (t) => {
   const s = await Server.start(t)
-  const a = await s.create({ a: { robot: '/image/resize', use: ':original', width: '${Math.max(1, 2)}' } }, { files: { 'x.png': fs.readFileSync(picture) } })
+  const a = await s.create({ a: { robot: '/image/resize', use: ':original', width: '${Math.maximum(1, 2)}' } }, { files: { 'x.png': fs.readFileSync(picture) } })
   const done = await s.until(a.assembly_id)
   assert.equal(done.error, 'IMAGE_RESIZE_VALIDATION')
-  assert.match(done.message, /JavaScript/)
+  assert.match(done.message, /the expression \$\{Math\.maximum\(1, 2\)\} can't be used: TypeError/)
   assert.equal(done.step, 'a')
 })
 

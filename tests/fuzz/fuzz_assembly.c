@@ -91,6 +91,8 @@ static void look_at_effects(const struct assembly *a, const struct effects *fx)
             is_json(e->text);
         if (e->type == FX_START_JOB) {
             CHECK(e->job >= 0 && e->job < a->job_count);
+            AUTO(json_unref) json_t *asks = assembly_job_asks(a, a->jobs[e->job], "local");
+            CHECK(!asks || json_array_size(json_object_get(asks, "expressions")));
             if (assembly_job_params(&params, a, a->jobs[e->job], "local", NULL, &err) == 0)
                 CHECK(json_is_object(params));
         }
@@ -209,6 +211,7 @@ static json_t *event_data(enum event_type type, const json_t *d)
     case EV_JOB_STARTED:
     case EV_JOB_PROGRESS:
     case EV_JOB_UNDO:
+    case EV_JOB_VALUES:
     case EV_JOB_OUTPUT:
     case EV_JOB_DONE:
     case EV_JOB_FAILED: return job_event(d);

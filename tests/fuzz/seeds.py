@@ -223,7 +223,10 @@ def assemblies(description):
 WORLD = json.dumps({'file': {'id': '1', 'name': 'a b.jpg', 'basename': 'a b', 'ext': 'jpg', 'size': 7, 'meta': {'width': 3, 'a': [1, {'b': None}], 'x y': 2.5}}, 'fields': {'a': 'b', 'n': ['1', '2']}})
 seed('variables', *(f'{WORLD}\n{json.dumps(p)}' for p in (
     {'a': '${file.meta.width}', 'b': 'x${file.name}y', 'c': ['${fields.n[1]}', {'d': '${file.meta["x y"]}'}]}, {'a': '${file.meta.a[1].b}', 'b': '${fields.none}'}, {'a': '${1+1}'}, {'a': '${file.url_name}', 'b': '${previous_step.name}'},
-    {'a': '${"}"}', 'b': '${`${1}`}', 'c': '${'}, {'a': '\\${x}', 'interpolate': {'a': False}}, {'a': '${unique_prefix}/${assembly.id}', 'robot': '${x}', '${fields.a}': 1}, {'a': '${file.meta.a[99999999999999999999]}'}, {'a': '${ file . name }'})))
+    {'a': '${"}"}', 'b': '${`${1}`}', 'c': '${'}, {'a': '\\${x}', 'interpolate': {'a': False}}, {'a': '${unique_prefix}/${assembly.id}', 'robot': '${x}', '${fields.a}': 1}, {'a': '${file.meta.a[99999999999999999999]}'}, {'a': '${ file . name }'},
+    {'b': "${/[/}]/.test('}') ? `${'`'}` : a / 2} and ${f({ x: '}' }) /* } */} and ${y // }\n}",
+     'interpolate': {'b': 'true', 'a': True}}, {'b': '${file.name.length}${fields.n.length}'})))
+dictionary('variables', '`', '/', '//', '/*', '*/', '"', "'", '\\', ' return ')
 dictionary('variables', '${', '}', 'file.', 'fields.', 'assembly.id', 'unique_prefix', 'previous_step.name', '.meta', '[0]', '["a"]', '"interpolate":{')
 
 # ---- what is in files ----

@@ -594,6 +594,87 @@ static void a_job_under_which_daemon_after_daemon_dies_is_deadly(void **state)
     assembly_free(a);
 }
 
+/* /image/resize with a running job, whose width is an expression. */
+static struct assembly *with_expression(struct effects *fx, const char *width)
+{
+    AUTO(mem_free) char *steps =
+        mem_printf("{\"small\":{\"robot\":\"/image/resize\",\"use\":\":original\",\"width\":\"%s\"}}", width);
+    struct assembly *a = begin(fx, steps, 0, false);
+
+    assert_int_equal(apply(a, fx, EV_FILE_UPLOADED, upload), 0);
+    assert_int_equal(apply(a, fx, EV_BODY_DONE, "{\"bytes\":20}"), 0);
+    assert_int_equal(apply(a, fx, EV_JOB_STARTED, "{\"job\":0}"), 0);
+    assert_int_equal(apply(a, fx, EV_JOB_OUTPUT, probed), 0);
+    assert_int_equal(apply(a, fx, EV_JOB_DONE, "{\"job\":0}"), 0);
+    effects_reset(fx);
+    assert_int_equal(apply(a, fx, EV_JOB_STARTED, "{\"job\":1}"), 0);
+    return a;
+}
+
+static int64_t width_of(const struct assembly *a)
+{
+    AUTO(json_unref) json_t *params = NULL;
+    struct err err = {0};
+
+    if (assembly_job_params(&params, a, a->jobs[1], "r", NULL, &err) < 0) {
+        assert_string_equal(err.name, "IMAGE_RESIZE_VALIDATION");
+        return -1;
+    }
+    return jint(params, "width", 0);
+}
+
+static void a_job_with_expressions_begins_again_with_their_values_and_keeps_them(void **state)
+{
+    struct effects fx = {0};
+    struct assembly *a = with_expression(&fx, "${Math.max(file.meta.width, 400)}");
+    (void)state;
+
+    AUTO(json_unref) json_t *asks = assembly_job_asks(a, a->jobs[1], "r");
+    const json_t *first = json_array_get(json_object_get(asks, "expressions"), 0);
+    const json_t *file = json_object_get(json_object_get(asks, "variables"), "file");
+    assert_string_equal(jstr(first, "code"), "Math.max(file.meta.width, 400)");
+    assert_int_equal(jint(json_object_get(file, "meta"), "width", 0), 500);
+    assert_int_equal(width_of(a), -1);
+
+    assert_int_equal(apply(a, &fx, EV_JOB_VALUES, "{\"job\":1,\"values\":[[640]]}"), 0);
+    assert_int_equal(a->jobs[1]->state, JOB_QUEUED);
+    assert_int_equal(a->running_count, 0);
+    assert_int_equal(count(&fx, FX_START_JOB), 1);
+    assert_null(assembly_job_asks(a, a->jobs[1], "r"));
+    assert_int_equal(width_of(a), 640);
+    /* what it began with stays, whatever else is evaluated */
+    assert_int_equal(apply(a, &fx, EV_JOB_STARTED, "{\"job\":1}"), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_FAILED, "{\"job\":1,\"code\":1,\"msg\":\"m\",\"retry\":\"now\"}"), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_VALUES, "{\"job\":1,\"values\":[[1]]}"), 0);
+    assert_int_equal(width_of(a), 640);
+    assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, made), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_DONE, "{\"job\":1}"), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_VALUES, "{\"job\":1,\"values\":[[1]]}"), -1);
+    assert_int_equal(a->state, ASSEMBLY_COMPLETED);
+    effects_done(&fx);
+    assembly_free(a);
+}
+
+static void values_are_checked_as_given_ones_are(void **state)
+{
+    static const struct {
+        const char *values;
+        int64_t width;
+    } rows[] = {{"[7]", 7}, {"[null]", 0}, {"[\"wide\"]", -1}, {"[{}]", -1}, {"[1,2]", -1}, {"[]", -1}};
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct effects fx = {0};
+        struct assembly *a = with_expression(&fx, "${f()}");
+        AUTO(mem_free) char *event = mem_printf("{\"job\":1,\"values\":[%s]}", rows[i].values);
+
+        assert_int_equal(apply(a, &fx, EV_JOB_VALUES, event), 0);
+        assert_int_equal(width_of(a), rows[i].width);
+        effects_done(&fx);
+        assembly_free(a);
+    }
+}
+
 static void starts_of_an_older_version_blame_nobody(void **state)
 {
     struct effects fx = {0};
@@ -1069,6 +1150,8 @@ int main(void)
         cmocka_unit_test(a_role_that_the_robot_does_not_know_is_refused),
         cmocka_unit_test(random_histories_keep_the_invariants),
         cmocka_unit_test(a_job_under_which_daemon_after_daemon_dies_is_deadly),
+        cmocka_unit_test(a_job_with_expressions_begins_again_with_their_values_and_keeps_them),
+        cmocka_unit_test(values_are_checked_as_given_ones_are),
         cmocka_unit_test(starts_of_an_older_version_blame_nobody),
         cmocka_unit_test(events_that_do_not_read_are_refused),
         cmocka_unit_test(what_is_not_known_of_a_result_is_told_beside_it),

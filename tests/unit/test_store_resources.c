@@ -300,6 +300,11 @@ static int event_opens(void *ctx, int64_t seq, int64_t at_us, const char *json)
         assert_string_equal(plain, "{\"steps\":1}");
         assert_string_equal(jstr(body, "e"), "created");
     }
+    if (seq == 3) {
+        assert_int_equal(unseal(&plain, ctx, "assembly/" ID_C, jstr(json_object_get(body, "d"), "sealed"), &err), 0);
+        assert_string_equal(plain, "[\"value\"]");
+        assert_int_equal(jint(json_object_get(body, "d"), "job", 0), 1);
+    }
     return 0;
 }
 
@@ -321,6 +326,9 @@ static void fill(struct fixture *f, const struct seal_key *k)
     OK(store_assembly_add(f->s, ID_C, WS, 1, &f->err));
     OK(store_event_add(f->s, ID_C, 1, 1, event, &f->err));
     OK(store_event_add(f->s, ID_C, 2, 2, "{\"e\":\"body_done\"}", &f->err));
+    AUTO(mem_free) char *values = seal(k, "assembly/" ID_C, "[\"value\"]");
+    AUTO(mem_free) char *valued = mem_printf("{\"e\":\"job_values\",\"d\":{\"job\":1,\"sealed\":\"%s\"}}", values);
+    OK(store_event_add(f->s, ID_C, 3, 3, valued, &f->err));
     OK(store_commit(f->s, &f->err));
 }
 
@@ -428,14 +436,14 @@ static void steps_are_sealed_in_the_event_and_come_back(void **state)
     OK(sealed_open(&k, f->s, f->key_path, &f->err));
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         AUTO(json_unref) json_t *data = json_loads(table[i], 0, NULL);
-        AUTO(json_unref) json_t *kept = sealed_created(&k, ID_A, data);
+        AUTO(json_unref) json_t *kept = sealed_data(&k, ID_A, "steps", data);
         AUTO(mem_free) char *text = json_text(kept);
 
         assert_null(strstr(text, "steps"));
         assert_null(strstr(text, "word"));
         if (i < 4)
-            FAILS(sealed_created_open(&k, ID_B, kept, &f->err), ERR_CREDENTIALS); /* another's */
-        OK(sealed_created_open(&k, ID_A, kept, &f->err));
+            FAILS(sealed_data_open(&k, ID_B, "steps", kept, &f->err), ERR_CREDENTIALS); /* another's */
+        OK(sealed_data_open(&k, ID_A, "steps", kept, &f->err));
         assert_true(json_equal(data, kept));
     }
 }
