@@ -89,7 +89,9 @@ test('a step streams: each file is worked on when it is there, bundles wait for 
   assert.equal(done.ok, 'ASSEMBLY_COMPLETED')
   assert.deepEqual(done.results.a.map((f) => f.meta.width), [77, 77])
   assert.deepEqual(done.results.a.map((f) => f.name).sort(), ['x.jpg', 'y.jpg'])
-  assert.equal(done.results.b.length, 1)
+  // one job for all four: both of `a`, and both originals
+  assert.deepEqual(done.results.b.map((f) => f.name).sort(), ['x.jpg', 'x.png', 'y.jpg', 'y.png'])
+  assert.equal(done.started_jobs.filter((j) => /b/.test(j)).length, 1)
 })
 
 test('an expression that is wrong fails its Step with a message that names it', async (t) => {
