@@ -9,6 +9,7 @@ import { png } from './png.mjs'
 import { tar } from './tar.mjs'
 
 export const resize = (more) => ({ r: { robot: '/image/resize', use: ':original', result: true, ...more } })
+const step = (robot, more) => ({ r: { robot, use: ':original', result: true, ...more } })
 const pack = { r: { robot: '/file/compress', use: ':original', gzip: true, compression_level: -9, result: true } }
 const unpack = { r: { robot: '/file/decompress', use: ':original', result: true } }
 export const huge = resize({ width: 9000, format: 'avif' })
@@ -46,6 +47,30 @@ export const phases = {
   async 'many files are unpacked'(d) {
     return working(d, unpack, tar(Array.from({ length: 500 }, (_, i) => [`d/${i}.txt`, Buffer.from(`file ${i}`)])), 300)
   },
+  async 'optipng computes'(d) {
+    return working(d, step('/image/optimize', { priority: 'compression-ratio' }), fs.readFileSync(picture), 900)
+  },
+  async 'texts are drawn'(d) {
+    const text = { text: 'x', size: 200, x_offset: 10 }
+    const large = { width: 8000, height: 8000, resize_strategy: 'stretch', text: Array(60).fill(text) }
+    return working(d, resize(large), png(40, 30), 300)
+  },
+  async 'a collage is made'(d) {
+    const large = { effect: 'mosaic', width: 9000, height: 9000, format: 'png' }
+    return working(d, step('/image/merge', large), fs.readFileSync(picture), 300)
+  },
+  async 'a preview is made'(d) {
+    const large = { width: 5000, height: 5000, resize_strategy: 'stretch', format: 'png' }
+    return working(d, step('/file/preview', large), big(), 100)
+  },
+  async 'tags are written (exiftool, a grandchild)'(d) {
+    return working(d, step('/meta/write', { data_to_write: { copyright: 'x' } }), fs.readFileSync(picture), 60)
+  },
+  async 'an expression is evaluated for ever'(d) {
+    const w = await working(d, step('/file/hash', { algorithm: '${(() => { for (;;); })()}' }), 'some bytes', 100)
+    return { ...w, ready: async () => (await d.get(w.id)).running_jobs.some((j) => j.startsWith('r')) } // its worker gets no file
+  },
+  async 'a script computes'(d) { return working(d, step('/script/run', { script: 'for (;;);' }), 'some bytes', 100) },
   async 'an import waits for ever'(d, r, origin) {
     const a = await d.create({ i: { robot: '/http/import', url: `${origin.url}/never` } })
     return { id: a.assembly_id, ready: async () => (await d.get(a.assembly_id)).running_jobs.length === 1 && origin.waiting() > 0, process: true }
