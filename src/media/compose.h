@@ -1,5 +1,5 @@
-/* compose.h - one picture over another, as the eye sees it: 8 bit sRGB, whatever space and depth
- * either came in. */
+/* compose.h - canvases that pictures are laid on (image_overlay() of image_over.h): 8 bit sRGB with
+ * alpha. */
 #pragma once
 #include "media/vips.h"
 
@@ -7,10 +7,5 @@
  * allow. */
 MUST_CHECK int compose_canvas(struct image **out, int64_t w, int64_t h, struct color fill,
                               const struct media_limits *limits, struct err *err);
-/* Lay `over` (its first frame, which becomes sRGB) on the canvas with its corner at x, y; what
- * sticks out is cut off. opacity: 0 to 1, multiplies its alpha. The canvas must be one of
- * compose_canvas(), or rendered and sRGB with alpha (compose_ready()). */
-MUST_CHECK int compose_place(struct image *canvas, struct image *over, int64_t x, int64_t y,
-                             double opacity, struct err *err);
 /* Any picture becomes a canvas: sRGB with alpha, in memory of its own. */
 MUST_CHECK int compose_ready(struct image *img, struct err *err);

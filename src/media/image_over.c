@@ -1,6 +1,8 @@
 #include "media/image_over.h"
 #include "media/image.h"
 
+#include <string.h>
+
 /* 8 bit sRGB in memory, so that pixels can be read and changed where they lie. */
 static int over_begin(struct image *img, struct err *err)
 {
@@ -23,6 +25,12 @@ static void over_blend(VipsPel *to, int bands, const VipsPel *from, int from_ban
 
     if (!top)
         return;
+    if (top == 255 * 255) {
+        memcpy(to, from, 3);
+        if (bands == 4)
+            to[3] = 255;
+        return;
+    }
     for (int i = 0; i < 3; i++)
         to[i] = (VipsPel)(((int64_t)from[i] * top + (int64_t)to[i] * rest + all / 2) / all);
     if (bands == 4)

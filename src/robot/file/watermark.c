@@ -3,6 +3,7 @@
 #include "media/collage.h"
 #include "media/compose.h"
 #include "media/image_emit.h"
+#include "media/image_over.h"
 
 #include <math.h>
 #include <string.h>
@@ -67,8 +68,10 @@ static int place(struct image *img, struct image *mark, struct collage_dice *dic
 
     if (image_scale(mark, w, h, false, err) < 0)
         return -1;
-    return compose_place(img, mark, (int64_t)floor(x * (double)(image_width(img) - w)),
-                         (int64_t)floor(y * (double)(image_height(img) - h)), 1, err);
+    const struct overlay at = {.x = (int64_t)floor(x * (double)(image_width(img) - w)),
+                               .y = (int64_t)floor(y * (double)(image_height(img) - h)),
+                               .opacity = 1};
+    return image_overlay(img, mark, &at, err);
 }
 
 static int open_upright(struct image **out, const struct robot_job *job, int input, bool all_frames,
@@ -94,7 +97,7 @@ static int mark_one(struct robot_job *job, int input, int mark, const struct wat
         return -1;
     bool alpha = image_has_alpha(img);
     const char *format = image_emit_format(img, IMAGE_AS_INPUT, alpha ? "png" : "jpg");
-    if (compose_ready(img, err) < 0 || image_to_srgb(over, err) < 0 ||
+    if (compose_ready(img, err) < 0 ||
         place(img, over, &dice, o->randomize, err) < 0 ||
         (!alpha && image_drop_alpha(img, err) < 0))
         return -1;

@@ -4,6 +4,7 @@
 #include "media/collage.h"
 #include "media/compose.h"
 #include "media/image_emit.h"
+#include "media/image_over.h"
 
 #include <limits.h>
 #include <math.h>
@@ -223,6 +224,12 @@ static int merge_scale(struct image *img, struct collage_size was, int64_t w, in
     return image_crop(img, &f.cut, err);
 }
 
+static int lay_at(struct image *canvas, struct image *over, int64_t x, int64_t y, double opacity,
+                  struct err *err)
+{
+    return image_overlay(canvas, over, &(struct overlay){.x = x, .y = y, .opacity = opacity}, err);
+}
+
 /* The picture in a white frame, with its shadow, turned. */
 static int polaroid(struct image **card, struct image *img, const struct merge *m, size_t i,
                     struct err *err)
@@ -237,11 +244,10 @@ static int polaroid(struct image **card, struct image *img, const struct merge *
     if (compose_canvas(card, s.w + 2 * edge, s.h + 2 * edge, clear, &m->limits, err) < 0 ||
         compose_canvas(&shade, s.w, s.h, black, &m->limits, err) < 0 ||
         compose_canvas(&paper, s.w, s.h, white, &m->limits, err) < 0 ||
-        compose_place(*card, shade, edge + edge / 4, edge + edge / 3, 0.5, err) < 0 ||
-        image_blur(*card, (double)edge / 3, err) < 0 || compose_ready(*card, err) < 0 ||
-        compose_place(*card, paper, edge, edge, 1, err) < 0 ||
+        lay_at(*card, shade, edge + edge / 4, edge + edge / 3, 0.5, err) < 0 ||
+        image_blur(*card, (double)edge / 3, err) < 0 || lay_at(*card, paper, edge, edge, 1, err) < 0 ||
         merge_scale(img, m->sizes[i], in.w, in.h, false, err) < 0 ||
-        compose_place(*card, img, edge + in.x, edge + in.y, 1, err) < 0)
+        lay_at(*card, img, edge + in.x, edge + in.y, 1, err) < 0)
         return -1;
     return image_rotate(*card, m->spots[i].degrees, clear, err);
 }
@@ -265,8 +271,8 @@ static int draw(struct image *canvas, const struct merge *m, size_t i, struct er
                 : merge_scale(img, m->sizes[i], s->size.w, s->size.h, s->cover, &why)) < 0)
         return merge_failed(m, err, robot_input(m->job, (int)m->order[i]), &why);
     what = framed ? card : img;
-    if (compose_place(canvas, what, corner(s->x, image_width(what)),
-                      corner(s->y, image_height(what)), 1, &why) < 0)
+    if (lay_at(canvas, what, corner(s->x, image_width(what)), corner(s->y, image_height(what)), 1,
+               &why) < 0)
         return merge_failed(m, err, robot_input(m->job, (int)m->order[i]), &why);
     robot_progress(m->job, SHARE_OF_PIXELS * (double)(i + 1) / (double)m->n);
     return 0;
