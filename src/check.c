@@ -69,7 +69,8 @@ static int check_text(struct check *c)
 
     if (!params)
         return check_no_json(c, &err);
-    AUTO(arena_free) struct arena *arena = c->arena = arena_new();
+    AUTO(arena_free) struct arena *arena = arena_new();
+    c->arena = arena;
     int refused = instructions_lint(json_object_get(params, "steps"), check_note, c);
     if (c->count)
         qsort(c->lines, (size_t)c->count, sizeof *c->lines, by_place);

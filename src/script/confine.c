@@ -65,7 +65,7 @@ void confine_prepare(void)
 {
     scmp_filter_ctx f = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     int rc = f ? 0 : -1, file = memfd_create("filter", MFD_CLOEXEC);
-    off_t size;
+    off_t size = 0;
 
     for (size_t i = 0; !rc && i < ARRAY_LEN(allowed); i++)
         rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, allowed[i], 0);

@@ -391,6 +391,7 @@ static void psd_files_show_what_they_look_like(void **state)
     assert_int_equal((uint8_t)clear[3], 128);
     AUTO(mem_free)
     char *flat = (char *)open_pixels(&w, &h, &bands, psd(j, "c.psd", &rows[4]), &err);
+    assert_non_null(flat);
     assert_int_equal(bands, 3);
     AUTO(mem_free)
     char *gray = (char *)open_pixels(

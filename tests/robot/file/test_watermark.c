@@ -114,8 +114,8 @@ static void chance_puts_it_anywhere_inside_and_a_second_run_puts_it_there_again(
         inputs(j, picture_make(j, name, 200, 100, false), mark(j, "m.png", 40, 20));
         for (int run = 0; run < 2; run++) {
             const char *out = run_ok(j, "{\"randomize\":true}");
-            VipsImage *v = vips_image_new_from_file(out, NULL), *t, *u;
-            double mean, *at = run ? &again : &first;
+            VipsImage *v = vips_image_new_from_file(out, NULL), *t = NULL, *u = NULL;
+            double mean = 0, *at = run ? &again : &first;
 
             assert_int_equal(vips_extract_band(v, &t, 1, NULL) ||
                                  vips_more_const1(t, &u, 200, NULL) || vips_avg(u, &mean, NULL),

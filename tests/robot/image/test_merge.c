@@ -278,8 +278,8 @@ static void a_mosaic_covers_all_of_its_canvas(void **state)
 
 static double share_of_background(const char *path)
 {
-    VipsImage *v = vips_image_new_from_file(path, NULL), *t, *u;
-    double mean;
+    VipsImage *v = vips_image_new_from_file(path, NULL), *t = NULL, *u = NULL;
+    double mean = 0;
 
     assert_int_equal(vips_extract_band(v, &t, 3, NULL) ||
                          vips_relational_const1(t, &u, VIPS_OPERATION_RELATIONAL_LESS, 255, NULL) ||

@@ -61,8 +61,8 @@ static VipsImage *pixels(const char *path)
 
 static void assert_same_pixels(const char *a, const char *b)
 {
-    VipsImage *x = pixels(a), *y = pixels(b), *diff, *abs;
-    double most;
+    VipsImage *x = pixels(a), *y = pixels(b), *diff = NULL, *abs = NULL;
+    double most = 1;
 
     if (x->Xsize != y->Xsize || x->Ysize != y->Ysize || x->Bands != y->Bands ||
         x->BandFmt != y->BandFmt)
