@@ -486,15 +486,18 @@ export function testTheRest() {
     const s = await Server.start(t)
     const { robots } = await (await fetch(`${s.url}/robots`)).json()
     const needed = (r) => ({ ...(r.no_input || r.name === '/upload/handle' ? {} : { use: ':original' }), ...r.example })
-    const create = async (robot, step) => (await s.create({ [robot === '/upload/handle' ? ':original' : 'a']: step }, { expected: 1 }))
+    const create = async (robot, step) =>
+      (await s.create({ [robot === '/upload/handle' ? ':original' : 'a']: step }, { expected: 1 }))
     for (const name of packages) {
       let known = 0
       for (const r of robots) {
         const robot = r.name
-        const file = path.join(root, 'tests/e2e/node_modules', name, 'dist/alphalib/types/robots', `${robot.slice(1).replace('/', '-')}.js`)
+        const types = path.join(root, 'tests/e2e/node_modules', name, 'dist/alphalib/types/robots')
+        const file = path.join(types, `${robot.slice(1).replace('/', '-')}.js`)
         if (!fs.existsSync(file)) continue // the package is older than the Robot
         const schemas = await import(file)
-        const key = Object.keys(schemas).find((k) => /^robot[A-Za-z0-9]+InstructionsSchema$/.test(k) && !/Interpolatable|Hidden/.test(k))
+        const key = Object.keys(schemas)
+          .find((k) => /^robot[A-Za-z0-9]+InstructionsSchema$/.test(k) && !/Interpolatable|Hidden/.test(k))
         // of some the schemas know no `use`, and people write it all the same
         const { use, ...more } = needed(r)
         const known_use = schemas[key].safeParse({ robot, use, ...more }).success
