@@ -280,7 +280,10 @@ const post = async (url) => {
 
 test('files that lie elsewhere are reserved, named and fetched as uploads', async (t) => {
   const data = fs.readFileSync(picture)
-  const files = http.createServer((req, res) => (req.url.startsWith('/a') ? res.end(data) : res.writeHead(404).end()))
+  let let_go // nothing is fetched before the last place was refused: what is complete refuses otherwise
+  const gate = new Promise((r) => { let_go = r })
+  const fetched = (req, res) => (req.url.startsWith('/a') ? res.end(data) : res.writeHead(404).end())
+  const files = http.createServer((req, res) => gate.then(() => fetched(req, res)))
   await new Promise((r) => files.listen(0, '127.0.0.1', r))
   t.after(() => files.close())
   const { port } = files.address()
@@ -301,6 +304,7 @@ test('files that lie elsewhere are reserved, named and fetched as uploads', asyn
   assert.deepEqual([full.body.numReserved, full.body.numExpected], [2, 3])
   for (let i = 0; i < 2; i++) { const got = await add(a, `${here}/a|${i}`); assert.equal(got.body.ok, 'ASSEMBLY_FILE_ACCEPTED', JSON.stringify(got.body)) }
   refused(await add(a, `${here}/a`), 'ASSEMBLY_FILE_NOT_RESERVED', 400)
+  let_go()
   const done = await s.until(a.assembly_id)
   assert.equal(done.ok, 'ASSEMBLY_COMPLETED', JSON.stringify(done.error))
   assert.deepEqual(done.uploads.map((u) => [u.name, u.size, u.field, u.is_tus_file, u.mime]).sort(), [

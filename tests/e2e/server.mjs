@@ -81,14 +81,14 @@ export class Server {
     fs.rmSync(this.dir, { recursive: true, force: true })
   }
 
-  // Files that jobs left behind, apart from the empty directories of warm workers.
+  // Files that jobs left behind, apart from the empty directories of warm workers, and the first exercise of a new one.
   scratchFiles() {
     const out = []
     const walk = (d) => {
       for (const e of fs.readdirSync(d, { withFileTypes: true })) {
         const p = path.join(d, e.name)
         if (e.isDirectory()) walk(p)
-        else out.push(p)
+        else if (e.name !== 'warm.jpg') out.push(p)
       }
     }
     walk(path.join(this.dir, 'scratch'))
