@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     CHECK(got >= -1 && got <= (ptrdiff_t)(n / 4 * 3 + 3));
     AUTO(str_done) struct str json = {0};
     str_add_json(&json, text);
-    AUTO(json_unref) json_t *j = json_loadb(json.s, json.len, JSON_DECODE_ANY, NULL);
+    AUTO(json_unref) json_t *j = json_read(json.s, json.len); /* half a pair is text, too */
     CHECK(json_is_string(j));
     CHECK(!utf8_valid(text, n) || !strcmp(json_string_value(j), text));
     AUTO(json_unref) json_t *made = jstring(text);
