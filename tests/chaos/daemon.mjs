@@ -7,7 +7,7 @@ import { Series } from './stats.mjs'
 export { alive, KEY, picture, root, SECRET, sleep } from '../e2e/server.mjs'
 
 // what a killed zygote or a lost receiver makes the daemon say; anything else at this level is a finding
-const expected = [/workcell-(media|transfer) ended \(status 0, signal 9\)/]
+const expected = [/workcell-(media|transfer|script) ended \(status 0, signal 9\)/]
 
 export class Daemon extends Server {
   static async start(args = [], more = {}) {
