@@ -33,6 +33,8 @@ struct verb {
 
 /* Returns the exit code. verbs: with an empty one at the end. */
 int admin_run(const char *command, const struct verb *verbs, int argc, char **argv);
+/* The content of the Template of that name or id. The caller unrefs; NULL: err. admin_templates.c */
+json_t *admin_template(struct admin *a, const char *name, struct err *err) MUST_CHECK;
 int admin_fail(const struct err *err); /* says so, and is 1 */
 /* Commits what a put of this transaction gave, or takes it back. */
 int admin_finish(struct admin *a, int rc, struct err *err);

@@ -55,14 +55,21 @@ static int template_put(struct admin *a, bool create, struct err *err)
     return rc;
 }
 
-static int template_print(struct admin *a, struct err *err)
+json_t *admin_template(struct admin *a, const char *name, struct err *err)
 {
     struct store_template *t = NULL;
 
-    if (store_template_get(&t, a->store, a->workspace, a->words[1], err) < 0)
-        return -1;
-    AUTO(json_unref) json_t *content = template_open(&a->seal, t, err);
+    if (store_template_get(&t, a->store, a->workspace, name, err) < 0)
+        return NULL;
+    json_t *content = template_open(&a->seal, t, err);
     free(t);
+    return content;
+}
+
+static int template_print(struct admin *a, struct err *err)
+{
+    AUTO(json_unref) json_t *content = admin_template(a, a->words[1], err);
+
     if (!content)
         return -1;
     json_dumpf(content, stdout, JSON_INDENT(2));

@@ -1,6 +1,5 @@
 /* `workcell check`: what this server would say of Assembly Instructions, and where it stands in them. */
 #include "admin.h"
-#include "api/template_use.h"
 #include "assembly/lint.h"
 #include "base/json.h"
 
@@ -83,12 +82,8 @@ static int check_text(struct check *c)
 
 static int check_template(struct admin *a, struct err *err)
 {
-    struct store_template *t = NULL;
+    AUTO(json_unref) json_t *content = admin_template(a, a->words[1], err);
 
-    if (store_template_get(&t, a->store, a->workspace, a->words[1], err) < 0)
-        return -1;
-    AUTO(json_unref) json_t *content = template_open(&a->seal, t, err);
-    free(t);
     if (!content)
         return -1;
     AUTO(mem_free) char *text = json_dumps(content, JSON_INDENT(2));

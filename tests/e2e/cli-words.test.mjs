@@ -221,6 +221,11 @@ async function begin(t, args, env = {}) {
   const exited = new Promise((r) => child.on('exit', r))
   child.stderr.on('data', (d) => { heard.err += d })
   await new Promise((r) => child.stdout.on('data', (d) => { heard.out += d; if (/listening on .*\n/.test(heard.out)) r() }))
+  let before // what it says goes through two pipes: all of it has come when nothing does for a while
+  for (let i = 0; i < 20 && before !== heard.out + heard.err; i++) {
+    before = heard.out + heard.err
+    await new Promise((r) => setTimeout(r, 200))
+  }
   heard.stop = async () => { child.kill('SIGTERM'); assert.equal(await exited, 0) }
   t.after(() => child.kill('SIGKILL'))
   return heard
