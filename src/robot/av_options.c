@@ -363,9 +363,7 @@ int av_opts_check(const struct av_opts *o, unsigned makes, struct err *err)
     if (json_object_size(o->ffmpeg) > MOST_OPTIONS)
         return err_set(err, ERR_ROBOT_VALIDATION, "'ffmpeg' has %zu options, the most is %d", json_object_size(o->ffmpeg), MOST_OPTIONS);
     json_object_foreach (o->ffmpeg, key, v) {
-        const struct av_row *r = row_of(key);
-
-        if (!json_is_object(v) || (r && (r->form == FORM_PARAMS || r->form == FORM_GRAPH))) {
+        if (!json_is_object(v) || av_opt_is_joined(key)) {
             if (check_one(key, v, makes, err) < 0)
                 return -1;
             continue;
@@ -381,6 +379,13 @@ int av_opts_check(const struct av_opts *o, unsigned makes, struct err *err)
     return 0;
 }
 
+bool av_opt_is_joined(const char *name)
+{
+    const struct av_row *r = row_of(name);
+
+    return r && (r->form == FORM_PARAMS || r->form == FORM_GRAPH);
+}
+
 const char *av_opt(const struct av_opts *o, struct arena *a, const char *name)
 {
     const json_t *v = json_object_get(o->ffmpeg, name);
@@ -393,6 +398,7 @@ const char *av_opt(const struct av_opts *o, struct arena *a, const char *name)
     }
     if (!v || is_off(v))
         return NULL;
-    AUTO(mem_free) char *text = text_of(v);
+    const struct av_row *r = row_of(name);
+    AUTO(mem_free) char *text = json_is_object(v) && av_opt_is_joined(name) ? joined(v, r->form) : text_of(v);
     return arena_strdup(a, text);
 }

@@ -22,5 +22,7 @@ MUST_CHECK int av_opts_check(const struct av_opts *o, unsigned makes, struct err
 /* The value as text, of the option or of one of its other names; NULL: not given. Lent, or from a. Nested objects count as well:
  * {"codec": {"v": "x"}} is "codec:v". */
 const char *av_opt(const struct av_opts *o, struct arena *a, const char *name);
+/* Is an object of this option joined to one text ("x265-params"), rather than a setting for each kind of stream? */
+bool av_opt_is_joined(const char *name);
 /* Is text a chain of filters of which none can name a file? Errors: ERR_ROBOT_VALIDATION, naming the filter. */
 MUST_CHECK int av_filters_check(const char *text, struct err *err);

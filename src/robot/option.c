@@ -136,6 +136,14 @@ static int fill_bool(bool *field, const struct option *o, const json_t *v, struc
     return 0;
 }
 
+/* The same name? _: what counts as a dash as well. */
+static bool is_choice(const struct option *o, const char *name, const char *s)
+{
+    for (; *name && (*name == *s || (o->dashes && *name == '-' && *s == '_')); name++)
+        s++;
+    return !*name && !*s;
+}
+
 static int fill_enum(int *field, const struct option *o, const json_t *v, struct err *err)
 {
     AUTO(mem_free) char *number = json_is_integer(v) ? json_text(v) : NULL; /* {"90", 90}: rotations */
@@ -143,7 +151,7 @@ static int fill_enum(int *field, const struct option *o, const json_t *v, struct
     AUTO(str_done) struct str want = {0};
 
     for (const struct opt_choice *c = o->choices; c->name; c++) {
-        if (s && !strcmp(s, c->name)) {
+        if (s && is_choice(o, c->name, s)) {
             *field = c->value;
             return 0;
         }

@@ -19,7 +19,7 @@
 #define MOST_ASPECT 20 /* pixels wider or taller than that are a damaged header's */
 
 /* Containers, no lists of other files and no devices. */
-static const char containers[] = "mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mp3,aac,"
+const char av_containers[] = "mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,mp3,aac,"
                                  "flac,wav,w64,aiff,amr,ac3,eac3,dts,opus,m4v,h264,hevc,mxf,gxf,"
                                  "rm,ape,wv,tta,caf,au,ivf,dv,swf,3gp,voc,gif";
 
@@ -106,7 +106,7 @@ static int open_file(struct av *av, const char *path, struct err *err)
     av->file->io_open = refuse_other_files;
     av->file->interrupt_callback = (AVIOInterruptCB){on_wait, av};
     av->file->max_streams = MOST_STREAMS;
-    av_dict_set(&options, "format_whitelist", containers, 0);
+    av_dict_set(&options, "format_whitelist", av_containers, 0);
     av_dict_set(&options, "protocol_whitelist", "none", 0);
     av_dict_set(&options, "scan_all_pmts", "1", 0); /* MPEG-TS: as ffmpeg's programs do */
     /* Of the name only the extension is looked at, where the first bytes do not decide. It frees
