@@ -126,7 +126,7 @@ test('a cancel in the middle of an evaluation ends it, counts it and leaves noth
   const s = await Server.start(t)
   const a = await s.create(hash({ algorithm: loop }), file)
   await s.until(a.assembly_id, (st) => st.running_jobs.includes('h:::original'))
-  await sleep(150)
+  await s.computing('', (pid) => scripts(s).includes(pid))
   const busy = scripts(s)
   const got = await s.cancel(a.assembly_id)
   assert.equal(got.ok, 'ASSEMBLY_CANCELED')

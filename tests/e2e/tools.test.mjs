@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
-import { alive, Server, sleep } from './server.mjs'
+import { alive, Server } from './server.mjs'
 
 // PNG, so noisy that a thorough search for a smaller file takes long.
 const noise = (size) => execFileSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', `nullsrc=s=${size},geq=random(1)*255:128:128`,
@@ -24,7 +24,7 @@ test('a cancel while a tool computes: worker and tool are gone, and so is what t
   const steps = { small: { robot: '/image/optimize', use: ':original', priority: 'compression-ratio', result: true } }
   const a = await s.create(steps, { files: { 'a.png': noise('1600x1200') } })
   await s.until(a.assembly_id, (st) => st.running_jobs.includes('small:::original') || st.error)
-  await sleep(500)
+  await s.computing('optipng')
   const busy = s.busyWorkers()
   assert.ok(busy.length >= 1)
   const got = await s.cancel(a.assembly_id)
