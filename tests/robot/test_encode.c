@@ -89,11 +89,10 @@ static void lists_of_other_files_are_no_input(void **state)
     static const char *const lists[] = {
         "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n%s\n#EXT-X-ENDLIST\n",
         "ffconcat version 1.0\nfile '%s'\n",
-        "<?xml version=\"1.0\"?><MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" type=\"static\" "
-        "mediaPresentationDuration=\"PT1S\"><Period>"
-        "<AdaptationSet mimeType=\"video/mp2t\"><Representation id=\"1\" "
-        "bandwidth=\"1\"><BaseURL>%s</BaseURL></Representation>"
-        "</AdaptationSet></Period></MPD>",
+        ("<?xml version=\"1.0\"?><MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" type=\"static\" "
+         "mediaPresentationDuration=\"PT1S\"><Period><AdaptationSet mimeType=\"video/mp2t\">"
+         "<Representation id=\"1\" bandwidth=\"1\"><BaseURL>%s</BaseURL></Representation>"
+         "</AdaptationSet></Period></MPD>"),
         "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP "
         "96\na=x:%s\n",
     };
