@@ -241,13 +241,16 @@ static void *accept_run(void *acceptor)
     while (!a->server->quiesced) {
         struct epoll_event ev[EVENTS];
         int n = epoll_wait(a->epoll_fd, ev, EVENTS, a->is_full ? FULL_PAUSE_MS : a->count ? SWEEP_MS : -1);
+        bool knocks = false;
 
         for (int i = 0; i < n; i++) {
             if (ev[i].data.ptr == a->server)
-                take_connections(a);
+                knocks = true;
             else if (ev[i].data.ptr != a)
                 hand_over(a, ev[i].data.ptr, true);
         }
+        if (knocks) /* last: who comes may push out those that were still to be heard above */
+            take_connections(a);
         if (a->is_full) {
             make_room(a);
             if (has_room(a))

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -151,7 +152,7 @@ static const struct http_handler handler = {on_begin, on_body, on_end, on_done};
 
 static const struct http_handler *route(struct http_request *req, void *ctx) { return &handler; }
 
-static int max_connections = 1000;
+static int max_connections = 1000, max_strangers;
 
 static struct http_server *start(int idle_timeout_s, int header_timeout_s)
 {
@@ -163,6 +164,7 @@ static struct http_server *start(int idle_timeout_s, int header_timeout_s)
                                .idle_timeout_s = idle_timeout_s,
                                .header_timeout_s = header_timeout_s,
                                .max_connections = max_connections,
+                               .max_strangers = max_strangers,
                                .route = route};
     struct http_server *s = NULL;
     struct err err;
@@ -719,6 +721,44 @@ static void a_full_server_takes_the_next_one_when_another_leaves(void **state)
     http_server_stop(s);
 }
 
+/* The silent ones that make room for others may be just about to speak. */
+static void who_makes_room_may_speak_at_that_very_moment(void **state)
+{
+    cpu_set_t before, one;
+
+    (void)state;
+    /* on one processor much happens until the server is on again */
+    assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
+    CPU_ZERO(&one);
+    for (int i = 0; !CPU_COUNT(&one); i++)
+        if (CPU_ISSET(i, &before))
+            CPU_SET(i, &one);
+    (void)sched_setaffinity(0, sizeof one, &one);
+    max_strangers = 100;
+    struct http_server *s = start(60, 60);
+    int old[90], fresh[90], last;
+
+    max_strangers = 0;
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < ARRAY_LEN(old); i++)
+            old[i] = dial(s);
+        usleep(1100 * 1000);
+        for (size_t i = 0; i < ARRAY_LEN(old); i++)
+            fresh[i] = dial(s);
+        for (size_t i = 0; i < ARRAY_LEN(old); i++)
+            (void)!send(old[i], "GET /p", 6, MSG_NOSIGNAL);
+        usleep(50 * 1000);
+        for (size_t i = 0; i < ARRAY_LEN(old); i++) {
+            close(old[i]);
+            close(fresh[i]);
+        }
+    }
+    expect(last = dial(s), "GET /p HTTP/1.1\r\nHost: x\r\n\r\n", "got=0");
+    close(last);
+    http_server_stop(s);
+    (void)sched_setaffinity(0, sizeof before, &before);
+}
+
 static void an_address_in_use_is_an_error(void **state)
 {
     struct http_server *s = start(30, 10), *second = NULL;
@@ -814,6 +854,7 @@ int main(void)
         cmocka_unit_test(a_quiesced_server_finishes_what_it_has),
         cmocka_unit_test(two_hundred_idle_connections_do_not_hinder_a_stop),
         cmocka_unit_test(a_full_server_takes_the_next_one_when_another_leaves),
+        cmocka_unit_test(who_makes_room_may_speak_at_that_very_moment),
         cmocka_unit_test(an_address_in_use_is_an_error),
         cmocka_unit_test(races_lose_nothing),
     };
