@@ -119,12 +119,14 @@ export class Server {
     return all.filter((p) => below.has(p.pid))
   }
 
-  // Waits until a program of this name (any, of those that `among` takes) computes: its pid. What is only being started could
-  // not be counted by a cancel.
+  // Waits until a program of this name (any, of those that `among` takes) computes: its pid. What is only being
+  // started could not be counted by a cancel.
   async computing(comm, among = () => true) {
     for (const end = Date.now() + 30000; Date.now() < end; await sleep(20)) {
       const p = this.processes().find(({ pid, utime }) => {
-        try { return utime >= 3 && among(pid) && (!comm || fs.readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === comm) } catch { return false }
+        try {
+          return utime >= 3 && among(pid) && (!comm || fs.readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === comm)
+        } catch { return false }
       })
       if (p) return p.pid
     }
