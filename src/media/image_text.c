@@ -1,7 +1,7 @@
 #include "media/image_text.h"
+#include "media/surface.h"
 
 #include <inttypes.h>
-#include <pango/pangocairo.h>
 #include <string.h>
 #include <strings.h>
 
@@ -128,11 +128,6 @@ static char *plain_text(const char *text)
     return take(valid);
 }
 
-static void set_color(cairo_t *cr, struct color c)
-{
-    cairo_set_source_rgba(cr, c.r / 255.0, c.g / 255.0, c.b / 255.0, c.a / 255.0);
-}
-
 static PangoLayout *layout_of(cairo_t *cr, const struct text_overlay *t)
 {
     static const PangoAlignment lines[] = {PANGO_ALIGN_LEFT, PANGO_ALIGN_CENTER, PANGO_ALIGN_RIGHT};
@@ -165,47 +160,22 @@ static void draw(cairo_t *cr, PangoLayout *l, const PangoRectangle *box,
                  const struct text_overlay *t)
 {
     if (t->background.a) {
-        set_color(cr, t->background);
+        surface_color(cr, t->background);
         cairo_paint(cr);
     }
     cairo_translate(cr, -box->x, -box->y);
     if (t->color.a) {
-        set_color(cr, t->color);
+        surface_color(cr, t->color);
         pango_cairo_show_layout(cr, l);
     }
     if (t->stroke && t->stroke_color.a) {
-        set_color(cr, t->stroke_color);
+        surface_color(cr, t->stroke_color);
         cairo_set_line_width(cr, t->stroke);
         cairo_set_line_join(cr, CAIRO_LINE_JOIN_ROUND);
         cairo_new_path(cr);
         pango_cairo_layout_path(cr, l);
         cairo_stroke(cr);
     }
-}
-
-/* Cairo's pixels are native words whose colours are multiplied by alpha. */
-static int from_surface(struct image **out, cairo_surface_t *s, struct err *err)
-{
-    int w = cairo_image_surface_get_width(s), h = cairo_image_surface_get_height(s),
-        stride = cairo_image_surface_get_stride(s);
-    AUTO(mem_free) char *pixels = mem_alloc((size_t)w * (size_t)h * 4);
-    uint8_t *to = (uint8_t *)pixels;
-
-    cairo_surface_flush(s);
-    for (int y = 0; y < h; y++) {
-        const uint32_t *row = (const uint32_t *)(const void *)(cairo_image_surface_get_data(s) +
-                                                               (size_t)y * (size_t)stride);
-
-        for (int x = 0; x < w; x++, to += 4) {
-            uint32_t a = row[x] >> 24;
-
-            for (int i = 0; i < 3; i++)
-                to[i] =
-                    (uint8_t)(a ? MIN(((row[x] >> (16 - 8 * i) & 255) * 255 + a / 2) / a, 255) : 0);
-            to[3] = (uint8_t)a;
-        }
-    }
-    return image_from_pixels(out, (uint8_t *)pixels, w, h, 4, 1, err);
 }
 
 /* What is needed to measure a text before there is a surface of its size. */
@@ -222,8 +192,6 @@ static PangoRectangle measure(const struct text_overlay *t)
     return box;
 }
 
-#define SIDE_MAX 32767 /* px; cairo's own */
-
 int image_text(struct image **out, const struct text_overlay *t, int64_t most, struct err *err)
 {
     static const struct color nothing = {0, 0, 0, 0};
@@ -232,18 +200,18 @@ int image_text(struct image **out, const struct text_overlay *t, int64_t most, s
     if (media_init(err) < 0)
         return -1;
     PangoRectangle box = measure(t);
-    if (box.width > SIDE_MAX || box.height > SIDE_MAX || (int64_t)box.width * box.height > most)
+    if (box.width > SURFACE_SIDE_MAX || box.height > SURFACE_SIDE_MAX || (int64_t)box.width * box.height > most)
         return err_set(err, ERR_COMMAND,
                        "a text would have %dx%d pixels, the limits are %d a side and %" PRId64
                        " on this picture",
-                       box.width, box.height, SIDE_MAX, most);
+                       box.width, box.height, SURFACE_SIDE_MAX, most);
     cairo_surface_t *s = cairo_image_surface_create(CAIRO_FORMAT_ARGB32, box.width, box.height);
     cairo_t *cr = cairo_create(s);
     PangoLayout *l = layout_of(cr, t);
     draw(cr, l, &box, t);
     int rc = cairo_status(cr) ? err_set(err, ERR_COMMAND, "cannot draw a text: %s",
                                         cairo_status_to_string(cairo_status(cr)))
-                              : from_surface(&img, s, err);
+                              : surface_image(&img, s, err);
     g_object_unref(l);
     cairo_destroy(cr);
     cairo_surface_destroy(s);
