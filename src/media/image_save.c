@@ -70,7 +70,7 @@ static int save_joined(VipsImage *v, const char *path, const struct image_save *
         rc = vips_pngsave(
             v, path, "strip", o->strip, "interlace", o->progressive, "filter",
             o->all_filters ? VIPS_FOREIGN_PNG_FILTER_ALL : VIPS_FOREIGN_PNG_FILTER_NONE, "palette",
-            o->palette, "bitdepth",
+            o->palette, "compression", o->deflate ? o->deflate - 1 : 6, "bitdepth",
             o->bilevel ? 1 : (o->palette || v->BandFmt == VIPS_FORMAT_UCHAR ? 8 : 16), NULL);
     } else if (!strcmp(f, "webp")) {
         rc = vips_webpsave(v, path, "Q", o->quality, "strip", o->strip, NULL);

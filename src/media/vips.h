@@ -114,6 +114,7 @@ struct image_save {
     int quality;        /* 1..100 */
     bool strip;         /* leave EXIF, IPTC, XMP and ICC out */
     bool progressive, all_filters, palette, bilevel;
+    int deflate; /* PNG: 1 and zlib's level, which is 0 to 9; 0: libvips' own, which is 6 */
     const char *compress; /* TIFF: ImageMagick's name; NULL: LZW */
     const char *channels; /* TIFF: colour space by ImageMagick's name whose numbers are stored; NULL: the image's own */
     double density;       /* dpi to write; 0: keep */

@@ -189,7 +189,12 @@ static const char file_parameters[] =
     "zonefile dhdr10-info dolby-vision-rpu refine-analysis-type rc-stats stat-file stats-file qp-file fgs-table film-grain-table "
     "config pass plugin video-filter vf demuxer muxer audiofile acodec frames-file";
 
-enum { ANY = AV_STILL | AV_VIDEO | AV_AUDIO, FILM = AV_VIDEO | AV_AUDIO };
+enum {
+    ANY = AV_STILL | AV_VIDEO | AV_AUDIO,
+    FILM = AV_VIDEO | AV_AUDIO,
+    HEARD = AV_AUDIO | AV_SAMPLES,
+    TIMED = FILM | AV_SAMPLES
+};
 
 /* idle: where a Robot does not make that, the option is without effect; else it is refused there. */
 static const struct av_row {
@@ -205,15 +210,17 @@ static const struct av_row {
     {"q:v", FORM_NUMBER, AV_STILL | AV_VIDEO, true}, {"qscale:v", FORM_NUMBER, AV_STILL | AV_VIDEO, true},
     {"threads", FORM_NUMBER, ANY, true}, {"aspect", FORM_NUMBER, AV_VIDEO, true},
     /* which part of which streams */
-    {"ss", FORM_TIME, FILM, false}, {"t", FORM_TIME, FILM, false}, {"to", FORM_TIME, FILM, false}, {"r", FORM_NUMBER, AV_VIDEO, false},
+    {"ss", FORM_TIME, TIMED, false}, {"t", FORM_TIME, TIMED, false}, {"to", FORM_TIME, TIMED, false},
+    {"r", FORM_NUMBER, AV_VIDEO, false},
     {"map", FORM_MAP, FILM, false}, {"filter_complex", FORM_GRAPH, FILM, false}, {"shortest", FORM_FLAG, FILM, true},
     {"vn", FORM_FLAG, FILM, false}, {"an", FORM_FLAG, FILM, true}, {"sn", FORM_FLAG, FILM, true},
     {"f", FORM_WORD, FILM, false}, {"c", FORM_WORD, FILM, false}, {"codec", FORM_WORD, FILM, false},
     {"c:v", FORM_WORD, AV_VIDEO, false}, {"codec:v", FORM_WORD, AV_VIDEO, false}, {"vcodec", FORM_WORD, AV_VIDEO, false},
     {"transloaditffpreset", FORM_WORD, FILM, true},
     /* sound */
-    {"ac", FORM_NUMBER, AV_AUDIO, true}, {"ar", FORM_NUMBER, AV_AUDIO, true}, {"af", FORM_FILTERS, AV_AUDIO, true},
-    {"filter:a", FORM_FILTERS, AV_AUDIO, true}, {"async", FORM_NUMBER, AV_AUDIO, true}, {"ab", FORM_NUMBER, AV_AUDIO, true},
+    {"ac", FORM_NUMBER, HEARD, true}, {"ar", FORM_NUMBER, HEARD, true}, {"af", FORM_FILTERS, HEARD, true},
+    {"filter:a", FORM_FILTERS, HEARD, true},
+    {"async", FORM_NUMBER, AV_AUDIO, true}, {"ab", FORM_NUMBER, AV_AUDIO, true},
     {"b:a", FORM_NUMBER, AV_AUDIO, true}, {"c:a", FORM_WORD, AV_AUDIO, true}, {"codec:a", FORM_WORD, AV_AUDIO, true},
     {"acodec", FORM_WORD, AV_AUDIO, true}, {"q:a", FORM_NUMBER, AV_AUDIO, true}, {"qscale:a", FORM_NUMBER, AV_AUDIO, true},
     {"vbr", FORM_WORD, AV_AUDIO, true}, {"profile:a", FORM_WORD, AV_AUDIO, true}, {"application", FORM_WORD, AV_AUDIO, true},

@@ -15,7 +15,7 @@ extern const struct option av_options[];
 
 /* What a Robot makes. Options of what it does not make are without effect, as they are to ffmpeg; what would choose other
  * streams or moments than the Robot does is refused by it. */
-enum av_makes { AV_STILL = 1, AV_VIDEO = 2, AV_AUDIO = 4 };
+enum av_makes { AV_STILL = 1, AV_VIDEO = 2, AV_AUDIO = 4, AV_SAMPLES = 8 /* a sound that is looked at, not written */ };
 
 /* May they be given to a Robot that makes `makes`? Errors: ERR_ROBOT_VALIDATION, naming option and value. */
 MUST_CHECK int av_opts_check(const struct av_opts *o, unsigned makes, struct err *err);
