@@ -61,9 +61,11 @@ struct av_moment {
 MUST_CHECK int av_picture(struct image **out, double *t, struct av *av, const struct av_moment *m,
                           struct err *err);
 
-/* 1: *out are the bytes of the cover picture, a file of its own (JPEG, PNG...) of which nothing is
- * known; lent until av_close(). 0: there is none. */
-MUST_CHECK int av_artwork(const uint8_t **out, size_t *len, struct av *av, struct err *err);
+/* 1: *out are the bytes of the nth cover picture, a file of its own (JPEG, PNG...) of which nothing is
+ * known, not even whether it is a picture (media/cover.h); lent until av_close(). Those that are said
+ * to be the front come first. 0: there are no more. */
+MUST_CHECK int av_artwork(const uint8_t **out, size_t *len, struct av *av, int nth,
+                          struct err *err);
 
 /* Put a picture through a chain of libav's filters, as seen at second t. The chain must have been
  * checked (robot/av_options.h). *img is replaced. Errors: ERR_USER_COMMAND. */

@@ -4,6 +4,7 @@
 #include "base/filetype.h"
 #include "media/av/av.h"
 #include "media/clip.h"
+#include "media/cover.h"
 #include "media/gradient.h"
 #include "media/icon.h"
 #include "media/image_emit.h"
@@ -430,23 +431,17 @@ static int by_frame(struct work *w, struct err *err)
     return rc < 0 ? -1 : finish(w, img, err);
 }
 
-/* The cover as a file: what it is, is looked at like any other. */
 static int open_cover(struct image **out, struct work *w, struct av *av, struct err *err)
 {
-    const char *path = robot_out_path(w->job, "cover");
-    const uint8_t *bytes;
-    size_t len;
-    int rc = av_artwork(&bytes, &len, av, err);
+    const char *path;
+    char ext[COVER_EXT];
+    int rc = cover_extract(&path, ext, w->job, av, &w->limits, err);
 
     if (rc == 0)
         return err_set(err, ERR_INPUT, "the file has no cover");
     if (rc < 0)
         return -1;
-    FILE *f = fopen(path, "we");
-    if (!f)
-        return err_errno(err, "create '%s'", path);
-    fwrite(bytes, 1, len, f);
-    rc = fclose(f) != 0 ? err_errno(err, "write '%s'", path) : from_file(out, w, path, err);
+    rc = from_file(out, w, path, err);
     if (rc == 0)
         rc = image_render(*out, err);
     unlink(path);
