@@ -10,6 +10,7 @@
 #include "media/image_emit.h"
 #include "media/shrink.h"
 #include "media/tool.h"
+#include "media/wave_file.h"
 #include "robot/choices.h"
 #include "robot/values.h"
 
@@ -22,12 +23,12 @@
 enum { QUALITY = 85, MOST_WAYS = 10 };
 
 struct preview_opts {
-    int64_t width, height, clip_framerate;
+    int64_t width, height, clip_framerate, waveform_width, waveform_height;
     int format, resize_strategy, icon_style, icon_text_content, optimize_priority, clip_format;
     bool zoom, optimize, optimize_progressive, clip_loop;
     double clip_offset, clip_duration;
-    const char *background, *artwork_outer_color, *artwork_center_color, *icon_text_color,
-        *icon_text_font;
+    const char *background, *artwork_outer_color, *artwork_center_color, *waveform_outer_color,
+        *waveform_center_color, *icon_text_color, *icon_text_font;
     json_t *strategy, *output_meta;
 };
 #define T struct preview_opts
@@ -75,10 +76,14 @@ static const struct option options[] = {
                     "centre, or the background."),
     OPT_STR(T, artwork_center_color, .pattern = VALUE_RGBA, .example = "\"#8090a0\"",
             .help = "The colour in the centre of that gradient. Left out: that of the edge."),
-    OPT_UNSUPPORTED("waveform_center_color", .def_str = "\"#000000ff\""),
-    OPT_UNSUPPORTED("waveform_outer_color", .def_str = "\"#000000ff\""),
-    OPT_UNSUPPORTED("waveform_height", .def_str = "100"),
-    OPT_UNSUPPORTED("waveform_width", .def_str = "300"),
+    OPT_STR(T, waveform_center_color, .def_str = "#000000ff", .pattern = VALUE_RGBA,
+            .example = "\"#2060c0\"", .help = "Colour of a waveform at silence, rrggbbaa."),
+    OPT_STR(T, waveform_outer_color, .def_str = "#000000ff", .pattern = VALUE_RGBA,
+            .example = "\"#90b0ff\"", .help = "Its colour at full scale."),
+    OPT_INT(T, waveform_height, .min = 1, .max = 5000, .def = 100, .unit = "px",
+            .help = "Height that a waveform is drawn in, before it is fitted into the preview."),
+    OPT_INT(T, waveform_width, .min = 1, .max = 5000, .def = 300, .unit = "px",
+            .help = "The same for its width."),
     OPT_ENUM(T, icon_style, icon_styles, .def = ICON_WITH_TEXT,
              .help = "A sheet with its text in a box below, or a square tile."),
     OPT_STR(T, icon_text_color, .def_str = "#a2a2a2", .pattern = VALUE_RGBA,
@@ -124,6 +129,7 @@ static int by_clip(struct work *w, struct err *err);
 static int by_page(struct work *w, struct err *err);
 static int by_image(struct work *w, struct err *err);
 static int by_icon(struct work *w, struct err *err);
+static int by_waveform(struct work *w, struct err *err);
 
 /* run makes the preview and hands it over. One that is not built is passed by in the usual lists.
  */
@@ -132,14 +138,10 @@ static const struct strategy {
     bool built;
     int (*run)(struct work *w, struct err *err);
 } strategies[] = {
-    {"artwork", true, IN_WORKER(by_artwork)},
-    {"frame", true, IN_WORKER(by_frame)},
-    {"clip", true, IN_WORKER(by_clip)},
-    {"page", true, IN_WORKER(by_page)},
-    {"image", true, IN_WORKER(by_image)},
-    {"icon", true, IN_WORKER(by_icon)},
-    {"waveform", false, NULL},
-    {"render", false, NULL},
+    {"artwork", true, IN_WORKER(by_artwork)},   {"frame", true, IN_WORKER(by_frame)},
+    {"clip", true, IN_WORKER(by_clip)},         {"page", true, IN_WORKER(by_page)},
+    {"image", true, IN_WORKER(by_image)},       {"icon", true, IN_WORKER(by_icon)},
+    {"waveform", true, IN_WORKER(by_waveform)}, {"render", false, NULL},
 };
 
 /* mimes: beginnings of types, separated by spaces. */
@@ -502,6 +504,24 @@ static int by_clip(struct work *w, struct err *err)
         return -1;
     }
     return robot_emit(w->job, &(struct robot_output){.path = path, .ext = ext}, err);
+}
+
+/* ---- waveform ---- */
+
+static int by_waveform(struct work *w, struct err *err)
+{
+    const T *o = w->o;
+    AUTO(image_free) struct image *img = NULL;
+    const struct wave look = {.w = o->waveform_width,
+                              .h = o->waveform_height,
+                              .outer = value_rgba(o->waveform_outer_color),
+                              .center = value_rgba(o->waveform_center_color),
+                              .mirrored = true,
+                              .scale = 1};
+
+    return wave_of_file(&img, w->job, w->in->path, &look, &w->limits, err) < 0
+               ? -1
+               : finish(w, img, err);
 }
 
 /* ---- icon ---- */

@@ -3,6 +3,7 @@
 #include "../../unit/unit.h"
 #include "base/str.h"
 #include "clips.h"
+#include "media/vips.h"
 #include "host.h"
 
 #include <math.h>
@@ -415,13 +416,13 @@ static void what_is_wrong_or_not_built_is_refused_by_name(void **state)
     refused("{\"strategy\": {\"video\": \"icon\"}}", "video");
     refused("{\"strategy\": {\"video\": [\"picture\"]}}", "picture");
     refused("{\"strategy\": {\"video\": [1]}}", "1");
-    refused("{\"strategy\": {\"audio\": [\"waveform\"]}}", "waveform");
     refused("{\"strategy\": {\"webpage\": [\"render\"]}}", "render");
     refused("{\"strategy\": {\"unknown\": "
             "[\"icon\",\"icon\",\"icon\",\"icon\",\"icon\",\"icon\",\"icon\",\"icon\",\"icon\","
             "\"icon\",\"icon\"]}}",
             "unknown");
-    refused("{\"waveform_height\": 50}", "waveform_height");
+    refused("{\"waveform_height\": 5001}", "waveform_height");
+    refused("{\"waveform_center_color\": \"blue\"}", "waveform_center_color");
     refused("{\"icon_text_font\": \"x' onload='y\"}", "icon_text_font");
     refused("{\"icon_text_font\": \"<image/>\"}", "icon_text_font");
     refused("{\"background\": \"red\"}", "background");
@@ -430,6 +431,57 @@ static void what_is_wrong_or_not_built_is_refused_by_name(void **state)
             "{\"strategy\": {\"audio\": [\"artwork\", \"waveform\", \"icon\"], \"webpage\": "
             "[\"render\", \"icon\"]}, \"waveform_height\": 100}",
             text_file(job, "a.txt"));
+}
+
+/* Rows of column x that are not white, in a preview without transparency. */
+static int dark(const uint8_t *p, int w, int h, int bands, int x)
+{
+    int n = 0;
+
+    for (int y = 0; y < h; y++)
+        n += p[(y * w + x) * bands] < 200;
+    return n;
+}
+
+static void a_sound_without_a_cover_is_shown_by_its_waveform(void **state)
+{
+    AUTO(host_free) struct robot_job *job = host_new();
+    const char *sound =
+        clip(job, "a.mp3", "-f lavfi -i \"aevalsrc=t/4*sin(2*PI*1000*t):s=44100:d=4\"");
+    const struct image_load how = {.limits = media_limits(NULL)};
+    struct err err;
+    struct seen s;
+    (void)state;
+
+    preview(NULL, job, "{}", sound);
+    AUTO(image_free) struct image *img = NULL;
+    uint8_t *p;
+    int bands;
+    assert_int_equal(image_open(&img, host_output(job, 0)->path, &how, &err), 0);
+    assert_int_equal(image_pixels(&p, &bands, img, &err), 0);
+    assert_true(image_width(img) == 300 && image_height(img) == 200 && bands == 3);
+    for (int x = 20; x < 300; x += 40) /* drawn 100 px high, in the middle of 200 */
+        if (abs(dark(p, 300, 200, bands, x) - x * 95 / 300) > 4)
+            fail_msg("column %d: %d", x, dark(p, 300, 200, bands, x));
+    free(p);
+    preview(
+        &s, job,
+        "{\"waveform_center_color\": \"ff0000\", \"waveform_outer_color\": \"ff0000\", "
+        "\"waveform_width\": "
+        "50, \"waveform_height\": 50, \"width\": 200, \"height\": 200, \"background\": \"00ff00\"}",
+        sound);
+    assert_true(s.w == 200 && s.h == 200); /* 50 x 50, four times as large */
+    assert_true(is_color(s.at[5], 255, 0, 0) && is_color(s.at[0], 0, 255, 0));
+    /* a film with sound as well, and what has none goes on to the next way */
+    preview(&s, job, "{\"strategy\": {\"video\": [\"waveform\"]}}",
+            clip(job, "a.mp4",
+                 "-f lavfi -i testsrc=s=64x64:d=1 -f lavfi -i sine=d=1 -pix_fmt yuv420p"));
+    assert_int_equal(
+        host_run_on(job, "/file/preview", "{\"strategy\": {\"video\": [\"waveform\"]}}",
+                    clip(job, "mute.mp4", "-f lavfi -i testsrc=s=64x64:d=1 -pix_fmt yuv420p"),
+                    &err),
+        0);
+    assert_int_equal(host_output_count(job), 0);
 }
 
 int main(void)
@@ -441,6 +493,7 @@ int main(void)
         cmocka_unit_test(the_background_is_behind_what_is_padded_and_what_is_transparent),
         cmocka_unit_test(a_frame_is_of_the_first_second_or_tenth),
         cmocka_unit_test(a_cover_stands_before_a_gradient_if_it_has_colours),
+        cmocka_unit_test(a_sound_without_a_cover_is_shown_by_its_waveform),
         cmocka_unit_test(a_clip_moves_in_every_format_as_long_and_as_often_as_it_shall),
         cmocka_unit_test(an_icon_shows_what_it_is_told),
         cmocka_unit_test(an_extension_can_be_no_markup),
