@@ -340,7 +340,18 @@ const cases = {
   },
   run: missing(['run', 'make it small', '-i', 'a.png', '-o', 'out']),
   'assembly-instructions compile': missing(['assembly-instructions', 'compile', 'make it small']),
-  'audio waveform': missing(['audio', 'waveform', '-i', 'a.png', '-o', 'out']),
+  async 'audio waveform'(c) {
+    execFileSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'sine=duration=2', c.path('sound.mp3')])
+    const waveform = ['audio', 'waveform', '-i', 'sound.mp3', '-o']
+    await c.ok([...waveform, 'wave.png', '--width', '200', '--height', '50', '--outer-color', 'ff0000ff'])
+    assert.deepEqual(size(c.path('wave.png')), [200, 50])
+    await c.ok([...waveform, 'wave.json', '--format', 'json', '--width', '20'])
+    const peaks = JSON.parse(fs.readFileSync(c.path('wave.json')))
+    assert.equal(peaks.length, 20)
+    assert.ok(peaks.every((p) => p > 0.05 && p < 0.3), String(peaks))
+    const both = ['--style', 'v1', '--zoom', '3', '--pixels-per-second', '3']
+    await c.refused([...waveform, 'no.png', ...both], 'AUDIO_WAVEFORM_VALIDATION')
+  },
   'document auto-rotate': missing(['document', 'auto-rotate', '-i', 'a.png', '-o', 'out']),
   'document convert': missing(['document', 'convert', '-i', 'a.png', '-o', 'out', '--format', 'pdf']),
   'document optimize': missing(['document', 'optimize', '-i', 'a.png', '-o', 'out']),
@@ -406,7 +417,11 @@ const cases = {
     assert.deepEqual(size(c.path('a-small.png')), [90, 60])
     await c.ok([...preview, 'words.txt', '-o', 'words.png', '--icon-style', 'square'])
     assert.deepEqual(size(c.path('words.png')), [300, 200])
-    await c.refused([...preview, 'a.png', '-o', 'no.png', '--waveform-height', '50'], 'FILE_PREVIEW_VALIDATION')
+    execFileSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'sine=duration=1', c.path('tone.mp3')])
+    const wave = ['--waveform-height', '50', '--waveform-center-color', 'ff0000']
+    await c.ok([...preview, 'tone.mp3', '-o', 'tone.png', ...wave])
+    assert.deepEqual(size(c.path('tone.png')), [300, 200])
+    await c.refused([...preview, 'a.png', '-o', 'no.png', '--icon-text-font', '<image/>'], 'FILE_PREVIEW_VALIDATION')
   },
   'speech transcribe': missing(['speech', 'transcribe', '-i', 'a.png', '-o', 'out']),
   'text speak': missing(['text', 'speak', '-i', 'a.png', '-o', 'out']),

@@ -30,10 +30,13 @@ const made = (dir) => {
   fs.writeFileSync(path.join(dir, 'text.txt'), 'One line.\nAnother one.\n')
   execFileSync('bsdtar', ['-c', '--format=zip', '-f', 'archive.zip', 'text.txt', 'picture.png'], { cwd: dir })
   const film = ['-f', 'lavfi', '-i', 'testsrc2=s=320x240:r=10:d=3', '-f', 'lavfi', '-i', 'sine=d=3']
+  const cover = ['-i', picture, '-map', '0', '-map', '1'] // the last input
   return {
     'image/': 'picture.png',
-    'video/': ffmpeg('film.mp4', ...film, '-c:v', 'libx264', '-pix_fmt', 'yuv420p', '-c:a', 'aac'),
-    'audio/': ffmpeg('sound.mp3', '-f', 'lavfi', '-i', 'sine=d=2'),
+    'video/': ffmpeg('film.mp4', ...film, ...cover, '-map', '2', '-c:v:0', 'libx264', '-pix_fmt:v:0', 'yuv420p',
+      '-c:v:1', 'png', '-disposition:v:1', 'attached_pic', '-c:a', 'aac'),
+    'audio/': ffmpeg('sound.mp3', '-f', 'lavfi', '-i', 'sine=d=2', ...cover, '-c:v', 'png',
+      '-disposition:v', 'attached_pic'),
     'application/': 'archive.zip',
     'text/': 'text.txt',
   }
