@@ -59,7 +59,7 @@ static const char *iso_brand(const unsigned char *b, size_t n)
         {"iso4", "video/mp4"},   {"iso5", "video/mp4"},   {"iso6", "video/mp4"},
         {"mp41", "video/mp4"},   {"mp42", "video/mp4"},   {"avc1", "video/mp4"},
         {"dash", "video/mp4"},   {"MSNV", "video/mp4"},   {"jp2 ", "image/jp2"},
-        {"crx ", "image/x-canon-cr3"},
+        {"crx ", "image/x-canon-cr3"},  {"f4v ", "video/mp4"},
     };
     if (n < 16 || memcmp(b + 4, "ftyp", 4))
         return NULL;
@@ -353,7 +353,9 @@ static const char *sniff(const struct look *l)
         {"II+\0\x08", 5, "image/tiff"},    {"MM\0+\0\x08", 6, "image/tiff"},
         {"%PDF-", 5, "application/pdf"},   {"\0\0\0\x0CjP  \r\n\x87\n", 12, "image/jp2"},
         {"\xFF\x4F\xFF\x51", 4, "image/jp2"}, {"fLaC", 4, "audio/flac"},
-        {"caff\0\x01", 6, "audio/x-caf"},
+        {"caff\0\x01", 6, "audio/x-caf"},  {"wvpk", 4, "audio/x-wavpack"},
+        {"TTA1", 4, "audio/x-tta"},        {"\x7F\xFE\x80\x01", 4, "audio/vnd.dts"},
+        {"DKIF\0\0 \0", 8, "video/x-ivf"},
         {"8BPS\0\1\0\0\0\0\0\0", 12, "image/vnd.adobe.photoshop"},
         {"\0\0\0\x0CJXL \r\n\x87\n", 12, "image/jxl"},
         {"FUJIFILMCCD-RAW ", 16, "image/x-fuji-raf"}, {"IIU\0", 4, "image/x-panasonic-rw2"},
