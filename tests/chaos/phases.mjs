@@ -63,6 +63,14 @@ export const phases = {
     const large = { width: 5000, height: 5000, resize_strategy: 'stretch', format: 'png' }
     return working(d, step('/file/preview', large), big(), 100)
   },
+  async 'a spectrogram is heard'(d) {
+    return working(d, step('/audio/waveform', { style: 'spectrogram', width: 4000, height: 2000 }), longSound(), 200)
+  },
+  async 'a cover is put in (ffmpeg, a grandchild)'(d) {
+    const use = { steps: [':original'], bundle_steps: true }
+    const covered = step('/audio/artwork', { use, method: 'insert', preset: 'aac' })
+    return working(d, covered, longSound(), 300, { 'b.png': fs.readFileSync(picture) })
+  },
   async 'tags are written (exiftool, a grandchild)'(d) {
     return working(d, step('/meta/write', { data_to_write: { copyright: 'x' } }), fs.readFileSync(picture), 60)
   },
@@ -105,8 +113,8 @@ async function patching(d, r, sending) {
   }
 }
 
-async function working(d, steps, data, wait_ms) {
-  const a = await d.create(steps, { files: { 'a.png': data } })
+async function working(d, steps, data, wait_ms, more) {
+  const a = await d.create(steps, { files: { 'a.png': data, ...more } })
   return { id: a.assembly_id, ready: async () => (await d.get(a.assembly_id)).running_jobs.some((j) => j.startsWith('r')) && census(d).busy.length > 0, wait_ms, process: true, may_complete: true }
 }
 
@@ -115,6 +123,16 @@ let noisy
 const noise = () => (noisy ??= randomBytes(16 << 20).map((b) => b & 0x3f))
 let cached
 export const big = () => (cached ??= png(7000, 7000))
+function longSound() {
+  // WAV, 16 bit, 48 kHz, stereo: almost three minutes of silence
+  const size = 32 << 20, head = Buffer.alloc(44)
+  head.write('RIFF\0\0\0\0WAVEfmt ', 'latin1')
+  head.writeUInt32LE(size + 36, 4)
+  for (const [at, v] of [[16, 16], [24, 48000], [28, 192000], [40, size]]) head.writeUInt32LE(v, at)
+  for (const [at, v] of [[20, 1], [22, 2], [32, 4], [34, 16]]) head.writeUInt16LE(v, at)
+  head.write('data', 36, 'latin1')
+  return Buffer.concat([head, Buffer.alloc(size)])
+}
 function slowSound() {
   // MPEG 1 layer III frames, 128 kbit/s, 44.1 kHz: 417 bytes each, silent
   const frame = Buffer.alloc(417)
