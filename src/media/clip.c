@@ -1,4 +1,5 @@
 #include "media/clip.h"
+#include "media/av/av.h"
 
 #include <math.h>
 
@@ -49,8 +50,7 @@ int clip_make(struct robot_job *job, const char *film, const char *path, const s
               struct err *err)
 {
     static const char *const begin[] = {
-        "ffmpeg",    "-v",       "error", "-nostdin", "-protocol_whitelist",
-        "file,pipe", "-threads", "1",     NULL};
+        "ffmpeg", "-v", "error", "-nostdin", AV_GUARD, "-threads", "1", NULL};
     static const char *const middle[] = {"-map",
                                          "0:V:0" /* no cover */,
                                          "-filter_complex_threads",

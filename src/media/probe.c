@@ -3,6 +3,7 @@
 #include "base/filetype.h"
 #include "base/str.h"
 #include "media/av/av.h"
+#include "media/av/sound.h"
 #include "media/embedded.h"
 #include "media/png_text.h"
 #include "media/tool.h"
@@ -465,40 +466,37 @@ static int probe_av(json_t *meta, char mime[static MIME_LEN], const char *path,
     return 0;
 }
 
-/* Decodes the whole sound: only on request. */
+struct loudness {
+    int channels;
+    double squares, samples;
+};
+
+static int hear_squares(void *ctx, const float *const *channels, int n, struct err *err)
+{
+    struct loudness *l = ctx;
+
+    (void)err;
+    for (int c = 0; c < l->channels; c++)
+        for (int i = 0; i < n; i++)
+            l->squares += isfinite(channels[c][i]) ? (double)channels[c][i] * channels[c][i] : 0;
+    l->samples += (double)n * l->channels;
+    return 0;
+}
+
+/* Decodes the whole sound: only on request. The mean over all channels, in dB of full scale. */
 static int add_volume(json_t *meta, const char *path, const struct probe_want *want,
                       struct err *err)
 {
-    AUTO(mem_free) char *url = mem_printf("file:%s", path);
-    /* Long frames, because a line is printed for each; the last one holds the mean over all. */
-    const char *const argv[] = {"ffmpeg",
-                                "-v",
-                                "error",
-                                "-nostdin",
-                                "-protocol_whitelist",
-                                "file,pipe",
-                                "-i",
-                                url,
-                                "-vn",
-                                "-sn",
-                                "-dn",
-                                "-af",
-                                "asetnsamples=n=441000:p=0,astats=metadata=1:reset=0,"
-                                "ametadata=print:key=lavfi.astats.Overall.RMS_level:file=-",
-                                "-f",
-                                "null",
-                                "/dev/null",
-                                NULL};
-    static const char label[] = "RMS_level=";
-    AUTO(str_done) struct str out = {0};
-    const char *last = NULL;
+    AUTO(sound_close) struct sound *sound = NULL;
+    struct loudness l = {0};
 
-    if (tool_text(&out, argv, want->limits.timeout_s * 1000, TOOL_OUTPUT_MAX, err) < 0)
+    if (sound_open(&sound, path, &(struct sound_open){.limits = want->limits}, err) < 0)
         return as_meta_error(err);
-    for (const char *s = out.s; s && (s = strstr(s, label)); s += sizeof label - 1)
-        last = s + sizeof label - 1;
-    if (last)
-        set_num(meta, "mean_volume", strtod(last, NULL), 10);
+    l.channels = sound_info(sound)->channels;
+    if (sound_hear(sound, hear_squares, &l, err) < 0)
+        return as_meta_error(err);
+    if (l.squares > 0)
+        set_num(meta, "mean_volume", 10 * log10(l.squares / l.samples), 10);
     return 0;
 }
 

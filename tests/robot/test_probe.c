@@ -6,6 +6,7 @@
 #include "media/probe.h"
 #include "pictures.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -400,7 +401,7 @@ static void video_and_audio_are_probed(void **state)
     assert_int_equal(jint(a, "audio_samplerate", 0), 44100);
     assert_null(json_object_get(a, "width"));
     assert_string_equal(jstr(a, "artist"), "A");
-    assert_true(jnum(a, "mean_volume", 0) < -15 && jnum(a, "mean_volume", 0) > -28);
+    assert_true(fabs(jnum(a, "mean_volume", 0) + 21.5) < 0.3); /* what volumedetect says */
     static const char *const types[] = {"a.flac", "a.wav", "a.ogg", "a.m4a", "a.opus"};
     static const char *const plain[] = {"-f",      "lavfi", "-i", "sine=d=1:r=48000",
                                         "-strict", "-2",    NULL};

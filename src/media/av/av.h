@@ -10,6 +10,12 @@
 #include "base/err.h"
 #include "media/vips.h"
 
+/* libav's names of the containers that are read, with commas. */
+extern const char av_containers[];
+/* What each call of the ffmpeg program says before an input (it may say it for each): otherwise a
+ * file could be a list, and name others. */
+#define AV_GUARD "-protocol_whitelist", "file", "-format_whitelist", av_containers
+
 struct av_info {
     const char *format;            /* libav's name of the container: "mov,mp4,m4a,3gp,3g2,mj2" */
     double duration_s;             /* 0: nobody knows */

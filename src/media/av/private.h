@@ -25,8 +25,6 @@ struct av {
 };
 #define NONE AV_NOPTS_VALUE
 
-extern const char av_containers[]; /* libav's names of those that are read, with commas */
-
 /* A file whose streams are known, and nothing else of it yet. limits.max_pixels 0: any. */
 int av_open_streams(struct av **out, const char *path, const struct av_open *how, struct err *err);
 void av_begin(struct av *av); /* a call begins: its time is measured from now */

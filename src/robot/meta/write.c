@@ -6,6 +6,7 @@
  * option, whatever it looks like; to ffmpeg each is the argument of a -metadata. What a name may
  * look like, and which are about files on the disk, is decided here. */
 #include "base/filetype.h"
+#include "media/av/av.h"
 #include "media/tool.h"
 #include "robot/av_options.h"
 
@@ -394,17 +395,13 @@ static int by_ffmpeg(struct robot_job *job, const struct robot_input *in, const 
 {
     static const char *const id3[] = {".mp3", ".aac", ".aiff", NULL}, *const optional[] = {
                                                                           ".aac", ".aiff", NULL};
+    static const char *const begin[] = {"ffmpeg", "-v", "error", "-nostdin", AV_GUARD, "-i", NULL};
     struct arena *a = robot_arena(job);
     const char *argv[MOST_ARGS];
     int n = 0;
 
-    argv[n++] = "ffmpeg";
-    argv[n++] = "-v";
-    argv[n++] = "error";
-    argv[n++] = "-nostdin";
-    argv[n++] = "-protocol_whitelist";
-    argv[n++] = "file,pipe";
-    argv[n++] = "-i";
+    for (const char *const *s = begin; *s; s++)
+        argv[n++] = *s;
     argv[n++] = arena_printf(a, "file:%s", in->path);
     /* covers, subtitles and attachments as well; data that no container but its own has a name for
      * would stop it */
