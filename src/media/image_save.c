@@ -6,6 +6,25 @@
 #include <strings.h>
 #include <unistd.h>
 
+static bool is_group4(const struct image_save *o)
+{
+    return !strcmp(image_canonical(o->format), "tif") && o->compress && !strcasecmp(o->compress, "Group4");
+}
+
+/* What fax machines send has one band: of more, libvips writes a file that nobody can read. */
+static int one_band(VipsImage *in, VipsImage **out)
+{
+    VipsObject *ctx = VIPS_OBJECT(vips_image_new());
+    VipsImage **t = (VipsImage **)vips_object_local_array(ctx, 2);
+    VipsArrayDouble *white = vips_array_double_newv(1, 255.0);
+    int rc = vips_image_hasalpha(in) ? vips_flatten(in, &t[0], "background", white, NULL) : vips_copy(in, &t[0], NULL);
+
+    rc = rc || vips_colourspace(t[0], &t[1], VIPS_INTERPRETATION_B_W, NULL) || vips_extract_band(t[1], out, 0, NULL);
+    vips_area_unref(VIPS_AREA(white));
+    g_object_unref(ctx);
+    return rc ? -1 : 0;
+}
+
 /* All frames as one image, with the fields a writer looks at. */
 static VipsImage *joined(struct image *img, const struct image_save *how)
 {
@@ -21,6 +40,11 @@ static VipsImage *joined(struct image *img, const struct image_save *how)
     int rc = how->density > 0 ? vips_copy(all, &copy, "xres", ppmm, "yres", ppmm, NULL)
                               : vips_copy(all, &copy, NULL);
     g_object_unref(all);
+    if (!rc && is_group4(how) && copy->Bands > 1) {
+        all = copy;
+        rc = one_band(all, &copy);
+        g_object_unref(all);
+    }
     if (rc)
         return NULL;
     vips_image_remove(copy, "jpeg-thumbnail-data"); /* shows the old picture */

@@ -107,6 +107,25 @@ static void every_format_can_be_written(void **state)
     }
 }
 
+/* White is 1 there: libvips once wrote none of the pixels of a picture with colours. */
+static void a_fax_is_made_of_any_picture(void **state)
+{
+    static const char *const backgrounds[] = {"none", "#000000"};
+    AUTO(host_free) struct robot_job *j = host_new();
+    double px[4];
+    (void)state;
+
+    for (int i = 0; i < 4; i++) {
+        AUTO(mem_free) char *step = mem_printf(
+            "{\"format\":\"tiff\",\"compress\":\"Group4\",\"contrast\":2,\"brightness\":3,"
+            "\"background\":\"%s\"}",
+            backgrounds[i / 2]);
+        run_ok(j, step, picture_make(j, "in.png", 200, 100, i % 2));
+        assert_int_equal(picture_pixel(px, host_output(j, 0)->path, 50, 5), 1);
+        assert_int_equal((int)px[0], i == 3 ? 0 : 255);
+    }
+}
+
 static void transparency_becomes_white_unless_background_is_none(void **state)
 {
     AUTO(host_free) struct robot_job *j = host_new();
@@ -571,6 +590,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_strategy_gives_the_documented_size),
         cmocka_unit_test(every_format_can_be_written),
+        cmocka_unit_test(a_fax_is_made_of_any_picture),
         cmocka_unit_test(transparency_becomes_white_unless_background_is_none),
         cmocka_unit_test(padding_takes_the_background),
         cmocka_unit_test(gravity_names_the_side_that_stays),
