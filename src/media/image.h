@@ -23,6 +23,7 @@ struct image {
     struct image_load load;
     int orientation;
     bool animated; /* as a file format; not TIFF or PDF pages */
+    bool deep;     /* worked on in 16 bit sRGB, not in 8 */
 };
 
 int vips_fail(struct err *err, const char *what); /* -1, ERR_COMMAND with libvips' words, which are forgotten */
@@ -33,6 +34,35 @@ VipsImage *image_decode(const struct image *img, int page, int n, int shrink, bo
 /* A picture of media/still.h. NULL: libvips' error says why. */
 VipsImage *image_still(const char *path, const char *format, bool half);
 bool image_is_foreign(const char *path, const char *format); /* of a variant that is not read; format NULL: no */
+
+/* They have more than 8 bits. */
+static inline bool image_samples_deep(const VipsImage *v)
+{
+    VipsInterpretation t = v->Type;
+
+    return v->BandFmt == VIPS_FORMAT_USHORT ||
+           (v->BandFmt == VIPS_FORMAT_SHORT && t == VIPS_INTERPRETATION_LABS) ||
+           (v->BandFmt == VIPS_FORMAT_FLOAT &&
+            (t == VIPS_INTERPRETATION_scRGB || t == VIPS_INTERPRETATION_LAB || t == VIPS_INTERPRETATION_XYZ));
+}
+/* Grey or RGB of 16 bits to the nearest of 8; anything else stays as it is. */
+int image_narrow(VipsImage *in, VipsImage **out);
+/* Back to the format from before arithmetic: to the nearest value, where a mere cast would cut off. */
+int image_to_format(VipsImage *in, VipsImage **out, VipsBandFormat format, VipsInterpretation space);
+
+#define PX_STEP 257 /* in 16 bits, what is a step in 8 */
+/* Samples of a pixel in sRGB, of either depth. */
+static inline int px_get(const VipsPel *p, int i, bool deep)
+{
+    return deep ? ((const uint16_t *)(const void *)p)[i] : p[i];
+}
+static inline void px_set(VipsPel *p, int i, int to, bool deep)
+{
+    if (deep)
+        ((uint16_t *)(void *)p)[i] = (uint16_t)to;
+    else
+        p[i] = (VipsPel)to;
+}
 
 /* The new image replaces the frame; failed: the operation did. */
 int image_put(struct image *img, int i, int failed, VipsImage *now, const char *what, struct err *err);

@@ -4,9 +4,9 @@
 #include <string.h>
 
 static double linear(double v) { return v <= 0.04045 ? v / 12.92 : pow((v + 0.055) / 1.055, 2.4); }
-static uint8_t channel(double v) { return (uint8_t)(!(v > 0) ? 0 : v >= 1 ? 255 : v * 255 + 0.5); }
+static double channel(double v) { return v * 255; }
 
-static void to_linear(double out[3], const uint8_t rgb[3])
+static void to_linear(double out[3], const double rgb[3])
 {
     for (int i = 0; i < 3; i++)
         out[i] = linear(rgb[i] / 255.0);
@@ -19,7 +19,7 @@ static void multiply(double out[3], const double m[3][3], const double v[3])
 }
 
 /* B. Ottosson, "A perceptual color space for image processing" (2020). */
-static void oklab(double lab[3], const uint8_t rgb[3])
+static void oklab(double lab[3], const double rgb[3])
 {
     static const double to_lms[3][3] = {{0.4122214708, 0.5363325363, 0.0514459929},
                                         {0.2119034982, 0.6806995451, 0.1073969566},
@@ -36,7 +36,7 @@ static void oklab(double lab[3], const uint8_t rgb[3])
     multiply(lab, to_lab, lms);
 }
 
-static void to_oklab(uint8_t rgb[3], const void *arg)
+static void to_oklab(double rgb[3], const void *arg)
 {
     double lab[3];
 
@@ -46,7 +46,7 @@ static void to_oklab(uint8_t rgb[3], const void *arg)
     rgb[2] = channel(lab[2] + 0.5);
 }
 
-static void to_oklch(uint8_t rgb[3], const void *arg)
+static void to_oklch(double rgb[3], const void *arg)
 {
     double lab[3];
 
@@ -59,7 +59,7 @@ static void to_oklch(uint8_t rgb[3], const void *arg)
 
 /* Safdar et al., "Perceptually uniform color space for image signals" (2017); white is 10000 cd/m2,
  * as in ImageMagick. */
-static void to_jzazbz(uint8_t rgb[3], const void *arg)
+static void to_jzazbz(double rgb[3], const void *arg)
 {
     static const double to_xyz[3][3] = {{0.4124564, 0.3575761, 0.1804375},
                                         {0.2126729, 0.7151522, 0.0721750},
@@ -90,7 +90,7 @@ static void to_jzazbz(uint8_t rgb[3], const void *arg)
 
 static const struct own {
     const char *name;
-    void (*fn)(uint8_t rgb[3], const void *arg);
+    void (*fn)(double rgb[3], const void *arg);
 } own[] = {{"OkLab", to_oklab}, {"OkLCH", to_oklch}, {"Jzazbz", to_jzazbz}};
 
 static const struct own *own_row(const char *space)

@@ -244,7 +244,7 @@ static int sample(struct image **out, const struct image *img, struct err *err)
     vips_error_clear();
     while (s->count > 1) /* one frame is what people see */
         g_object_unref(s->frame[--s->count]);
-    if (image_to_srgb(s, err) < 0 || image_render(s, err) < 0)
+    if (image_to_srgb8(s, err) < 0 || image_render(s, err) < 0)
         return -1;
     *out = take(s);
     return 0;

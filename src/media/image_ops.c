@@ -29,72 +29,6 @@ int image_autorotate(struct image *img, struct err *err)
     return 0;
 }
 
-/* Unsigned 8 bit sRGB. */
-static int to_srgb(VipsImage *in, VipsImage **out)
-{
-    VipsImage *a = NULL, *b = NULL;
-    int rc;
-
-    if (vips_image_get_typeof(in, VIPS_META_ICC_NAME) &&
-        !vips_icc_transform(in, &a, "srgb", "embedded", TRUE, "intent", VIPS_INTENT_PERCEPTUAL,
-                            NULL)) {
-        /* done: vips keeps alpha beside it */
-    } else {
-        vips_error_clear(); /* a broken profile: go by the numbers */
-        if (vips_colourspace(in, &a, VIPS_INTERPRETATION_sRGB, NULL))
-            return -1;
-    }
-    if (a->BandFmt != VIPS_FORMAT_UCHAR) {
-        rc = vips_cast(a, &b, VIPS_FORMAT_UCHAR, NULL);
-        g_object_unref(a);
-        if (rc)
-            return -1;
-        a = b;
-    }
-    if (a->Bands > 4) { /* extra channels of TIFF and PSD */
-        rc = vips_extract_band(a, &b, 0, "n", 4, NULL);
-        g_object_unref(a);
-        if (rc)
-            return -1;
-        a = b;
-    }
-    rc = vips_copy(a, out, NULL);
-    g_object_unref(a);
-    if (!rc)
-        vips_image_remove(*out, VIPS_META_ICC_NAME);
-    return rc;
-}
-
-static bool is_srgb(const VipsImage *v)
-{
-    return v->Type == VIPS_INTERPRETATION_sRGB && v->BandFmt == VIPS_FORMAT_UCHAR &&
-           (v->Bands == 3 || v->Bands == 4) && !vips_image_get_typeof(v, VIPS_META_ICC_NAME);
-}
-
-int image_to_srgb(struct image *img, struct err *err)
-{
-    if (is_srgb(img->frame[0]))
-        return 0;
-    IMAGE_EACH(img, "cannot convert to sRGB", to_srgb(in, &now));
-    return 0;
-}
-
-int image_pixels(uint8_t **out, int *bands, struct image *img, struct err *err)
-{
-    size_t len;
-    void *data;
-
-    if (image_to_srgb(img, err) < 0)
-        return -1;
-    if (!(data = vips_image_write_to_memory(img->frame[0], &len)))
-        return vips_fail(err, "cannot decode the image");
-    *bands = img->frame[0]->Bands;
-    *out = mem_alloc(len);
-    memcpy(*out, data, len);
-    g_free(data);
-    return 0;
-}
-
 int image_crop(struct image *img, const struct rect *r, struct err *err)
 {
     if (r->x == 0 && r->y == 0 && r->w == image_width(img) && r->h == image_height(img))
@@ -102,26 +36,6 @@ int image_crop(struct image *img, const struct rect *r, struct err *err)
     IMAGE_EACH(img, "cannot crop",
                vips_extract_area(in, &now, (int)r->x, (int)r->y, (int)r->w, (int)r->h, NULL));
     return 0;
-}
-
-/* Back to the format from before arithmetic: to the nearest value, where a mere cast would cut off. */
-static int to_format(VipsImage *in, VipsImage **out, VipsBandFormat format, VipsInterpretation space)
-{
-    VipsObject *ctx = VIPS_OBJECT(vips_image_new());
-    VipsImage **t = (VipsImage **)vips_object_local_array(ctx, 2), *v = in;
-    int rc = 0;
-
-    if (v->BandFmt != format && vips_band_format_isint(format)) {
-        rc = vips_round(v, &t[0], VIPS_OPERATION_ROUND_RINT, NULL);
-        v = t[0];
-    }
-    if (!rc && v->BandFmt != format) {
-        rc = vips_cast(v, &t[1], format, NULL);
-        v = t[1];
-    }
-    rc = rc || vips_copy(v, out, "interpretation", space, NULL);
-    g_object_unref(ctx);
-    return rc ? -1 : 0;
 }
 
 static int scale_one(VipsImage *in, VipsImage **out, int w, int h, bool linear)
@@ -161,7 +75,7 @@ static int scale_one(VipsImage *in, VipsImage **out, int w, int h, bool linear)
             goto done;
         v = t[5];
     }
-    rc = to_format(v, out, format, space);
+    rc = image_to_format(v, out, format, space);
 done:
     g_object_unref(ctx);
     return rc;
@@ -177,20 +91,21 @@ int image_scale(struct image *img, int64_t w, int64_t h, bool linear, struct err
 
 /* ---- where a colour meets pixels ----
  *
- * A colour is given in 8 bit sRGB. Whatever draws one has the picture in that space and depth first (is_srgb() holds), so that
- * ink() is the only place where a colour becomes numbers of a pixel. A picture that was grey becomes so again when it is
- * written (image_to_space()). */
+ * A colour is given in 8 bit sRGB. Whatever draws one has the picture in sRGB first (image_to_srgb()), of whichever
+ * depth, so that ink() is the only place where a colour becomes numbers of a pixel. A picture that was grey becomes so
+ * again when it is written (image_to_space()). */
 
-static VipsArrayDouble *ink(const VipsImage *v, struct color c)
+static VipsArrayDouble *ink(const VipsImage *v, struct color c, int bands)
 {
-    const double rgba[4] = {c.r, c.g, c.b, c.a};
+    double step = v->BandFmt == VIPS_FORMAT_USHORT ? PX_STEP : 1;
+    const double rgba[4] = {c.r * step, c.g * step, c.b * step, c.a * step};
 
-    return vips_array_double_new(rgba, v->Bands);
+    return vips_array_double_new(rgba, bands);
 }
 
 static int embed_one(VipsImage *in, VipsImage **out, int x, int y, int w, int h, struct color c)
 {
-    VipsArrayDouble *bg = ink(in, c);
+    VipsArrayDouble *bg = ink(in, c, in->Bands);
     int rc =
         vips_embed(in, out, x, y, w, h, "extend", VIPS_EXTEND_BACKGROUND, "background", bg, NULL);
 
@@ -212,13 +127,13 @@ int image_pad(struct image *img, int64_t x, int64_t y, int64_t w, int64_t h, str
 /* libvips weighs colours by alpha here, so what can't be seen does not show at the slanted edges. */
 static int rotate_one(VipsImage *in, VipsImage **out, double degrees, struct color c)
 {
-    VipsArrayDouble *bg = ink(in, c);
+    VipsArrayDouble *bg = ink(in, c, in->Bands);
     VipsImage *t = NULL;
     int rc = vips_similarity(in, &t, "angle", degrees, "background", bg, NULL);
 
     vips_area_unref(VIPS_AREA(bg));
     if (!rc)
-        rc = to_format(t, out, in->BandFmt, in->Type);
+        rc = image_to_format(t, out, in->BandFmt, in->Type);
     if (t)
         g_object_unref(t);
     return rc;
@@ -274,7 +189,7 @@ int image_find_interest(struct rect *cut, struct image *img, bool entropy, struc
     VipsImage *v = NULL;
 
     /* it is looked at twice, so not while it is decoded */
-    if (image_render(img, err) < 0 || image_copy(&look, img, err) < 0 || image_to_srgb(look, err) < 0)
+    if (image_render(img, err) < 0 || image_copy(&look, img, err) < 0 || image_to_srgb8(look, err) < 0)
         return -1;
     if (vips_smartcrop(look->frame[0], &v, (int)cut->w, (int)cut->h, "interesting",
                        entropy ? VIPS_INTERESTING_ENTROPY : VIPS_INTERESTING_ATTENTION, NULL))
@@ -289,7 +204,7 @@ int image_find_interest(struct rect *cut, struct image *img, bool entropy, struc
 
 static int flatten_one(VipsImage *in, VipsImage **out, struct color c)
 {
-    VipsArrayDouble *bg = vips_array_double_new((double[]){c.r, c.g, c.b}, 3);
+    VipsArrayDouble *bg = ink(in, c, 3);
     int rc = vips_flatten(in, out, "background", bg, NULL);
 
     vips_area_unref(VIPS_AREA(bg));
@@ -332,7 +247,7 @@ static int blur_one(VipsImage *in, VipsImage **out, double sigma)
         rc = vips_gaussblur(in, out, sigma, NULL);
     else
         rc = vips_premultiply(in, &t[0], NULL) || vips_gaussblur(t[0], &t[1], sigma, NULL) ||
-             vips_unpremultiply(t[1], &t[2], NULL) || to_format(t[2], out, in->BandFmt, in->Type);
+             vips_unpremultiply(t[1], &t[2], NULL) || image_to_format(t[2], out, in->BandFmt, in->Type);
     g_object_unref(ctx);
     return rc ? -1 : 0;
 }
@@ -378,22 +293,15 @@ int image_blur_ellipses(struct image *img, const struct rect *boxes, size_t n, d
     return 0;
 }
 
-int image_each_pixel(struct image *img, void (*fn)(uint8_t rgb[3], const void *arg),
-                     const void *arg, struct err *err)
+/* A colour has the depth in which it was given: of 16 bits what comes nearest to it is it. */
+static bool is_color(const VipsPel *p, struct color c, bool deep)
 {
-    if (image_to_srgb(img, err) < 0 || image_own(img, err) < 0)
-        return -1;
-    for (int f = 0; f < img->count; f++) {
-        VipsImage *v = img->frame[f];
+    const int rgb[3] = {c.r, c.g, c.b};
+    bool same = true;
 
-        for (int y = 0; y < v->Ysize; y++) {
-            VipsPel *p = VIPS_IMAGE_ADDR(v, 0, y);
-
-            for (int x = 0; x < v->Xsize; x++, p += v->Bands)
-                fn(p, arg);
-        }
-    }
-    return 0;
+    for (int i = 0; i < 3; i++)
+        same &= (deep ? (px_get(p, i, true) + PX_STEP / 2) / PX_STEP : p[i]) == rgb[i];
+    return same;
 }
 
 int image_make_transparent(struct image *img, struct color c, struct err *err)
@@ -402,49 +310,16 @@ int image_make_transparent(struct image *img, struct color c, struct err *err)
         return -1;
     for (int f = 0; f < img->count; f++) {
         VipsImage *v = img->frame[f];
+        size_t px = VIPS_IMAGE_SIZEOF_PEL(v);
 
         for (int y = 0; y < v->Ysize; y++) {
             VipsPel *p = VIPS_IMAGE_ADDR(v, 0, y);
 
-            for (int x = 0; x < v->Xsize; x++, p += 4)
-                if (p[0] == c.r && p[1] == c.g && p[2] == c.b)
-                    p[3] = 0;
+            for (int x = 0; x < v->Xsize; x++, p += px)
+                if (is_color(p, c, img->deep))
+                    px_set(p, 3, 0, img->deep);
         }
     }
-    return 0;
-}
-
-static int to_luma(VipsImage *in, VipsImage **out)
-{
-    VipsObject *ctx = VIPS_OBJECT(vips_image_new());
-    VipsImage **t = (VipsImage **)vips_object_local_array(ctx, 6);
-    int colors = vips_image_hasalpha(in) ? in->Bands - 1 : in->Bands;
-    int rc = -1;
-
-    t[0] = vips_image_new_matrixv(3, 1, 0.212656, 0.715158, 0.072186);
-    if (vips_extract_band(in, &t[1], 0, "n", colors, NULL) || vips_recomb(t[1], &t[2], t[0], NULL) ||
-        to_format(t[2], &t[3], VIPS_FORMAT_UCHAR, VIPS_INTERPRETATION_B_W))
-        goto done;
-    if (colors == in->Bands)
-        rc = vips_copy(t[3], out, NULL);
-    else if (!vips_extract_band(in, &t[4], colors, NULL))
-        rc = vips_bandjoin2(t[3], t[4], out, NULL);
-done:
-    g_object_unref(ctx);
-    return rc;
-}
-
-int image_to_space(struct image *img, enum image_space space, struct err *err)
-{
-    static const VipsInterpretation to[] = {VIPS_INTERPRETATION_sRGB, VIPS_INTERPRETATION_B_W,
-                                            VIPS_INTERPRETATION_CMYK, VIPS_INTERPRETATION_LABS,
-                                            VIPS_INTERPRETATION_B_W};
-
-    if (space == SPACE_LUMA && is_srgb(img->frame[0])) {
-        IMAGE_EACH(img, "cannot make the image grey", to_luma(in, &now));
-        return 0;
-    }
-    IMAGE_EACH(img, "cannot convert the colour space", vips_colourspace(in, &now, to[space], NULL));
     return 0;
 }
 
@@ -453,7 +328,7 @@ int image_gray(uint8_t **out, const struct image *img, int64_t w, int64_t h, str
     AUTO(image_free) struct image *g = NULL;
     size_t size;
 
-    if (image_copy(&g, img, err) < 0 || image_to_srgb(g, err) < 0 ||
+    if (image_copy(&g, img, err) < 0 || image_to_srgb8(g, err) < 0 ||
         image_flatten(g, (struct color){255, 255, 255, 255}, err) < 0 ||
         image_to_space(g, SPACE_GRAY, err) < 0 || image_scale(g, w, h, false, err) < 0)
         return -1;

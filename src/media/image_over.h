@@ -1,6 +1,6 @@
 /* image_over.h - what a second picture does to one: laid over it, taken as its gradient, as its
- * mask. Both are brought into one space, one depth and a known number of bands here and nowhere
- * else (8 bit sRGB, as a colour is: see image_ops.c), whatever they come in. Each frame of an
+ * mask. Both are brought into one space, one depth (that of the first) and a known number of bands
+ * here and nowhere else (sRGB, as a colour is: see image_ops.c), whatever they come in. Each frame of an
  * animation is worked on; of the second picture only the first. Errors: ERR_COMMAND. */
 #pragma once
 #include "media/vips.h"

@@ -6,6 +6,23 @@
 #include <strings.h>
 #include <unistd.h>
 
+/* Whether what is written has 16 bits a sample, where the image has. */
+static bool stays_deep(const struct image_save *o)
+{
+    static const char *const shallow[] = {"JPEG", "Group4", "Fax"};
+    bool tif = !strcmp(image_canonical(o->format), "tif");
+
+    for (size_t i = 0; tif && o->compress && i < ARRAY_LEN(shallow); i++)
+        if (!strcasecmp(o->compress, shallow[i]))
+            return false;
+    return image_keeps_depth(o->format) && !o->palette && !o->bilevel;
+}
+
+static int with_depth(VipsImage *in, VipsImage **out, const struct image_save *how)
+{
+    return stays_deep(how) ? vips_copy(in, out, NULL) : image_narrow(in, out);
+}
+
 static bool is_group4(const struct image_save *o)
 {
     return !strcmp(image_canonical(o->format), "tif") && o->compress && !strcasecmp(o->compress, "Group4");
@@ -31,7 +48,7 @@ static VipsImage *joined(struct image *img, const struct image_save *how)
     VipsImage *all = NULL, *copy = NULL;
 
     if (img->count == 1) {
-        if (vips_copy(img->frame[0], &all, NULL))
+        if (with_depth(img->frame[0], &all, how))
             return NULL;
     } else if (vips_arrayjoin(img->frame, &all, img->count, "across", 1, NULL)) {
         return NULL;

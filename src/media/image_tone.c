@@ -4,10 +4,10 @@
 
 static uint8_t byte(double v) { return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v + 0.5); }
 
-static double luma(const uint8_t c[3]) { return 0.212656 * c[0] + 0.715158 * c[1] + 0.072186 * c[2]; }
+static double luma(const double c[3]) { return 0.212656 * c[0] + 0.715158 * c[1] + 0.072186 * c[2]; }
 
 /* Brightness, saturation and hue as factors on the axes of HSL. */
-static void modulate(uint8_t c[3], const void *arg)
+static void modulate(double c[3], const void *arg)
 {
     const struct image_tone *o = arg;
     double r = c[0] / 255.0, g = c[1] / 255.0, b = c[2] / 255.0;
@@ -26,27 +26,27 @@ static void modulate(uint8_t c[3], const void *arg)
     double rgb[6][3] = {{chroma, x, 0}, {x, chroma, 0}, {0, chroma, x},
                         {0, x, chroma}, {x, 0, chroma}, {chroma, 0, x}};
     for (int i = 0; i < 3; i++)
-        c[i] = byte((rgb[(int)h % 6][i] + m) * 255);
+        c[i] = (rgb[(int)h % 6][i] + m) * 255;
 }
 
-static void contrast(uint8_t c[3], const void *arg)
+static void contrast(double c[3], const void *arg)
 {
     const struct image_tone *o = arg;
 
     for (int i = 0; i < 3; i++)
-        c[i] = byte((c[i] - 127.5) * o->contrast + 127.5);
+        c[i] = (c[i] - 127.5) * o->contrast + 127.5;
 }
 
 /* A tone curve per channel over the pixel's lightness; more percent, warmer. */
-static void sepia(uint8_t c[3], const void *arg)
+static void sepia(double c[3], const void *arg)
 {
     const struct image_tone *o = arg;
     double light = luma(c), t = 255 * (double)o->sepia / 100;
     double blue_floor = t / 7;
 
-    c[0] = byte(light > t ? 255 : light + 255 - t);
-    c[1] = byte(fmax(blue_floor, light > t * 7 / 6 ? 255 : light + 255 - t * 7 / 6));
-    c[2] = byte(fmax(blue_floor, light < t / 6 ? 0 : light - t / 6));
+    c[0] = light > t ? 255 : light + 255 - t;
+    c[1] = fmax(blue_floor, light > t * 7 / 6 ? 255 : light + 255 - t * 7 / 6);
+    c[2] = fmax(blue_floor, light < t / 6 ? 0 : light - t / 6);
 }
 
 /* How often each lightness is there, of all frames together, so that none of them flickers. */
@@ -54,7 +54,7 @@ struct lights {
     size_t *of; /* [256] */
 };
 
-static void count_light(uint8_t c[3], const void *arg)
+static void count_light(double c[3], const void *arg)
 {
     const struct lights *l = arg;
 
@@ -66,22 +66,22 @@ struct stretch {
     int black, white;
 };
 
-static void stretch(uint8_t c[3], const void *arg)
+static void stretch(double c[3], const void *arg)
 {
     const struct stretch *s = arg;
 
     for (int i = 0; i < 3; i++)
-        c[i] = byte(255.0 * (c[i] - s->black) / (s->white - s->black));
+        c[i] = 255.0 * (c[i] - s->black) / (s->white - s->black);
 }
 
 /* Light becomes lighter and dark darker, along a sine; hue and saturation (of HSB) stay. */
-static void more_contrast(uint8_t c[3], const void *arg)
+static void more_contrast(double c[3], const void *arg)
 {
     double top = fmax(c[0], fmax(c[1], c[2])) / 255;
     double now = fmin(fmax(top + 0.5 * (0.5 * (sin(M_PI * (top - 0.5)) + 1) - top), 0), 1);
 
     for (int i = 0; i < 3 && top > 0; i++)
-        c[i] = byte(c[i] * now / top);
+        c[i] = c[i] * now / top;
 }
 
 /* As ImageMagick has it: the curves, then all of the range is used, then more contrast. */
@@ -101,13 +101,13 @@ static int sepia_tone(struct image *img, const struct image_tone *t, struct err 
     return image_each_pixel(img, more_contrast, NULL, err);
 }
 
-static void negate(uint8_t c[3], const void *arg)
+static void negate(double c[3], const void *arg)
 {
     for (int i = 0; i < 3; i++)
-        c[i] = (uint8_t)(255 - c[i]);
+        c[i] = 255 - c[i];
 }
 
-static void to_black_or_white(uint8_t c[3], const void *arg)
+static void to_black_or_white(double c[3], const void *arg)
 {
     double light = luma(c);
 

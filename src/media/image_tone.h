@@ -10,5 +10,5 @@ struct image_tone {
     bool negate, bilevel;
 };
 
-/* In this order, on 8 bit sRGB. Errors: ERR_COMMAND. */
+/* In this order, on sRGB of the image's depth. Errors: ERR_COMMAND. */
 MUST_CHECK int image_tone(struct image *img, const struct image_tone *t, struct err *err);

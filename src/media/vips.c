@@ -86,29 +86,29 @@ int media_init(struct err *err)
 static const struct format {
     const char *name, *ext, *mime;
     const char *loader;    /* libvips' operation; with "_source" behind it for bytes in memory. "": see still */
-    bool alpha, animated, write;
+    bool alpha, animated, write, deep;
     bool pages;            /* its loader takes page and n */
     const char *still;     /* which reader of media/still.h; NULL: libvips' own */
     bool source;           /* always by descriptor: the loader that takes a name walks to it by its whole path */
 } formats[] = {
     {"jpg", "jpg", "image/jpeg", "jpegload", .write = true},
     {"jpeg", "jpg", "image/jpeg", "jpegload", .write = true},
-    {"png", "png", "image/png", "pngload", .alpha = true, .write = true},
+    {"png", "png", "image/png", "pngload", .alpha = true, .write = true, .deep = true},
     {"webp", "webp", "image/webp", "webpload", .alpha = true, .animated = true, .write = true, .pages = true},
     {"gif", "gif", "image/gif", "gifload", .alpha = true, .animated = true, .write = true, .pages = true},
-    {"tif", "tif", "image/tiff", "tiffload", .alpha = true, .write = true, .pages = true},
-    {"tiff", "tif", "image/tiff", "tiffload", .alpha = true, .write = true, .pages = true},
+    {"tif", "tif", "image/tiff", "tiffload", .alpha = true, .write = true, .deep = true, .pages = true},
+    {"tiff", "tif", "image/tiff", "tiffload", .alpha = true, .write = true, .deep = true, .pages = true},
     /* No pages: to name one, even the first, would switch off libvips' choice of the file's primary picture. */
     {"heic", "heic", "image/heic", "heifload", .alpha = true, .write = true},
     {"avif", "avif", "image/avif", "heifload", .alpha = true, .write = true},
     {"heif", "heic", "image/heic", "heifload", .alpha = true, .write = true},
-    {"jp2", "jp2", "image/jp2", "jp2kload", .alpha = true, .write = true},
+    {"jp2", "jp2", "image/jp2", "jp2kload", .alpha = true, .write = true, .deep = true},
     {"svg", "svg", "image/svg+xml", "svgload", .alpha = true, .source = true},
     {"pdf", "pdf", "application/pdf", "pdfload", .alpha = true, .pages = true, .source = true},
     {"ppm", "ppm", "image/x-portable-pixmap", "ppmload"},
     {"pgm", "ppm", "image/x-portable-greymap", "ppmload"},
     {"pbm", "ppm", "image/x-portable-bitmap", "ppmload"},
-    {"jxl", "jxl", "image/jxl", "jxlload", .alpha = true, .write = true},
+    {"jxl", "jxl", "image/jxl", "jxlload", .alpha = true, .write = true, .deep = true},
     {"bmp", "bmp", "image/bmp", "", .alpha = true, .still = "bmp"},
     {"ico", "ico", "image/vnd.microsoft.icon", "", .alpha = true, .still = "ico"},
     {"psd", "psd", "image/vnd.adobe.photoshop", "", .alpha = true, .still = "psd"},
@@ -137,6 +137,7 @@ bool image_can_animate(const char *f)
     return format_row(f) >= 0 && formats[format_row(f)].animated;
 }
 bool image_keeps_alpha(const char *f) { return format_row(f) >= 0 && formats[format_row(f)].alpha; }
+bool image_keeps_depth(const char *f) { return format_row(f) >= 0 && formats[format_row(f)].deep; }
 const char *image_canonical(const char *f)
 {
     return format_row(f) >= 0 ? formats[format_row(f)].ext : NULL;
@@ -401,6 +402,7 @@ int image_open(struct image **out, const char *path, const struct image_load *ho
         replace_first(img, v);
     if (open_frames(img, how, err) < 0)
         return -1;
+    img->deep = how->deep && image_samples_deep(img->frame[0]);
     *out = take(img);
     return 0;
 }

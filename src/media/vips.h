@@ -30,6 +30,7 @@ struct image_load {
     bool all_frames; /* else the first only */
     bool strict;     /* a file of which picture data is missing is an error (media/damage.h) */
     double density;  /* dpi for vector images; 0: 72, for documents 150 */
+    bool deep;       /* keep what has more than 8 bits a sample: see image_is_deep() */
 };
 
 /* Read the header of the image at path. Pixels are read later, when an operation needs them.
@@ -69,8 +70,14 @@ MUST_CHECK int image_shrink_on_load(struct image *img, int64_t w, int64_t h, str
 /* Turn as EXIF says and forget the tag. */
 MUST_CHECK int image_autorotate(struct image *img, struct err *err);
 void image_forget_orientation(struct image *img);
-/* 8 bit sRGB, with or without alpha, through the embedded ICC profile if there is one. */
+/* sRGB, with or without alpha, through the embedded ICC profile if there is one: of 8 bits, of a deep image 16. */
 MUST_CHECK int image_to_srgb(struct image *img, struct err *err);
+/* ... of 8 bits in any case; it is deep no more. */
+MUST_CHECK int image_to_srgb8(struct image *img, struct err *err);
+/* Whether it was opened with `deep` and the file has more than 8 bits: then all below works on 16, and only
+ * image_save() makes 8 of them, for a format that holds no more. set: what the next image_to_srgb() makes of it. */
+bool image_is_deep(const struct image *img);
+void image_set_deep(struct image *img, bool deep);
 /* Decode now. Operations below do it when they must. */
 MUST_CHECK int image_render(struct image *img, struct err *err);
 
@@ -93,8 +100,9 @@ MUST_CHECK int image_blur(struct image *img, double sigma, struct err *err);
 /* Blur only inside the ellipses that touch the sides of these boxes. */
 MUST_CHECK int image_blur_ellipses(struct image *img, const struct rect *boxes, size_t n,
                                    double sigma, struct err *err);
-/* Call fn for every pixel, 8 bit sRGB in rgb[0..2]. */
-MUST_CHECK int image_each_pixel(struct image *img, void (*fn)(uint8_t rgb[3], const void *arg),
+/* Call fn for every pixel, sRGB in rgb[0..2]: 0 to 255, of a deep image with fractions. What fn leaves there is cut to
+ * that range and rounded to the image's depth. */
+MUST_CHECK int image_each_pixel(struct image *img, void (*fn)(double rgb[3], const void *arg),
                                 const void *arg, struct err *err);
 MUST_CHECK int image_make_transparent(struct image *img, struct color c, struct err *err);
 /* LUMA: grey as ImageMagick makes it, of the colours as they are stored; GRAY: of their light. */
@@ -122,6 +130,7 @@ struct image_save {
 bool image_can_write(const char *format);
 bool image_can_animate(const char *format);
 bool image_keeps_alpha(const char *format);
+bool image_keeps_depth(const char *format); /* 16 bit samples */
 const char *image_canonical(const char *format); /* "jpeg" -> "jpg"; NULL: unknown */
 /* Decodes what is left to decode and writes the file. */
 MUST_CHECK int image_save(struct image *img, const char *path, const struct image_save *how,

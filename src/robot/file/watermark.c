@@ -79,7 +79,7 @@ static int open_upright(struct image **out, const struct robot_job *job, int inp
 {
     const struct robot_input *in = robot_input(job, input);
     const struct image_load how = {
-        .limits = media_limits(robot_settings(job)), .strict = true, .all_frames = all_frames};
+        .limits = media_limits(robot_settings(job)), .strict = true, .deep = true, .all_frames = all_frames};
 
     if (in->size == 0)
         return err_set(err, ERR_INPUT, "the file '%s' is empty", in->name);

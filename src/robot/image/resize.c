@@ -40,8 +40,10 @@ static int add_watermark(struct image *img, const struct resize_run *r,
 
     if (!r->watermark)
         return 0;
-    if (image_copy(&over, r->watermark, err) < 0 || image_autorotate(over, err) < 0 ||
-        image_to_srgb(over, err) < 0)
+    if (image_copy(&over, r->watermark, err) < 0 || image_autorotate(over, err) < 0)
+        return -1;
+    image_set_deep(over, image_is_deep(img));
+    if (image_to_srgb(over, err) < 0)
         return -1;
     w = image_width(over);
     h = image_height(over);
@@ -206,6 +208,7 @@ static int resize_run(struct robot_job *job, const void *opts, struct err *err)
         .how = {.limits = media_limits(robot_settings(job)),
                 .frame = o->frame,
                 .strict = true,
+                .deep = true,
                 .density = o->density ? atof(o->density) : 0},
     };
     int n = robot_input_count(job), bases = 0, done = 0;
