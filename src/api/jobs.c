@@ -66,7 +66,7 @@ static json_t *describe_job(const struct assembly *a, const struct job *j, json_
 {
     const struct step *s = &a->in->steps[j->step];
     const char *kind = j->fetch || (j->hidden && !j->probe) ? "download"
-                       : j->probe           ? "metadata"
+                       : j->probe || j->note ? "metadata"
                        : s->robot->is_store ? "export"
                                             : "work";
     json_t *o = json_pack("{s:i,s:o,s:s,s:s,s:i,s:i,s:i,s:i,s:o,s:O,s:b}", "id", j->id, "step",

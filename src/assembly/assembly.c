@@ -27,6 +27,7 @@ void assembly_free(struct assembly *a)
         json_decref(a->jobs[i]->undo);
         json_decref(a->jobs[i]->values);
         json_decref(a->jobs[i]->fetch);
+        json_decref(a->jobs[i]->about);
         free(a->jobs[i]->inputs);
         free(a->jobs[i]->labels);
         free(a->jobs[i]);

@@ -65,8 +65,11 @@ struct file {
     int exports_open;      /* jobs of store steps that will still move it */
     bool exported;
     bool ready;            /* its step's consumers have been given it */
+    bool is_noted;         /* they wait: a note about it is being made (struct job) */
     int *listed_step, *listed_index, listed_count; /* its entries in `results` */
 };
+
+enum job_note { NOTE_NONE, NOTE_THEN_READY, NOTE_THEN_STORED, NOTE_THEN_PASSED };
 
 struct job {
     int id; /* index into assembly.jobs */
@@ -75,6 +78,8 @@ struct job {
     bool probe;    /* reads the metadata of its inputs (uploads: one; imports: up to begun.probe_batch) */
     bool hidden;   /* of a hidden step */
     bool alone;    /* a probe that gets no other files: it is what became of a failed one */
+    enum job_note note; /* evaluates its step's `user_meta` for its input, and runs no Robot; what follows then */
+    json_t *about; /* of a note: what ${file} is */
     json_t *fetch; /* brings an added file as an upload: data of its file_added event; NULL: any
                       other job */
     struct file **inputs;
@@ -240,7 +245,7 @@ const struct robot *job_robot(const struct assembly *a, const struct job *j);
 /* Work that no step asked for: not in the lists of jobs. */
 static inline bool job_is_hidden(const struct job *j)
 {
-    return j->fetch || j->hidden || (j->probe && j->step != STEP_ORIGINAL);
+    return j->fetch || j->hidden || j->note || (j->probe && j->step != STEP_ORIGINAL);
 }
 /* Did it come in from outside (an upload, an import)? */
 static inline bool file_is_original(const struct file *f)

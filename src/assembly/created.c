@@ -35,6 +35,7 @@ json_t *created_json(const struct created *c)
     set_true(data, "ignore_upload_meta_data_errors", c->ignores_meta_errors);
     set_true(data, "emit_execution_progress", c->tells_progress);
     set_true(data, "by_url", c->by_url);
+    set_true(data, "notes", c->notes);
     jset(data, "parent_id", c->parent_id);
     return data;
 }
@@ -64,6 +65,7 @@ void created_read(struct created *c, const json_t *data)
         .ignores_meta_errors = jbool(data, "ignore_upload_meta_data_errors", false),
         .tells_progress = jbool(data, "emit_execution_progress", false),
         .by_url = jbool(data, "by_url", false),
+        .notes = jbool(data, "notes", false), /* as probe_batch: a note is a job, and takes an id */
         .body_done = jbool(data, "body_done", true),
         .body_bytes = jint(data, "body_bytes", 0),
         .body_expected = jint(data, "body_expected", 0),

@@ -24,6 +24,7 @@ struct created {
     int64_t max_size, max_files;       /* 0: no limit */
     int max_attempts;                  /* of a job */
     int probe_batch;                   /* imported files that one job looks into, at most */
+    bool notes;                        /* the engine evaluates `user_meta` */
     /* of a replay */
     const char *parent_id;
     json_t *inputs; /* [file {id, name, size, md5, field, user_meta}] */

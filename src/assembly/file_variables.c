@@ -61,26 +61,51 @@ void file_variables_done(struct file_variables v)
     free(v.original_prefix);
 }
 
-void file_add_user_meta(struct assembly *a, struct file *f, int step)
+json_t *step_user_meta(const struct step *s)
 {
-    const json_t *wanted = json_object_get(a->in->steps[step].params, "user_meta");
+    const json_t *wanted = json_object_get(s->params, "user_meta");
+
+    return wanted && !json_is_null(wanted) ? json_pack("{s:O,s:O*}", "user_meta", wanted, "interpolate",
+                                                       json_object_get(s->params, "interpolate"))
+                                           : NULL;
+}
+
+void file_warn_user_meta(struct assembly *a, int step, const char *why)
+{
+    AUTO(mem_free)
+    char *text = mem_printf("The `user_meta` of the step '%.100s' is left out: %.300s", a->in->steps[step].name, why);
+
+    assembly_warn(a, text);
+}
+
+json_t *file_user_meta_about(const struct assembly *a, const struct file *f, int step)
+{
+    AUTO(json_unref) json_t *given = a->begun.notes ? step_user_meta(&a->in->steps[step]) : NULL, *asked = NULL;
     AUTO(file_variables_done) struct file_variables fv = {0};
-    AUTO(json_unref) json_t *params = NULL, *given = NULL;
+
+    if (!options_have_expression(given))
+        return NULL;
+    file_variables_fill(&fv, a, f, step);
+    asked = variables_ask(given, NULL, &fv.v);
+    return asked ? take(fv.file) : NULL;
+}
+
+void file_add_user_meta(struct assembly *a, struct file *f, int step, const json_t *about, const json_t *values)
+{
+    AUTO(json_unref) json_t *params = NULL, *given = step_user_meta(&a->in->steps[step]);
+    AUTO(file_variables_done) struct file_variables fv = {0};
     struct err why = {0};
 
-    if (!wanted || json_is_null(wanted))
+    if (!given)
         return;
-    given = json_pack("{s:O}", "user_meta", wanted);
     file_variables_fill(&fv, a, f, step);
+    fv.v.file = about ? about : fv.v.file;
+    fv.v.values = values;
     if (variables_apply(&params, given, NULL, &fv.v, &why) == 0 && json_object_get(params, "user_meta") &&
         !json_is_object(json_object_get(params, "user_meta")))
         err_set(&why, ERR_ROBOT_VALIDATION, "it is no object");
     if (why.code) {
-        AUTO(mem_free)
-        char *text =
-            mem_printf("The `user_meta` of the step '%.100s' is left out: %.300s", a->in->steps[step].name, why.msg);
-
-        assembly_warn(a, text);
+        file_warn_user_meta(a, step, why.msg);
         return;
     }
     json_t *merged = f->user_meta ? json_copy(f->user_meta) : json_object(); /* other files may share it */

@@ -169,7 +169,7 @@ void file_list_passed(struct assembly *a, struct file *f, int step, struct effec
 
 void file_start_consumers(struct assembly *a, struct file *f, int64_t at_us, struct effects *fx)
 {
-    if (f->ready)
+    if (f->ready || f->is_noted)
         return;
     f->ready = true;
     graph_file_ready(a, f, f->step, at_us, fx);
@@ -178,7 +178,8 @@ void file_start_consumers(struct assembly *a, struct file *f, int64_t at_us, str
 void file_is_ready(struct assembly *a, struct file *f, int64_t at_us, struct effects *fx)
 {
     file_start_consumers(a, f, at_us, fx);
-    file_list_if_due(a, f, fx);
+    if (!f->is_noted)
+        file_list_if_due(a, f, fx);
 }
 
 /* d: the file's record; u: the tus upload that brought it, or NULL. */

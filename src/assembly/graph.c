@@ -78,6 +78,18 @@ struct job *graph_add_fetch(struct assembly *a, json_t *request, int64_t at_us, 
     return j;
 }
 
+void graph_add_note(struct assembly *a, struct file *f, const struct job *j, enum job_note then, json_t *about,
+                    int64_t at_us, struct effects *fx)
+{
+    struct job *n = add_job(a, j->step, j->source, 1, at_us, fx);
+
+    n->note = then;
+    n->about = about;
+    n->inputs[0] = f;
+    n->labels[0] = "";
+    f->is_noted |= then == NOTE_THEN_READY;
+}
+
 static bool takes(const struct step *s, const struct file *f)
 {
     /* An empty file has no contents to judge by: it counts as what its name says, so that a Robot can say that

@@ -19,5 +19,8 @@ struct job *graph_add_probe(struct assembly *a, struct file *f, int step, int64_
 /* A probe of several files failed: each of those that it has not told of gets one of its own, so that the bad one is
  * found. */
 void graph_split_probe(struct assembly *a, const struct job *j, int64_t at_us, struct effects *fx);
+/* A job that evaluates the `user_meta` of j's step for f; what follows for f waits for it. */
+void graph_add_note(struct assembly *a, struct file *f, const struct job *j, enum job_note then, json_t *about,
+                    int64_t at_us, struct effects *fx);
 struct job *graph_add_fetch(struct assembly *a, json_t *request, int64_t at_us, struct effects *fx);
 

@@ -256,14 +256,17 @@ static bool may_read_file(const char *code)
 static void look_at_expressions(struct instructions *in, struct step *s)
 {
     const struct variables none = {.assembly_id = ""};
-    AUTO(json_unref) json_t *asked = NULL;
+    AUTO(json_unref) json_t *asked = NULL, *of_job = NULL, *before = json_copy(s->params);
     json_t *e;
     size_t i;
 
+    json_object_del(before, "user_meta"); /* is evaluated for what the jobs make */
     s->has_expression = options_have_expression(s->params);
-    if (s->has_expression)
+    if (s->has_expression) {
         asked = variables_ask(s->params, s->robot->options, &none);
-    s->needs_engine = asked != NULL;
+        of_job = variables_ask(before, s->robot->options, &none);
+    }
+    s->needs_engine = of_job != NULL;
     json_array_foreach (asked, i, e)
         in->needs_meta |= may_read_file(jstr_or(e, "code", ""));
 }

@@ -134,6 +134,20 @@ static void ask_for_each(struct asking *all, const struct assembly *a, const str
     }
 }
 
+/* Of a note. There always is something, or it would not have been made. */
+static json_t *note_asks(const struct assembly *a, const struct job *j, const char *region)
+{
+    AUTO(json_unref) json_t *given = step_user_meta(&a->in->steps[j->step]), *asked = NULL;
+    AUTO(file_variables_done) struct file_variables fv = {0};
+
+    file_variables_fill(&fv, a, j->inputs[0], j->step);
+    fv.v.region = region;
+    fv.v.file = j->about;
+    asked = variables_ask(given, NULL, &fv.v);
+    return json_pack("{s:o,s:[I],s:[],s:o}", "expressions", asked ? json_incref(asked) : json_array(), "counts",
+                     (json_int_t)json_array_size(asked), "inputs", "variables", variables_json(&fv.v));
+}
+
 json_t *assembly_job_asks(const struct assembly *a, const struct job *j, const char *region)
 {
     const struct step *s = &a->in->steps[j->step];
@@ -141,6 +155,8 @@ json_t *assembly_job_asks(const struct assembly *a, const struct job *j, const c
     AUTO(json_unref) json_t *params = NULL, *asks = NULL;
     struct asking all;
 
+    if (j->note)
+        return note_asks(a, j, region);
     if (j->fetch || j->probe || j->values || !s->has_expression)
         return NULL;
     all = (struct asking){json_array(), json_array(), json_array()};

@@ -106,6 +106,9 @@ static int on_job_undo(struct assembly *a, const struct event *ev, struct err *e
 
 /* Its expressions are evaluated: now it can begin. Not before this is durable, so that what it does at somebody else's
  * is not done twice with other values. */
+static void note_end(struct assembly *a, struct job *j, const json_t *values, const char *why, int64_t at_us,
+                     struct effects *fx);
+
 static int on_job_values(struct assembly *a, const struct event *ev, struct effects *fx, struct err *err)
 {
     struct job *j = open_job(a, ev, err);
@@ -113,6 +116,10 @@ static int on_job_values(struct assembly *a, const struct event *ev, struct effe
 
     if (!j)
         return -1;
+    if (j->note) {
+        note_end(a, j, json_array_get(values, 0), NULL, ev->at_us, fx);
+        return 0;
+    }
     if (!j->values && json_is_array(values))
         j->values = json_incref(values);
     stop_running(a, j);
@@ -153,6 +160,20 @@ static struct file *input_of(const struct job *j, const json_t *d)
     return i >= 0 && i < j->input_count ? j->inputs[i] : NULL;
 }
 
+/* The step's `user_meta` joins that of the file. Where the engine has to evaluate it, a job of its own does, and what
+ * follows waits: returns true, and note_end() goes on. */
+static bool note(struct assembly *a, const struct job *j, struct file *f, enum job_note then, int64_t at_us,
+                 struct effects *fx)
+{
+    json_t *about = file_user_meta_about(a, f, j->step);
+
+    if (about)
+        graph_add_note(a, f, j, then, about, at_us, fx);
+    else
+        file_add_user_meta(a, f, j->step, NULL, NULL);
+    return about != NULL;
+}
+
 /* What a probe found out about a file. */
 static void learn(struct assembly *a, struct job *j, const json_t *d, int64_t at_us,
                   struct effects *fx)
@@ -169,7 +190,7 @@ static void learn(struct assembly *a, struct job *j, const json_t *d, int64_t at
     if (ext && *ext && !*f->ext)
         file_set_text(&f->ext, ext);
     merge_meta(f, json_object_get(d, "meta"));
-    file_add_user_meta(a, f, j->step);
+    note(a, j, f, NOTE_THEN_READY, at_us, fx);
     f->queue_us = j->queue_us;
     f->exec_us = at_us > j->started_us ? at_us - j->started_us : 0;
     f->cost = robot_cost(a->in->steps[STEP_ORIGINAL].robot, 2 * f->size);
@@ -195,6 +216,16 @@ static void export_done(struct assembly *a, struct job *j, struct file *f, struc
         list_exported(a, j, f, fx);
 }
 
+static void after_store(struct assembly *a, struct job *j, struct file *f, int64_t at_us, struct effects *fx)
+{
+    if (f->exports_open > 0)
+        f->exports_open--;
+    list_exported(a, j, f, fx);
+    if (a->in->steps[j->step].result && !file_is_listed(f, j->step))
+        file_list(a, f, j->step, fx);
+    graph_file_ready(a, f, j->step, at_us, fx); /* it goes on under the store step's name */
+}
+
 static void stored(struct assembly *a, struct job *j, const json_t *d, int64_t at_us,
                    struct effects *fx)
 {
@@ -210,15 +241,17 @@ static void stored(struct assembly *a, struct job *j, const json_t *d, int64_t a
         json_object_update(f->extra, json_object_get(d, "extra"));
     }
     merge_meta(f, json_object_get(d, "meta"));
-    file_add_user_meta(a, f, j->step);
     f->exported = true;
+    bool waits = note(a, j, f, NOTE_THEN_STORED, at_us, fx);
     file_refresh(a, f, fx);
-    if (f->exports_open > 0)
-        f->exports_open--;
-    list_exported(a, j, f, fx);
-    if (a->in->steps[j->step].result && !file_is_listed(f, j->step))
-        file_list(a, f, j->step, fx);
-    graph_file_ready(a, f, j->step, at_us, fx); /* it goes on under the store step's name */
+    if (!waits)
+        after_store(a, j, f, at_us, fx);
+}
+
+static void after_pass(struct assembly *a, const struct job *j, struct file *f, int64_t at_us, struct effects *fx)
+{
+    graph_file_ready(a, f, j->step, at_us, fx);
+    file_list_passed(a, f, j->step, fx);
 }
 
 /* The input goes on under the name of this step, as it is. */
@@ -228,12 +261,11 @@ static void passed(struct assembly *a, struct job *j, const json_t *d, int64_t a
 
     if (!f)
         return;
-    if (json_object_get(a->in->steps[j->step].params, "user_meta")) {
-        file_add_user_meta(a, f, j->step);
+    bool waits = note(a, j, f, NOTE_THEN_PASSED, at_us, fx);
+    if (json_object_get(a->in->steps[j->step].params, "user_meta"))
         file_refresh(a, f, fx);
-    }
-    graph_file_ready(a, f, j->step, at_us, fx);
-    file_list_passed(a, f, j->step, fx);
+    if (!waits)
+        after_pass(a, j, f, at_us, fx);
 }
 
 /* The file of a fetch job is an upload. Its length was what somebody said. */
@@ -274,6 +306,13 @@ static void ignore_error(struct assembly *a, const struct job *j, const struct e
     effects_fragment(fx, LIST_IGNORED, 0, a->ignored_count - 1, str_take(&json));
 }
 
+static bool about_later(const struct assembly *a, const struct file *f, int step)
+{
+    AUTO(json_unref) json_t *about = file_user_meta_about(a, f, step);
+
+    return about != NULL;
+}
+
 static void made(struct assembly *a, struct job *j, const json_t *d, int64_t at_us,
                  struct effects *fx, struct err *err)
 {
@@ -309,7 +348,6 @@ static void made(struct assembly *a, struct job *j, const json_t *d, int64_t at_
         json_object_del(f->extra, "from_batch_import");
         json_object_del(f->extra, "original_path");
     }
-    file_add_user_meta(a, f, j->step);
     f->cost = robot_cost(r, f->size + (from ? from->size : 0));
     j->out_bytes += f->size;
     if (jstr(d, "unread")) {
@@ -318,6 +356,10 @@ static void made(struct assembly *a, struct job *j, const json_t *d, int64_t at_
         snprintf(why.msg, sizeof why.msg, "%s", jstr(d, "unread"));
         ignore_error(a, j, &why, "meta", fx);
     }
+    if (f->mime)
+        note(a, j, f, NOTE_THEN_READY, at_us, fx);
+    else if (!about_later(a, f, j->step)) /* what needs the engine waits for the probe */
+        file_add_user_meta(a, f, j->step, NULL, NULL);
     if (f->mime)
         file_is_ready(a, f, at_us, fx);
     else
@@ -334,6 +376,8 @@ static int on_job_output(struct assembly *a, const struct event *ev, struct effe
         return -1;
     if (jint(ev->data, "index", j->outputs) < j->outputs)
         return 0; /* an earlier attempt gave this one already */
+    if (j->note)
+        return err_set(err, ERR_WORKER, "an evaluation gives no files");
     j->outputs++;
     j->deaths = 0;
     if ((d = json_object_get(ev->data, "same")))
@@ -358,6 +402,29 @@ static void close_job(struct assembly *a, struct job *j, enum job_state to, int6
     a->last_job_us = at_us;
 }
 
+/* A note is made, or (values NULL) can't be: the file goes on as it would have without. */
+static void note_end(struct assembly *a, struct job *j, const json_t *values, const char *why, int64_t at_us,
+                     struct effects *fx)
+{
+    struct file *f = j->inputs[0];
+
+    close_job(a, j, values ? JOB_DONE : JOB_FAILED, at_us);
+    if (values)
+        file_add_user_meta(a, f, j->step, j->about, values);
+    else
+        file_warn_user_meta(a, j->step, why ? why : "its expressions have no values");
+    file_refresh(a, f, fx);
+    if (j->note == NOTE_THEN_READY) {
+        f->is_noted = false;
+        file_is_ready(a, f, at_us, fx);
+    } else if (j->note == NOTE_THEN_STORED) {
+        after_store(a, j, f, at_us, fx);
+    } else {
+        after_pass(a, j, f, at_us, fx);
+    }
+    assembly_advance(a, at_us, fx);
+}
+
 static int on_job_done(struct assembly *a, const struct event *ev, struct effects *fx,
                        struct err *err)
 {
@@ -366,6 +433,10 @@ static int on_job_done(struct assembly *a, const struct event *ev, struct effect
 
     if (!j)
         return -1;
+    if (j->note) { /* without having given values */
+        note_end(a, j, NULL, NULL, ev->at_us, fx);
+        return 0;
+    }
     for (int i = 0; i < j->input_count; i++)
         bytes += j->inputs[i]->size;
     if (!j->probe && !j->fetch && !j->hidden)
@@ -452,6 +523,8 @@ static int on_job_failed(struct assembly *a, const struct event *ev, struct effe
         assembly_advance(a, ev->at_us, fx);
     } else if (strcmp(retry, "never") && ++j->failures < a->max_attempts) {
         try_again(a, j, retry, ev->at_us, fx);
+    } else if (j->note) {
+        note_end(a, j, NULL, why.msg, ev->at_us, fx);
     } else {
         name_file(&why, j);
         give_up(a, j, &why, ev->at_us, fx);

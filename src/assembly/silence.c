@@ -72,7 +72,7 @@ static struct tally *count_jobs(const struct assembly *a)
         const struct job *j = a->jobs[i];
         struct tally *t = &all[j->step];
 
-        if (j->probe || j->fetch)
+        if (j->probe || j->fetch || j->note)
             continue;
         t->jobs++;
         t->failed += j->state == JOB_FAILED;

@@ -86,7 +86,7 @@ struct run *jobs_queue(struct conductor *c, struct entry *e, int job, int64_t de
     struct run *r = run_new(e, job);
     const struct job *j = e->a->jobs[job];
 
-    r->evaluates = e->a->in->steps[j->step].needs_engine && !j->values && !j->probe && !j->fetch;
+    r->evaluates = j->note || (e->a->in->steps[j->step].needs_engine && !j->values && !j->probe && !j->fetch);
     if (delay_us)
         r->delay = timer_new(&c->loop, delay_us, delay_over, r);
     else

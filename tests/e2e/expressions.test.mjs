@@ -94,6 +94,37 @@ test('what is filled in for each file of a bundle is evaluated for each; a scrip
   }
 })
 
+test('user_meta is evaluated for each file that a Step makes, passes on or takes in', async (t) => {
+  const s = await Server.start(t, { args: ['--workers-script', '1'] })
+  const words = '${file.name.split(" ").map((w) => w[0])}'
+  const of = (more) => ({ user_meta: { n: '${file.size * 2}', w: words, ...more } })
+  const even = [['${file.user_meta.n}', '=', '42']]
+  const steps = {
+    ':original': { robot: '/upload/handle', user_meta: { up: '${file.name.toUpperCase()}' } },
+    h: { robot: '/file/hash', use: ':original', result: true, ...of({ hash: '${file.meta.hash.slice(0, 4)}' }) },
+    f: {
+      robot: '/file/filter', use: 'h', result: true, accepts: even, user_meta: { passed: '${file.user_meta.n + 1}' },
+    },
+    c: { robot: '/file/compress', use: { steps: ['h'], bundle_steps: true }, result: true, ...of() },
+    bad: { robot: '/file/hash', use: ':original', result: true, user_meta: { x: '${file.none.x()}' } },
+    loop: { robot: '/file/hash', use: ':original', result: true, user_meta: { x: loop } },
+  }
+  const end = await run(s, steps)
+  assert.equal(end.ok, 'ASSEMBLY_COMPLETED', JSON.stringify(end))
+  const meta = (step) => end.results[step][0].user_meta
+  assert.equal(end.uploads[0].user_meta.up, 'SOME NAME.TXT')
+  const { hash: digits, passed, ...rest } = meta('h') // one file, also where it was passed on
+  assert.match(digits, /^[0-9a-f]{4}$/)
+  assert.deepEqual(rest, { up: 'SOME NAME.TXT', n: 42, w: ['S', 'N'] }, 'types stay')
+  assert.deepEqual([meta('f').passed, passed], [43, 43])
+  assert.equal(meta('c').n, end.results.c[0].size * 2)
+  assert.deepEqual([meta('bad'), meta('loop')], [{ up: 'SOME NAME.TXT' }, { up: 'SOME NAME.TXT' }])
+  const said = end.warnings.map((w) => w.msg).join()
+  assert.match(said, /`user_meta` of the step 'bad' is left out: .*TypeError/)
+  assert.match(said, /`user_meta` of the step 'loop' is left out: /)
+  assert.deepEqual(s.scratchFiles(), [])
+})
+
 test('what can be seen at creation is told at creation, with expressions in place', async (t) => {
   const s = await Server.start(t)
   for (const [more, why] of [

@@ -224,11 +224,13 @@ static json_t *created_data(const json_t *d)
     json_t *steps = json_object_get(d, "steps"), *fields = json_object_get(d, "fields");
     AUTO(mem_free) char *params = json_text(d);
 
-    return json_pack("{s:s,s:s,s:O?,s:i,s:b,s:i,s:I,s:I,s:s,s:o}", "workspace", "w", "base_url", "http://x", "steps", steps,
-                     "expected", (int)clamped(d, "expected", 0, 0, 5), "body_done", jbool(d, "body_done", true), "max_attempts", 2,
+    return json_pack("{s:s,s:s,s:O?,s:i,s:b,s:i,s:I,s:I,s:s,s:o,s:b}", "workspace", "w", "base_url", "http://x",
+                     "steps", steps, "expected", (int)clamped(d, "expected", 0, 0, 5), "body_done",
+                     jbool(d, "body_done", true), "max_attempts", 2,
                      "max_size", (json_int_t)clamped(d, "max_size", 0, 0, BIG), "max_files",
                      (json_int_t)clamped(d, "max_files", 0, 0, 100), "params", params, "fields",
-                     json_is_object(fields) ? json_incref(fields) : json_object());
+                     json_is_object(fields) ? json_incref(fields) : json_object(), "notes",
+                     jbool(d, "notes", true));
 }
 
 static int apply(struct assembly *a, enum event_type type, json_t *data, int64_t at_us)

@@ -214,6 +214,16 @@ def assemblies(description):
                  UPLOADED, *PROBED, *MADE),
          history({'steps': {'a': {**RESIZE, 'use': 'b'}, 'b': {**RESIZE, 'use': 'a'}}}), history({'steps': {'a': {**RESIZE, 'use': 'nobody'}}}), history({'steps': {'a': {'robot': '/no/robot'}}}), history({'steps': []}),
          history({'steps': {'a': {**RESIZE, 'width': '${fields.w}', 'output_meta': {'has_transparency': True}, 'interpolate': {'width': False}}}, 'fields': {'w': '7'}, 'notification_payload': {'exclude': ['results']}}, UPLOADED, *PROBED, *MADE))
+    note = {'user_meta': {'n': '${file.size + 1}', 'w': '${file.meta.width}'}}
+    upload = {'robot': '/upload/handle', **note}
+    noted = {':original': upload, 'a': {**RESIZE, 'result': True, **note}, 's': {**STORE, **note}}
+    seed('assembly', history(
+        {'steps': noted, 'body_done': False}, UPLOADED, ('body_done', {'bytes': 3}), *PROBED,
+        ('job_values', {'job': 1, 'values': [[4]]}), ('job_started', {'job': 2}),
+        ('job_output', {**MADE[1][1], 'job': 2}),
+        ('job_done', {'job': 2}), ('job_started', {'job': 3}), ('job_values', {'job': 3, 'values': [[4]]}),
+        ('job_output', {**STORED[2][1], 'job': 4}), ('job_done', {'job': 4}),
+        ('job_failed', {'job': 5, 'retry': 'never', 'msg': 'm'})))
     for name in description['events']:
         dictionary('assembly', f'{name} {{')
     dictionary('assembly', ':original', '"use":', '"result":true', '"ignore_errors":["meta"]', '"job":1', '"same":{', '"stored":{', '"file":{', '"input":', '"mime":"image/png"', '"early":true', '"retry":"now"', '"index":1', '"upload":1',

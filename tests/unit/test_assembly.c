@@ -967,6 +967,82 @@ static void a_step_adds_to_the_user_meta_of_what_it_makes(void **state)
     user_meta_of("{\"r\":{\"robot\":\"/image/resize\",\"use\":\":original\",\"user_meta\":\"${file.name}\"}}", given, given, 1);
 }
 
+/* A file was made by job 1 of a Step whose `user_meta` needs the engine; job 2 makes the note. Then the Step behind may
+ * have it. */
+static struct assembly *with_note(struct effects *fx, const char *params)
+{
+    struct assembly *a = assembly_new("0123456789abcdef0123456789abcdef");
+    AUTO(mem_free) char *json = mem_printf(
+        "{\"workspace\":\"w\",\"base_url\":\"http://x\",\"body_done\":false,\"notes\":true,\"max_attempts\":2,"
+        "\"steps\":{"
+        "\"r\":{\"robot\":\"/image/resize\",\"use\":\":original\",\"result\":true,%s},"
+        "\"h\":{\"robot\":\"/file/hash\",\"use\":\"r\"}}}",
+        params);
+
+    assert_int_equal(apply(a, fx, EV_CREATED, json), 0);
+    assert_int_equal(apply(a, fx, EV_FILE_UPLOADED, upload), 0);
+    assert_int_equal(apply(a, fx, EV_BODY_DONE, "{\"bytes\":20}"), 0);
+    assert_int_equal(apply(a, fx, EV_JOB_STARTED, "{\"job\":0}"), 0);
+    assert_int_equal(apply(a, fx, EV_JOB_OUTPUT, probed), 0);
+    assert_int_equal(apply(a, fx, EV_JOB_DONE, "{\"job\":0}"), 0);
+    assert_false(a->in->steps[1].needs_engine); /* before the Robot runs */
+    assert_null(assembly_job_asks(a, a->jobs[1], "r"));
+    assert_int_equal(apply(a, fx, EV_JOB_STARTED, "{\"job\":1}"), 0);
+    assert_int_equal(apply(a, fx, EV_JOB_OUTPUT, made), 0);
+    assert_int_equal(apply(a, fx, EV_JOB_DONE, "{\"job\":1}"), 0);
+    assert_int_equal(a->job_count, 3);
+    assert_int_equal(a->jobs[2]->note, NOTE_THEN_READY);
+    assert_int_equal(a->files[1]->listed_count, 0);
+    return a;
+}
+
+static void the_step_behind_waits_until_the_user_meta_is_evaluated(void **state)
+{
+    struct effects fx = {0};
+    struct assembly *a = with_note(&fx, "\"user_meta\":{\"n\":\"${file.size + 1}\",\"id\":\"${file.id}\","
+                                        "\"t\":\"a ${[1]} b\"}");
+    AUTO(json_unref) json_t *asks = assembly_job_asks(a, a->jobs[2], "r");
+    const json_t *file = json_object_get(json_object_get(asks, "variables"), "file");
+    (void)state;
+
+    assert_int_equal(json_array_size(json_object_get(asks, "expressions")), 2); /* an id is looked up */
+    assert_int_equal(jint(file, "size", 0), 5); /* of the result */
+    assert_int_equal(apply(a, &fx, EV_JOB_STARTED, "{\"job\":2}"), 0);
+    AUTO(json_unref) json_t *values = json_loads("[6,\"1\"]", 0, NULL);
+    AUTO(json_unref) json_t *groups = assembly_job_values(json_object_get(asks, "counts"), values);
+    AUTO(json_unref) json_t *said = json_pack("{s:i,s:O}", "job", 2, "values", groups);
+    AUTO(mem_free) char *text = json_text(said);
+    assert_int_equal(apply(a, &fx, EV_JOB_VALUES, text), 0);
+    AUTO(mem_free) char *got = json_text(a->files[1]->user_meta);
+    assert_string_equal(got, "{\"n\":6,\"id\":\"b30bd0776e7f4ac3817b056d102e8219\",\"t\":\"a 1 b\"}");
+    assert_int_equal(a->files[1]->listed_count, 1);
+    assert_int_equal(a->job_count, 4);
+    assert_int_equal(a->jobs[3]->inputs[0] == a->files[1], 1);
+    assert_int_equal(a->jobs_open, 1);
+    assert_int_equal(json_array_size(a->warnings), 0);
+    effects_done(&fx);
+    assembly_free(a);
+}
+
+static void user_meta_that_can_not_be_evaluated_is_said_and_the_file_goes_on(void **state)
+{
+    struct effects fx = {0};
+    struct assembly *a = with_note(&fx, "\"user_meta\":{\"n\":\"${(() => { throw 1 })()}\"}");
+    (void)state;
+
+    assert_int_equal(apply(a, &fx, EV_JOB_STARTED, "{\"job\":2}"), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_FAILED, "{\"job\":2,\"retry\":\"now\",\"msg\":\"its worker died\"}"), 0);
+    assert_int_equal(a->jobs[2]->state, JOB_QUEUED); /* again, as any job */
+    assert_int_equal(apply(a, &fx, EV_JOB_STARTED, "{\"job\":2}"), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_FAILED, "{\"job\":2,\"retry\":\"never\",\"msg\":\"it throws\"}"), 0);
+    assert_false(assembly_is_over(a));
+    assert_int_equal(json_array_size(a->warnings), 1);
+    assert_non_null(strstr(jstr_or(json_array_get(a->warnings, 0), "msg", ""), "it throws"));
+    assert_int_equal(a->job_count, 4);
+    effects_done(&fx);
+    assembly_free(a);
+}
+
 static void import_of(struct assembly *a, struct effects *fx, int from, int to)
 {
     for (int i = from; i < to; i++) {
@@ -1093,7 +1169,7 @@ static const char begun[] =
     "\"params\":\"{}\",\"merged_params\":\"{ }\",\"client\":\"c\",\"notify_url\":\"http://n\","
     "\"redirect_url\":\"http://r\",\"usage_tags\":\"u\",\"template_id\":\"t\",\"template_name\":\"tn\","
     "\"template\":\"{  }\",\"quiet\":true,\"ignore_upload_meta_data_errors\":true,"
-    "\"emit_execution_progress\":true,\"by_url\":true,\"parent_id\":\"p\"}";
+    "\"emit_execution_progress\":true,\"by_url\":true,\"notes\":true,\"parent_id\":\"p\"}";
 
 static void what_an_assembly_is_told_at_its_begin_is_written_as_it_was_read(void **state)
 {
@@ -1126,6 +1202,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_step_adds_to_the_user_meta_of_what_it_makes),
+        cmocka_unit_test(the_step_behind_waits_until_the_user_meta_is_evaluated),
+        cmocka_unit_test(user_meta_that_can_not_be_evaluated_is_said_and_the_file_goes_on),
         cmocka_unit_test(what_a_robots_table_calls_secret_is_masked),
         cmocka_unit_test(imported_files_that_wait_are_looked_at_by_one_job),
         cmocka_unit_test(the_bad_one_of_several_probed_files_is_found),
