@@ -229,6 +229,7 @@ static void check_media(struct doctor *d)
     check_tool(d, said, "gifsicle", "Install it: /image/optimize needs it for GIF.");
     check_tool(d, said, "cwebp", "Install webp: /image/optimize needs it for WebP.");
     check_tool(d, said, "scour", "Install it: /image/optimize needs it for SVG.");
+    check_tool(d, said, "mutool", "Install mupdf-tools: /file/verify needs it for `repair_pdf`.");
     list_flags(&have, &lack, json_object_get(said, "codecs"));
     list_flags(&loads, &lacks, json_object_get(said, "loaders"));
     if (jstr(said, "libvips_error"))

@@ -355,6 +355,8 @@ int tool_run(struct robot_job *job, const struct tool *t, struct err *err)
     r.deadline_us = clock_mono_us() + (int64_t)r.timeout_ms * 1000;
     rc = start(&r, a, &why) < 0 || run_to_the_end(&r, &why) < 0 ? -1 : 0;
     let_go(&r);
+    if (t->complained)
+        *t->complained = r.tail[0] != 0;
     if (rc < 0 && err) {
         *err = why;
         if (!err->detail[0])

@@ -25,6 +25,8 @@ struct tool {
     void *line_ctx;
     const char *output; /* file, must not exist yet */
 
+    bool *complained; /* set when it ends: it has said something on stderr; NULL: nobody asks */
+
     const char *const *env; /* NAME=value on top of the usual ones; NULL: none */
     const int *fds;         /* become 3, 4, ... in the program; NULL: none */
     int fd_count;

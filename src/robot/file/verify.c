@@ -2,9 +2,11 @@
 #include "base/filetype.h"
 #include "base/str.h"
 #include "media/mime.h"
+#include "media/tool.h"
 #include "robot/robot.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -12,6 +14,7 @@ struct verify_opts {
     const char *verify_to_be;
     bool error_on_decline;
     const char *error_msg;
+    bool repair_pdf;
 };
 #define T struct verify_opts
 static const struct option options[] = {
@@ -20,7 +23,8 @@ static const struct option options[] = {
             .example = "\"png\""),
     OPT_BOOL(T, error_on_decline, .help = "A file that is something else fails the Assembly."),
     OPT_STR(T, error_msg, .def_str = "One of your files was declined", .help = "What the status says then."),
-    OPT_UNSUPPORTED("repair_pdf", .def_str = "false", .help = "Mend a broken PDF."),
+    OPT_BOOL(T, repair_pdf,
+             .help = "Mend a PDF that is broken; one that can't be mended is declined. Only where PDF is wanted."),
     OPT_END,
 };
 #undef T
@@ -57,6 +61,67 @@ static bool is_what_is_wanted(const char *wanted, const char *mime)
            (means && !strcasecmp(usual_name(means), usual_name(mime)));
 }
 
+/* ---- repair ---- */
+
+enum state { WHOLE, MENDED, LOST };
+
+/* Whether the file at path can be opened and has pages. */
+static bool has_pages(struct robot_job *job, const char *path)
+{
+    const char *const argv[] = {"pdfinfo", path, NULL};
+    AUTO(str_done) struct str said = {0};
+    struct err none;
+    const struct tool t = {.argv = argv, .text = &said, .text_max = 64 * 1024};
+    const char *pages;
+
+    return tool_run(job, &t, &none) == 0 && said.s && (pages = strstr(said.s, "\nPages:")) && atoi(pages + 7) > 0;
+}
+
+/* What went wrong with the program, and not with the file. */
+static bool is_ours(const struct err *why)
+{
+    return why->code == ERR_TIMEOUT || why->exited == 126 || why->exited == 127 || tool_is_stuck();
+}
+
+/* MuPDF writes the document anew, from what it finds of it; where it has to look for something that should be there, it
+ * says so. Only then its copy counts: what is whole keeps its bytes, and with them its signatures. One that only a
+ * password opens can't be looked at, and is as it is. Returns enum state or -1. */
+static int repair(const char **mended, struct robot_job *job, const char *path, struct err *err)
+{
+    const char *out = robot_out_path(job, "pdf"), *const argv[] = {"mutool", "clean", path, out, NULL};
+    bool complained = false;
+    struct err why = {0};
+    const struct tool t = {.argv = argv, .complained = &complained};
+
+    if (tool_run(job, &t, &why) < 0) {
+        if (is_ours(&why)) {
+            *err = why;
+            return -1;
+        }
+        return strstr(why.detail, "password") ? WHOLE : LOST;
+    }
+    *mended = out;
+    return !complained && has_pages(job, path) ? WHOLE : has_pages(job, out) ? MENDED : LOST;
+}
+
+/* A PDF by its bytes, or by its name: what stands before its begin may hide what it is. */
+static bool may_mend(const struct verify_opts *o, const struct robot_input *in, const char *mime)
+{
+    static const char pdf[] = "application/pdf";
+
+    return o->repair_pdf && is_what_is_wanted(o->verify_to_be, pdf) && strcasecmp(o->verify_to_be, "document") != 0 &&
+           (!strcmp(mime, pdf) || !strcasecmp(in->ext, "pdf"));
+}
+
+/* The bytes of the input, or better ones. */
+static int verify_emit(struct robot_job *job, int i, enum state state, const char *mended, struct err *err)
+{
+    const struct robot_output out = {
+        .path = mended, .mime = "application/pdf", .ext = robot_input(job, i)->ext, .input = i};
+
+    return state == MENDED ? robot_emit(job, &out, err) : robot_emit_same(job, i, NULL, err);
+}
+
 static int verify_run(struct robot_job *job, const void *opts, struct err *err)
 {
     const struct verify_opts *o = opts;
@@ -69,9 +134,14 @@ static int verify_run(struct robot_job *job, const void *opts, struct err *err)
         if (!*mime && mime_detect(mime, in->path, in->name, err) < 0) /* nobody could tell before */
             return -1;
         bool yes = is_what_is_wanted(o->verify_to_be, mime);
+        const char *mended = NULL;
+        int state = may_mend(o, in, mime) ? repair(&mended, job, in->path, err) : WHOLE;
+        if (state < 0)
+            return -1;
+        yes = state == WHOLE ? yes : state == MENDED;
         if (!yes && o->error_on_decline)
             return robot_fail(job, err, ERR_INPUT, "INVALID_FILE", "%s", o->error_msg);
-        if (yes && robot_emit_same(job, i, NULL, err) < 0)
+        if (yes && verify_emit(job, i, (enum state)state, mended, err) < 0)
             return -1;
     }
     return 0;
