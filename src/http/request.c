@@ -461,8 +461,8 @@ static enum MHD_Result settle(struct http_request *req, enum http_next next)
     return MHD_YES;
 }
 
-/* No handler hears of it. */
-static enum MHD_Result request_refuse(struct http_request *req, enum err_code code, const char *why)
+/* No handler hears of it. status 0: that of the code. */
+static enum MHD_Result request_refuse(struct http_request *req, enum err_code code, int status, const char *why)
 {
     struct err err;
 
@@ -470,6 +470,8 @@ static enum MHD_Result request_refuse(struct http_request *req, enum err_code co
     req->is_answered = true;
     err_set(&err, code, "%s", why);
     struct http_response *r = reply_error_response(&err, NULL);
+    if (status)
+        r->status = status;
     http_response_close(r);
     sign_answer(req, r);
     return response_queue(r, req->mhd, false);
@@ -482,12 +484,14 @@ static enum MHD_Result request_begin(struct http_server *s, struct MHD_Connectio
     const char *wrong = head_ambiguous(mhd, method, url, version, req->query_raw);
 
     conn_begin(req->conn, req);
+    if (req->conn->has_long_query) /* before what is wrong with a target that is cut short */
+        return request_refuse(req, ERR_FORM, 414, "The query of the address has too many parameters");
     if (wrong)
-        return request_refuse(req, ERR_FORM, wrong);
+        return request_refuse(req, ERR_FORM, 0, wrong);
     req->slot = crowd_forwarded_slot(s, lookup(mhd, "X-Forwarded-For"));
     if (!crowd_take(s, req->slot)) {
         req->slot = -1;
-        return request_refuse(req, ERR_BUSY, "Too many requests of your address at a time");
+        return request_refuse(req, ERR_BUSY, 0, "Too many requests of your address at a time");
     }
     req->handler = s->conf.route(req, s->conf.ctx);
     atomic_fetch_add(&s->busy, 1);

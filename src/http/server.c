@@ -51,14 +51,34 @@ static size_t keep_escapes(void *server, struct MHD_Connection *mhd, char *text)
     return strlen(text);
 }
 
-/* libmicrohttpd takes the query apart where it lies, so who wants it whole needs a copy. */
+#define PART_COST 64 /* bytes of a connection's memory, at least as much as libmicrohttpd notes for a part of a query */
+
+/* Half of a connection's memory is for what comes in, or more if the target is longer; some stays for headers. What has
+ * little came with a short head. */
+static bool is_affordable(const struct conn *c, const char *target, const char *query)
+{
+    const struct http_config *conf = &c->server->conf;
+    size_t memory = c->is_small ? conf->stream_memory : conf->connection_memory, parts = 1;
+    size_t length = strlen(target), taken = c->is_small || length > memory / 2 ? length : memory / 2;
+
+    for (const char *s = query; (s = strchr(s, '&')); s++)
+        parts++;
+    return taken + memory / 8 + parts * PART_COST <= memory;
+}
+
+/* libmicrohttpd takes the query apart where it lies, so who wants it whole needs a copy. One of more parts than it has
+ * memory to note is taken away here and refused later (request_begin()): it would never answer. */
 static void *keep_query(void *server, const char *target, struct MHD_Connection *mhd)
 {
     struct conn *c = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
-    const char *query = strchr(target, '?');
+    char *query = strchr(target, '?');
 
-    free(c->query);
-    c->query = query ? mem_strdup(query + 1) : NULL;
+    free(take(c->query));
+    c->has_long_query = query && !is_affordable(c, target, query);
+    if (c->has_long_query)
+        query[1] = 0;
+    else if (query)
+        c->query = mem_strdup(query + 1);
     return NULL;
 }
 

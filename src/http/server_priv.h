@@ -27,6 +27,7 @@ struct conn {
     int fd;
     char peer[INET6_ADDRSTRLEN];
     char *query;                /* of the request whose headers are coming in, as sent; the HTTP thread's */
+    bool has_long_query;        /* ... is of more parts than there is memory for; the HTTP thread's */
     _Atomic(unsigned) requests; /* begun so far */
     _Atomic(bool) is_serving;   /* between a request's headers and its end */
     _Atomic(bool) is_streaming; /* its answer is an event stream */

@@ -64,6 +64,41 @@ test('bombs, liars and empty files fail clearly and leave the daemon as it was',
   assert.ok(s.rss() - before < 20e6, `grew by ${s.rss() - before}`)
 })
 
+test('a head with more parts than there is memory for is answered, and never left without a word', async (t) => {
+  const s = await Server.start(t)
+  const ask = (target, headers = []) => new Promise((resolve, reject) => {
+    const c = net.connect(s.port, '127.0.0.1')
+    let said = ''
+    c.setTimeout(5000, () => c.destroy(new Error(`${target.slice(0, 40)}: no answer, but '${said}'`)))
+    c.on('error', reject).on('data', (d) => { said += d })
+    c.on('end', () => resolve({ status: Number(said.split(' ')[1]), body: said.split('\r\n\r\n')[1] }))
+    c.write(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${headers.join('')}\r\n`)
+  })
+  const parts = (n, length = 1) => Array.from({ length: n }, (_, i) => `a${i}=${'b'.repeat(length)}`).join('&')
+  const headers = (n) => Array.from({ length: n }, (_, i) => `x${i}: ${i}\r\n`)
+  for (const target of ['/assemblies', '/cdn/w/t/i', `/assemblies/${'0'.repeat(32)}/events`, '/nothing']) {
+    for (const [n, length, more] of [[50, 1, 0], [90, 20, 20], [500, 100, 100], [600, 120, 20]]) {
+      const { status } = await ask(`${target}?${parts(n, length)}`, headers(more))
+      assert.ok(status < 414, `${target}: ${n} parts of ${length} bytes: ${status}`)
+    }
+    for (const [n, length, more] of [[2000, 1, 0], [5000, 1, 50], [2000, 20, 600], [900, 70, 0]]) {
+      const { status, body } = await ask(`${target}?${parts(n, length)}`, headers(more))
+      assert.equal(status, 414, `${target}: ${n} parts of ${length} bytes`)
+      assert.equal(JSON.parse(body).message, 'The query of the address has too many parameters')
+    }
+    assert.equal((await ask(`${target}?${'&'.repeat(30000)}`)).status, 414)
+    assert.equal((await ask(`${target}?${parts(50000)}`)).status, 414, 'by libmicrohttpd')
+    assert.equal((await ask(`${target}?${parts(700)}`, headers(2000))).status, 431)
+  }
+  /* the next request of a connection is what it says */
+  const again = net.connect(s.port, '127.0.0.1')
+  let said = ''
+  again.on('data', (d) => { said += d })
+  again.write(`GET /version?a=1 HTTP/1.1\r\nHost: x\r\n\r\nGET /version?${parts(3000)} HTTP/1.1\r\nHost: x\r\n\r\n`)
+  await new Promise((r) => again.on('end', r))
+  assert.deepEqual(said.match(/HTTP\/1.1 \d+/g).map((l) => l.slice(9)).at(-1), '414', said)
+})
+
 test('malformed, truncated and oversized requests get their codes', async (t) => {
   const s = await Server.start(t)
   const before = s.rss()
