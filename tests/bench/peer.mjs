@@ -1,11 +1,24 @@
 // What the figures are compared with: @tus/server with its file store (mode tus), the same with sharp behind it
 // (mode sharp), Node's http answering a constant (mode constant FILE), one that inserts a row into SQLite, flushed, for
-// each request (mode sqlite), or ipx, which resizes what it fetches (mode ipx).
+// each request (mode sqlite), or ipx, which resizes what it fetches (mode ipx). Mode calls is no server: it calls sharp,
+// as a program would that has nothing else to do, and says how often in a second.
 import http from 'node:http'
 import fs from 'node:fs'
 
 const [mode, dir] = process.argv.slice(2)
 let server
+if (mode === 'calls') {
+  const sharp = (await import('sharp')).default
+  sharp.cache(false) // it would remember the one file that there is
+  const { file, out, width, format, options, times } = JSON.parse(dir)
+  const once = () => sharp(file).resize(width).toFormat(format, options).toFile(out)
+  await once()
+  const t = performance.now()
+  let next = 0
+  await Promise.all([0, 1].map(async () => { while (next++ < times) await once() }))
+  console.log(JSON.stringify({ per_second: times / ((performance.now() - t) / 1000) }))
+  process.exit(0)
+}
 if (mode === 'constant') {
   const body = fs.readFileSync(dir)
   server = http.createServer((req, res) => res.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': body.length }).end(body))
