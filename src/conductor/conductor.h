@@ -39,6 +39,7 @@ struct conductor_conf {
     const char *cgroup;        /* see worker/cgroup.h */
     const char *jail_without;  /* for tests: see worker/pool.h */
     int job_timeout_s, log_level;
+    int encode_timeout_s, encode_threads, cores; /* see worker/pool.h */
     int64_t cancel_wait_us, upload_expiry_us, execution_expiry_us, result_expiry_us,
         status_expiry_us;
     int64_t keep_over_us; /* how long an Assembly that is over stays in memory */

@@ -111,6 +111,15 @@ void fair_done(struct fair_lane *l, int64_t charged_us, int64_t took_us)
     settle(l);
 }
 
+int fair_waiting(const struct fair_queue *q)
+{
+    int n = 0;
+
+    for (int i = 0; i < q->count; i++)
+        n += q->heap[i]->waiting;
+    return n;
+}
+
 void fair_queue_done(struct fair_queue *q)
 {
     free(q->heap);

@@ -39,4 +39,6 @@ void fair_remove(struct fair_item *i); /* one that does not wait is fine */
 struct fair_item *fair_take(int64_t *charged_us, struct fair_queue *q);
 /* What was taken from l is over and took so long. */
 void fair_done(struct fair_lane *l, int64_t charged_us, int64_t took_us);
+/* Items that could be taken now, if there were room for them. */
+int fair_waiting(const struct fair_queue *q);
 void fair_queue_done(struct fair_queue *q);

@@ -258,6 +258,11 @@ static bool evaluated_first(struct conductor *c, struct run *r)
     return true;
 }
 
+static int waiting_for(const struct conductor *c, enum robot_role role)
+{
+    return fair_waiting(&c->queues[role][0]) + fair_waiting(&c->queues[role][1]);
+}
+
 /* One that can't even begin is failed. */
 static void run_start(struct conductor *c, struct run *r)
 {
@@ -298,6 +303,8 @@ static void run_start(struct conductor *c, struct run *r)
         .variables =
             robot->flags & ROBOT_SEES_VARIABLES ? assembly_job_variables(e->a, j, c->conf.region) : NULL,
         .timeout_s = robot->timeout_s,
+        .encodes = robot->flags & ROBOT_ENCODES,
+        .waiting = robot->flags & ROBOT_ENCODES ? waiting_for(c, robot->role) : 0,
         .probes = robot->flags & ROBOT_HANDLES_UPLOADS,
     };
     if (!r->undo && job_started(c, r, &err) < 0) {

@@ -29,6 +29,8 @@ enum robot_flag {
     ROBOT_GETS_STATUS = 1 << 3,     /* its jobs are told the Assembly's status: robot_status() */
     ROBOT_SERVES = 1 << 4,          /* decides what answers a request by URL */
     ROBOT_SEES_VARIABLES = 1 << 5,  /* its jobs are told what ${...} would see */
+    ROBOT_ENCODES = 1 << 6,         /* its jobs may take hours (setting encode_timeout_s), and are told how many
+                                       cores they may use: "threads" of robot_settings() */
 };
 
 struct robot_job;
@@ -143,7 +145,9 @@ MUST_CHECK int robot_set_undo(struct robot_job *job, json_t *token, struct err *
 
 /* Settings of the server that a Robot may look at (allowed import networks, limits): a JSON object.
  * Keys: "import_allow" (string, see http/guard.h), "max_pixels" (int), "max_frames" (int),
- * "max_file_size" (bytes), "timeout_s" (int), those of media/unpack.h; of those that its record names in keys:
+ * "max_file_size" (bytes), "timeout_s" (int: of this job),
+ * "threads" (int; where its record says ROBOT_ENCODES), those of media/unpack.h; of those that its record names in
+ * keys:
  * "sftp_key" (text of a private key),
  * "sftp_known_hosts" (text, as of OpenSSH), where the operator has given them. */
 const json_t *robot_settings(const struct robot_job *job);

@@ -30,6 +30,9 @@ struct pool_conf {
     const char *cgroup;        /* see cgroup.h: "", "off" or a directory */
     const char *jail_without;  /* walls that are done without, for tests: walls.h */
     int timeout_s;           /* of a job whose Robot says nothing else */
+    int encode_timeout_s;    /* of one that encodes; 0: the same */
+    int encode_threads;      /* of one that encodes; 0: its share of the cores */
+    int cores;
     int take_ms;             /* a worker that has not taken its job by then does not get it; 0: 2000 */
     const json_t *settings;  /* for robot_settings(); lent */
     const json_t *keys;      /* more of them, each for the tasks that name it only; lent; NULL: none */
@@ -45,6 +48,8 @@ struct pool_task {
     json_t *variables; /* for a Robot that sees them; stolen; may be NULL */
     json_t *undo;   /* token: run Robot.undo instead of run; stolen; NULL: run */
     int timeout_s;  /* 0: the default */
+    bool encodes;   /* ROBOT_ENCODES: it is told how many threads it may use */
+    int waiting;    /* other jobs of its role that have no worker yet */
     const char *keys; /* of pool_conf.keys, separated by spaces; NULL: none */
     const char *status; /* the Assembly's document, for robot_status(); lent during the call; NULL: none */
     bool probes;    /* it looks into its inputs, which stay what they are: may say `same` */
@@ -79,6 +84,9 @@ MUST_CHECK int pool_open(struct pool **out, const struct pool_conf *conf,
                          const struct pool_events *events, struct err *err);
 /* May a job of this role start now? */
 bool pool_has_room(const struct pool *p, enum robot_role role);
+/* How many threads a job may use that finds `running` others with workers of its role and `waiting` without: the
+ * cores are divided by those that can be at work at a time, of which there are at most `workers`. At least 1. */
+int pool_share(int cores, int workers, int running, int waiting);
 /* owner comes back in every event. Never fails: what goes wrong is reported by failed(). */
 struct pool_run *pool_start(struct pool *p, const struct pool_task *task, void *owner);
 void pool_undo_ok(struct pool_run *run);

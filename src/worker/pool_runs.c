@@ -232,10 +232,42 @@ static void give(struct pool_run *run, struct worker *w, const char *workspace)
     }
 }
 
+int pool_share(int cores, int workers, int running, int waiting)
+{
+    int64_t jobs = (int64_t)running + waiting + 1;
+
+    if (jobs > workers)
+        jobs = workers;
+    return jobs < 1 ? cores : cores > jobs ? (int)(cores / jobs) : 1;
+}
+
+/* The job itself has no worker yet. */
+static int threads_for(const struct pool *p, const struct pool_task *task)
+{
+    int running = 0;
+
+    for (const struct worker *w = p->workers; w; w = w->next)
+        running += w->role == task->role && w->run && !w->run->ended;
+    return p->conf.encode_threads ? p->conf.encode_threads
+                                  : pool_share(p->conf.cores, p->conf.workers[task->role], running, task->waiting);
+}
+
+static int timeout_for(const struct pool *p, const struct pool_task *task)
+{
+    return task->timeout_s                              ? task->timeout_s
+           : task->encodes && p->conf.encode_timeout_s ? p->conf.encode_timeout_s
+                                                        : p->conf.timeout_s;
+}
+
 /* What is set for all Robots, and what this one may know besides. */
 static json_t *settings_for(const struct pool *p, const struct pool_task *task)
 {
     json_t *all = p->conf.settings ? json_copy((json_t *)p->conf.settings) : json_object(), *v;
+
+    if (timeout_for(p, task) != p->conf.timeout_s)
+        json_object_set_new(all, "timeout_s", json_integer(timeout_for(p, task)));
+    if (task->encodes)
+        json_object_set_new(all, "threads", json_integer(threads_for(p, task)));
 
     for (const char *at = task->keys; at && *at; at += strspn(at, " ")) {
         size_t n = strcspn(at, " ");
@@ -257,7 +289,7 @@ struct pool_run *pool_start(struct pool *p, const struct pool_task *task, void *
     run->owner = owner;
     run->role = task->role;
     run->probes = task->probes;
-    run->timeout_s = task->timeout_s ? task->timeout_s : p->conf.timeout_s;
+    run->timeout_s = timeout_for(p, task);
     snprintf(run->assembly_id, sizeof run->assembly_id, "%s", task->assembly_id);
     run->message = json_pack("{s:s*,s:s,s:o*,s:o*,s:o,s:o?,s:s?,s:o*,s:o*}", "robot", task->robot, "assembly",
                              task->assembly_id, "params", task->params, "inputs", task->inputs,

@@ -302,6 +302,8 @@ void bed_start(struct bed *b, enum robot_role role, const char *robot, const cha
                              .assembly_id = "0123456789abcdef0123456789abcdef",
                              .robot = robot,
                              .keys = b->keys,
+                             .encodes = b->encodes,
+                             .waiting = b->waiting,
                              .probes = !strcmp(robot, "/upload/handle"),
                              .params = json_object(),
                              .inputs = json_array(),

@@ -21,6 +21,8 @@ struct bed {
     struct bed_worker held[BED_HELD]; /* workers that were asked for and live; sock -1: none */
     int spawned, gone;
     const char *keys; /* settings that jobs ask for by name */
+    bool encodes;     /* jobs are of a Robot that says ROBOT_ENCODES, */
+    int waiting;      /* and so many others wait */
     json_t *input; /* the blob that jobs get */
 
     /* what the conductor heard */

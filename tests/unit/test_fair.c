@@ -204,6 +204,28 @@ static void a_lane_knows_how_many_wait(void **state)
     fair_queue_done(&q);
 }
 
+static void what_could_be_taken_is_counted(void **state)
+{
+    (void)state;
+    struct fair_queue q = {0};
+    struct fair_lane free_one = {.queue = &q}, full = {.queue = &q, .limit = 1};
+    struct fair_item items[5] = {{0}};
+    int64_t charged;
+
+    assert_int_equal(fair_waiting(&q), 0);
+    fair_put(&full, &items[0]);
+    fair_put(&full, &items[1]);
+    assert_ptr_equal(fair_take(&charged, &q), &items[0]);
+    assert_int_equal(fair_waiting(&q), 0); /* its workspace has as many at work as it may */
+    for (int i = 2; i < 5; i++)
+        fair_put(&free_one, &items[i]);
+    assert_int_equal(fair_waiting(&q), 3);
+    for (int i = 1; i < 5; i++)
+        fair_remove(&items[i]);
+    assert_int_equal(fair_waiting(&q), 0);
+    fair_queue_done(&q);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +234,7 @@ int main(void)
         cmocka_unit_test(a_limit_holds_and_others_use_what_it_leaves),
         cmocka_unit_test(items_leave_in_their_order_and_from_anywhere),
         cmocka_unit_test(a_lane_knows_how_many_wait),
+        cmocka_unit_test(what_could_be_taken_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -147,6 +148,68 @@ static void a_secret_setting_reaches_only_the_job_that_names_it(void **state)
     assert_int_equal(json_object_size(s), 1);
     assert_int_equal(json_object_size(all), 1);
     bed.p.conf.settings = bed.p.conf.keys = NULL;
+}
+
+static void a_share_is_the_cores_by_the_jobs_that_can_be_at_work(void **state)
+{
+    (void)state;
+    static const int rows[][5] = {
+        /* cores, workers, running, waiting: share */
+        {8, 8, 0, 0, 8},  {8, 8, 1, 0, 4},   {8, 8, 0, 1, 4},  {8, 8, 1, 1, 2}, {8, 8, 7, 0, 1},
+        {8, 8, 3, 90, 1}, {8, 2, 0, 90, 4},  {8, 2, 1, 90, 4}, {8, 1, 0, 5, 8}, {1, 4, 3, 3, 1},
+        {2, 2, 1, 0, 1},  {3, 16, 0, 9, 1},  {2, 0, 0, 0, 2},  {64, 64, 1, INT_MAX, 1},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        assert_int_equal(pool_share(rows[i][0], rows[i][1], rows[i][2], rows[i][3]), rows[i][4]);
+}
+
+/* What an encode that begins now is told. */
+static const json_t *told(int waiting)
+{
+    bed.encodes = true;
+    bed.waiting = waiting;
+    bed_start(&bed, ROLE_MEDIA, "/video/encode", NULL, false);
+    return json_object_get(bed.run->message, "settings");
+}
+
+static void many_cores(void)
+{
+    bed.p.conf.cores = 8;
+    bed.p.conf.workers[ROLE_MEDIA] = 3;
+    bed.p.conf.encode_timeout_s = 7200;
+}
+
+static void two_encodes_at_once_get_half_of_the_cores_each(void **state)
+{
+    (void)state;
+    many_cores();
+    assert_int_equal(jint(told(1), "threads", 0), 4); /* the other one waits */
+    assert_int_equal(jint(told(0), "threads", 0), 4); /* ... and starts beside it */
+    assert_int_equal(jint(told(0), "timeout_s", 0), 7200);
+}
+
+static void an_encode_that_is_alone_may_use_all_cores(void **state)
+{
+    (void)state;
+    many_cores();
+    assert_int_equal(jint(told(0), "threads", 0), 8);
+}
+
+static void an_operator_may_say_how_many_threads(void **state)
+{
+    (void)state;
+    many_cores();
+    bed.p.conf.encode_threads = 3;
+    assert_int_equal(jint(told(5), "threads", 0), 3);
+}
+
+static void who_does_not_encode_is_told_of_no_threads(void **state)
+{
+    (void)state;
+    many_cores();
+    bed_start(&bed, ROLE_MEDIA, "/image/resize", NULL, false);
+    assert_int_equal(json_object_size(json_object_get(bed.run->message, "settings")), 0);
 }
 
 static void nothing_is_heard_after_the_end(void **state)
@@ -322,6 +385,11 @@ int main(void)
         TEST(a_second_undo_before_the_first_is_confirmed_is_refused),
         TEST(an_import_has_no_input_to_tell_of),
         TEST(a_secret_setting_reaches_only_the_job_that_names_it),
+        TEST(a_share_is_the_cores_by_the_jobs_that_can_be_at_work),
+        TEST(two_encodes_at_once_get_half_of_the_cores_each),
+        TEST(an_encode_that_is_alone_may_use_all_cores),
+        TEST(an_operator_may_say_how_many_threads),
+        TEST(who_does_not_encode_is_told_of_no_threads),
         TEST(nothing_is_heard_after_the_end),
         TEST(while_a_file_is_taken_nothing_is_read),
         TEST(a_flood_of_one_lets_others_have_their_turn),
