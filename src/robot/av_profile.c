@@ -348,13 +348,57 @@ static void drop_unused(struct av_profile *p)
 
 /* ---- all of it ---- */
 
+/* Profiles of encoders that are asked for by name, where that says another form of the frames than
+ * what every player knows. */
+static const struct {
+    const char *encoder, *profile, *form;
+} profile_forms[] = {
+    {"libx264", "high10", "yuv420p10le"}, {"libx264", "high422", "yuv422p10le"},
+    {"libx264", "high444", "yuv444p"},    {"libx265", "main10", "yuv420p10le"},
+    {"libx265", "main12", "yuv420p12le"}, {"libx265", "main422-10", "yuv422p10le"},
+    {"libx265", "main444-8", "yuv444p"},  {"libx265", "main444-10", "yuv444p10le"},
+    {"libvpx-vp9", "1", "yuv444p"},       {"libvpx-vp9", "2", "yuv420p10le"},
+    {"libvpx-vp9", "3", "yuv444p10le"},
+};
+
+static const char *usual_form(const char *encoder, const char *profile)
+{
+    for (size_t i = 0; profile && i < ARRAY_LEN(profile_forms); i++)
+        if (!strcmp(profile_forms[i].encoder, encoder) &&
+            !strcmp(profile_forms[i].profile, profile))
+            return profile_forms[i].form;
+    return says("libx264 libx265 libvpx libvpx-vp9 libsvtav1 libaom-av1 libtheora mpeg4 flv wmv2",
+                encoder)
+               ? "yuv420p"
+               : NULL;
+}
+
+bool av_profile_is_deep(const struct av_profile *p)
+{
+    const char *form = av_profile_get(p, "pix_fmt"), *v = av_profile_get(p, "c:v");
+
+    if (form) /* yuv420p10le, p010le, gbrpf32le: all but 8 bit say how many */
+        return strstr(form, "10") || strstr(form, "12") || strstr(form, "14") ||
+               strstr(form, "16") || strstr(form, "f32");
+    return !v || says("copy prores prores_ks prores_aw ffv1 rawvideo", v);
+}
+
+/* Pictures keep their times where the container can tell them: none is left out, none doubled. */
+static bool tells_times(const char *muxer)
+{
+    return says("mp4 mov ipod matroska webm mpegts flv 3gp", muxer);
+}
+
 static void finish(struct av_profile *p)
 {
-    const char *v = av_profile_get(p, "c:v");
+    const char *v = av_profile_get(p, "c:v"),
+               *form = v ? usual_form(v, av_profile_get(p, "profile:v")) : NULL;
 
-    if (p->makes & AV_VIDEO && v &&
-        says("libx264 libx265 libvpx libvpx-vp9 libtheora mpeg4 flv wmv2", v))
-        av_profile_default(p, "pix_fmt", "yuv420p");
+    if (p->makes & AV_VIDEO && form)
+        av_profile_default(p, "pix_fmt", form);
+    if (p->makes & AV_VIDEO && tells_times(p->muxer) && !av_profile_get(p, "r") &&
+        (!v || strcmp(v, "copy")))
+        av_profile_default(p, "fps_mode", "vfr");
     if (says("mp4 mov ipod", p->muxer))
         av_profile_default(p, "movflags", "+faststart");
     drop_unused(p);

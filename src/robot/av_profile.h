@@ -56,6 +56,10 @@ void av_profile_set(struct av_profile *p, const char *name, const char *value);
 /* Only where nobody has said anything else. */
 void av_profile_default(struct av_profile *p, const char *name, const char *value);
 
+/* More than 8 bit a sample may be left of what has more: the client or its encoder's profile says
+ * so, or the encoder takes what there is. */
+bool av_profile_is_deep(const struct av_profile *p);
+
 /* A container that is written: its extension as it is used for films or sounds; NULL: not on this
  * server. */
 const char *av_muxer_ext(const char *muxer, unsigned makes);

@@ -28,8 +28,12 @@ struct av_info {
     double pixel_aspect;                 /* width of a pixel by its height */
     int orientation;                     /* as in EXIF, 1 to 8: how a frame is to be turned */
     double frame_rate;                   /* a second, the mean; 0: nobody knows */
-    int depth;                           /* bits of a sample */
+    double base_rate; /* ... of the ticks that all times of frames seem to fall on; much more than
+                         the mean: it varies */
+    int depth;        /* bits of a sample */
     bool has_alpha, is_hdr;
+    const char
+        *matrix; /* of its colours, as ffmpeg's scale filter calls it: "bt709"; "": not said */
     const char *video_codec, *audio_codec; /* "" */
     int sample_rate, channels;             /* of the first audio stream */
 };

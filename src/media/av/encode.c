@@ -5,6 +5,7 @@
 #include "media/tool.h"
 #include "robot/values.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -65,7 +66,55 @@ int av_threads(const struct robot_job *job)
     return n < 1 ? 1 : n;
 }
 
+/* ---- what goes with what ---- */
+
+static bool is_one_of(const char *const *list, const char *text)
+{
+    for (; *list; list++)
+        if (text && !strcmp(*list, text))
+            return true;
+    return false;
+}
+
+void av_suit(struct av_profile *p, struct arena *a, const struct av_info *source)
+{
+    static const char *const steady[] = {"asf", "ogg", "avi", "mpeg", "dv", "mxf", NULL};
+    double rate = source->frame_rate;
+
+    if (is_one_of(steady, p->muxer) && rate > 0 && source->base_rate > rate * 1.5)
+        av_profile_default(p, "r", av_number(a, rate < 1 ? 1 : rate > 60 ? 60 : rate));
+}
+
+bool av_tones(const struct av_profile *p, const struct av_info *source)
+{
+    return source->is_hdr && !av_profile_is_deep(p);
+}
+
+const char *av_sound(struct arena *a, const struct av_profile *p)
+{
+    static const struct {
+        const char *encoder, *layouts;
+    } known[] = {{"libopus", "7.1|6.1|5.1|5.0|quad|3.0|stereo|mono"},
+                 {"wmav1", "stereo|mono"},
+                 {"wmav2", "stereo|mono"}};
+    const char *encoder = av_profile_get(p, "c:a"), *own = p->af ? p->af : "";
+
+    for (size_t i = 0; encoder && i < ARRAY_LEN(known); i++)
+        if (!strcmp(known[i].encoder, encoder))
+            return arena_printf(a, "%s%saformat=channel_layouts=%s", own, *own ? "," : "",
+                                known[i].layouts);
+    return own;
+}
+
 /* ---- the box ---- */
+
+/* Colours of Rec. 709, bright parts bent down rather than cut off; as thumbnails have it. Chroma in
+ * full, as zscale takes no odd sizes otherwise. What a header leaves out is what such films have.
+ */
+#define BENT                                                                                       \
+    "format=yuv444p10le,zscale=min=bt2020nc:pin=bt2020:t=linear:npl=203,format=gbrpf32le,"         \
+    "zscale=p=bt709,tonemap=tonemap=mobius:desat=0,zscale=t=bt709:m=bt709:r=tv,"                   \
+    "format=yuv444p,format=yuv420p"
 
 static int64_t even(double n)
 {
@@ -91,7 +140,7 @@ const char *av_box(struct arena *a, const struct av_box *b, int64_t w, int64_t h
 {
     struct fit f = plan(b, w, h);
     int64_t out_w, out_h, sw = f.scaled_w, sh = f.scaled_h;
-    const char *chain = "";
+    const char *chain;
     bool cuts = f.cut.w < sw || f.cut.h<sh, pads = f.out_w> f.cut.w || f.out_h > f.cut.h;
 
     av_box_size(&out_w, &out_h, b, w, h);
@@ -99,11 +148,10 @@ const char *av_box(struct arena *a, const struct av_box *b, int64_t w, int64_t h
         sw = out_w, sh = out_h;
     else if (pads && (sw > out_w || sh > out_h))
         sw = sw > out_w ? out_w : sw, sh = sh > out_h ? out_h : sh;
-    if (sw != w || sh != h)
-        chain =
-            arena_printf(a, "scale=%lld:%lld:flags=bicubic,setsar=1", (long long)sw, (long long)sh);
-    else
-        chain = "setsar=1";
+    /* Also to the size that it seems to have: pixels may not be square, and frames within a film
+     * may differ. */
+    chain = arena_printf(a, "scale=%lld:%lld:flags=bicubic,setsar=1%s", (long long)sw,
+                         (long long)sh, b->tone ? "," BENT : "");
     if (cuts)
         chain = arena_printf(
             a, "%s,crop=%lld:%lld:%lld:%lld", chain, (long long)(f.cut.w < out_w ? f.cut.w : out_w),
@@ -117,6 +165,41 @@ const char *av_box(struct arena *a, const struct av_box *b, int64_t w, int64_t h
                              b->alpha ? arena_printf(a, "@%.4f", c.a / 255.0) : "");
     }
     return chain;
+}
+
+int av_box_check(const struct robot_job *job, const struct av_box *b, int64_t w, int64_t h,
+                 struct err *err)
+{
+    int64_t most = media_limits(robot_settings(job)).max_pixels;
+    struct fit f = plan(b, w, h);
+    double pixels =
+        fmax((double)f.scaled_w * (double)f.scaled_h, (double)f.out_w * (double)f.out_h);
+
+    return pixels <= (double)most
+               ? 0
+               : err_set(err, ERR_COMMAND,
+                         "pictures of %lldx%lld (of %lldx%lld before they are cut) are over the "
+                         "limit of %lld pixels (setting max_pixels)",
+                         (long long)f.out_w, (long long)f.out_h, (long long)f.scaled_w,
+                         (long long)f.scaled_h, (long long)most);
+}
+
+/* ---- what is laid over ---- */
+
+const char *av_mark(struct arena *a, const struct av_mark *m)
+{
+    const char *when = "", *form = *m->matrix && !m->deep ? ",format=yuva420p" : "";
+
+    if (m->to >= m->from)
+        when = arena_printf(a, ":enable=gte(t\\,%.6f)*lt(t\\,%.6f)", m->from, m->to);
+    else if (m->from > 0)
+        when = arena_printf(a, ":enable=gte(t\\,%.6f)", m->from);
+    return arena_printf(a,
+                        "null[under];movie=%s,format=rgba,colorchannelmixer=aa=%.6f%s%s%s[mark];"
+                        "[under][mark]overlay=x=%lld:y=%lld:format=auto%s",
+                        av_quoted(a, m->path), m->opacity,
+                        *m->matrix ? ",scale=out_color_matrix=" : "", m->matrix, form,
+                        (long long)m->x, (long long)m->y, when);
 }
 
 /* ---- the command line ---- */
@@ -141,12 +224,54 @@ static void input(struct words *w, const struct av_source *s, const char *thread
     pair(w, "-i", arena_printf(w->a, "file:%s", s->path));
 }
 
-static void settings(struct words *w, const struct av_profile *p)
+/* Some encoders make threads of their own, whatever ffmpeg is told. The last word counts, so the
+ * client's own parameters change nothing of it. */
+static const struct own_threads {
+    const char *encoder, *option, *words; /* the number comes behind them */
+} own_threads[] = {
+    {"libx264", "x264-params", "lookahead-threads=1:threads="},
+    {"libx264", "x264opts", "lookahead-threads=1:threads="},
+    {"libx265", "x265-params", "log-level=error:pools="},
+    {"libsvtav1", "svtav1-params", "lp="},
+};
+
+static const char *bounded(struct words *w, const struct av_profile *p, const struct own_threads *t,
+                           int threads)
 {
+    const char *theirs = av_profile_get(p, t->option);
+
+    return arena_printf(w->a, "%s%s%s%d", theirs ? theirs : "", theirs && *theirs ? ":" : "",
+                        t->words, threads);
+}
+
+static bool is_own_threads(const char *option)
+{
+    for (size_t i = 0; i < ARRAY_LEN(own_threads); i++)
+        if (!strcmp(own_threads[i].option, option))
+            return true;
+    return false;
+}
+
+static void settings(struct words *w, const struct av_profile *p, int threads)
+{
+    const char *encoder = av_profile_get(p, "c:v");
+
     for (int i = 0; i < p->setting_count; i++) {
-        word(w, arena_printf(w->a, "-%s", p->settings[i].name));
-        if (p->settings[i].value)
-            word(w, p->settings[i].value);
+        const struct av_setting *s = &p->settings[i];
+
+        if (is_own_threads(s->name))
+            continue;
+        word(w, arena_printf(w->a, "-%s", s->name));
+        if (s->value)
+            word(w, s->value);
+    }
+    for (size_t i = 0; encoder && i < ARRAY_LEN(own_threads); i++) {
+        const struct own_threads *t = &own_threads[i];
+
+        /* x264 is told by -threads unless its own parameters say something else */
+        if (!strcmp(t->encoder, encoder) &&
+            (strcmp(encoder, "libx264") || av_profile_get(p, t->option)))
+            pair(w, arena_printf(w->a, "-%s", t->option), bounded(w, p, t, threads));
     }
 }
 
@@ -162,8 +287,13 @@ static void result(struct words *w, const struct av_run *r, const char *threads)
         word(w, "-an");
     word(w,
          "-dn"); /* data tracks belong to a camera or an editor, and most containers refuse them */
-    settings(w, p);
+    if (!r->maps[0])
+        word(w, "-sn");
+    settings(w, p, av_threads(r->job));
     pair(w, "-threads", threads);
+    /* a stream may begin long after the others: what they give by then waits, within the job's
+     * memory */
+    pair(w, "-max_muxing_queue_size", "100000");
     pair(w, "-fflags", "+bitexact"); /* the same file again for the same input */
     list(w, r->more);
     if (*p->muxer)
@@ -173,8 +303,9 @@ static void result(struct words *w, const struct av_run *r, const char *threads)
 
 int av_run(const struct av_run *r, struct err *err)
 {
-    static const char *const begin[] = {"ffmpeg", "-nostdin", "-hide_banner", "-v",
-                                        "error",  "-n",       TOOL_PROGRESS,  NULL};
+    static const char *const begin[] = {"ffmpeg",      "-nostdin", "-hide_banner", "-v",
+                                        "error",       "-n",       "-abort_on",    "empty_output",
+                                        TOOL_PROGRESS, NULL};
     struct words w = {.a = robot_arena(r->job)};
     const char *threads = arena_printf(w.a, "%d", av_threads(r->job));
     int64_t most = media_limits(robot_settings(r->job)).max_pixels;
@@ -190,7 +321,9 @@ int av_run(const struct av_run *r, struct err *err)
         pair(&w, "-filter_complex", r->graph);
     result(&w, r, threads);
     struct tool t = {.argv = w.v,
-                     .threads = av_threads(r->job),
+                     /* decoder, encoder and filters have as many each: a limit for what goes
+                        astray, the time by the clock is the job's */
+                     .threads = 3 * av_threads(r->job),
                      .clients_options = r->profile->own,
                      .progress_s = r->seconds > 0 ? r->seconds : 1e9,
                      .from = r->from,

@@ -187,6 +187,12 @@ static void look_at_video(struct av *av)
                         ? av_q2d(s->avg_frame_rate)
                     : rate.den ? av_q2d(rate)
                                : 0;
+    i->base_rate = s->r_frame_rate.num > 0 && s->r_frame_rate.den > 0 ? av_q2d(s->r_frame_rate) : 0;
+    i->matrix = p->color_space == AVCOL_SPC_BT709        ? "bt709"
+                : p->color_space == AVCOL_SPC_BT2020_NCL ? "bt2020"
+                : p->color_space == AVCOL_SPC_SMPTE240M  ? "smpte240m"
+                : p->color_space == AVCOL_SPC_FCC        ? "fcc"
+                                                         : "";
     i->depth = form ? form->comp[0].depth : 8;
     i->has_alpha =
         (form && form->flags & AV_PIX_FMT_FLAG_ALPHA) || (alpha && !strcmp(alpha->value, "1"));
