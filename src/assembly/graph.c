@@ -90,14 +90,14 @@ void graph_add_note(struct assembly *a, struct file *f, const struct job *j, enu
     f->is_noted |= then == NOTE_THEN_READY;
 }
 
-static bool takes(const struct step *s, const struct file *f)
+static bool takes(const struct step *s, const char *as, const struct file *f)
 {
     /* An empty file has no contents to judge by: it counts as what its name says, so that a Robot can say that
      * it is empty instead of passing it by. */
     const char *by_name = f->size == 0 ? filetype_by_ext(f->ext) : NULL;
 
-    return s->force_accept || robot_accepts(s->robot, f->mime ? f->mime : "") ||
-           (by_name && robot_accepts(s->robot, by_name));
+    return s->force_accept || robot_accepts(s->robot, as, f->mime ? f->mime : "") ||
+           (by_name && robot_accepts(s->robot, as, by_name));
 }
 
 /* ---- files that go into each job of a step ---- */
@@ -189,7 +189,7 @@ void graph_file_ready(struct assembly *a, struct file *f, int step, int64_t at_u
             if (!step_wants_field(s, u, f->field))
                 continue;
             wanted = true;
-            if (!takes(s, f))
+            if (!takes(s, s->uses[u].as, f))
                 continue;
             if (took++ && !s->bundle)
                 a->has_dupe_jobs = true;

@@ -389,6 +389,24 @@ static bool tells_times(const char *muxer)
     return says("mp4 mov ipod matroska webm mpegts flv 3gp", muxer);
 }
 
+static void suit_muxer(struct av_profile *p)
+{
+    const char *v = av_profile_get(p, "c:v");
+
+    if (p->makes & AV_VIDEO && tells_times(p->muxer) && !av_profile_get(p, "r") &&
+        (!v || strcmp(v, "copy")))
+        av_profile_default(p, "fps_mode", "vfr");
+    if (says("mp4 mov ipod", p->muxer))
+        av_profile_default(p, "movflags", "+faststart");
+}
+
+void av_profile_into(struct av_profile *p, const char *muxer)
+{
+    p->muxer = muxer;
+    p->ext = av_muxer_ext(muxer, p->makes);
+    suit_muxer(p);
+}
+
 static void finish(struct av_profile *p)
 {
     const char *v = av_profile_get(p, "c:v"),
@@ -396,11 +414,7 @@ static void finish(struct av_profile *p)
 
     if (p->makes & AV_VIDEO && form)
         av_profile_default(p, "pix_fmt", form);
-    if (p->makes & AV_VIDEO && tells_times(p->muxer) && !av_profile_get(p, "r") &&
-        (!v || strcmp(v, "copy")))
-        av_profile_default(p, "fps_mode", "vfr");
-    if (says("mp4 mov ipod", p->muxer))
-        av_profile_default(p, "movflags", "+faststart");
+    suit_muxer(p);
     drop_unused(p);
 }
 

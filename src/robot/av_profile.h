@@ -56,6 +56,9 @@ void av_profile_set(struct av_profile *p, const char *name, const char *value);
 /* Only where nobody has said anything else. */
 void av_profile_default(struct av_profile *p, const char *name, const char *value);
 
+/* The container, where muxer is "": with the settings that go with it. */
+void av_profile_into(struct av_profile *p, const char *muxer);
+
 /* More than 8 bit a sample may be left of what has more: the client or its encoder's profile says
  * so, or the encoder takes what there is. */
 bool av_profile_is_deep(const struct av_profile *p);

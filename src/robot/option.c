@@ -146,7 +146,8 @@ static bool is_choice(const struct option *o, const char *name, const char *s)
 
 static int fill_enum(int *field, const struct option *o, const json_t *v, struct err *err)
 {
-    AUTO(mem_free) char *number = json_is_integer(v) ? json_text(v) : NULL; /* {"90", 90}: rotations */
+    AUTO(mem_free) char *number = json_is_integer(v) || json_is_boolean(v) ? json_text(v)
+                                                                          : NULL; /* {"90", 90}: rotations */
     const char *s = number ? number : json_string_value(v);
     AUTO(str_done) struct str want = {0};
 

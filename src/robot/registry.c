@@ -91,9 +91,10 @@ int robot_options(void **opts, struct arena *a, const struct robot *r, const jso
     return 0;
 }
 
-bool robot_accepts(const struct robot *r, const char *mime)
+/* types: several separated by '|'; NULL: any. */
+static bool registry_is_of(const char *mime, const char *types)
 {
-    const char *p = r->accepts;
+    const char *p = types;
 
     if (!p)
         return true;
@@ -105,4 +106,9 @@ bool robot_accepts(const struct robot *r, const char *mime)
         p += n + (p[n] == '|');
     }
     return false;
+}
+
+bool robot_accepts(const struct robot *r, const char *as, const char *mime)
+{
+    return registry_is_of(mime, r->beside.as && !strcmp(as, r->beside.as) ? r->beside.accepts : r->accepts);
 }

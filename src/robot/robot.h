@@ -67,6 +67,9 @@ struct robot {
     const char *name; /* "/image/resize" */
     const char *summary;
     const char *accepts; /* "image/" prefix of the mime types, several separated by '|'; NULL: any */
+    struct {
+        const char *as, *accepts;
+    } beside; /* what an input with this `as` may be, as above, where that is something else: {"watermark", "image/"} */
     const char *takes[8]; /* what `as` of an input may say: "image"; "audio_*" with any number for *. None: nothing */
     const char *credentials; /* type of the stored credentials that are of its own service; NULL: any type that fits */
     enum robot_role role;
@@ -178,5 +181,6 @@ int robot_refusal(struct err *err, const struct robot *r);
 /* options_fill plus check; err gets the Robot's validation code. *opts lives in a. */
 MUST_CHECK int robot_options(void **opts, struct arena *a, const struct robot *r,
                              const json_t *step, bool partial, struct err *err);
-/* Would the Robot take a file of this type, or silently pass it by (instructions section 5.3)? */
-bool robot_accepts(const struct robot *r, const char *mime);
+/* Would the Robot take a file of this type with this `as` ("": none), or silently pass it by (instructions section
+ * 5.3)? */
+bool robot_accepts(const struct robot *r, const char *as, const char *mime);

@@ -14,36 +14,69 @@ static const struct opt_choice strategies[] = {{"fit", WATERMARK_FIT},
                                                {"area", WATERMARK_AREA},
                                                {0}};
 
+static const struct opt_choice film_strategies[] = {
+    {"fit", WATERMARK_FIT}, {"stretch", WATERMARK_STRETCH}, {"area", WATERMARK_AREA}, {0}};
+
 #define T struct watermark_opts
 #define OFFSET(name, ...)                                                                          \
     OPT_INT(T, name, .min = -FARTHEST, .max = FARTHEST, .unit = "px",                              \
             .code = "INVALID_WATERMARK_OFFSET", __VA_ARGS__)
+#define URL                                                                                        \
+    OPT_STR(T, watermark_url, .fetched = "watermark", .example = "\"http://a.example/logo.png\"",  \
+            .help = "Address of a picture to lay over. It may come as an input with `as: "         \
+                    "\"watermark\"` instead.")
+#define POSITION                                                                                   \
+    OPT_JSON(T, watermark_position, .def_str = "\"center\"", .example = "\"bottom-right\"",        \
+             .help = "Anchor of the watermark: a side, a corner or center; of a list one is "      \
+                     "picked for each file.")
+#define X_OFFSET                                                                                   \
+    OFFSET(watermark_x_offset,                                                                     \
+           .help =                                                                                 \
+               "Shift: from the anchored edge towards the centre; from the centre to the right.")
+#define Y_OFFSET                                                                                   \
+    OFFSET(watermark_y_offset,                                                                     \
+           .help = "Shift: from the anchored edge towards the centre; from the centre down.")
+#define SIZE                                                                                       \
+    OPT_STR(T, watermark_size, .pattern = "^[0-9]{1,6}%$", .example = "\"25%\"",                   \
+            .help = "Size in percent of the picture. Left out: as large as it is.")
+#define OPACITY                                                                                    \
+    OPT_NUM(T, watermark_opacity, .min = 0, .max = 1, .def_num = 1,                                \
+            .help = "0: not to be seen; 1: as it is.")
 const struct option watermark_options[] = {
-    OPT_STR(T, watermark_url, .fetched = "watermark", .example = "\"http://a.example/logo.png\"",
-            .help = "Address of a picture to lay over. It may come as an input with `as: "
-                    "\"watermark\"` instead."),
-    OPT_JSON(T, watermark_position, .def_str = "\"center\"", .example = "\"bottom-right\"",
-             .help = "Anchor of the watermark: a side, a corner or center; of a list one is picked "
-                     "for each file."),
-    OFFSET(watermark_x_offset,
-           .help =
-               "Shift: from the anchored edge towards the centre; from the centre to the right."),
-    OFFSET(watermark_y_offset,
-           .help = "Shift: from the anchored edge towards the centre; from the centre down."),
+    URL,
+    POSITION,
+    X_OFFSET,
+    Y_OFFSET,
     OFFSET(watermark_position_x, .help = "Old name of watermark_x_offset."),
     OFFSET(watermark_position_y, .help = "Old name of watermark_y_offset."),
-    OPT_STR(T, watermark_size, .pattern = "^[0-9]{1,6}%$", .example = "\"25%\"",
-            .help = "Size in percent of the picture. Left out: as large as it is."),
+    SIZE,
     OPT_ENUM(T, watermark_resize_strategy, strategies, .def = WATERMARK_FIT,
              .help = "What the percentage is of: fit: its longer side; min_fit: its shorter side; "
                      "stretch: both sides; "
                      "area: its area."),
-    OPT_NUM(T, watermark_opacity, .min = 0, .max = 1, .def_num = 1,
-            .help = "0: not to be seen; 1: as it is."),
+    OPACITY,
     OPT_BOOL(T, watermark_repeat_x, .help = "Repeat it from edge to edge."),
     OPT_BOOL(T, watermark_repeat_y, .help = "Repeat it from top to bottom."),
     OPT_END,
 };
+const struct option watermark_film_options[] = {
+    URL,
+    POSITION,
+    X_OFFSET,
+    Y_OFFSET,
+    SIZE,
+    OPT_ENUM(T, watermark_resize_strategy, film_strategies, .def = WATERMARK_FIT,
+             .help = "What the percentage is of: fit: its longer side; stretch: both sides; area: "
+                     "its area."),
+    OPACITY,
+    OPT_END,
+};
+#undef URL
+#undef POSITION
+#undef X_OFFSET
+#undef Y_OFFSET
+#undef SIZE
+#undef OPACITY
 #undef OFFSET
 #undef T
 

@@ -20,6 +20,8 @@ struct watermark_opts {
     bool watermark_repeat_x, watermark_repeat_y;
 };
 extern const struct option watermark_options[];
+/* Without repetition, which films do not have. */
+extern const struct option watermark_film_options[];
 
 /* Errors: ERR_ROBOT_VALIDATION, with INVALID_WATERMARK_POSITION or ..._OFFSET behind the Robot's
  * name. */

@@ -606,7 +606,7 @@ static void no_name_makes_a_picture_of_a_program(void **state)
 
             assert_int_equal(image_open(&img, path, &how, &err), -1);
             assert_int_equal(mime_detect(mime, path, names[n], &err), 0);
-            if (robot_accepts(robot_find("/image/resize"), mime))
+            if (robot_accepts(robot_find("/image/resize"), "", mime))
                 fail_msg("%s as %s is taken as %s", texts[i], names[n], mime);
         }
 }

@@ -424,12 +424,12 @@ static void what_a_robot_accepts_is_what_its_loaders_read(void **state)
             struct err err;
 
             is(path, NULL, mime);
-            assert_true(robot_accepts(robot, mime));
+            assert_true(robot_accepts(robot, "", mime));
             if (host_run_on(j, robots[r], "{}", path, &err) < 0)
                 fail_msg("%s %s: %s", robots[r], mime, err.msg);
         }
         for (size_t i = 0; i < ARRAY_LEN(unread); i++)
-            assert_false(robot_accepts(robot, unread[i]));
+            assert_false(robot_accepts(robot, "", unread[i]));
     }
 }
 
