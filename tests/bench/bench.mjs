@@ -238,6 +238,42 @@ const jpeg = path.join(tmp, 'photo.jpg')
     await end(s)
   }
 }
+// a film, beside the same call of ffmpeg by hand: at the priority of workers, and with as many threads
+{
+  const film = path.join(tmp, 'film.mp4'), cores = os.cpus().length, ours = [], peer = []
+  const source = `testsrc2=s=1920x1080:r=25:d=${quick ? 3 : 12}`
+  const lavfi = ['-f', 'lavfi', '-i'], quiet = ['-v', 'error', '-y'], yuv = ['-pix_fmt', 'yuv420p']
+  const drawn = [...lavfi, `${source},noise=alls=8:allf=t`, ...lavfi, 'sine=d=12', '-shortest']
+  execFileSync('ffmpeg', [...quiet, ...drawn, '-c:v', 'libx264', '-preset', 'veryfast', ...yuv, '-c:a', 'aac', film])
+  const made = path.join(tmp, 'made.mp4'), threads = ['-threads', String(cores)]
+  const picture = ['-vf', 'scale=1280:720:flags=bicubic', '-c:v', 'libx264', '-crf', '22', '-preset', 'medium', ...yuv]
+  const sound = ['-c:a', 'aac', '-b:a', '128k', '-ar', '44100']
+  const result = ['-map', '0:V:0', '-map', '0:a:0', ...picture, ...sound, '-movflags', '+faststart', ...threads, made]
+  const hand = ['-n', '10', 'ffmpeg', ...quiet, ...threads, '-i', film, ...result]
+  const s = await serve(), body = new Blob([fs.readFileSync(film)])
+  for (let r = 0; r < ROUNDS; r++) {
+    const t = performance.now()
+    execFileSync('nice', hand)
+    peer.push((performance.now() - t) / 1000)
+    const form = new FormData()
+    const steps = { small: { robot: '/video/encode', use: ':original', preset: 'web/mp4/720p', result: true } }
+    form.set('params', JSON.stringify({ auth: { key: 'k' }, steps }))
+    form.set('file', body, 'film.mp4')
+    const a = await (await fetch(`${s.url}/assemblies`, { method: 'POST', body: form })).json()
+    let st = a
+    while (st.ok !== 'ASSEMBLY_COMPLETED') {
+      if (st.error) throw new Error(JSON.stringify(st))
+      await sleep(50)
+      st = await (await fetch(a.assembly_url)).json()
+    }
+    ours.push(st.execution_duration)
+    if (Math.abs(st.results.small[0].size / fs.statSync(made).size - 1) > 0.02) throw new Error('not the same film')
+  }
+  await end(s)
+  const ratio = median(ours) / median(peer)
+  row('a film from 1080p to 720p H.264, the whole Assembly without its upload', `${median(ours).toFixed(2)} s`,
+    `${median(peer).toFixed(2)} s ffmpeg by hand`, ratio.toFixed(3), '<= 1.03', ratio <= 1.03)
+}
 // files by URL: one that is kept, and one that has to be made
 {
   const www = dir()

@@ -1,4 +1,5 @@
-// /video/encode in the real jail: its share of the machine, progress, a watermark of either origin, and nothing left of what is stopped.
+// /video/encode in the real jail: its share of the machine, progress, a watermark of either origin, and nothing left of
+// what is stopped.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
@@ -17,7 +18,9 @@ const film = (t, name, ...args) => {
   return file
 }
 let known
-const long = (t) => known ??= fs.readFileSync(film(t, 'long.mp4', '-f', 'lavfi', '-i', 'testsrc2=s=1280x720:r=25:d=15', '-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p'))
+const x264 = ['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p']
+const drawn = (t, name, source, ...more) => fs.readFileSync(film(t, name, '-f', 'lavfi', '-i', source, ...more))
+const long = (t) => known ??= drawn(t, 'long.mp4', 'testsrc2=s=1280x720:r=25:d=15', ...x264)
 const encode = (more) => ({ robot: '/video/encode', use: ':original', result: true, ...more })
 const slow = encode({ ffmpeg: { 'c:v': 'libx264', f: 'mp4', preset: 'veryslow' } })
 
@@ -29,7 +32,9 @@ const encoders = (s) => s.processes().flatMap(({ pid }) => {
   } catch { return [] }
 })
 const running = async (s, n) => {
-  for (const end = Date.now() + 20000; Date.now() < end; await sleep(20)) if (encoders(s).length >= n) return encoders(s)
+  for (const end = Date.now() + 20000; Date.now() < end; await sleep(20)) {
+    if (encoders(s).length >= n) return encoders(s)
+  }
   throw new Error(`${n} encoders did not start\n${s.log}`)
 }
 
@@ -63,19 +68,28 @@ test('the operator says how many threads and how long', async (t) => {
 
 test('progress only grows, and a watermark comes by `as` or by its address', async (t) => {
   const s = await Server.start(t, { args: ['--import-allow', '127.0.0.0/8'] })
-  const mark = fs.readFileSync(film(t, 'mark.png', '-f', 'lavfi', '-i', 'color=red:s=64x64', '-frames:v', '1'))
-  const blue = fs.readFileSync(film(t, 'blue.mp4', '-f', 'lavfi', '-i', 'color=blue:s=640x360:r=25:d=20', '-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p'))
+  const mark = drawn(t, 'mark.png', 'color=red:s=64x64', '-frames:v', '1')
+  const blue = drawn(t, 'blue.mp4', 'color=blue:s=640x360:r=25:d=20', ...x264)
   const web = http.createServer((req, res) => res.end(mark)).listen(0, '127.0.0.1')
   t.after(() => web.close())
   await new Promise((r) => web.on('listening', r))
-  const more = { ffmpeg: { 'c:v': 'libx264', f: 'mp4', preset: 'ultrafast' }, watermark_size: '100%', watermark_resize_strategy: 'stretch' }
+  const quick = { 'c:v': 'libx264', f: 'mp4', preset: 'ultrafast' }
+  const more = { ffmpeg: quick, watermark_size: '100%', watermark_resize_strategy: 'stretch' }
+  const field = (n, as) => ({ name: ':original', fields: `file_${n}`, as })
   const by = {
-    label: { files: { 'a.mp4': blue, 'mark.png': mark }, step: { ...encode(more), use: { steps: [{ name: ':original', fields: 'file_0', as: 'video' }, { name: ':original', fields: 'file_1', as: 'watermark' }] } } },
-    address: { files: { 'a.mp4': blue }, step: encode({ ...more, watermark_url: `http://127.0.0.1:${web.address().port}/mark.png` }) },
+    label: {
+      files: { 'a.mp4': blue, 'mark.png': mark },
+      step: encode({ ...more, use: { steps: [field(0, 'video'), field(1, 'watermark')] } }),
+    },
+    address: {
+      files: { 'a.mp4': blue },
+      step: encode({ ...more, watermark_url: `http://127.0.0.1:${web.address().port}/mark.png` }),
+    },
   }
   for (const [how, { files, step }] of Object.entries(by)) {
     const form = new FormData()
-    form.set('params', JSON.stringify({ auth: { key: 'test-key', expires: '2099-01-01T00:00:00Z' }, steps: { a: step } }))
+    const auth = { key: 'test-key', expires: '2099-01-01T00:00:00Z' }
+    form.set('params', JSON.stringify({ auth, steps: { a: step } }))
     Object.entries(files).forEach(([name, data], i) => form.append(`file_${i}`, new Blob([data]), name))
     const a = await (await fetch(`${s.url}/assemblies`, { method: 'POST', body: form })).json()
     let last = 0
@@ -87,10 +101,12 @@ test('progress only grows, and a watermark comes by `as` or by its address', asy
     assert.equal(done.ok, 'ASSEMBLY_COMPLETED', `${how}: ${JSON.stringify(done)}`)
     assert.equal(done.results.a.length, 1, how)
     const [r] = done.results.a
-    assert.deepEqual([r.name, r.mime, r.meta.width, r.meta.height, r.meta.video_codec], ['a.mp4', 'video/mp4', 640, 360, 'h264'])
+    const told = [r.name, r.mime, r.meta.width, r.meta.height, r.meta.video_codec]
+    assert.deepEqual(told, ['a.mp4', 'video/mp4', 640, 360, 'h264'])
     const file = path.join(s.dir, 'made.mp4')
     fs.writeFileSync(file, Buffer.from(await (await fetch(r.ssl_url)).arrayBuffer()))
-    const [red, , b] = execFileSync('ffmpeg', ['-v', 'error', '-ss', '10', '-i', file, '-frames:v', '1', '-vf', 'scale=1:1', '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-'])
+    const one = ['-frames:v', '1', '-vf', 'scale=1:1', '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-']
+    const [red, , b] = execFileSync('ffmpeg', ['-v', 'error', '-ss', '10', '-i', file, ...one])
     assert.ok(red > 240 && b < 15, `${how}: ${red} ${b}`)
     fs.rmSync(file)
   }
