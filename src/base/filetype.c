@@ -50,6 +50,9 @@ static const struct {
 const char filetype_pictures[] =
 #include "base/filetypes.def"
     ;
+const char filetype_pictures_and_films[] =
+#include "base/filetypes.def"
+    "video/";
 const char filetype_pictures_and_pdf[] =
 #include "base/filetypes.def"
     "application/pdf";

@@ -14,4 +14,5 @@ const char *filetype_by_ext(const char *ext); /* any case, without the dot; NULL
 bool filetype_is_picture(const char *mime);
 /* The MIME types for which that is so, with '|' between them: for a Robot's `accepts`. */
 extern const char filetype_pictures[];
+extern const char filetype_pictures_and_films[];
 extern const char filetype_pictures_and_pdf[]; /* ... and the document of which it opens the pages */

@@ -1,4 +1,6 @@
 #include "../../unit/unit.h"
+#include "clips.h"
+#include "media/av/av.h"
 #include "media/vips.h"
 #include "pictures.h"
 
@@ -166,6 +168,44 @@ static void without_a_watermark_it_fails_and_says_why(void **state)
     assert_int_equal(err.code, ERR_COMMAND);
 }
 
+static void films_keep_their_form_their_sound_and_their_length(void **state)
+{
+    static const char *const films[][2] = {
+        {"a.mp4", "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac"},
+        {"a.webm", "-c:v libvpx -deadline realtime -cpu-used 8 -c:a libopus"},
+        {"a.avi", "-c:v mpeg4 -c:a libmp3lame"},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(films); i++) {
+        AUTO(host_free) struct robot_job *j = host_new();
+        AUTO(mem_free)
+        char *args = mem_printf(
+            "-f lavfi -i color=red:s=160x90:r=25:d=0.6 -f lavfi -i sine=d=0.6 %s", films[i][1]);
+        const char *film = clip(j, films[i][0], args);
+        const struct media_limits limits = {.max_pixels = 100000000, .timeout_s = 60};
+        struct av_info before, after;
+        struct err err;
+
+        inputs(j, film, mark(j, "m.png", 40, 20));
+        const char *made = run_ok(j, "{}"), *shot = host_path(j, "shot.png");
+        assert_int_equal(host_output_count(j), 1);
+        assert_string_equal(host_output(j, 0)->name, films[i][0]);
+        assert_int_equal(
+            av_look(&before, film, &limits, &err) | av_look(&after, made, &limits, &err), 0);
+        assert_string_equal(after.video_codec, before.video_codec);
+        assert_string_equal(after.audio_codec, before.audio_codec);
+        assert_true(fabs(after.duration_s - before.duration_s) < 0.05);
+        AUTO(mem_free)
+        char *command = mem_printf("ffmpeg -v error -nostdin -y -i %s -frames:v 1 %s", made, shot);
+        assert_int_equal(system(command), 0);
+        assert_true(
+            is_green(shot, 90, 45)); /* right of the middle: the mark's left half is clear */
+        assert_false(is_green(shot, 70, 45));
+        assert_false(is_green(shot, 110, 45));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +214,7 @@ int main(void)
         cmocka_unit_test(chance_puts_it_anywhere_inside_and_a_second_run_puts_it_there_again),
         cmocka_unit_test(each_of_several_gets_it_under_its_own_name),
         cmocka_unit_test(without_a_watermark_it_fails_and_says_why),
+        cmocka_unit_test(films_keep_their_form_their_sound_and_their_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
