@@ -1,14 +1,12 @@
 /* /image/merge: several images become one. */
 #include "base/filetype.h"
-#include "base/str.h"
 #include "media/collage.h"
 #include "media/compose.h"
 #include "media/image_emit.h"
 #include "media/image_over.h"
+#include "robot/order.h"
 
-#include <limits.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define COLOR                                                                                      \
@@ -36,15 +34,12 @@ struct merge_opts {
 
 enum { HORIZONTAL, VERTICAL, GRID };
 enum { NO_EFFECT, MOSAIC, POLAROID_STACK };
-enum { BY_BASENAME, BY_ARRIVAL };
 static const struct opt_choice formats[] = {
     {"jpg", IMAGE_JPG}, {"png", IMAGE_PNG}, {"webp", IMAGE_WEBP}, {0}};
 static const struct opt_choice directions[] = {
     {"horizontal", HORIZONTAL}, {"vertical", VERTICAL}, {"grid", GRID}, {0}};
 static const struct opt_choice effects[] = {
     {"mosaic", MOSAIC}, {"polaroid-stack", POLAROID_STACK}, {0}};
-static const struct opt_choice orders[] = {
-    {"auto", BY_BASENAME}, {"basename", BY_BASENAME}, {"import_order", BY_ARRIVAL}, {0}};
 
 static const struct option options[] = {
     OPT_ENUM(struct merge_opts, format, formats, .def = IMAGE_PNG, .help = "Format of the result."),
@@ -52,7 +47,7 @@ static const struct option options[] = {
              .help = "A row, a column, or rows of cells."),
     OPT_ENUM(struct merge_opts, effect, effects,
              .help = "A collage on a canvas of a given size, instead of a plain row."),
-    OPT_ENUM(struct merge_opts, sort_by, orders, .def = BY_BASENAME, .example = "\"import_order\"",
+    OPT_ENUM(struct merge_opts, sort_by, choices_order, .def = ORDER_AUTO, .example = "\"import_order\"",
              .help = "Of images without a number in `as` (`image_1`...): by name, 2 before 10, or "
                      "as they came."),
     OPT_INT(struct merge_opts, border, .min = 0, .max = SIDE_MAX, .unit = "px",
@@ -114,35 +109,9 @@ static int merge_failed(const struct merge *m, struct err *err, const struct rob
 
 /* ---- order ---- */
 
-struct placed {
-    const char *name;
-    long number; /* of its `as` */
-    size_t input;
-};
-
-static int by_place(const void *a, const void *b)
-{
-    const struct placed *p = a, *q = b;
-    int differ = p->number != q->number ? (p->number > q->number) - (p->number < q->number)
-                                        : strverscmp(p->name, q->name);
-
-    return differ ? differ : p->input < q->input ? -1 : 1;
-}
-
 static void put_in_order(struct merge *m)
 {
-    struct placed *all = arena_alloc(robot_arena(m->job), m->n * sizeof *all);
-
-    for (size_t i = 0; i < m->n; i++) {
-        const struct robot_input *in = robot_input(m->job, (int)i);
-        bool numbered = str_starts(in->as, "image_");
-
-        all[i] = (struct placed){m->o->sort_by == BY_BASENAME ? in->basename : "",
-                                 numbered ? strtol(in->as + 6, NULL, 10) : LONG_MAX, i};
-    }
-    qsort(all, m->n, sizeof *all, by_place);
-    for (size_t i = 0; i < m->n; i++)
-        m->order[i] = all[i].input;
+    order_inputs(m->order, m->job, "image_", m->o->sort_by != ORDER_IMPORT);
     if (m->o->effect && m->o->shuffle)
         collage_shuffle(m->order, m->n, &m->dice);
 }
