@@ -301,6 +301,14 @@ seed('xmp', XMP, '<?xpacket begin="" id="x"?>' + XMP + '<?xpacket end="w"?>', XM
 dictionary('xmp', '<rdf:Description ', '<dc:subject>', '<rdf:li>', '</rdf:li>', '<rdf:Alt>', 'xmp:CreateDate="', 'xmlns:dc="http://purl.org/dc/elements/1.1/"', '<![CDATA[', '&#0;', '&a;', '<!ENTITY ', '<?xpacket')
 seed('svg', '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 20.5"/>', '<?xml version="1.0"?><!-- x --><svg viewBox=" 0,0,1e3 , 5"><g/></svg>', '<!DOCTYPE svg [<!ENTITY a SYSTEM "file:///etc/passwd">]><svg viewBox="0 0 &a; 1">&a;</svg>',
      '<svg viewBox="0 0 nan inf"', '<s:svg xmlns:s="x" viewBox="a"/>', '<svg viewBox="0 0 1e999 -1"/>')
+seed('speech',
+     '<speak xml:lang="en-US"><p><s>One <break time="2s" strength="weak"/> two</s></p><audio src="/x">three</audio></speak>',
+     '<prosody rate="50%" pitch="+2st">a</prosody><sub alias="b">c</sub>',
+     '<speak><voice name="../x" xml:lang="fr" gender="female">[[a]]</voice><![CDATA[<audio>]]></speak>',
+     '<!DOCTYPE speak [<!ENTITY a "b">]><speak>&a;</speak>', '[[a]] b', '\x7f\x00\x07 ',
+     '<speak><lang xml:lang="de">a</lang><say-as interpret-as="date">1</say-as>&lt;audio&gt;</speak>')
+dictionary('speech', '<speak>', '</speak>', '<audio src="', '<voice name="', '<break time="', 'xml:lang="',
+           '<![CDATA[', ']]>', '[[', '&lt;', '&#91;', '&#1;')
 dictionary('svg', '<svg ', 'viewBox="', '0 0 ', '<!DOCTYPE ', '<!ENTITY ', 'SYSTEM "', '1e308', 'nan')
 
 MARKS = [b'\xff\xd8\xff\xe0', b'\x89PNG\r\n\x1a\n', b'GIF89a', b'RIFF\0\0\0\0WEBPVP8 ', b'RIFF\0\0\0\0WAVEfmt ', b'RIFF\0\0\0\0AVI LIST', b'\0\0\0\x1cftypavif\0\0\0\0avifmif1', b'\0\0\0\x18ftypheic', b'\0\0\0\x14ftypqt  ', b'\0\0\0\x14ftypM4A ',
