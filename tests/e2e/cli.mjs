@@ -424,7 +424,16 @@ const cases = {
     await c.refused([...preview, 'a.png', '-o', 'no.png', '--icon-text-font', '<image/>'], 'FILE_PREVIEW_VALIDATION')
   },
   'speech transcribe': missing(['speech', 'transcribe', '-i', 'a.png', '-o', 'out']),
-  'text speak': missing(['text', 'speak', '-i', 'a.png', '-o', 'out']),
+  async 'text speak'(c) {
+    fs.writeFileSync(c.path('text.txt'), 'One two three.\n')
+    await c.ok(['text', 'speak', '-i', 'text.txt', '-o', 'out.mp3', '--voice', 'male-1', '--target-language', 'de-DE'])
+    await c.ok(['text', 'speak', '--prompt', 'One.', '-o', 'prompt.mp3'])
+    const ask = ['-v', 'error', '-show_entries', 'format=duration', '-of', 'csv=p=0']
+    const seconds = (name) => Number(execFileSync('ffprobe', [...ask, c.path(name)]))
+    assert.ok(seconds('out.mp3') > seconds('prompt.mp3') && seconds('prompt.mp3') > 0.3)
+    const nobody = ['text', 'speak', '-i', 'text.txt', '-o', 'no.mp3', '--target-language', 'xx']
+    await c.refused(nobody, 'TEXT_SPEAK_VALIDATION')
+  },
   'video encode-hls': missing(['video', 'encode-hls', '-i', 'a.png', '-o', 'out'], 'TEMPLATE_NOT_FOUND'), // a builtin Template
   async 'video thumbs'(c) {
     const source = 'testsrc=duration=4:size=320x240:rate=10'
