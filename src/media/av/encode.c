@@ -211,11 +211,12 @@ static void input(struct words *w, const struct av_source *s, const char *thread
         [AV_KIND_MEDIA] = av_containers,
         [AV_KIND_PICTURE] = "image2,png_pipe,jpeg_pipe,mjpeg,apng",
         [AV_KIND_TEXT] = "srt,webvtt,ass",
+        [AV_KIND_CHAPTERS] = "ffmetadata",
     };
 
     pair(w, "-protocol_whitelist", "file");
     pair(w, "-format_whitelist", formats[s->kind]);
-    if (s->kind != AV_KIND_TEXT) {
+    if (s->kind == AV_KIND_MEDIA || s->kind == AV_KIND_PICTURE) {
         pair(w, "-threads", threads);
         if (pixels)
             pair(w, "-max_pixels", pixels);

@@ -21,6 +21,7 @@ enum av_kind {
     AV_KIND_MEDIA,   /* films and sounds */
     AV_KIND_PICTURE, /* JPEG or PNG that this worker has written */
     AV_KIND_TEXT,    /* subtitles that this worker has written: SRT, WebVTT, ASS */
+    AV_KIND_CHAPTERS, /* ffmpeg's own list of chapters, which this worker has written */
 };
 
 struct av_source {
