@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define MAX_FILES 512
+#define MAX_FILES 1200
 #define MAX_OUTPUTS 1100
 
 struct robot_job {
