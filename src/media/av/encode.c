@@ -12,6 +12,11 @@
 
 #define MOST_WORDS (AV_INPUTS_MAX * 24 + AV_SETTINGS_MAX * 2 + 200)
 
+/* By itself ffmpeg reads each input by a thread of its own, and each decoder and each filter that scales
+ * would have as many as the whole run may have. A job has only so many in all (robot/roles.def), and
+ * each takes memory. */
+#define MANY_SOURCES 8
+
 /* ---- words ---- */
 
 struct words {
@@ -204,7 +209,7 @@ const char *av_mark(struct arena *a, const struct av_mark *m)
 
 /* ---- the command line ---- */
 
-static void input(struct words *w, const struct av_source *s, const char *threads,
+static void input(struct words *w, const struct av_source *s, const char *threads, bool many,
                   const char *pixels)
 {
     static const char *const formats[] = {
@@ -221,6 +226,8 @@ static void input(struct words *w, const struct av_source *s, const char *thread
         if (pixels)
             pair(w, "-max_pixels", pixels);
     }
+    if (many)
+        pair(w, "-thread_queue_size", "0");
     list(w, s->options);
     pair(w, "-i", arena_printf(w->a, "file:%s", s->path));
 }
@@ -308,15 +315,16 @@ int av_run(const struct av_run *r, struct err *err)
                                         "error",       "-n",       "-abort_on",    "empty_output",
                                         TOOL_PROGRESS, NULL};
     struct words w = {.a = robot_arena(r->job)};
-    const char *threads = arena_printf(w.a, "%d", av_threads(r->job));
+    const char *threads = arena_printf(w.a, "%d", av_threads(r->job)),
+               *each = r->source_count > MANY_SOURCES ? "1" : threads;
     int64_t most = media_limits(robot_settings(r->job)).max_pixels;
 
     w.v = arena_alloc(w.a, MOST_WORDS * sizeof *w.v);
     list(&w, begin);
-    pair(&w, "-filter_threads", threads);
-    pair(&w, "-filter_complex_threads", threads);
+    pair(&w, "-filter_threads", each);
+    pair(&w, "-filter_complex_threads", each);
     for (int i = 0; i < r->source_count; i++)
-        input(&w, &r->sources[i], threads,
+        input(&w, &r->sources[i], each, each != threads,
               most > 0 ? arena_printf(w.a, "%lld", (long long)most) : NULL);
     if (r->graph)
         pair(&w, "-filter_complex", r->graph);
