@@ -2,6 +2,7 @@
 #include "media/surface.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -110,6 +111,30 @@ static PangoFontDescription *font_named(PangoContext *context, const char *name,
     }
     pango_font_description_set_absolute_size(d, (double)size * PANGO_SCALE);
     return d;
+}
+
+void image_text_font(struct text_font *out, const char *name)
+{
+    cairo_surface_t *none = cairo_image_surface_create(CAIRO_FORMAT_A8, 1, 1);
+    cairo_t *cr = cairo_create(none);
+    PangoLayout *l = pango_cairo_create_layout(cr);
+    PangoFontDescription *asked = font_named(pango_layout_get_context(l), name, 16), *got = NULL;
+    PangoFont *font = pango_context_load_font(pango_layout_get_context(l), asked);
+    const char *family = NULL;
+
+    if (font && (got = pango_font_describe(font)))
+        family = pango_font_description_get_family(got);
+    snprintf(out->family, sizeof out->family, "%s", family ? family : "Sans");
+    out->bold = pango_font_description_get_weight(asked) >= PANGO_WEIGHT_SEMIBOLD;
+    out->italic = pango_font_description_get_style(asked) != PANGO_STYLE_NORMAL;
+    if (got)
+        pango_font_description_free(got);
+    if (font)
+        g_object_unref(font);
+    pango_font_description_free(asked);
+    g_object_unref(l);
+    cairo_destroy(cr);
+    cairo_surface_destroy(none);
 }
 
 /* ---- drawing ---- */

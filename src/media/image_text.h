@@ -9,3 +9,11 @@
  * not there, nor another with the same measures, is a sans. most: pixels that it may have. */
 MUST_CHECK int image_text(struct image **out, const struct text_overlay *t, int64_t most,
                           struct err *err);
+
+/* The font that a text of this name would be drawn in, for programs that look for it by themselves
+ * and would take any other where it is not. */
+struct text_font {
+    char family[200];
+    bool bold, italic;
+};
+void image_text_font(struct text_font *out, const char *name);

@@ -569,6 +569,26 @@ dictionary('archive', 'PK\1\2', 'PK\3\4', 'PK\5\6', 'PK\6\6', 'PK\7\x08', '../',
            b'\x28\xb5\x2f\xfd', b'\x80\0\0\0\x7f\xff\xff\xff', b'\1\x99\7\0\2\0AE')
 
 
+# ---- subtitles ----
+
+SRT = ('1\n00:00:01,000 --> 00:00:02,500\n<i>Hello</i> <b>you</b>\n- {\\an8}a & b < c\n\n'
+       '2\n00:00:02,000 --> 00:00:03,000 X1:1 X2:2\n<font color="#FF8800">{\\p1}m 0 0 l 9 9{\\p0}</font>\n1984\n\n'
+       '3\n0:00:04.5 --> 0:00:05\n{\\i1}{\\c&H00ff00&}C:\\new{\\pos(1,2)}{\\fnArial}\n')
+VTT = ('WEBVTT - title\nkind: x\n\nSTYLE\n::cue { color: red }\n\nNOTE a\nb\n\n'
+       'name\n00:01.000 --> 00:02.000 align:start line:0 position:10%\n'
+       '<v Ann>Hi &lt;i&gt; <c.yellow.bg>you</c> <00:01.500>now &amp; then\n\n'
+       '00:00:03.000 --> 01:00:04.000 line:-1\n<ruby>x<rt>y</rt></ruby>\n')
+for text in SRT, VTT:
+    seed('subtitles', text, text.replace('\n', '\r\n'), text.replace('\n', '\r'),
+         b'\xef\xbb\xbf' + text.encode(), text.encode('utf-16'), text.encode('utf-16-be'), text.encode('utf-16-le'),
+         text.replace('Hello', 'Gr\u00fc\u00dfe').replace('Hi', '\u4f60').encode('utf-8'),
+         text.replace('Hello', 'Gr\u00fc\u00dfe').encode('latin-1'))
+seed('subtitles', '00:00:01,000 --> 00:00:02,000\n--{\\q}>{{\\q}\\p1}<{\\q}i>\n' * 3, 'x', '', '1\n')
+dictionary('subtitles', ' --> ', '00:00:01,000', '00:01.000', 'WEBVTT\n\n', 'NOTE', 'STYLE', 'REGION',
+           '{\\', '\\an8', '\\p1', '\\i1', '\\c&H', '<i>', '</i>', '<b>', '<font color="', '</font>',
+           '<c.red>', '&lt;', '&amp;', 'line:', 'align:end', '\n\n', b'\xe2\x81\xa0', b'\xff\xfe', b'\xfe\xff')
+
+
 def main():
     description = json.loads(pathlib.Path(sys.argv[1]).read_text())
     out = pathlib.Path(sys.argv[2])
