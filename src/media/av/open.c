@@ -53,7 +53,9 @@ int av_fail(struct av *av, int rc, struct err *err, const char *what)
     if (av_is_late(av))
         return err_set(err, ERR_TIMEOUT, "%s: it took longer than %d s (setting timeout_s)", what,
                        av->how.limits.timeout_s);
-    if (rc < 0)
+    if (rc == AVERROR(ENOMEM) && strstr(said, "max_streams"))
+        snprintf(text, sizeof text, "it has more than %d streams", MOST_STREAMS);
+    else if (rc < 0)
         av_strerror(rc, text, sizeof text);
     err_set(err, ERR_COMMAND, "%s%s%s", what, *text ? ": " : "", text);
     if (err)
