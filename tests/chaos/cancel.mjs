@@ -36,6 +36,7 @@ async function one(d, name, r, origin, problems, times) {
   if (!s.cancel.settled) bad(`not settled when answered (${JSON.stringify(s.cancel)})`)
   if (!nothing(after)) bad(`left after the answer: ${text(after)}`)
   const c = s.cancel
+  if (p.least && before.busy.length < p.least) bad(`${before.busy.length} processes were at it, not ${p.least}`)
   if (c.processes_killed < before.busy.length || (before.busy.length && c.processes_killed > before.busy.length + 2)) bad(`the receipt counts ${c.processes_killed} processes, the census ${before.busy.length}`)
   if (p.uploads !== undefined && c.uploads_stopped !== p.uploads) bad(`the receipt counts ${c.uploads_stopped} uploads`)
   if (c.bytes_freed < before.partial_bytes) bad(`the receipt counts ${c.bytes_freed} bytes, the census ${before.partial_bytes}`)

@@ -8,6 +8,7 @@ import { Transloadit, tus } from '../e2e/official.mjs'
 import { KEY, SECRET, sleep } from './daemon.mjs'
 import { over } from './journal.mjs'
 import { Origin } from './origin.mjs'
+import { film, lines, subtitles } from './phases.mjs'
 import { png } from './png.mjs'
 
 export const md5 = (data) => createHash('md5').update(data).digest('hex')
@@ -23,7 +24,7 @@ export class Load {
   }
 
   start(per_kind = 2) {
-    for (const kind of ['multipart', 'tus_raw', 'tus_js', 'sdk', 'import', 'bare'])
+    for (const kind of ['multipart', 'tus_raw', 'tus_js', 'sdk', 'import', 'film', 'bare'])
       for (let i = 0; i < per_kind; i++) this.loops.push(this.loop(kind, this.random.stream(`${kind} ${i}`)))
   }
 
@@ -237,6 +238,16 @@ export class Load {
     e.imported = { md5: md5(data), size: data.length }
     const base = this.base(r)
     await this.create(e, base, { i: { robot: '/http/import', url: this.origin.url + url, result: true } })
+    await this.afterwards(e, r, base)
+  }
+
+  // a program below the worker, in the middle of which that may die
+  async film(id, r) {
+    const given = [['a.mp4', film('64x48', 2)], ['a.srt', Buffer.from(lines)]]
+    const files = given.map(([name, data]) => ({ name, data, md5: md5(data), size: data.length }))
+    const e = this.journal.begin(id, 'film', { files, results: { ':original': 2, r: 1 } })
+    const base = this.base(r)
+    await this.create(e, base, { ':original': { robot: '/upload/handle', result: true }, ...subtitles }, { files })
     await this.afterwards(e, r, base)
   }
 

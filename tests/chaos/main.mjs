@@ -1,6 +1,7 @@
 // make chaos, make soak: all parts, or the ones that are named. Prints the seed first, the figures, and what broke.
 import { cancel } from './cancel.mjs'
 import { cancels } from './cancels.mjs'
+import { encodes } from './encodes.mjs'
 import { poison } from './poison.mjs'
 import { Random } from './random.mjs'
 import { restart } from './restart.mjs'
@@ -16,6 +17,7 @@ const parts = {
   cancels: (random) => cancels({ random, count: number('CANCELS', 100) }),
   uploads: (random) => uploads({ random, count: number('UPLOADS', 400) }),
   poison: () => poison({}),
+  encodes: () => encodes({}),
   restart: () => restart({ open: number('OPEN', 100000) }),
 }
 const chosen = process.argv.slice(2).length ? process.argv.slice(2) : Object.keys(parts)

@@ -1,7 +1,10 @@
 // What an Assembly can be doing when it is canceled. Each phase sets something going and returns {id, ready, ...}: ready says
 // that the phase is reached, after (if any) what the client of it was told, end lets go of its connections.
+import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
 import zlib from 'node:zlib'
 import { census } from './census.mjs'
 import { KEY, picture, until } from './daemon.mjs'
@@ -74,6 +77,15 @@ export const phases = {
   async 'tags are written (exiftool, a grandchild)'(d) {
     return working(d, step('/meta/write', { data_to_write: { copyright: 'x' } }), fs.readFileSync(picture), 60)
   },
+  async 'pictures are taken of a film'(d) {
+    return working(d, step('/video/thumbs', { count: 999, format: 'png' }), film(), 100)
+  },
+  async 'a film is encoded (ffmpeg, a grandchild)'(d) {
+    return encoding(d, step('/video/encode', { preset: 'web/mp4/480p' }), { 'a.mp4': film() })
+  },
+  async 'subtitles are drawn into a film (ffmpeg, a grandchild)'(d) {
+    return encoding(d, subtitles, { 'a.mp4': film(), 'a.srt': lines })
+  },
   async 'an expression is evaluated for ever'(d) {
     const w = await working(d, step('/file/hash', { algorithm: '${(() => { for (;;); })()}' }), 'some bytes', 100)
     return { ...w, ready: async () => (await d.get(w.id)).running_jobs.some((j) => j.startsWith('r')) } // its worker gets no file
@@ -116,6 +128,31 @@ async function patching(d, r, sending) {
 async function working(d, steps, data, wait_ms, more) {
   const a = await d.create(steps, { files: { 'a.png': data, ...more } })
   return { id: a.assembly_id, ready: async () => (await d.get(a.assembly_id)).running_jobs.some((j) => j.startsWith('r')) && census(d).busy.length > 0, wait_ms, process: true, may_complete: true }
+}
+
+// The program that encodes is below its worker: a cancel has two processes at least to end, and what has been written.
+export async function encoding(d, steps, files) {
+  const a = await d.create(steps, { files })
+  const ready = async () => census(d).busy.length >= 2 && census(d).scratch.some((f) => /\/out\/.*\.mp4$/.test(f))
+  return { id: a.assembly_id, ready, wait_ms: 200, least: 2, process: true }
+}
+const both = { steps: [':original'], bundle_steps: true }
+export const subtitles = { r: { robot: '/video/subtitle', use: both, subtitles_type: 'burned', result: true } }
+export const lines = '1\n00:00:00,000 --> 00:00:30,000\nHello\n'
+
+// Half a minute, which takes longer than that to encode well.
+const films = {}
+export function film(size = '1280x720', seconds = 30) {
+  const file = path.join(os.tmpdir(), `workcell-chaos-${process.pid}-${size}.mp4`)
+  const make = () => {
+    const source = `testsrc2=s=${size}:r=25:d=${seconds}`
+    execFileSync('ffmpeg', ['-v', 'error', '-nostdin', '-y', '-f', 'lavfi', '-i', source,
+      '-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', file])
+    const data = fs.readFileSync(file)
+    fs.rmSync(file)
+    return data
+  }
+  return (films[`${size} ${seconds}`] ??= make())
 }
 
 // Bytes that take their time to pack and unpack: two bits of each are known.
