@@ -220,7 +220,7 @@ static int take_maps(struct av_profile *p, struct arena *a, const json_t *v, con
     return 0;
 }
 
-static bool is_flag(const char *name) { return !strcmp(name, "shortest"); }
+static bool is_flag(const char *name) { return says("shortest sn", name); }
 
 /* One option by its one name; text is its value, v what the client wrote. */
 static int take_option(struct av_profile *p, struct arena *a, const char *name, const json_t *v,

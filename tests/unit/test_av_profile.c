@@ -98,6 +98,27 @@ static void the_clients_options_lie_over_the_preset(void **state)
     value("x265-params", "keyint=60:aq-mode=3");
 }
 
+static void a_flag_has_no_value_and_false_takes_it_away(void **state)
+{
+    (void)state;
+    static const char *const flags[] = {"shortest", "sn"};
+    struct err err;
+
+    for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+        for (int on = 0; on < 2; on++) {
+            AUTO(mem_free) char *map = mem_printf("{\"%s\":%s}", flags[i], on ? "true" : "false");
+            int found = 0;
+
+            assert_int_equal(make(NULL, map, AV_VIDEO | AV_AUDIO, &err), 0);
+            for (int k = 0; k < p.setting_count; k++)
+                if (!strcmp(p.settings[k].name, flags[i])) {
+                    assert_null(p.settings[k].value); /* it would be taken for the name of a file */
+                    found++;
+                }
+            assert_int_equal(found, on);
+        }
+}
+
 static void what_cannot_be_made_is_refused_by_name(void **state)
 {
     (void)state;
@@ -139,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_name_stands_for_a_row_of_its_own),
         cmocka_unit_test(the_clients_options_lie_over_the_preset),
+        cmocka_unit_test(a_flag_has_no_value_and_false_takes_it_away),
         cmocka_unit_test(what_cannot_be_made_is_refused_by_name),
     };
 
