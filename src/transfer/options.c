@@ -14,8 +14,11 @@ const struct option store_options[] = {
     OPT_END,
 };
 
-/* "", "." or ".." between two slashes? */
-static bool is_no_name(const char *s, size_t n) { return n <= 2 && !strncmp(s, "..", n); }
+/* "", "." or ".." between two slashes? "./" names nothing, and is left out by store_path(). */
+static bool is_no_name(const char *s, size_t n)
+{
+    return n <= 2 && !strncmp(s, "..", n) && !(n == 1 && s[1] == '/');
+}
 
 int store_opts_check(const struct store_opts *o, bool tree, size_t most, struct err *err)
 {

@@ -194,10 +194,28 @@ static int store_one(struct robot_job *job, const struct remote_protocol *p, voi
                              f.meta, err);
 }
 
+/* Without the "./" in it: the relative_path of what lies at the top is ".", and "a/./b" is no address of "a/b" where
+ * there are no directories. */
+static const char *store_path(struct arena *a, const char *path)
+{
+    char *plain = arena_strdup(a, path), *to = plain;
+
+    for (const char *p = path; *p;) {
+        bool is_first = p == path || p[-1] == '/';
+
+        if (is_first && p[0] == '.' && p[1] == '/')
+            p += 2;
+        else
+            *to++ = *p++;
+    }
+    *to = 0;
+    return plain;
+}
+
 int remote_store(struct robot_job *job, const struct remote_protocol *p, void *ctx,
                  const struct store_opts *o, struct err *err)
 {
-    const char *path = o->path + (!p->tree && *o->path == '/');
+    const char *path = store_path(robot_arena(job), o->path + (!p->tree && *o->path == '/'));
 
     for (int i = 0; i < robot_input_count(job); i++)
         if (store_one(job, p, ctx, path, i, err) < 0)

@@ -168,6 +168,19 @@ static void addresses_follow_the_prefix_and_signed_ones_are_added(void **state)
     assert_false(was_sent(&b, "x-amz-acl"));
 }
 
+static void a_dot_between_slashes_is_no_part_of_a_key(void **state)
+{
+    struct bucket b = {0};
+    AUTO(origin_end) struct origin *o = origin_start(answer, &b);
+    AUTO(host_free) struct robot_job *j = new_job(3);
+
+    (void)state;
+    runs(j, o, ", \"path\": \"films/./a.m3u8\"");
+    runs(j, o, ", \"path\": \"./a.m3u8\"");
+    runs(j, o, ", \"path\": \"a./.b/c.\"");
+    assert_string_equal(b.said, "PUT /b/films/a.m3u8\nPUT /b/a.m3u8\nPUT /b/a./.b/c.\n");
+}
+
 static void each_of_several_inputs_is_put(void **state)
 {
     struct bucket b = {0};
@@ -310,6 +323,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_is_put_as_the_parameters_say),
         cmocka_unit_test(addresses_follow_the_prefix_and_signed_ones_are_added),
+        cmocka_unit_test(a_dot_between_slashes_is_no_part_of_a_key),
         cmocka_unit_test(each_of_several_inputs_is_put),
         cmocka_unit_test(
             what_the_store_says_has_the_contracts_code_and_what_may_pass_is_tried_again),
