@@ -41,6 +41,7 @@ struct av_info {
 struct av_open {
     struct media_limits limits; /* max_pixels: of one frame */
     const char *decoder;        /* of the video stream: libav's name of it; NULL: the usual one */
+    bool unmeasured;            /* a length that the container does not tell is not looked for */
 };
 
 struct av;

@@ -147,7 +147,7 @@ static double seconds(int64_t ts, AVRational base)
 
 /* How a picture is to be turned. The matrix moves (1, 0) to (a, b) and (0, 1) to (c, d); y points
  * down. */
-static int orientation_of(const AVStream *s)
+int av_orientation(const AVStream *s)
 {
     size_t size = 0;
     const int32_t *m =
@@ -177,7 +177,7 @@ static void look_at_video(struct av *av)
     i->pixel_aspect = sar.num > 0 && sar.den > 0 ? av_q2d(sar) : 1;
     if (i->pixel_aspect > MOST_ASPECT || i->pixel_aspect < 1.0 / MOST_ASPECT)
         i->pixel_aspect = 1;
-    i->orientation = orientation_of(s);
+    i->orientation = av_orientation(s);
     i->width = fit_round(p->width * i->pixel_aspect);
     i->height = p->height;
     if (i->orientation > 4) {
@@ -308,7 +308,8 @@ int av_open(struct av **out, const char *path, const struct av_open *how, struct
     if (av_open_streams(&av, path, how, err) < 0)
         return -1;
     look_at_streams(av);
-    if (check_pixels(av, err) < 0 || (!(av->info.duration_s > 0) && measure_length(av, err) < 0))
+    if (check_pixels(av, err) < 0 ||
+        (!how->unmeasured && !(av->info.duration_s > 0) && measure_length(av, err) < 0))
         return -1;
     *out = take(av);
     return 0;

@@ -34,3 +34,9 @@ bool av_is_late(const struct av *av);
 
 /* The frame as a picture: upright, square pixels, sRGB. */
 int av_to_image(struct image **out, struct av *av, AVFrame *frame, struct err *err);
+
+int av_orientation(const AVStream *s); /* as in struct av_info */
+/* RFC 6381's name of what the stream holds; "": it has none. */
+void av_codec_name(char out[static 64], const AVCodecParameters *p);
+/* The first of its kind that is no cover picture; NULL: there is none. */
+AVStream *segment_stream(struct av *av, enum AVMediaType kind);
