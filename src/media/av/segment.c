@@ -170,6 +170,8 @@ static int number_of(const struct cutting *c, const struct lane *l, const AVPack
     bool pictures = l->in->codecpar->codec_type == AVMEDIA_TYPE_VIDEO;
     int n = l->number;
 
+    if (pictures && c->c->is_alone)
+        return c->c->only;
     if (pictures && !(p->flags & AV_PKT_FLAG_KEY))
         return n;
     while (n < c->c->cut_count && at >= c->c->cuts[n] - (pictures ? SEGMENT_EPS : 0))
@@ -328,7 +330,7 @@ static int segment_take(struct cutting *c, AVPacket *p)
     if (l == c->lanes + c->lane_count || p->pts == NONE || is_before(c, l, p))
         return 0;
     int n = number_of(c, l, p);
-    if (l == c->lanes && n > l->number + 1)
+    if (l == c->lanes && n > l->number + 1 && !c->c->is_alone)
         return err_set(c->err, ERR_COMMAND,
                        "the film has no key frame at %.3f s, where a segment is to begin",
                        c->c->cuts[l->number]);

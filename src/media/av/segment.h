@@ -38,6 +38,10 @@ struct segment_look {
 MUST_CHECK int segment_look(struct segment_look *out, struct arena *a, const char *path,
                             const struct media_limits *limits, struct err *err);
 
+/* Its zero alone, from the first packets. */
+MUST_CHECK int segment_zero(double *out, const char *path, const struct media_limits *limits,
+                            struct err *err);
+
 enum segment_form { SEGMENT_TS, SEGMENT_MP4 };
 
 /* One that is there: an open file is closed already. number -1: the head of fragmented MP4. */
@@ -64,7 +68,8 @@ struct segment_cut {
     int cut_count;
     /* The number of the one segment that is wanted; -1: all. */
     int only;
-    /* Segments that are made each by itself: the counters of MPEG-TS begin anew, and say so. */
+    /* `path` was made for that one segment: all its pictures are of it, and the counters of MPEG-TS
+     * begin anew, and say so. */
     bool is_alone;
     const char *(*open)(void *ctx, int number); /* a path that is not there yet, lent */
     int (*made)(void *ctx, const struct segment *s, struct err *err);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define AT_ANY_TIME "mpegts,mpeg,flv" /* containers whose clock begins anywhere */
+#define FIRST_PACKETS 500
 #define PRIMING_S                                                                                  \
     0.1 /* sound that begins so little before the pictures is what its encoder puts in front */
 
@@ -14,7 +16,7 @@ struct looking {
     struct av *av;
     AVStream *video, *audio; /* NULL: none */
     int64_t last[2];         /* dts of video and audio */
-    int room;
+    int room, most; /* most: packets that are read; 0: all */
 };
 
 AVStream *segment_stream(struct av *av, enum AVMediaType kind)
@@ -75,7 +77,7 @@ static double look_zero(const struct looking *l)
 {
     const struct segment_look *o = l->out;
 
-    if (!av_match_name(l->av->file->iformat->name, "mpegts,mpeg,flv"))
+    if (!av_match_name(l->av->file->iformat->name, AT_ANY_TIME))
         return 0;
     if (!l->video)
         return o->audio.from;
@@ -120,7 +122,7 @@ static int look_read(struct looking *l, struct err *err)
 
     if (!p)
         abort();
-    while (av_read_frame(l->av->file, p) >= 0) {
+    for (int n = 0; (!l->most || n < l->most) && av_read_frame(l->av->file, p) >= 0; n++) {
         if ((l->video && p->stream_index == l->video->index) ||
             (l->audio && p->stream_index == l->audio->index))
             look_at_packet(l, p);
@@ -142,6 +144,37 @@ static void look_from_zero(struct segment_look *o)
         o->keys[i] -= o->zero;
 }
 
+static int look_open(struct looking *l, struct av **av, const char *path,
+                     const struct media_limits *limits, struct err *err)
+{
+    if (av_open(av, path, &(struct av_open){.limits = *limits, .unmeasured = true}, err) < 0)
+        return -1;
+    l->av = *av;
+    l->video = segment_stream(*av, AVMEDIA_TYPE_VIDEO);
+    l->audio = segment_stream(*av, AVMEDIA_TYPE_AUDIO);
+    for (unsigned i = 0; i < (*av)->file->nb_streams; i++) {
+        AVStream *s = (*av)->file->streams[i];
+
+        s->discard = s == l->video || s == l->audio ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
+    }
+    av_begin(*av);
+    return 0;
+}
+
+int segment_zero(double *out, const char *path, const struct media_limits *limits, struct err *err)
+{
+    AUTO(av_close) struct av *av = NULL;
+    struct segment_look look = {0};
+    struct looking l = {.out = &look, .last = {NONE, NONE}, .most = FIRST_PACKETS};
+
+    if (look_open(&l, &av, path, limits, err) < 0)
+        return -1;
+    int rc = av_match_name(av->file->iformat->name, AT_ANY_TIME) ? look_read(&l, err) : 0;
+    free(look.keys);
+    *out = rc < 0 ? 0 : look_zero(&l);
+    return rc;
+}
+
 int segment_look(struct segment_look *out, struct arena *a, const char *path,
                  const struct media_limits *limits, struct err *err)
 {
@@ -149,16 +182,8 @@ int segment_look(struct segment_look *out, struct arena *a, const char *path,
     struct looking l = {.out = out, .last = {NONE, NONE}};
 
     *out = (struct segment_look){.orientation = 1, .has_times = true};
-    if (av_open(&av, path, &(struct av_open){.limits = *limits, .unmeasured = true}, err) < 0)
+    if (look_open(&l, &av, path, limits, err) < 0)
         return -1;
-    l.av = av;
-    l.video = segment_stream(av, AVMEDIA_TYPE_VIDEO);
-    l.audio = segment_stream(av, AVMEDIA_TYPE_AUDIO);
-    for (unsigned i = 0; i < av->file->nb_streams; i++)
-        av->file->streams[i]->discard =
-            av->file->streams[i] == l.video || av->file->streams[i] == l.audio ? AVDISCARD_DEFAULT
-                                                                               : AVDISCARD_ALL;
-    av_begin(av);
     look_at_parameters(&l);
     int rc = look_read(&l, err);
     if (out->keys)
