@@ -3,6 +3,7 @@
 #include "api/cdn_answer.h"
 #include "api/cdn_flight.h"
 #include "api/cdn_keep.h"
+#include "api/cdn_playlist.h"
 #include "api/cdn_sign.h"
 #include "api/routes.h"
 #include "base/clock.h"
@@ -247,17 +248,44 @@ static enum http_next cdn_begin(struct http_request *req, char *workspace)
 static enum http_next begin_in_path(struct http_request *req) { return cdn_begin(req, NULL); }
 static enum http_next begin_by_host(struct http_request *req) { return cdn_begin(req, workspace_of_host(req)); }
 
+/* The entry with its addresses signed, for this request alone; NULL: it is sent as it is. */
+static struct cdn_entry *signed_playlist(struct cdn_request *r)
+{
+    struct http_request *req = r->waiter.req;
+    struct app *app = app_of(req);
+    const struct cdn_template *t = r->template;
+    AUTO(mem_free) char *workspace = r->own_origin ? NULL : workspace_of_host(req);
+    /* whoever asked with a key gets what that key may ask for */
+    AUTO(auth_key_unref)
+    struct auth_key *key =
+        r->address->sig ? keys_find(app->keys, r->address->auth_key) : keys_find_id(app->keys, t->key_id);
+
+    return !key ? NULL
+                : cdn_playlist_sign(r->waiter.entry, r->fd,
+                                    &(struct cdn_playlist){.workspace = workspace,
+                                                           .path = http_path_raw(req),
+                                                           .workspace_name = t->workspace_name,
+                                                           .key = key,
+                                                           .good_for_s = t->playlists_signed_s,
+                                                           .now_us = clock_now_us()});
+}
+
 static enum http_next cdn_end(struct http_request *req)
 {
     struct cdn_request *r = http_data(req);
     struct cdn_entry *e = r->waiter.entry;
     struct err *err = &r->waiter.err;
+    AUTO(cdn_entry_unref) struct cdn_entry *own = NULL;
 
     /* one that waited has only the entry so far */
     if (e && r->fd < 0 && open_contents(app_of(req)->cdn, r, err) < 0 && err->code == ERR_NOT_FOUND)
         err_set(err, ERR_BUSY, "The file went while it was to be sent");
+    if (!err->code && e && r->template->playlists_signed_s)
+        own = signed_playlist(r);
     if (err->code)
         reply_error(req, err, NULL);
+    else if (own)
+        cdn_answer(req, own, -1, clock_now_us(), r->own_origin);
     else
         cdn_answer(req, e, take_fd(r->fd), clock_now_us(), r->own_origin);
     return HTTP_ANSWERED;

@@ -3,8 +3,8 @@
  *
  * What was made before is answered on the HTTP thread, from memory and its blob. Else an Assembly is made of the
  * Template, one for all that ask the same, and they wait. Files, lowest first: cdn_address (taken apart), cdn_sign (who
- * may), cdn_template (what it asks for), cdn_cache (what is there), cdn_result (what is made and what came of it),
- * cdn_answer, cdn_keep (rows and blobs), cdn_flight (who waits), cdn. */
+ * may), cdn_cache (what is there), cdn_playlist (addresses in it), cdn_template (what it asks for), cdn_result (what is
+ * made and what came of it), cdn_answer, cdn_keep (rows and blobs), cdn_flight (who waits), cdn. */
 #pragma once
 #include "api/app.h"
 

@@ -3,6 +3,7 @@
 #include "base/map.h"
 #include "robot/served.h"
 
+#include <openssl/sha.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -112,6 +113,36 @@ bool cdn_entry_read_bytes(struct cdn_entry *e, int fd)
     free(bytes);
     atomic_fetch_sub(&bytes_held, e->size);
     return cdn_entry_bytes(e) != NULL; /* another thread was faster */
+}
+
+static void drop_header(json_t *headers, const char *name)
+{
+    const char *have;
+    json_t *v;
+    void *next;
+
+    json_object_foreach_safe(headers, next, have, v) if (!strcasecmp(have, name)) json_object_del(headers, have);
+}
+
+struct cdn_entry *cdn_entry_instead(const struct cdn_entry *e, const char *bytes, size_t len, const char *cache_control,
+                                    int64_t now_us)
+{
+    AUTO(mem_free) char *text = cdn_entry_record(e);
+    AUTO(json_unref) json_t *record = json_reads(text), *headers = json_incref(json_object_get(record, "headers"));
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    char etag[2 * SHA256_DIGEST_LENGTH + 1];
+
+    if (atomic_fetch_add(&bytes_held, (int64_t)len) + (int64_t)len > CDN_MEMORY_MOST) {
+        atomic_fetch_sub(&bytes_held, (int64_t)len);
+        return NULL;
+    }
+    drop_header(headers, "Cache-Control");
+    json_object_set_new(headers, "Cache-Control", jstring(cache_control));
+    SHA256((const unsigned char *)bytes, len, digest);
+    hex_encode(etag, digest, sizeof digest);
+    struct cdn_entry *other = cdn_entry_new(e->key, e->blob_id, (int64_t)len, headers, etag, now_us, now_us);
+    atomic_store_explicit(&other->bytes, mem_strndup(bytes, len), memory_order_release);
+    return other;
 }
 
 struct cdn_entry *cdn_entry_ref(struct cdn_entry *e)

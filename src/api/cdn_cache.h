@@ -34,6 +34,10 @@ struct cdn_entry *cdn_entry_read(const char *key, const char *blob_id, int64_t s
  * are not there. And: they were read, from the start of fd; false: there is no room, or it can't be read. */
 const char *cdn_entry_bytes(struct cdn_entry *e);
 bool cdn_entry_read_bytes(struct cdn_entry *e, int fd);
+/* What is sent in the place of e, whose headers it has but for Cache-Control: these bytes, copied. In no table. NULL:
+ * there is no room. */
+struct cdn_entry *cdn_entry_instead(const struct cdn_entry *e, const char *bytes, size_t len, const char *cache_control,
+                                    int64_t now_us);
 struct cdn_entry *cdn_entry_ref(struct cdn_entry *e);
 void cdn_entry_unref(struct cdn_entry *e);
 DEFINE_AUTO(struct cdn_entry *, cdn_entry_unref)

@@ -15,7 +15,7 @@
 /* Does this step do the same whatever is known of its input beyond its type? */
 static bool is_blind(const json_t *step)
 {
-    static const char *const blind[] = {"/image/resize", "/file/serve"};
+    static const char *const blind[] = {"/image/resize", "/file/serve", "/video/ondemand"};
     const char *name = jstr_or(step, "robot", "");
     const struct robot *r = robot_find(name);
 

@@ -1,4 +1,5 @@
 #include "api/cdn_template.h"
+#include "api/cdn_playlist.h"
 #include "api/keys.h"
 #include "base/map.h"
 #include "config.h"
@@ -119,6 +120,7 @@ static int template_read(struct cdn_template **out, struct app *app, const char 
                                .key_id = mem_strdup(key->id),
                                .use = use,
                                .signed_only = signed_only || use->require_signature || app->config->require_signature};
+    t->playlists_signed_s = cdn_playlist_signed_s(use->content);
     (void)!cdn_template_check(use->content, &t->err);
     *out = t;
     return 0;

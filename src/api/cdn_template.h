@@ -9,6 +9,7 @@ struct cdn_template {
     char *workspace, *workspace_name, *key_id; /* key_id: a key of the workspace, for what needs one */
     struct template_use *use;
     bool signed_only;
+    int64_t playlists_signed_s; /* 0: the addresses in its playlists are not signed */
     struct err err; /* why it answers no request; code 0: it does */
 };
 struct cdn_template *cdn_template_ref(struct cdn_template *t);
