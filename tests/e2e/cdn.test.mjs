@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { createHmac } from 'node:crypto'
 import fs from 'node:fs'
 import http from 'node:http'
+import os from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
 import { Transloadit as Newer } from '@transloadit/node'
@@ -78,6 +79,44 @@ test('with the settings that there are when nobody says otherwise', async (top) 
     for (const [sent, what = sent] of [[sorted.replace('+', '%20')], [`t=a+b&exp=${exp}&auth_key=${KEY}`, sorted]])
       for (const q of [`${sent}&sig=sha256:${mac(what)}`, `sig=sha256%3A${mac(what).toUpperCase()}&${sent}`])
         assert.equal((await fetch(`${on.url}/cdn/${at}${q}`)).status, 200, q)
+  })
+
+  await top.test('a film is shown in segments that are made when asked for, at signed addresses', async (t) => {
+    const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-e2e-film-'))
+    t.after(() => fs.rmSync(dir, { recursive: true }))
+    execFileSync('ffmpeg', ['-v', 'error', '-nostdin',
+      '-f', 'lavfi', '-i', 'testsrc2=s=96x54:r=25:d=5', '-f', 'lavfi', '-i', 'sine=d=5',
+      '-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-c:a', 'aac', path.join(dir, 'film.mp4')])
+    const film = fs.readFileSync(path.join(dir, 'film.mp4'))
+    const origin = await there(t, () => ({ body: film, headers: { 'Content-Type': 'video/mp4' } }))
+    const sdk = client(on), variants = { low: { width: 64, height: 36 }, high: {} }
+    await sdk.createTemplate({ name: 'shown', require_signature_auth: 1, template: { steps: {
+      film: { robot: '/http/import', url: `${origin.url}/\${fields.input}` },
+      stream: { robot: '/video/ondemand', use: 'film', variants, segment_duration: 2, sign_urls_for: 60,
+        asset: '${fields.part}', asset_param_name: 'part' },
+      served: { robot: '/file/serve', use: 'stream' } } } })
+    const signed = (urlParams) => sdk.getSignedSmartCDNUrl({ workspace: 'default', template: 'shown', input: 'film.mp4',
+      urlParams, baseUrl: `${on.url}/cdn/{workspace}` })
+    const playlist = async (address) => {
+      const res = await fetch(address), text = await res.text()
+      assert.equal(res.status, 200, text)
+      assert.equal(res.headers.get('cache-control'), 'private, max-age=30')
+      assert.match(res.headers.get('content-type'), /^application\/vnd\.apple\.mpegurl/)
+      return text.split('\n').filter((l) => l.startsWith('?')).map((l) => new URL(l, address).href)
+    }
+    const lists = await playlist(signed({ v: 'a b' }))
+    assert.equal(lists.length, 2)
+    assert.match(lists[0], /\?v=a%20b&part=low%2Fplaylist\.m3u8&auth_key=.*&exp=\d+&sig=sha256%3A[0-9a-f]{64}$/)
+    const segments = await playlist(lists[0])
+    assert.equal(segments.length, 3)
+    const before = made(on), got = await fetch(segments[1]), bytes = Buffer.from(await got.arrayBuffer())
+    assert.deepEqual([got.status, bytes[0], bytes.length % 188], [200, 0x47, 0])
+    assert.match(got.headers.get('cache-control'), /^public/)
+    assert.deepEqual(Buffer.from(await (await fetch(segments[1])).arrayBuffer()), bytes)
+    assert.equal(made(on), before + 1, 'a segment is made once')
+    await refused(await fetch(segments[1].replace('seg_0001', 'seg_0002')), 400, 'INVALID_SIGNATURE')
+    await refused(await fetch(segments[1].replace(/&auth_key.*/, '')), 400, 'NO_SIGNATURE_FIELD')
+    await refused(await fetch(signed({ part: 'low/seg_0003.ts' })), 404, 'VIDEO_ONDEMAND_NOT_FOUND')
   })
 
   await top.test('what is not signed, or not for this, is refused by the contract\'s codes', async (t) => {
