@@ -1,6 +1,7 @@
 /* What an Assembly makes of a Template. Contract: api-instructions.md 3. */
 #include "api/template_use.h"
 #include "api/app.h"
+#include "api/builtin.h"
 #include "base/secret.h"
 #include "store/store.h"
 
@@ -45,6 +46,17 @@ void template_use_free(struct template_use *t)
     free(t);
 }
 
+static struct template_use *use_builtin(const struct builtin *b)
+{
+    struct template_use *t = mem_zalloc(sizeof *t);
+
+    snprintf(t->id, sizeof t->id, "%s", b->id);
+    t->name = mem_strdup(b->id);
+    t->content = builtin_content(b);
+    t->require_signature = b->require_signature;
+    return t;
+}
+
 int template_load(struct template_use **out, struct app *app, const char *workspace, const char *id_or_name,
                   struct err *err)
 {
@@ -53,6 +65,11 @@ int template_load(struct template_use **out, struct app *app, const char *worksp
 
     if (!id_or_name)
         return err_set(err, ERR_TEMPLATE_NOT_FOUND, "template_id is not a text");
+    const struct builtin *b = builtin_find(id_or_name);
+    if (b) {
+        *out = use_builtin(b);
+        return 0;
+    }
     if (store_template_read(&row, app->reader, workspace, id_or_name, &why) < 0)
         return why.code == ERR_NOT_FOUND ? err_set(err, ERR_TEMPLATE_NOT_FOUND, "%s", why.msg)
                                          : err_set(err, ERR_TEMPLATE_DB, "The Template could not be read");

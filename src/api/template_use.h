@@ -11,7 +11,7 @@ struct store_template;
 
 /* A Template as an Assembly uses it. */
 struct template_use {
-    char id[33];
+    char id[33]; /* or that of one which is built in */
     char *name;
     json_t *content; /* an object */
     bool require_signature;
@@ -28,7 +28,7 @@ MUST_CHECK int template_unseal(char **text, const struct seal_key *key, const st
 
 /* Errors: ERR_TEMPLATE_VALIDATION. */
 MUST_CHECK int template_check_name(const char *name, struct err *err);
-/* By id or name. Errors: ERR_TEMPLATE_NOT_FOUND, ERR_TEMPLATE_DB. */
+/* By id or name, or one that is built in (builtin.h). Errors: ERR_TEMPLATE_NOT_FOUND, ERR_TEMPLATE_DB. */
 MUST_CHECK int template_load(struct template_use **out, struct app *app, const char *workspace,
                              const char *id_or_name, struct err *err);
 /* Do the Template's own words forbid that the request changes its steps? */

@@ -1,4 +1,5 @@
 /* /templates. Contract: api-resources.md 1. */
+#include "api/builtin.h"
 #include "api/call.h"
 #include "api/cdn.h"
 #include "api/routes.h"
@@ -37,11 +38,26 @@ static int not_found(const char *name, struct err *err)
     return err_set(err, ERR_TEMPLATE_NOT_FOUND, "There is no Template '%.100s'", name);
 }
 
+static void describe_builtin(struct call *c, const struct builtin *b)
+{
+    AUTO(json_unref) json_t *content = builtin_content(b);
+    struct store_template t = {.id = b->id, .name = b->id, .require_signature = b->require_signature};
+
+    template_describe_one(c, &t, content);
+    call_say(c, "The Template was found.");
+}
+
 int template_get(struct call *c, struct err *err)
 {
     const char *name = http_path_arg(c->req, 0);
+    AUTO(mem_free) char *id = mem_printf("builtin/%s", name);
+    const struct builtin *b = str_starts(http_path(c->req), "/templates/builtin/") ? builtin_find(id) : NULL;
     struct store_template *row = NULL;
 
+    if (b) {
+        describe_builtin(c, b);
+        return 0;
+    }
     if (store_template_read(&row, c->app->reader, c->auth.key->workspace, name, err) < 0)
         return err->code == ERR_NOT_FOUND ? not_found(name, err) : -1;
     AUTO(json_unref) json_t *content = template_open(c->app->seal, row, err);
@@ -260,6 +276,28 @@ static int template_add_item(void *ctx, const struct store_template *t)
     return 0;
 }
 
+/* They come behind what the workspace has. */
+static void add_builtins(struct listing *l, bool latest)
+{
+    const struct builtin *b;
+
+    for (int i = 0; (b = builtin_at(i, latest)); i++) {
+        if ((l->keywords && !has_words(l, b->id, b->content)) || l->count++ < l->skip || l->count > l->skip + l->max)
+            continue;
+        AUTO(json_unref) json_t *content = builtin_content(b);
+        json_t *o = json_object();
+        struct store_template t = {.id = b->id, .name = b->id, .require_signature = b->require_signature};
+        template_describe(o, &t, content);
+        json_object_set_new(o, "encryption_version", json_integer(1));
+        json_object_set_new(o, "last_used", json_null());
+        json_object_set_new(o, "created", json_null());
+        json_object_set_new(o, "modified", json_null());
+        json_object_set_new(o, "description", json_string(b->description));
+        json_object_set_new(o, "builtin_version", json_string(b->version));
+        json_array_append_new(l->items, o);
+    }
+}
+
 static int check_words(const json_t *words, struct err *err)
 {
     if (json_array_size(words) > WORDS_MAX)
@@ -311,7 +349,7 @@ int templates_list(struct call *c, struct err *err)
     page.max = l.keywords ? -1 : size;
     l.items = json_array();
     json_object_set_new(c->body, "items", l.items);
-    if (!builtin || !str_starts(builtin, "exclusively")) { /* no builtin Templates are shipped */
+    if (!builtin || !str_starts(builtin, "exclusively")) {
         if (store_templates(c->app->list_reader, &page, template_add_item, &l, err) < 0 ||
             (!l.keywords && store_template_count(&l.count, c->app->list_reader, &page, err) < 0))
             return -1;
@@ -320,6 +358,8 @@ int templates_list(struct call *c, struct err *err)
             return -1;
         }
     }
+    if (builtin && strcmp(builtin, "none") != 0 && page.from_us == INT64_MIN && page.to_us == INT64_MAX)
+        add_builtins(&l, str_ends(builtin, "latest"));
     if (l.by_name_only)
         json_object_set_new(
             c->body, "warnings",

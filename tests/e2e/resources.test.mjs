@@ -9,6 +9,7 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { ApiError, mergeTemplateContent, Transloadit } from 'transloadit'
 import { KEY, picture, root, SECRET, Server, sleep } from './server.mjs'
+import { there } from './there.mjs'
 
 const binary = process.env.WORKCELL || path.join(root, 'build/workcell')
 const expires = '2099-01-01T00:00:00.000Z'
@@ -91,12 +92,54 @@ test('the SDK makes, reads, edits, lists, streams and deletes Templates, and the
   assert.equal((await client.listTemplates({ keywords: ['renamed', 'word'] })).count, 0)
   assert.equal((await client.listTemplates({ fromdate: '2099-01-01' })).count, 0)
   assert.equal((await client.listTemplates({ todate: new Date().toISOString().slice(0, 10), fromdate: '2001-01-01T00:00:00Z' })).count, 7)
-  assert.deepEqual(await client.listTemplates({ include_builtin: 'exclusively-latest' }), { items: [], count: 0 })
-  assert.equal((await client.listTemplates({ include_builtin: 'all' })).count, 7)
+  const builtins = await builtinsOf(s)
+  const builtin = await client.listTemplates({ include_builtin: 'exclusively-latest' })
+  assert.deepEqual(builtin.items.map((i) => [i.id, i.builtin_version, i.created]),
+    builtins.map((id) => [id, '0.0.1', null]))
+  assert.equal(builtin.count, builtins.length)
+  assert.equal((await client.listTemplates({ include_builtin: 'all' })).count, 7 + builtins.length)
+  const last = await client.listTemplates({ include_builtin: 'latest', pagesize: 4, page: 2 })
+  assert.deepEqual(last.items.slice(3).map((i) => i.id), builtins.slice(0, 1))
   assert.equal((await collect(client.streamTemplates({ pagesize: 2 }))).length, 7)
 
   for (const item of all.items) assert.equal((await client.deleteTemplate(item.id)).ok, 'TEMPLATE_DELETED')
   assert.deepEqual(await client.listTemplates(), { items: [], count: 0 })
+})
+
+// Those whose Robots this server has.
+async function builtinsOf(s) {
+  const { robots } = await (await fetch(`${s.url}/robots`)).json()
+  return ['builtin/encode-hls-video@0.0.1', 'builtin/serve-preview@0.0.1']
+    .slice(robots.some((r) => r.name === '/video/encode') ? 0 : 1)
+}
+
+test('Templates that the server brings along are read and used by all, and changed by nobody', async (t) => {
+  const s = await Server.start(t, { args: ['--import-allow', '127.0.0.1'] })
+  const client = new Transloadit({ authKey: KEY, authSecret: SECRET, endpoint: s.url })
+  const origin = await there(t, () => ({ body: fs.readFileSync(picture), headers: { 'Content-Type': 'image/png' } }))
+  for (const id of await builtinsOf(s))
+    for (const name of [id, id.replace('0.0.1', 'latest')])
+      for (const at of [name, encodeURIComponent(name)]) {
+        const got = await is(call(s, 'GET', `/templates/${at}`), 200, 'TEMPLATE_FOUND')
+        assert.deepEqual([got.id, got.name, Object.keys(got.content)], [id, id, ['steps']])
+      }
+  const id = 'builtin/serve-preview@latest'
+  await is(call(s, 'PUT', `/templates/${id}`, { name: 'x' }), 404, 'TEMPLATE_NOT_FOUND')
+  await is(call(s, 'DELETE', `/templates/${id}`), 404, 'TEMPLATE_NOT_FOUND')
+  await is(call(s, 'GET', '/templates/builtin/serve-preview@0.0.2'), 404, 'TEMPLATE_NOT_FOUND')
+
+  const fields = { input: `${origin.url}/a.png`, w: 40, h: 30 }
+  assert.equal((await s.create(undefined, { params: { template_id: id, fields } })).error, 'NO_SIGNATURE_FIELD')
+  const a = await s.create(undefined, { params: { template_id: id, fields }, signature: true })
+  const end = await s.until(a.assembly_id)
+  assert.deepEqual([end.ok, end.template_id], ['ASSEMBLY_COMPLETED', 'builtin/serve-preview@0.0.1'])
+
+  const at = { workspace: 'default', template: id, input: fields.input, urlParams: { w: 40, h: 30 } }
+  const url = client.getSignedSmartCDNUrl({ ...at, baseUrl: `${s.url}/cdn/{workspace}` })
+  const res = await fetch(url), bytes = Buffer.from(await res.arrayBuffer())
+  assert.deepEqual([res.status, res.headers.get('content-type'), bytes.readUInt32BE(16), bytes.readUInt32BE(20)],
+    [200, 'image/png; charset=utf-8', 40, 30])
+  assert.equal((await fetch(url.replace(/&sig=.*/, ''))).status, 400)
 })
 
 test('every refusal around Templates has its code and status', async (t) => {
