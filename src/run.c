@@ -155,9 +155,33 @@ static void show_progress(struct local_run *j, struct published *p, int *last_pe
     *last_percent = percent;
 }
 
-static int copy_out(struct local_run *j, const json_t *file, const char *dir, struct err *err)
+/* A step's name as a directory: whatever a user may call it. */
+static char *step_dir(const char *out, const char *step)
+{
+    AUTO(str_done) struct str b = {0};
+
+    for (; *step; step++)
+        str_putc(&b, *step == '/' || *step == ':' || (unsigned char)*step < 0x20 ? '_' : *step);
+    return mem_printf("%s/%s%s", out, *b.s == '.' ? "_" : "", b.s);
+}
+
+/* Files of a stream name each other by folder and name: one folder below dir, no deeper and nowhere else. What lies in
+ * an archive knows its whole path, which ends in its name. */
+static char *folder_of(const char *dir, const json_t *file)
+{
+    const char *at = jstr_or(json_object_get(file, "meta"), "relative_path", ".");
+    bool is_folder = *at && strcmp(at, ".") != 0 && !strchr(at, '/') && strcmp(at, jstr_or(file, "name", "")) != 0;
+    char *path = is_folder ? step_dir(dir, at) : mem_strdup(dir);
+
+    if (is_folder)
+        (void)!mkdir(path, 0755); /* if it is not there, what is written next says so */
+    return path;
+}
+
+static int copy_out(struct local_run *j, const json_t *file, const char *out_dir, struct err *err)
 {
     const char *name = jstr_or(file, "name", "file");
+    AUTO(mem_free) char *dir = folder_of(out_dir, file);
     AUTO(mem_free) char *path = mem_printf("%s/%s", dir, name);
     AUTO(fd_close) int in = -1, out = -1;
     AUTO(mem_free) char *buf = mem_alloc(256 * 1024);
@@ -181,16 +205,6 @@ static int copy_out(struct local_run *j, const json_t *file, const char *dir, st
         return err_errno(err, "read a result");
     printf("%s\n", path);
     return 0;
-}
-
-/* A step's name as a directory: whatever a user may call it. */
-static char *step_dir(const char *out, const char *step)
-{
-    AUTO(str_done) struct str b = {0};
-
-    for (; *step; step++)
-        str_putc(&b, *step == '/' || *step == ':' || (unsigned char)*step < 0x20 ? '_' : *step);
-    return mem_printf("%s/%s%s", out, *b.s == '.' ? "_" : "", b.s);
 }
 
 static int write_results(struct local_run *j, const char *status, struct err *err)

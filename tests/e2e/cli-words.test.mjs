@@ -165,6 +165,17 @@ const run = (dir, instructions, files, extra = []) => {
 }
 const resize = { robot: '/image/resize', use: ':original', width: 9 }
 
+test('run lays a stream out in the folders that its playlists name', (t) => {
+  const dir = place(t)
+  spawnSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'testsrc2=s=64x36:r=25:d=2', '-c:v', 'libx264',
+    '-pix_fmt', 'yuv420p', path.join(dir, 'a.mp4')])
+  const use = { steps: [':original'], bundle_steps: true }
+  const ran = run(dir, { s: { robot: '/video/adaptive', use, technique: 'hls', result: true } }, ['a.mp4'])
+  assert.equal(ran.status, 0, ran.stderr)
+  const all = fs.readdirSync(path.join(dir, 'out/s'), { recursive: true }).sort()
+  assert.deepEqual(all, ['original', 'original/playlist.m3u8', 'original/seg_0000.ts', 'playlist.m3u8'])
+})
+
 test('run says why there is no result, and it is complete all the same', (t) => {
   const dir = place(t)
   fs.writeFileSync(path.join(dir, 'notes.json'), '{}')
