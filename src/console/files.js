@@ -1,6 +1,7 @@
 // Files with previews. Only files that this server still has are shown here: the page may load nothing else.
 import { link, local } from './api.js'
 import { bytes, h, plural, put } from './dom.js'
+import { isPiece, isStream, streamPreview } from './stream.js'
 
 const MAX_PDF = 64 << 20
 
@@ -29,10 +30,12 @@ function pdf(src, name) {
   return put(box, open)
 }
 
-function preview(f) {
+function preview(f, files) {
   const src = local(f.ssl_url ?? f.url)
   const sort = (f.mime ?? '').split('/')[0]
   if (!src) return h('span', { class: 'muted' }, 'stored elsewhere')
+  if (isStream(f)) return streamPreview(f, files)
+  if (isPiece(f)) return h('span', { class: 'ext', 'aria-hidden': 'true' }, f.ext || 'file')
   let again = 0 // a connection may break; what can't be shown fails twice
   const failed = ({ target }) => {
     if (again++) target.replaceWith(h('span', { class: 'muted' }, 'no preview'))
@@ -45,10 +48,10 @@ function preview(f) {
   return h('span', { class: 'ext', 'aria-hidden': 'true' }, f.ext || 'file')
 }
 
-function card(f) {
+function card(f, files) {
   const address = local(f.ssl_url ?? f.url) ?? link(f.ssl_url ?? f.url)
   return h('li', { class: 'file', 'data-id': f.id },
-    h('div', { class: 'preview' }, preview(f)),
+    h('div', { class: 'preview' }, preview(f, files)),
     h('div', { class: 'file-text' },
       address ? h('a', { href: address, target: '_blank', rel: 'noreferrer noopener' }, f.name) : h('span', null, f.name),
       h('span', { class: 'muted small' }, facts(f)),
@@ -59,11 +62,13 @@ function card(f) {
 // Cards stay as they are while more come, so that media go on playing.
 export function fileList(el) {
   const cards = new Map()
+  let now = []
   return (files) => {
     const keys = []
+    now = files
     for (const f of files) {
       const key = JSON.stringify([f.id, f.size, f.url, f.exec_time, f.meta])
-      if (!cards.has(key)) cards.set(key, card(f))
+      if (!cards.has(key)) cards.set(key, card(f, () => now))
       keys.push(key)
     }
     const wanted = keys.map((k) => cards.get(k))

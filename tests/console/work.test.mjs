@@ -326,6 +326,32 @@ const pdf = `%PDF-1.4
 trailer<</Root 1 0 R>>
 %%EOF
 `
+test('a stream is played from the files that it is made of, and its pieces are no films', async (t) => {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'console-'))
+  t.after(() => fs.rmSync(dir, { recursive: true }))
+  const film = (size) => {
+    const name = path.join(dir, `${size}.mp4`)
+    execFileSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', `testsrc2=size=${size}:rate=25:duration=4`,
+      '-f', 'lavfi', '-i', 'sine=duration=4',
+      '-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-g', '50', '-c:a', 'aac', name])
+    return fs.readFileSync(name)
+  }
+  const p = await Page.open(t)
+  const use = { steps: [':original'], bundle_steps: true }
+  const steps = { stream: { robot: '/video/adaptive', use, technique: 'cmaf', segment_duration: 2, result: true } }
+  const a = await p.server.create(steps, { files: { 'a.mp4': film('320x180'), 'b.mp4': film('160x90') } })
+  await p.go(`#/assembly/${a.assembly_id}`)
+  await state(p, 'Completed')
+  const results = p.page.locator('.step-results')
+  assert.equal(await results.locator('video').count(), 0)
+  await results.getByRole('button', { name: 'Play the stream' }).click()
+  await p.until(() => document.querySelector('.step-results video')?.currentTime > 2.5)
+  assert.deepEqual(await p.page.evaluate(() => {
+    const v = document.querySelector('.step-results video')
+    return [v.duration, v.error, [320, 160].includes(v.videoWidth)]
+  }), [4, null, true])
+})
+
 test('previews: picture, video, sound, PDF', async (t) => {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'console-'))
   t.after(() => fs.rmSync(dir, { recursive: true }))
