@@ -470,7 +470,7 @@ static void what_a_template_asks_for_is_its_steps_with_the_addresses_fields(void
     json_t *content = json_reads("{\"fields\":{\"k\":\"theirs\",\"l\":1},\"auth\":{\"max_size\":9},\"steps\":"
                                  "{\"b\":{\"robot\":\"/file/serve\"},\"a\":{\"robot\":\"/image/resize\"}}}");
     struct template_use use = {.name = (char *)"t", .content = content};
-    struct cdn_template t = {1, (char *)"w", (char *)"acme", (char *)"k", &use, false, {0}};
+    struct cdn_template t = {1, (char *)"w", (char *)"acme", (char *)"k", &use, false, 0, {0}};
     AUTO(json_unref) json_t *created = cdn_created(&(struct cdn_order){.address = a, .template = &t, .base_url = "u"});
     const json_t *fields = json_object_get(created, "fields"), *steps = json_object_get(created, "steps");
     (void)state;
@@ -491,7 +491,7 @@ static bool spares_meta(const char *steps)
     AUTO(mem_free) char *text = mem_printf("{\"steps\":%s}", steps);
     AUTO(json_unref) json_t *content = json_reads(text);
     struct template_use use = {.name = (char *)"t", .content = content};
-    struct cdn_template t = {1, (char *)"w", (char *)"acme", (char *)"k", &use, false, {0}};
+    struct cdn_template t = {1, (char *)"w", (char *)"acme", (char *)"k", &use, false, 0, {0}};
     AUTO(json_unref) json_t *created = cdn_created(&(struct cdn_order){.address = a, .template = &t, .base_url = "u"});
 
     return json_is_false(json_object_get(json_object_get(json_object_get(created, "steps"), "a"), "output_meta"));

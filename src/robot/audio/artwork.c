@@ -36,6 +36,7 @@ const struct robot robot_audio_artwork = {
     .takes = {"audio", "image"},
     .nothing = "the file has no cover picture",
     .role = ROLE_MEDIA,
+    .flags = ROBOT_ENCODES,
     .price_factor = 1,
     .slots = 20,
     .opts_size = sizeof(T),

@@ -180,6 +180,7 @@ const struct robot robot_audio_concat = {
     .takes = {"audio", "audio_*"},
     .codes = "INVALID_INPUT",
     .role = ROLE_MEDIA,
+    .flags = ROBOT_ENCODES,
     .price_factor = 4,
     .slots = 20,
     .opts_size = sizeof(T),

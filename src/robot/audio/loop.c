@@ -88,6 +88,7 @@ const struct robot robot_audio_loop = {
     .accepts = "audio/|video/",
     .nothing = "the file has no sound",
     .role = ROLE_MEDIA,
+    .flags = ROBOT_ENCODES,
     .price_factor = 4,
     .slots = 20,
     .opts_size = sizeof(T),

@@ -193,6 +193,7 @@ const struct robot robot_audio_merge = {
     .takes = {"audio", "audio_*"},
     .nothing = "none of the files has a sound",
     .role = ROLE_MEDIA,
+    .flags = ROBOT_ENCODES,
     .price_factor = 4,
     .slots = 20,
     .opts_size = sizeof(T),

@@ -163,6 +163,7 @@ const struct robot robot_audio_split = {
     .accepts = "audio/|video/",
     .codes = "NO_OUTPUT",
     .role = ROLE_MEDIA,
+    .flags = ROBOT_ENCODES,
     .price_factor = 4,
     .slots = 20,
     .opts_size = sizeof(T),

@@ -258,6 +258,7 @@ const struct robot robot_video_adaptive = {
     .summary = "Cut films into segments with playlists for HLS and DASH",
     .accepts = "video/|audio/",
     .role = ROLE_MEDIA,
+    .flags = ROBOT_ENCODES,
     .price_factor = 1,
     .slots = 60,
     .opts_size = sizeof(T),

@@ -30,6 +30,7 @@ const struct robot robot_video_artwork = {
     .takes = {"video", "image"},
     .nothing = "the file has no cover picture",
     .role = ROLE_MEDIA,
+    .flags = ROBOT_ENCODES,
     .price_factor = 1,
     .slots = 20,
     .opts_size = sizeof(T),
