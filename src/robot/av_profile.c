@@ -252,7 +252,7 @@ static int take_option(struct av_profile *p, struct arena *a, const char *name, 
         put(p, "c:v", text);
         put(p, "c:a", text);
     } else
-        put(p, arena_strdup(a, name), text);
+        put(p, name, text);
     return 0;
 }
 
@@ -268,7 +268,7 @@ static int take_client(struct av_profile *p, struct arena *a, const struct av_op
         if (!nested) {
             const char *text = av_opt(client, a, key);
 
-            if (text && take_option(p, a, canonical(key), v, text, err) < 0)
+            if (text && take_option(p, a, canonical(arena_strdup(a, key)), v, text, err) < 0)
                 return -1;
             continue;
         }
