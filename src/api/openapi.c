@@ -146,6 +146,7 @@ static json_t *answers_of(const struct route *r)
         add_answer(answers, r, 404);
     if (r->write || r->need == AUTH_CREATE)
         add_answer(answers, r, 507); /* the disk is full */
+    add_answer(answers, r, 414); /* too many parts in a query */
     if (r->costly)
         add_answer(answers, r, 429);
     if (!is_tus(r)) {

@@ -435,7 +435,13 @@ const cases = {
     const nobody = ['text', 'speak', '-i', 'text.txt', '-o', 'no.mp3', '--target-language', 'xx']
     await c.refused(nobody, 'TEXT_SPEAK_VALIDATION')
   },
-  'video encode-hls': missing(['video', 'encode-hls', '-i', 'a.png', '-o', 'out'], 'TEMPLATE_NOT_FOUND'), // a builtin Template
+  async 'video encode-hls'(c) { // by a builtin Template
+    const source = 'testsrc=duration=1:size=64x48:rate=5'
+    execFileSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', source, c.path('short.mp4')])
+    await c.ok(['video', 'encode-hls', '-i', 'short.mp4', '-o', 'stream'])
+    const made = fs.readdirSync(c.path('stream'), { recursive: true })
+    assert.ok(made.some((name) => name.endsWith('.m3u8')) && made.some((name) => name.endsWith('.ts')), made.join())
+  },
   async 'video thumbs'(c) {
     const source = 'testsrc=duration=4:size=320x240:rate=10'
     execFileSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', source, c.path('film.mp4')])

@@ -88,7 +88,7 @@ const cases = {
     await m.refused('create_assembly', { instructions: { steps: { v: { robot: '/video/generate', use: ':original' } } } }, 'ASSEMBLY_STEP_UNKNOWN_ROBOT')
     const lost = await m.call('create_assembly', { instructions: { steps: resized }, files: [{ kind: 'path', field: 'x', path: path.join(m.dir, 'none') }] }, 'error')
     assert.equal(lost.errors[0].code, 'mcp_file_not_found')
-    const builtin = await m.client.callTool({ name: 'transloadit_create_assembly', arguments: { instructions: { template_id: 'builtin/encode-hls-video@latest' } } })
+    const builtin = await m.client.callTool({ name: 'transloadit_create_assembly', arguments: { instructions: { template_id: 'builtin/encode-nothing@latest' } } })
     assert.match(builtin.content[0].text, /not.?found/i)
   },
   async get_assembly_status(m) {
