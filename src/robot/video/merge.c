@@ -64,7 +64,7 @@ static const struct option options[] = {
 /* ---- options ---- */
 
 /* Seconds, as a number or digits in a text; 0: neither, or too many. */
-static double seconds_of(const json_t *v)
+static double merge_seconds_of(const json_t *v)
 {
     const char *text = json_string_value(v);
     char *end;
@@ -102,7 +102,7 @@ static int merge_check(const void *opts, bool partial, struct err *err)
                        "'image_durations' must be a list of seconds, at most %d of them",
                        MOST_STILLS);
     json_array_foreach (o->image_durations, i, v)
-        if (!(seconds_of(v) > 0))
+        if (!(merge_seconds_of(v) > 0))
             return err_set(err, ERR_ROBOT_VALIDATION,
                            "'image_durations': entry %zu is no number of seconds, 0.001 to %d",
                            i + 1, MOST_SECONDS);
@@ -148,7 +148,7 @@ static int look_at_picture(struct merge *m, int input, enum kind kind, struct er
         const json_t *own = json_array_get(m->o->image_durations, (size_t)m->still_count++);
 
         item->still = true;
-        item->shown = own ? seconds_of(own) : still_seconds(m->o->framerate);
+        item->shown = own ? merge_seconds_of(own) : still_seconds(m->o->framerate);
         return merge_still_look(m, item, err);
     }
     if (join_look(&item->film, m->job, input, NULL, err) < 0)
@@ -164,7 +164,7 @@ static int roll_of(const struct robot_input *in)
     return !strcmp(in->as, "post_roll") - !strcmp(in->as, "pre_roll");
 }
 
-static int look_at_all(struct merge *m, struct err *err)
+static int merge_look_at_all(struct merge *m, struct err *err)
 {
     size_t n = (size_t)robot_input_count(m->job),
            *order = arena_alloc(robot_arena(m->job), 3 * n * sizeof *order);
@@ -519,7 +519,7 @@ static int merge_run(struct robot_job *job, const void *opts, struct err *err)
     m->join = (struct av_join){.a = a,
                                .transition = (enum av_transition)o->transition,
                                .transition_s = o->transition_duration};
-    if (look_at_all(m, err) < 0)
+    if (merge_look_at_all(m, err) < 0)
         return -1;
     if (!m->picture_count)
         return robot_fail(job, err, ERR_INPUT, "NO_IMAGE_FOUND",

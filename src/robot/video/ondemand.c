@@ -314,7 +314,7 @@ static struct promise promise_of(struct showing *w, const struct form *f)
 /* ---- playlists ---- */
 
 /* All that the address said, and which asset. */
-static void add_address(struct str *out, struct showing *w, const char *asset)
+static void add_asset(struct str *out, struct showing *w, const char *asset)
 {
     const json_t *fields = json_object_get(robot_variables(w->job), "fields");
     const char *name;
@@ -380,7 +380,7 @@ static int give_top(struct showing *w, struct err *err)
         if (w->info.frame_rate > 0)
             str_addf(&out, ",FRAME-RATE=%.3f", w->info.frame_rate);
         str_putc(&out, '\n');
-        add_address(&out, w, arena_printf(a, "%s/" LIST, name));
+        add_asset(&out, w, arena_printf(a, "%s/" LIST, name));
     }
     return emit_text(w, &out, err);
 }
@@ -395,7 +395,7 @@ static int give_list(struct showing *w, const char *variant, struct err *err)
              (int)fmax(1, ceil(w->o->segment_duration)));
     for (int i = 0; i < w->count; i++) {
         str_addf(&out, "#EXTINF:%.6f,\n", piece_end(w, i) - i * w->o->segment_duration);
-        add_address(&out, w, arena_printf(robot_arena(w->job), "%s/seg_%04d.ts", variant, i));
+        add_asset(&out, w, arena_printf(robot_arena(w->job), "%s/seg_%04d.ts", variant, i));
     }
     str_puts(&out, "#EXT-X-ENDLIST\n");
     return emit_text(w, &out, err);

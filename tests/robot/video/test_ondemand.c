@@ -93,7 +93,7 @@ static int all(struct robot_job *job, const char *path, const char *variant, con
         AUTO(mem_free) char *asset = mem_printf("%s/%.11s", variant, p);
         AUTO(mem_free)
         char *command = mem_printf("cat %s >>%s", ask(job, path, asset, "")->path, joined);
-        AUTO(mem_free) char *nothing = says(command);
+        free(says(command));
     }
     return n;
 }
