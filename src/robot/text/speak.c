@@ -171,7 +171,7 @@ const struct robot robot_text_speak = {
     .slots = 10,
     .opts_size = sizeof(T),
     .options = options,
-    .example = "{\"prompt\": \"Hello!\"}",
+    .example = "{\"prompt\": \"Hello!\", \"provider\": \"aws\"}",
     .check = text_speak_check,
     .run = IN_WORKER(text_speak_run),
 };
