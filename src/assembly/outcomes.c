@@ -104,11 +104,11 @@ static int on_job_undo(struct assembly *a, const struct event *ev, struct err *e
     return 0;
 }
 
-/* Its expressions are evaluated: now it can begin. Not before this is durable, so that what it does at somebody else's
- * is not done twice with other values. */
 static void note_end(struct assembly *a, struct job *j, const json_t *values, const char *why, int64_t at_us,
                      struct effects *fx);
 
+/* Its expressions are evaluated: now it can begin. Not before this is durable, so that what it does at somebody else's
+ * is not done twice with other values. */
 static int on_job_values(struct assembly *a, const struct event *ev, struct effects *fx, struct err *err)
 {
     struct job *j = open_job(a, ev, err);
