@@ -10,9 +10,9 @@
 #include <string.h>
 #include <strings.h>
 
-enum kind { KIND_STRING, KIND_PATH, KIND_INT, KIND_SIZE, KIND_BOOL, KIND_ENUM };
+enum kind { KIND_STRING, KIND_LIST, KIND_PATH, KIND_INT, KIND_SIZE, KIND_BOOL, KIND_ENUM };
 
-static const char *const kind_names[] = {"text", "path", "number", "size", "yes/no", "choice"};
+static const char *const kind_names[] = {"text", "texts", "path", "number", "size", "yes/no", "choice"};
 
 struct choice {
     const char *name; /* NULL ends the list */
@@ -47,6 +47,7 @@ static const struct choice isolations[] = {
         __VA_ARGS__                                                                                \
     }
 #define STRING(f, d, h) ROW(f, const char *, KIND_STRING, d, h)
+#define LIST(f, d, h) ROW(f, const char *, KIND_LIST, d, h) /* given again it grows: "a,b" */
 #define PATH(f, d, h) ROW(f, const char *, KIND_PATH, d, h)
 #define INT(f, d, h, ...) ROW(f, int64_t, KIND_INT, d, h, __VA_ARGS__)
 #define SIZE(f, d, h, ...) ROW(f, int64_t, KIND_SIZE, d, h, __VA_ARGS__)
@@ -105,6 +106,8 @@ static const struct setting settings[] = {
     STRING(sftp_key, "", "File with the private key that logs in at SFTP servers. Empty: none."),
     STRING(sftp_known_hosts, "",
            "File with the keys of the only SFTP servers to talk to. Empty: any, but not with a password."),
+    LIST(endpoint, "",
+         "NAME=URL: where a service (azure, box, dropbox, google, rackspace, vimeo, youtube) is reached instead of its own address. May be given again."),
     STRING(clamd, "", "ClamAV's daemon that looks for viruses: path of its socket, or address:port. Empty: none."),
     SIZE(import_max_size, "10G", "Largest imported file.", .min = 1),
     STRING(cdn_domain, "",
@@ -196,9 +199,19 @@ static int set(struct loading *l, const struct setting *s, const char *value, co
 {
     void *field = (char *)l->c + s->offset;
     int64_t n;
+    const char *before = l->origin[s - settings];
+    /* from the same place: the file's lines differ only by number */
+    bool again = before && !strncmp(origin, before, strcspn(before, ":"));
 
     l->origin[s - settings] = origin;
     switch (s->kind) {
+    case KIND_LIST:
+        if (again && *(const char **)field && **(const char **)field) {
+            *(const char **)field = arena_printf(l->a, "%s,%s", *(const char **)field, value);
+            return 0;
+        }
+        *(const char **)field = arena_strdup(l->a, value);
+        return 0;
     case KIND_PATH:
         if (!*value)
             return err_set(err, ERR_CONFIG, "%s: %s must not be empty", origin, s->name);
@@ -317,7 +330,7 @@ static int load_line(struct loading *l, char *line, const char *origin, struct e
         err_set(err, ERR_CONFIG, "%s: there is no setting '%.*s'", origin, (int)len, line);
         return near_say(err, &near, "");
     }
-    if (strcmp(l->origin[s - settings], "default"))
+    if (s->kind != KIND_LIST && strcmp(l->origin[s - settings], "default"))
         return err_set(err, ERR_CONFIG, "%s: %s was given before (%s)", origin, s->name,
                        l->origin[s - settings]);
     value++;
@@ -482,6 +495,7 @@ static void print_value(const struct config *c, const struct setting *s, FILE *t
 
     switch (s->kind) {
     case KIND_STRING:
+    case KIND_LIST:
     case KIND_PATH:
         putc('"', to);
         for (const char *p = *(const char *const *)field; *p; p++) {

@@ -19,6 +19,7 @@
 #include "live/live.h"
 #include "store/sealed.h"
 #include "store/store.h"
+#include "transfer/remote.h"
 #include "transfer/values.h"
 #include "upload/upload.h"
 
@@ -43,6 +44,7 @@ struct server {
     struct http_server *http;
     struct seal_key seal;
     json_t *settings, *keys; /* keys: of Robots that name them in their record */
+    json_t *endpoints;
     char host[256], instance[256], program_dir[PATH_MAX];
     /* lent to the conductor and the uploads for as long as they run */
     char *data, *scratch, *partial, *blobs, *connect_allow;
@@ -285,6 +287,8 @@ static int check_settings(struct server *s, const struct config *c, struct err *
         return err_set(err, ERR_CONFIG, "import_allow: '%s' can't be read", c->import_allow);
     if (guard_check_list(c->notify_allow) < 0)
         return err_set(err, ERR_CONFIG, "notify_allow: '%s' can't be read", c->notify_allow);
+    if (!(s->endpoints = remote_endpoints_read(c->endpoint, &why)))
+        return err_set(err, ERR_CONFIG, "endpoint: %s", why.msg);
     if (read_keys(s, c, err) < 0 || check_clamd(s, c, err) < 0)
         return -1;
     if (*c->companion && proxy_check_url(c->companion, &why) < 0)
@@ -332,6 +336,7 @@ static void set_settings(struct server *s, const struct config *c)
                                  (json_int_t)c->max_archive_ratio, "max_archive_depth",
                                  (json_int_t)c->max_archive_depth);
     json_object_update_new(s->settings, archives);
+    json_object_set(s->settings, "endpoints", s->endpoints);
     if (getenv("WORKCELL_TEST_S3_MULTIPART_THRESHOLD")) /* tests must not need files of 100 MB */
         json_object_set_new(s->settings, "s3_multipart_threshold",
                             json_integer(atoll(getenv("WORKCELL_TEST_S3_MULTIPART_THRESHOLD"))));
@@ -499,6 +504,7 @@ void server_stop(struct server *s)
     free(s->blobs);
     json_decref(s->settings);
     json_decref(s->keys);
+    json_decref(s->endpoints);
     free(s);
 }
 

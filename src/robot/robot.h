@@ -149,6 +149,7 @@ MUST_CHECK int robot_set_undo(struct robot_job *job, json_t *token, struct err *
 /* Settings of the server that a Robot may look at (allowed import networks, limits): a JSON object.
  * Keys: "import_allow" (string, see http/guard.h), "max_pixels" (int), "max_frames" (int),
  * "max_file_size" (bytes), "timeout_s" (int: of this job),
+ * "endpoints" (object: remote_endpoint()),
  * "threads" (int; where its record says ROBOT_ENCODES), those of media/unpack.h; of those that its record names in
  * keys:
  * "sftp_key" (text of a private key),

@@ -1,10 +1,55 @@
 /* Parameters that Robots share which talk to other servers, and their checks. In the daemon as
  * well: pure. */
+#include "base/near.h"
 #include "transfer/remote.h"
 #include "transfer/sftp.h"
 #include "transfer/values.h"
 
 #include <string.h>
+
+/* ---- where services are reached ---- */
+
+const char *const remote_endpoints[] = {"azure", "box", "dropbox", "google", "rackspace", "vimeo", "youtube", NULL};
+
+static int add_endpoint(json_t *all, char *pair, struct err *err)
+{
+    char *url = strchr(pair, '=');
+    const char *const *known = remote_endpoints;
+
+    if (!url)
+        return err_set(err, ERR_CONFIG, "'%.100s' is not of the form NAME=URL", pair);
+    *url++ = 0;
+    while (*known && strcmp(*known, pair))
+        known++;
+    if (!*known) {
+        struct near near = near_to(pair);
+
+        for (known = remote_endpoints; *known; known++)
+            near_try(&near, *known);
+        err_set(err, ERR_CONFIG, "no service is called '%.60s'", pair);
+        return near_say(err, &near, "");
+    }
+    size_t n = strlen(url);
+    while (n && url[n - 1] == '/')
+        url[--n] = 0;
+    const char *host = str_starts(url, "http://") ? url + 7 : str_starts(url, "https://") ? url + 8 : "";
+    if (!*host || *host == '/' || strpbrk(host, "?#@\\ \"<>") || value_has_control(host))
+        return err_set(err, ERR_CONFIG, "'%.200s' is no address that begins with http:// or https://", url);
+    json_object_set_new(all, pair, jstring(url));
+    return 0;
+}
+
+json_t *remote_endpoints_read(const char *text, struct err *err)
+{
+    AUTO(mem_free) char *copy = mem_strdup(text);
+    AUTO(json_unref) json_t *all = json_object();
+    char *rest = copy, *pair;
+
+    while ((pair = strsep(&rest, ",")))
+        if (*pair && add_endpoint(all, pair, err) < 0)
+            return NULL;
+    return json_incref(all);
+}
 
 /* ---- stores ---- */
 

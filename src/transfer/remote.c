@@ -1,5 +1,8 @@
 #include "transfer/remote.h"
+#include "base/clock.h"
 #include "base/id.h"
+#include "http/client.h"
+#include "transfer/values.h"
 
 #include <fcntl.h>
 #include <openssl/rand.h>
@@ -70,15 +73,44 @@ bool remote_is_failure(const struct robot_job *job, const struct err *err)
     return err->code == ERR_IMPORT;
 }
 
-void remote_pause(const struct robot_job *job, int attempt, int64_t base_ms)
+void remote_wait(const struct robot_job *job, int attempt, int64_t base_ms, int64_t least_ms)
 {
     unsigned char dice = 128;
 
     base_ms = jint(robot_settings(job), "retry_ms", base_ms) << (attempt - 1);
     RAND_bytes(&dice, 1);
     int64_t ms = base_ms / 2 + base_ms * dice / 255;
+    if (ms < least_ms)
+        ms = least_ms + base_ms * dice / 255; /* many were told the same moment */
     struct timespec t = {ms / 1000, ms % 1000 * 1000000};
     nanosleep(&t, NULL);
+}
+
+void remote_pause(const struct robot_job *job, int attempt, int64_t base_ms)
+{
+    remote_wait(job, attempt, base_ms, 0);
+}
+
+int64_t remote_retry_after(const struct http_client_response *r)
+{
+    AUTO(mem_free) char *text = http_client_header(r, "retry-after");
+    const char *rest = text;
+    struct tm tm = {0};
+    int64_t s = 0;
+
+    if (!text)
+        return 0;
+    if (!value_offset(&s, &rest) || *rest) {
+        if (!strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm))
+            return 0;
+        s = timegm(&tm) - clock_now_us() / SECOND_US;
+    }
+    return s <= 0 ? 0 : s > REMOTE_WAIT_MAX_MS / 1000 ? REMOTE_WAIT_MAX_MS : s * 1000;
+}
+
+const char *remote_endpoint(const struct robot_job *job, const char *name, const char *usual)
+{
+    return jstr_or(json_object_get(robot_settings(job), "endpoints"), name, usual);
 }
 
 /* ---- addresses ---- */

@@ -26,6 +26,20 @@ bool remote_is_failure(const struct robot_job *job, const struct err *err);
  * base), with jitter, so that many workers do not come back at the same moment. attempt: the one
  * that failed, from 1. */
 void remote_pause(const struct robot_job *job, int attempt, int64_t base_ms);
+/* The same, and at least so long. */
+void remote_wait(const struct robot_job *job, int attempt, int64_t base_ms, int64_t least_ms);
+#define REMOTE_WAIT_MAX_MS 60000
+struct http_client_response;
+/* How long the other side asks to wait: Retry-After, in seconds or as a date. 0: it does not say. At most
+ * REMOTE_WAIT_MAX_MS. */
+int64_t remote_retry_after(const struct http_client_response *r);
+
+/* Where a service is reached: usual, or what the setting endpoint has in its place (the operator's own server that
+ * speaks like it). Without a slash at the end. name: one of remote_endpoints. Lent for the job's life. */
+const char *remote_endpoint(const struct robot_job *job, const char *name, const char *usual);
+extern const char *const remote_endpoints[]; /* ended by NULL */
+/* The setting: "NAME=URL" separated by commas, as {NAME: URL}. NULL with err (ERR_CONFIG). The caller unrefs. */
+json_t *remote_endpoints_read(const char *text, struct err *err);
 
 /* ---- stores ---- */
 

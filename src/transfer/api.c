@@ -1,0 +1,231 @@
+#include "transfer/api.h"
+#include "base/clock.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PAUSE_MS 500
+#define JSON_DEPTH 32
+
+void api_done(struct api a)
+{
+    http_client_free(a.client);
+    free(a.authorization);
+}
+
+/* ---- one attempt ---- */
+
+struct attempt {
+    struct api *a;
+    const struct api_call *c;
+};
+
+static void on_progress(void *ctx, double fraction)
+{
+    const struct api_call *c = ctx;
+
+    remote_progress(c->file, c->from + c->share * fraction);
+}
+
+static void add_lines(struct str *lines, struct api *a, const struct api_call *c)
+{
+    if (c->type)
+        str_addf(lines, "Content-Type: %s\n", c->type);
+    for (const char *const *h = c->headers; h && *h; h++)
+        str_addf(lines, "%s\n", *h);
+    if (c->anonymous)
+        return;
+    if (a->authorization)
+        str_addf(lines, "Authorization: %s\n", a->authorization);
+    if (a->sign)
+        a->sign(a, c, lines);
+}
+
+/* out, as http_client_run() leaves it. */
+static int send_once(struct http_client_response *out, struct api *a, const struct api_call *c, struct err *err)
+{
+    AUTO(str_done) struct str lines = {0};
+    const char *list[API_HEADERS_MAX + 1];
+    const json_t *settings = robot_settings(a->job);
+    bool told = c->file && !c->on_body && !c->on_head;
+    int n = 0;
+
+    add_lines(&lines, a, c);
+    for (char *line = lines.s, *end; line && *line; line = end + 1) {
+        if (n == API_HEADERS_MAX)
+            return err_set(err, ERR_INTERNAL, "a call of %s has more than %d headers", a->service, API_HEADERS_MAX);
+        end = strchr(line, '\n');
+        *end = 0;
+        list[n++] = line;
+    }
+    list[n] = NULL;
+    return http_client_run(out, a->client,
+                           &(struct http_client_request){.method = c->method,
+                                                         .url = c->url,
+                                                         .headers = list,
+                                                         .body = c->body,
+                                                         .body_fd = c->fd,
+                                                         .body_offset = c->offset,
+                                                         .body_length = c->body || c->length < 0 ? -1 : c->length,
+                                                         .idle_timeout_s = (int)jint(settings, "idle_s", 0),
+                                                         .max_redirects = c->max_redirects,
+                                                         .guard = jstr_or(settings, "import_allow", ""),
+                                                         .on_body = c->on_body,
+                                                         .on_head = c->on_head,
+                                                         .on_progress = told ? on_progress : NULL,
+                                                         .ctx = told ? (void *)c : c->ctx},
+                           err);
+}
+
+/* ---- what an answer means ---- */
+
+static bool is_fine(const struct api_call *c, int status)
+{
+    for (const int *s = c->fine; s && *s; s++)
+        if (*s == status)
+            return true;
+    return status / 100 == 2;
+}
+
+/* The first text that one of these has; NULL: none. */
+static const char *text_in(const json_t *body)
+{
+    static const char *const names[] = {"error_description", "error_summary", "message", "developer_message", "detail",
+                                        "title", "error", "reason"};
+    const json_t *inner = json_object_get(body, "error");
+
+    if (json_is_object(inner) && json_string_length(json_object_get(inner, "message")))
+        return jstr(inner, "message");
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (json_string_length(json_object_get(body, names[i])))
+            return jstr(body, names[i]);
+    return NULL;
+}
+
+void api_reason(char *out, size_t n, const struct http_client_response *r, const json_t *body)
+{
+    const char *text = body ? text_in(body) : NULL, *end = NULL;
+    size_t len;
+
+    if (!text && r->body.s && (text = strstr(r->body.s, "<Message>"))) { /* XML of those that speak it */
+        text += strlen("<Message>");
+        end = strchr(text, '<');
+    }
+    len = text ? (end ? (size_t)(end - text) : strlen(text)) : 0;
+    if (len > n - 1)
+        len = n - 1;
+    while (text && len && ((unsigned char)text[len] & 0xC0) == 0x80) /* not in the middle of a character */
+        len--;
+    for (size_t i = 0; i < len; i++)
+        out[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f ? ' ' : text[i];
+    out[len] = 0;
+}
+
+static json_t *body_of(const struct http_client_response *r)
+{
+    struct err ignored;
+
+    if (!r->body.s || r->body.s[strspn(r->body.s, " \t\r\n")] != '{')
+        return NULL;
+    return json_parse_within(r->body.s, r->body.len,
+                             &(struct json_bounds){.depth = JSON_DEPTH, .values = API_VALUES_MAX}, &ignored);
+}
+
+static enum remote_failure kind_of(int status)
+{
+    return status == 401 || status == 403   ? REMOTE_DENIED
+           : status == 404 || status == 410 ? REMOTE_NOT_FOUND
+                                            : REMOTE_FAILED;
+}
+
+static bool is_passing(int status) { return status == 408 || status == 429 || status >= 500; }
+
+static int not_heard(struct api *a, const struct err *cause, struct err *err)
+{
+    char what[100];
+
+    snprintf(what, sizeof what, "can't talk to %.60s", a->service);
+    if (cause->is_private_address)
+        return remote_refused(a->job, err, what, cause->msg);
+    if (cause->code == ERR_IO || cause->code == ERR_INPUT)
+        return remote_fail(a->job, REMOTE_FAILED, err, "%s: %s", what, cause->msg);
+    *err = *cause; /* our own disk, or what a callback said */
+    return -1;
+}
+
+static int not_fine(struct api *a, const struct http_client_response *r, const json_t *body, enum remote_failure kind,
+                    struct err *err)
+{
+    char reason[300];
+
+    api_reason(reason, sizeof reason, r, body);
+    return remote_fail(a->job, kind, err, "%s answered %d%s%s", a->service, r->status, *reason ? ": " : "", reason);
+}
+
+static int sign_in(struct api *a, struct err *err)
+{
+    return a->sign_in ? a->sign_in(a, err) : 0;
+}
+
+int api_run(struct http_client_response *out, struct api *a, const struct api_call *c, struct err *err)
+{
+    bool renewed = false;
+
+    *out = (struct http_client_response){0};
+    if (!c->anonymous && !a->authorization && a->sign_in) {
+        renewed = true;
+        if (sign_in(a, err) < 0)
+            return -1;
+    }
+    for (int attempt = 1;; attempt++) {
+        struct err cause = {0};
+        bool again;
+        int64_t wait_ms = 0;
+
+        http_client_response_done(*out);
+        *out = (struct http_client_response){0};
+        if (send_once(out, a, c, &cause) < 0) {
+            again = cause.code == ERR_IO && !c->once && !c->on_body;
+            if (!again || attempt >= REMOTE_ATTEMPTS)
+                return not_heard(a, &cause, err);
+        } else {
+            if (is_fine(c, out->status))
+                return 0;
+            if (out->status == 401 && !c->anonymous && a->sign_in && !renewed) {
+                renewed = true;
+                if (sign_in(a, err) < 0)
+                    return -1;
+                continue;
+            }
+            AUTO(json_unref) json_t *body = body_of(out);
+            enum remote_failure kind = kind_of(out->status);
+
+            /* what was not carried out may be sent again, whatever the caller fears */
+            again = out->status == 429 || out->status == 503 || (is_passing(out->status) && !c->once);
+            if (a->judge)
+                a->judge(a, out, body, &kind, &again);
+            if (!again || attempt >= REMOTE_ATTEMPTS)
+                return not_fine(a, out, body, kind, err);
+            wait_ms = remote_retry_after(out);
+        }
+        remote_wait(a->job, attempt, PAUSE_MS, wait_ms);
+    }
+}
+
+json_t *api_json(struct api *a, const struct api_call *c, struct err *err)
+{
+    AUTO(http_client_response_done) struct http_client_response r = {0};
+
+    if (api_run(&r, a, c, err) < 0)
+        return NULL;
+    json_t *body = body_of(&r);
+    if (!body)
+        api_odd(a, err, "its answer is no JSON object");
+    return body;
+}
+
+int api_odd(const struct api *a, struct err *err, const char *what)
+{
+    return remote_fail(a->job, REMOTE_FAILED, err, "%s answered oddly: %s", a->service, what);
+}
