@@ -1,5 +1,5 @@
 # A thin front: the work is in dev/*. `make` builds build/workcell.
-.PHONY: all setup demo test chaos soak faults power fuzz fuzz-net sanitize coverage model bench format lint clean
+.PHONY: all setup demo test transfers chaos soak faults power fuzz fuzz-net sanitize coverage model bench format lint clean
 
 all:
 	@dev/build
@@ -12,6 +12,9 @@ demo:
 
 test:
 	@dev/test
+
+transfers: all
+	@FULL=1 tests/transfer/run
 
 chaos:
 	@dev/chaos

@@ -324,6 +324,15 @@ static void set_dirs(struct server *s, const struct config *c)
     s->app.space = (struct space){{s->data, s->scratch, s->partial, s->blobs}, c->min_free_bytes};
 }
 
+/* Tests must not need files of 100 MB, nor wait for minutes. */
+static const struct {
+    const char *env, *name;
+} of_tests[] = {
+    {"WORKCELL_TEST_S3_MULTIPART_THRESHOLD", "s3_multipart_threshold"},
+    {"WORKCELL_TEST_IDLE_S", "idle_s"},
+    {"WORKCELL_TEST_RETRY_MS", "retry_ms"},
+};
+
 /* What every job is told. */
 static void set_settings(struct server *s, const struct config *c)
 {
@@ -337,9 +346,9 @@ static void set_settings(struct server *s, const struct config *c)
                                  (json_int_t)c->max_archive_depth);
     json_object_update_new(s->settings, archives);
     json_object_set(s->settings, "endpoints", s->endpoints);
-    if (getenv("WORKCELL_TEST_S3_MULTIPART_THRESHOLD")) /* tests must not need files of 100 MB */
-        json_object_set_new(s->settings, "s3_multipart_threshold",
-                            json_integer(atoll(getenv("WORKCELL_TEST_S3_MULTIPART_THRESHOLD"))));
+    for (size_t i = 0; i < ARRAY_LEN(of_tests); i++)
+        if (getenv(of_tests[i].env))
+            json_object_set_new(s->settings, of_tests[i].name, json_integer(atoll(getenv(of_tests[i].env))));
     s->connect_allow =
         mem_printf("%s,%s,%s", c->import_allow, c->notify_allow, *c->clamd == '/' ? "" : c->clamd);
 }

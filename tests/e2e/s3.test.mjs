@@ -8,17 +8,13 @@ import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
-import { GetObjectCommand, GetObjectTaggingCommand, HeadObjectCommand, ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3'
+import { GetObjectCommand, GetObjectTaggingCommand, HeadObjectCommand, ListMultipartUploadsCommand } from '@aws-sdk/client-s3'
+import { Radosgw } from './radosgw.mjs'
 import { picture, root, Server, sleep } from './server.mjs'
 
-const ceph = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-ceph-'))
 let gate, s3
-before(() => {
-  const out = execFileSync(path.join(root, 'dev/radosgw.sh'), ['start', ceph], { stdio: ['ignore', 'pipe', 'pipe'] }).toString()
-  gate = Object.fromEntries([...out.matchAll(/(\w+)=(\S+)/g)].map((m) => [m[1], m[2]]))
-  s3 = new S3Client({ endpoint: gate.endpoint, region: 'us-east-1', forcePathStyle: true, credentials: { accessKeyId: gate.access, secretAccessKey: gate.secret } })
-}, { timeout: 180000 })
-after(() => { execFileSync(path.join(root, 'dev/radosgw.sh'), ['stop', ceph], { stdio: 'ignore' }) })
+before(() => { gate = Radosgw.start(); s3 = gate.s3 }, { timeout: 180000 })
+after(() => gate.stop())
 
 const store = (more = {}) => ({ robot: '/s3/store', use: ':original', bucket: gate.bucket, bucket_region: 'us-east-1', key: gate.access, secret: gate.secret, host: gate.endpoint, no_vhost: true, ...more })
 const serve = (t, env = {}) => Server.start(t, { args: ['--import-allow', '127.0.0.1'], env })

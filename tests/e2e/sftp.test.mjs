@@ -1,6 +1,6 @@
 // /sftp/store with a real sshd of the test's own, from the official client's upload to the file that lies there.
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import net from 'node:net'
@@ -8,34 +8,15 @@ import os from 'node:os'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
 import { Transloadit } from 'transloadit'
+import { Sshd } from './sshd.mjs'
 import { binary, KEY, picture, SECRET, Server, sleep } from './server.mjs'
 
-const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-sshd-'))
-const at = (name) => path.join(dir, name)
-const user = os.userInfo().username
-const text = (name) => fs.readFileSync(at(name), 'utf8')
-let sshd, port
-
+let dir, at, text, user, port, sshd
 before(async () => {
-  for (const name of ['host', 'own', 'other'])
-    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', at(name)])
-  fs.copyFileSync(at('own.pub'), at('authorized'))
-  const free = net.createServer().listen(0, '127.0.0.1')
-  await new Promise((r) => free.on('listening', r))
-  port = free.address().port
-  await new Promise((r) => free.close(r))
-  if (process.getuid() === 0) fs.mkdirSync('/run/sshd', { recursive: true })
-  const config = ['ListenAddress 127.0.0.1', `Port ${port}`, `HostKey ${at('host')}`,
-    `AuthorizedKeysFile ${at('authorized')}`, 'StrictModes no', 'UsePAM no', 'PasswordAuthentication no',
-    'PidFile none', 'LogLevel ERROR', 'Subsystem sftp internal-sftp']
-  fs.writeFileSync(at('config'), config.join('\n') + '\n')
-  sshd = spawn('/usr/sbin/sshd', ['-D', '-f', at('config'), '-E', at('log')], { stdio: 'ignore' })
-  const up = () => new Promise((r) => {
-    const c = net.connect(port, '127.0.0.1', () => { c.destroy(); r(true) }).on('error', () => r(false))
-  })
-  for (let i = 0; !await up(); i++) { assert.ok(i < 100, 'sshd does not listen'); await sleep(50) }
+  sshd = await Sshd.start();
+  ({ dir, at, text, user, port } = sshd)
 })
-after(() => { sshd.kill(); fs.rmSync(dir, { recursive: true, force: true }) })
+after(() => sshd.stop())
 
 const serve = (t, args = [], more = {}) =>
   Server.start(t, { args: ['--import-allow', '127.0.0.1', '--sftp-key', at('own'), ...args], ...more })

@@ -1,0 +1,43 @@
+// An sshd of a test's own on loopback, with keys that it made: 'own' may log in, 'other' may not.
+import assert from 'node:assert/strict'
+import { execFileSync, spawn } from 'node:child_process'
+import fs from 'node:fs'
+import net from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
+import { sleep } from './server.mjs'
+
+export class Sshd {
+  // forced: {name of another key: the command that whoever logs in with it gets}
+  static async start({ forced = {} } = {}) {
+    const s = new Sshd()
+    s.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-sshd-'))
+    s.at = (name) => path.join(s.dir, name)
+    s.text = (name) => fs.readFileSync(s.at(name), 'utf8')
+    s.user = os.userInfo().username
+    for (const name of ['host', 'own', 'other', ...Object.keys(forced)])
+      execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', s.at(name)])
+    const lines = Object.entries(forced).map(([name, command]) => `command="${command}" ${s.text(`${name}.pub`)}`)
+    fs.writeFileSync(s.at('authorized'), s.text('own.pub') + lines.join(''))
+    const free = net.createServer().listen(0, '127.0.0.1')
+    await new Promise((r) => free.on('listening', r))
+    s.port = free.address().port
+    await new Promise((r) => free.close(r))
+    if (process.getuid() === 0) fs.mkdirSync('/run/sshd', { recursive: true })
+    const config = ['ListenAddress 127.0.0.1', `Port ${s.port}`, `HostKey ${s.at('host')}`,
+      `AuthorizedKeysFile ${s.at('authorized')}`, 'StrictModes no', 'UsePAM no', 'PasswordAuthentication no',
+      'PidFile none', 'LogLevel ERROR', 'Subsystem sftp internal-sftp']
+    fs.writeFileSync(s.at('config'), config.join('\n') + '\n')
+    s.child = spawn('/usr/sbin/sshd', ['-D', '-f', s.at('config'), '-E', s.at('log')], { stdio: 'ignore' })
+    const up = () => new Promise((r) => {
+      const c = net.connect(s.port, '127.0.0.1', () => { c.destroy(); r(true) }).on('error', () => r(false))
+    })
+    for (const end = Date.now() + 120000; !await up(); await sleep(50)) assert.ok(Date.now() < end, 'sshd does not listen')
+    return s
+  }
+
+  stop() {
+    this.child.kill()
+    fs.rmSync(this.dir, { recursive: true, force: true })
+  }
+}
