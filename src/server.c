@@ -3,6 +3,7 @@
 #include "api/cdn.h"
 #include "api/companion.h"
 #include "api/costly.h"
+#include "api/credential_trial.h"
 #include "api/keys.h"
 #include "api/limits.h"
 #include "api/routes.h"
@@ -16,11 +17,10 @@
 #include "config.h"
 #include "data_dir.h"
 #include "http/guard.h"
+#include "job_settings.h"
 #include "live/live.h"
 #include "store/sealed.h"
 #include "store/store.h"
-#include "transfer/remote.h"
-#include "transfer/values.h"
 #include "upload/upload.h"
 
 #include <errno.h>
@@ -33,7 +33,6 @@
 #include <unistd.h>
 
 #define BUILD_ID "1"
-#define KEY_FILE_MAX 65536 /* bytes */
 
 static const struct log log_ctx = {"room", "server", NULL};
 
@@ -43,8 +42,7 @@ struct server {
     struct store_reader *reader; /* the conductor's own: the API's is busy */
     struct http_server *http;
     struct seal_key seal;
-    json_t *settings, *keys; /* keys: of Robots that name them in their record */
-    json_t *endpoints;
+    struct job_settings told;
     char host[256], instance[256], program_dir[PATH_MAX];
     /* lent to the conductor and the uploads for as long as they run */
     char *data, *scratch, *partial, *blobs, *connect_allow;
@@ -231,54 +229,6 @@ static int listen_to(struct published **live, void *app, const char *id, struct 
     return stream_listen(live, app, id, /* last_id */ -1, make, ctx, err);
 }
 
-/* A file of the operator's that Robots need, read once: workers could not. */
-static int read_key(struct server *s, const char *name, const char *path, struct err *err)
-{
-    AUTO(fd_close) int fd = *path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-    char text[KEY_FILE_MAX + 1];
-    struct stat st;
-
-    if (!*path)
-        return 0;
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return err_set(err, ERR_CONFIG, "%s: can't read '%s': %s", name, path, strerror(errno));
-    if (!S_ISREG(st.st_mode) || st.st_size > KEY_FILE_MAX)
-        return err_set(err, ERR_CONFIG, "%s: '%s' is no file of at most %d bytes", name, path, KEY_FILE_MAX);
-    ssize_t n = read(fd, text, sizeof text - 1);
-    if (n < 0)
-        return err_set(err, ERR_CONFIG, "%s: can't read '%s': %s", name, path, strerror(errno));
-    json_object_set_new(s->keys, name, json_stringn(text, (size_t)n));
-    explicit_bzero(text, sizeof text);
-    if (!json_object_get(s->keys, name))
-        return err_set(err, ERR_CONFIG, "%s: '%s' holds something that is no text", name, path);
-    return 0;
-}
-
-static int read_keys(struct server *s, const struct config *c, struct err *err)
-{
-    s->keys = json_object();
-    if (read_key(s, "sftp_key", c->sftp_key, err) < 0 || read_key(s, "sftp_known_hosts", c->sftp_known_hosts, err) < 0)
-        return -1;
-    const char *key = jstr(s->keys, "sftp_key");
-    if (key && !strstr(key, "PRIVATE KEY-----"))
-        return err_set(err, ERR_CONFIG, "sftp_key: '%s' holds no private key", c->sftp_key);
-    return 0;
-}
-
-static int check_clamd(struct server *s, const struct config *c, struct err *err)
-{
-    struct sockaddr_storage to;
-    struct err why;
-    socklen_t len;
-
-    if (!*c->clamd)
-        return 0;
-    if (value_socket(&to, &len, c->clamd, &why) < 0)
-        return err_set(err, ERR_CONFIG, "clamd: %s", why.msg);
-    json_object_set_new(s->keys, "clamd", json_string(c->clamd));
-    return json_object_get(s->keys, "clamd") ? 0 : err_set(err, ERR_CONFIG, "clamd: it is no text");
-}
-
 static int check_settings(struct server *s, const struct config *c, struct err *err)
 {
     struct err why;
@@ -287,9 +237,7 @@ static int check_settings(struct server *s, const struct config *c, struct err *
         return err_set(err, ERR_CONFIG, "import_allow: '%s' can't be read", c->import_allow);
     if (guard_check_list(c->notify_allow) < 0)
         return err_set(err, ERR_CONFIG, "notify_allow: '%s' can't be read", c->notify_allow);
-    if (!(s->endpoints = remote_endpoints_read(c->endpoint, &why)))
-        return err_set(err, ERR_CONFIG, "endpoint: %s", why.msg);
-    if (read_keys(s, c, err) < 0 || check_clamd(s, c, err) < 0)
+    if (job_settings_read(&s->told, c, err) < 0)
         return -1;
     if (*c->companion && proxy_check_url(c->companion, &why) < 0)
         return err_set(err, ERR_CONFIG, "companion: %s", why.msg);
@@ -322,35 +270,6 @@ static void set_dirs(struct server *s, const struct config *c)
     s->blobs = mem_printf("%s/blobs", s->data);
     s->app.strangers.limit = c->stranger_bytes;
     s->app.space = (struct space){{s->data, s->scratch, s->partial, s->blobs}, c->min_free_bytes};
-}
-
-/* Tests must not need files of 100 MB, nor wait for minutes. */
-static const struct {
-    const char *env, *name;
-} of_tests[] = {
-    {"WORKCELL_TEST_S3_MULTIPART_THRESHOLD", "s3_multipart_threshold"},
-    {"WORKCELL_TEST_IDLE_S", "idle_s"},
-    {"WORKCELL_TEST_RETRY_MS", "retry_ms"},
-};
-
-/* What every job is told. */
-static void set_settings(struct server *s, const struct config *c)
-{
-    s->settings = json_pack("{s:s,s:I,s:I,s:I,s:I,s:I}", "import_allow", c->import_allow, "max_pixels",
-                            (json_int_t)c->max_pixels, "max_frames", (json_int_t)c->max_frames, "max_file_size",
-                            (json_int_t)c->import_max_size, "timeout_s", (json_int_t)c->job_timeout_s, "script_memory",
-                            (json_int_t)c->script_memory_mb << 20);
-    json_t *archives = json_pack("{s:I,s:I,s:I,s:I}", "max_archive_files", (json_int_t)c->max_archive_files,
-                                 "max_archive_bytes", (json_int_t)c->max_archive_bytes, "max_archive_ratio",
-                                 (json_int_t)c->max_archive_ratio, "max_archive_depth",
-                                 (json_int_t)c->max_archive_depth);
-    json_object_update_new(s->settings, archives);
-    json_object_set(s->settings, "endpoints", s->endpoints);
-    for (size_t i = 0; i < ARRAY_LEN(of_tests); i++)
-        if (getenv(of_tests[i].env))
-            json_object_set_new(s->settings, of_tests[i].name, json_integer(atoll(getenv(of_tests[i].env))));
-    s->connect_allow =
-        mem_printf("%s,%s,%s", c->import_allow, c->notify_allow, *c->clamd == '/' ? "" : c->clamd);
 }
 
 static int open_conductor(struct server *s, const struct config *c, int log_level, struct err *err)
@@ -399,8 +318,8 @@ static int open_conductor(struct server *s, const struct config *c, int log_leve
         .start_wait_us = c->start_wait_ms * 1000,
         .max_status_bytes = c->max_status_size,
         .too_many = c->create_rate_status == 429 ? ERR_RATE_429 : ERR_RATE,
-        .robot_settings = s->settings,
-        .robot_keys = s->keys,
+        .robot_settings = s->told.settings,
+        .robot_keys = s->told.keys,
     };
     for (int role = 0; role < ROLE_COUNT; role++)
         if (robots_have_role(role) || role == ROLE_SCRIPT) /* each Step may have expressions */
@@ -469,8 +388,11 @@ int server_start(struct server **out, const struct config *c, int log_level, str
         server_program_dir(s->program_dir, sizeof s->program_dir, err) < 0 || open_stores(s, c, err) < 0)
         return -1;
     set_dirs(s, c);
-    set_settings(s, c);
+    s->connect_allow =
+        mem_printf("%s,%s,%s", c->import_allow, c->notify_allow, *c->clamd == '/' ? "" : c->clamd);
     struct live_conf live = {(int)c->max_connections, listen_to, &s->app};
+    s->app.trials = credential_trials_new(
+        &(struct credential_bench){s->program_dir, c->jail_without, s->told.settings, s->told.keys, NULL});
     if (open_conductor(s, c, log_level, err) < 0 || start_uploads(s, c, err) < 0 ||
         live_start(&s->app.live, &live, err) < 0 || costly_start(&s->app.costly, err) < 0 ||
         companion_open(&s->app.companion, c, err) < 0 || cdn_start(&s->app.cdn, &s->app, err) < 0 ||
@@ -485,6 +407,7 @@ void server_drain(struct server *s)
     s->app.draining = true;
     http_server_quiesce(s->http);
     cdn_stop(s->app.cdn);
+    credential_trials_stop(s->app.trials);
     conductor_stop(s->app.conductor, s->app.config->drain_timeout_s * SECOND_US);
     live_stop(s->app.live); /* "going away", after the last event */
     proxy_stop(s->app.companion);
@@ -498,6 +421,7 @@ void server_stop(struct server *s)
     live_close(s->app.live);
     proxy_close(s->app.companion);
     cdn_free(s->app.cdn);
+    credential_trials_free(s->app.trials);
     uploads_close(s->app.uploads);
     store_reader_close(s->app.reader);
     store_reader_close(s->app.list_reader);
@@ -511,9 +435,7 @@ void server_stop(struct server *s)
     free(s->partial);
     free(s->data);
     free(s->blobs);
-    json_decref(s->settings);
-    json_decref(s->keys);
-    json_decref(s->endpoints);
+    job_settings_done(s->told);
     free(s);
 }
 
