@@ -1,11 +1,15 @@
 /* `workcell credential`: credentials of other services. */
 #include "admin.h"
+#include "api/credential_trial.h"
 #include "assembly/credentials.h"
 #include "base/clock.h"
 #include "base/id.h"
+#include "job_settings.h"
+#include "server.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <termios.h>
@@ -198,12 +202,59 @@ static int credential_remove(struct admin *a, struct err *err)
     return rc;
 }
 
+static int stored_content(json_t **out, struct admin *a, const struct store_credential *c, struct err *err)
+{
+    AUTO(mem_free) char *context = mem_printf("%s/%s", a->workspace, c->name);
+    AUTO(mem_free) char *plain = NULL;
+
+    if (unseal(&plain, &a->seal, context, c->sealed, err) < 0)
+        return -1;
+    *out = json_reads(plain);
+    explicit_bzero(plain, strlen(plain));
+    return 0;
+}
+
+static int try_stored(struct admin *a, const struct store_credential *c, struct err *err)
+{
+    AUTO(json_unref) json_t *content = NULL, *found = NULL;
+    AUTO(job_settings_done) struct job_settings told = {0};
+    char programs[PATH_MAX];
+
+    if (stored_content(&content, a, c, err) < 0 || job_settings_read(&told, &a->config, err) < 0 ||
+        server_program_dir(programs, sizeof programs, err) < 0)
+        return -1;
+    const struct credential_bench bench = {programs, a->config.jail_without, told.settings, told.keys, NULL};
+    if (credential_try(&found, &bench, c->name, c->type, content, err) < 0)
+        return -1;
+    if (!jbool(found, "works", false)) {
+        fprintf(stderr, "workcell: credentials '%s' do not work: %s: %s\n", c->name, jstr_or(found, "code", ""),
+                jstr_or(found, "message", ""));
+        return EXIT_FAILED;
+    }
+    printf("credentials '%s' work: %s (%lld ms)\n", c->name, jstr_or(found, "message", ""),
+           (long long)jint(found, "duration_ms", 0));
+    return 0;
+}
+
+static int credential_try_one(struct admin *a, struct err *err)
+{
+    struct store_credential *c = NULL;
+
+    if (store_credential_get(&c, a->store, a->workspace, a->words[1], err) < 0)
+        return err->code == ERR_NOT_FOUND ? err_set(err, ERR_CONFIG, "there are no credentials '%.100s'", a->words[1])
+                                          : -1;
+    int rc = try_stored(a, c, err);
+    free(c);
+    return rc;
+}
+
 int command_credential(int argc, char **argv)
 {
     static const struct verb verbs[] = {{"add", 2, 60, true, credential_add},
                                         {"list", 0, 0, false, credential_list},
                                         {"remove", 1, 1, false, credential_remove},
                                         {"rotate", 0, 0, false, credential_rotate},
+                                        {"test", 1, 1, false, credential_try_one},
                                         {0}};
 
     return admin_run("credential", verbs, argc, argv);

@@ -1,12 +1,15 @@
 /* workcell doctor: what this machine has, and what it lacks. One line a check: how it stands, what was found and,
  * unless all is well, what to do. What needs a media library or the network is asked of the worker programs. */
+#include "api/credential_trial.h"
 #include "assembly/credentials.h"
 #include "base/clock.h"
 #include "base/secret.h"
 #include "commands.h"
 #include "config.h"
+#include "job_settings.h"
 #include "server.h"
 #include "store/sealed.h"
+#include "worker/trial.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +36,7 @@ struct doctor {
     json_t *checks;
     int worst;
     char programs[PATH_MAX];
-    char dir[64]; /* in/ and out/ for the trials */
+    struct trial trial;
 };
 
 /* advice NULL or "": nothing to do. */
@@ -58,89 +61,12 @@ static void say(struct doctor *d, enum verdict v, const char *check, const char 
                                                jstring(text), "advice", advice));
 }
 
-/* ---- asking a worker program ---- */
-
-static int read_all(struct str *out, int fd, pid_t pid, int timeout_s)
-{
-    int64_t end = clock_mono_us() + timeout_s * SECOND_US;
-    char buf[4096];
-
-    for (;;) {
-        struct pollfd p = {fd, POLLIN, 0};
-        int64_t left = end - clock_mono_us();
-        ssize_t n;
-
-        if (left <= 0 || poll(&p, 1, (int)(left / 1000) + 1) < 0) {
-            kill(pid, SIGKILL);
-            return -1;
-        }
-        if (!p.revents)
-            continue;
-        if ((n = read(fd, buf, sizeof buf)) <= 0)
-            return 0;
-        str_add(out, buf, (size_t)n);
-    }
-}
-
-/* Its answer, or NULL with err. input may be NULL. The environment is the one that workers have. */
-static json_t *ask(struct doctor *d, const char *program, const char *flag, const char *robot, const json_t *input,
-                   struct err *err)
-{
-    AUTO(mem_free) char *path = mem_printf("%s/%s", d->programs, program);
-    char *argv[] = {path, (char *)flag, d->dir, (char *)robot, NULL};
-    AUTO(mem_free) char *without = mem_printf("WORKCELL_JAIL_WITHOUT=%s", d->config->jail_without);
-    char *env[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8",  "VIPS_WARNING=0", "MALLOC_ARENA_MAX=2",
-                   "HOME=/nonexistent",  "TMPDIR=out", "ASAN_OPTIONS=detect_leaks=0", without, NULL};
-    AUTO(mem_free) char *text = input ? json_text(input) : mem_strdup("");
-    AUTO(str_done) struct str out = {0};
-    int in[2], from[2], status = 0;
-    pid_t pid;
-
-    if (pipe2(in, O_CLOEXEC) < 0 || pipe2(from, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
-        err_errno(err, "start %s", program);
-        return NULL;
-    }
-    if (pid == 0) {
-        dup2(in[0], 0);
-        dup2(from[1], 1);
-        execve(path, argv, env);
-        _exit(127);
-    }
-    close(in[0]);
-    close(from[1]);
-    (void)!write(in[1], text, strlen(text)); /* less than a pipe holds */
-    close(in[1]);
-    int rc = read_all(&out, from[0], pid, 60);
-    close(from[0]);
-    waitpid(pid, &status, 0);
-    json_t *answer = out.s ? json_reads(out.s) : NULL;
-    if (!answer)
-        err_set(err, ERR_WORKER, rc < 0 ? "%s did not answer within a minute (status %d)" : "%s ended with status %d",
-                program, WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
-    return answer;
-}
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
-{
-    (void)st;
-    (void)kind;
-    (void)ftw;
-    return remove(path);
-}
-
-static int make_dir(struct doctor *d, struct err *err)
-{
-    snprintf(d->dir, sizeof d->dir, "/tmp/workcell-doctor-XXXXXX");
-    if (!mkdtemp(d->dir))
-        return err_errno(err, "make a directory in /tmp");
-    AUTO(mem_free) char *in = mem_printf("%s/in", d->dir);
-    AUTO(mem_free) char *out = mem_printf("%s/out", d->dir);
-    if (chmod(d->dir, 0755) < 0 || mkdir(in, 0755) < 0 || mkdir(out, 0755) < 0)
-        return err_errno(err, "make '%s'", in);
-    return 0;
-}
-
 /* ---- the checks ---- */
+
+static json_t *describe(const struct doctor *d, const char *program, struct err *err)
+{
+    return trial_ask(&d->trial, program, "--describe", NULL, NULL, 60, err);
+}
 
 static void check_jail(struct doctor *d, const char *program, const json_t *said, bool may_network)
 {
@@ -215,7 +141,7 @@ static void check_media(struct doctor *d)
 {
     AUTO(str_done) struct str have = {0}, lack = {0}, loads = {0}, lacks = {0};
     struct err err;
-    AUTO(json_unref) json_t *said = ask(d, "workcell-media", "--describe", NULL, NULL, &err);
+    AUTO(json_unref) json_t *said = describe(d, "workcell-media", &err);
 
     if (!said) {
         say(d, FAIL, "workcell-media", "Install the program beside workcell or in ../libexec/workcell.", "%s", err.msg);
@@ -249,7 +175,7 @@ static void check_media(struct doctor *d)
 static void check_transfer(struct doctor *d)
 {
     struct err err;
-    AUTO(json_unref) json_t *said = ask(d, "workcell-transfer", "--describe", NULL, NULL, &err);
+    AUTO(json_unref) json_t *said = describe(d, "workcell-transfer", &err);
 
     if (!said) {
         say(d, FAIL, "workcell-transfer", "Install the program beside workcell or in ../libexec/workcell.", "%s",
@@ -264,7 +190,7 @@ static void check_transfer(struct doctor *d)
 static void check_script(struct doctor *d)
 {
     struct err err;
-    AUTO(json_unref) json_t *said = ask(d, "workcell-script", "--describe", NULL, NULL, &err);
+    AUTO(json_unref) json_t *said = describe(d, "workcell-script", &err);
 
     if (!said) {
         say(d, FAIL, "workcell-script", "Install the program beside workcell or in ../libexec/workcell.", "%s",
@@ -407,11 +333,8 @@ static void check_limits(struct doctor *d)
 
 /* ---- stored credentials ---- */
 
-static const struct {
-    const char *type, *robot;
-} trials[] = {{"s3", "/s3/store"}};
-
-static int credential(json_t **out, const char **robot, const struct config *c, const char *name, struct err *err)
+static int stored_one(json_t **content, char type[static CREDENTIAL_TYPE_MAX], const struct config *c,
+                      const char *name, struct err *err)
 {
     AUTO(mem_free) char *db = mem_printf("%s/workcell.db", c->data);
     AUTO(mem_free) char *key_file = mem_printf("%s/credentials.key", c->data);
@@ -430,15 +353,9 @@ static int credential(json_t **out, const char **robot, const struct config *c, 
     AUTO(mem_free) char *context = mem_printf("%s/%s", workspace, found->name);
     int rc = unseal(&plain, &key, context, found->sealed, err);
     if (rc == 0) {
-        AUTO(json_unref) json_t *content = json_reads(plain);
-
-        rc = err_set(err, ERR_CONFIG, "credentials of type %s can't be tried", found->type);
-        for (size_t i = 0; i < ARRAY_LEN(trials); i++)
-            if (!strcmp(trials[i].type, found->type)) {
-                *robot = trials[i].robot;
-                *out = json_pack("{s:s}", "credentials", name);
-                rc = credential_inject(*out, robot_find(*robot), name, found->type, content, err);
-            }
+        snprintf(type, CREDENTIAL_TYPE_MAX, "%s", found->type);
+        *content = json_reads(plain);
+        explicit_bzero(plain, strlen(plain));
     }
     free(found);
     return rc;
@@ -446,25 +363,22 @@ static int credential(json_t **out, const char **robot, const struct config *c, 
 
 static void check_credential(struct doctor *d, const char *name)
 {
-    AUTO(json_unref) json_t *params = NULL;
-    AUTO(json_unref) json_t *said = NULL;
-    const char *robot;
+    AUTO(json_unref) json_t *content = NULL, *found = NULL;
+    AUTO(job_settings_done) struct job_settings told = {0};
+    char type[CREDENTIAL_TYPE_MAX];
     struct err err;
-    int64_t start = clock_mono_us();
 
-    if (credential(&params, &robot, d->config, name, &err) < 0) {
+    if (stored_one(&content, type, d->config, name, &err) < 0 || job_settings_read(&told, d->config, &err) < 0) {
         say(d, FAIL, "s3", "`workcell credential list` shows what there is.", "'%s': %s", name, err.msg);
         return;
     }
-    AUTO(json_unref) json_t *input =
-        json_pack("{s:O,s:{s:s}}", "params", params, "settings", "import_allow", d->config->import_allow);
-    said = ask(d, "workcell-transfer", "--trial", robot, input, &err);
-    if (said && !jstr(said, "error"))
-        say(d, OK, "s3", NULL, "'%s': put, get and delete in bucket %s took %.0f ms", name,
-            jstr_or(params, "bucket", "?"), (double)(clock_mono_us() - start) / 1000);
+    const struct credential_bench bench = {d->trial.program_dir, d->trial.without, told.settings, told.keys, NULL};
+    if (credential_try(&found, &bench, name, type, content, &err) < 0)
+        say(d, FAIL, "s3", NULL, "'%s': %s", name, err.msg);
     else
-        say(d, FAIL, "s3", "Check key, secret, bucket, host and region; a private host needs --import-allow.",
-            "'%s': %s", name, said ? jstr(said, "error") : err.msg);
+        say(d, jbool(found, "works", false) ? OK : FAIL, "s3",
+            "Check key, secret, bucket, host and region; a private host needs --import-allow.", "'%s': %s", name,
+            jstr_or(found, "message", ""));
 }
 
 int command_doctor(int argc, char **argv)
@@ -494,13 +408,14 @@ int command_doctor(int argc, char **argv)
         return 2;
     }
     d.config = &c;
+    d.trial = (struct trial){.program_dir = d.programs, .without = c.jail_without};
     signal(SIGPIPE, SIG_IGN);
-    if (server_program_dir(d.programs, sizeof d.programs, &err) < 0 || make_dir(&d, &err) < 0) {
+    if (server_program_dir(d.programs, sizeof d.programs, &err) < 0 || trial_open(&d.trial, &err) < 0) {
         say(&d, FAIL, "programs", "Install workcell as a whole.", "%s", err.msg);
     } else {
         check_media(&d);
         check_transfer(&d);
-    check_script(&d);
+        check_script(&d);
     }
     check_data(&d);
     check_database(&d, &newest_us);
@@ -508,8 +423,7 @@ int command_doctor(int argc, char **argv)
     check_limits(&d);
     if (s3)
         check_credential(&d, s3);
-    if (*d.dir)
-        nftw(d.dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    trial_close(d.trial);
     if (d.json) {
         AUTO(json_unref) json_t *all =
             json_pack("{s:s,s:O}", "verdict", verdicts[d.worst], "checks", d.checks);

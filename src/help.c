@@ -102,9 +102,12 @@ const struct command commands[] = {
      "add NAME TYPE KEY=VALUE... [--replace]\n"
      "list\n"
      "remove NAME\n"
-     "rotate",
+     "rotate\n"
+     "test NAME",
      "keep credentials for export and import Robots",
-     "Works on a data directory while no server runs on it. rotate seals everything anew with a new key file.\n\n"
+     "Works on a data directory while no server runs on it. rotate seals everything anew with a new key file. "
+     "test\n"
+     "signs in with them, writes a probe, lists, and removes it again (a private host needs --import-allow).\n\n"
      "A VALUE of - is read from standard input (a terminal asks for it and does not show it), @FILE from a file; a "
      "value that\n"
      "begins with @ is written @@. What stands on a command line is seen by every user of the machine, so give "
@@ -112,7 +115,8 @@ const struct command commands[] = {
      "one of these ways. They are never printed.\n\n"
      "Examples\n"
      "  workcell credential add my_s3 s3 bucket=b key=AKIA... secret=- bucket_region=eu-west-1 --data ./data\n"
-     "  workcell credential add my_s3 s3 bucket=b key=AKIA... secret=@/run/secrets/s3 --replace\n\n"
+     "  workcell credential add my_s3 s3 bucket=b key=AKIA... secret=@/run/secrets/s3 --replace\n"
+     "  workcell credential test my_s3\n\n"
      "Exit codes: 0 done, 1 refused or failed, 2 wrong use (also: there is no such data directory).\n",
      credential_more, command_credential},
     {"template",

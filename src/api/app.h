@@ -21,6 +21,7 @@ struct app {
     struct live *live;
     struct proxy *companion; /* NULL: none */
     struct cdn *cdn;
+    struct credential_trials *trials;
     const char *instance;
     struct space space;
     struct budget strangers; /* what clients keep here before it is known who they are */

@@ -66,6 +66,7 @@ void template_changed(struct call *c);
 int credentials_list(struct call *c, struct err *err);
 int credential_type_list(struct call *c, struct err *err);
 int credential_get(struct call *c, struct err *err);
+int credential_test(struct call *c, struct err *err);
 int credential_check_params(struct call *c, struct err *err);
 int credential_create(struct call *c, struct store *store, struct err *err);
 int credential_update(struct call *c, struct store *store, struct err *err);

@@ -1,5 +1,6 @@
 /* /template_credentials. Contract: api-resources.md 2. The content is sealed wherever it lies. */
 #include "api/call.h"
+#include "api/credential_trial.h"
 #include "api/routes.h"
 #include "assembly/credentials.h"
 #include "base/clock.h"
@@ -117,6 +118,31 @@ int credential_type_list(struct call *c, struct err *err)
     json_object_set_new(c->body, "types", list);
     call_say(c, "The types of Template Credentials were found.");
     return 0;
+}
+
+/* ---- trying them ---- */
+
+static void tried(void *ctx, json_t *result, const struct err *err)
+{
+    struct call *c = ctx;
+
+    if (result)
+        json_object_update(c->body, result);
+    call_answer(c, err);
+}
+
+int credential_test(struct call *c, struct err *err)
+{
+    const char *workspace = c->auth.key->workspace, *name = http_path_arg(c->req, 0);
+    struct store_credential *row = NULL;
+
+    if (store_credential_read(&row, c->app->reader, workspace, name, err) < 0)
+        return err->code == ERR_NOT_FOUND ? missing(name, ERR_CREDENTIALS_NOT_READ, err) : -1;
+    AUTO(json_unref) json_t *content = open_content(c, row, err);
+    int rc = !content ? err_set(err, ERR_CREDENTIALS_NOT_READ, "The Template Credentials could not be opened")
+                      : credential_trials_post(c->app->trials, workspace, row->name, row->type, content, tried, c, err);
+    free(row);
+    return rc;
 }
 
 /* ---- changes ---- */

@@ -28,9 +28,15 @@ export async function credentialsView(main, scope) {
       put(place, rows.length ? h('table', { class: 'list' }, h('caption', { class: 'visually-hidden' }, 'Credentials'),
         h('thead', null, h('tr', null, h('th', { scope: 'col' }, 'Name'), h('th', { scope: 'col' }, 'Type'), h('th', { scope: 'col', class: 'num' }, 'Changed'), h('th', { scope: 'col' }, h('span', { class: 'visually-hidden' }, 'Actions')))),
         h('tbody', null, rows.map((c) => h('tr', null, h('th', { scope: 'row' }, c.name), h('td', null, c.type), h('td', { class: 'num' }, when(moment(c.modified))),
-          h('td', { class: 'num' }, h('button', { type: 'button', class: 'quiet', 'aria-label': `Edit ${c.name}`, onclick: () => edit(c) }, 'Edit'), h('button', { type: 'button', class: 'quiet danger', 'aria-label': `Delete ${c.name}`, onclick: () => remove(c) }, 'Delete'))))))
+          h('td', { class: 'num' },
+            action('Test', c, (e) => attempt(c, e.currentTarget)), action('Edit', c, () => edit(c)),
+            action('Delete', c, () => remove(c), 'danger'))))))
         : empty('No credentials yet.'))
     } catch (e) { if (e.name !== 'AbortError') put(place, problem(e.code, e.message, explain(e.code))) }
+  }
+
+  function action(what, c, onclick, more = '') {
+    return h('button', { type: 'button', class: `quiet ${more}`, 'aria-label': `${what} ${c.name}`, onclick }, what)
   }
 
   function edit(c) {
@@ -65,6 +71,23 @@ export async function credentialsView(main, scope) {
     h('div', { class: 'grid' }, h('div', { class: 'field' }, h('label', { for: 'c-name' }, 'Name'), name), h('div', { class: 'field' }, h('label', { for: 'c-type' }, 'Type'), type)),
     box, note, h('div', { class: 'actions' }, h('button', { class: 'primary' }, c ? 'Save' : 'Create'), h('button', { type: 'button', onclick: close }, 'Close'))))
     name.focus()
+  }
+
+  // What the other side says to them; nothing of them comes here.
+  async function attempt(c, button) {
+    button.disabled = true
+    put(side, busy(`Testing ${c.name}…`))
+    try {
+      const found = await call('POST', `/template_credentials/${c.id}/test`, {}, { signal: scope.signal })
+      if (scope.over) return
+      if (found.works) {
+        put(side, h('p', { class: 'panel', role: 'status' }, h('strong', null, `${c.name} works. `),
+          `${found.message} (${found.duration_ms} ms).`))
+        say(`${c.name} works`)
+      } else put(side, problem(found.code, `${c.name} does not work: ${found.message}`, explain(found.code)))
+    } catch (e) {
+      if (e.name !== 'AbortError') put(side, problem(e.code, e.message, explain(e.code)))
+    } finally { button.disabled = false }
   }
 
   async function remove(c) {

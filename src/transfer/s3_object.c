@@ -107,37 +107,3 @@ json_t *s3_signed_urls(const struct s3_bucket *b, const char *key, int64_t good_
     jset(extra, "signed_ssl_url", ssl_url.s);
     return extra;
 }
-
-/* ---- trial ---- */
-
-int s3_trial(struct s3_bucket *b, struct err *err)
-{
-    static const char text[] = "workcell doctor was here\n";
-    AUTO(http_client_response_done) struct http_client_response put = {0}, got = {0}, gone = {0};
-    const struct sigv4_pair headers[] = {{"content-type", "text/plain"}, {0}};
-    char id[ID_LEN + 1], code[64];
-
-    id_new(id);
-    AUTO(mem_free) char *key = mem_printf("workcell-doctor-%s.txt", id);
-    if (s3_call(&put, b,
-                &(struct s3_call){.method = "PUT",
-                                  .key = key,
-                                  .headers = headers,
-                                  .body = text,
-                                  .fd = -1,
-                                  .length = -1},
-                code, NULL, err) < 0)
-        return -1;
-    int read =
-        s3_call(&got, b, &(struct s3_call){.method = "GET", .key = key, .fd = -1, .length = -1},
-                code, NULL, err);
-    struct err why = read < 0 ? *err : (struct err){0};
-    if (read == 0 && (!got.body.s || strcmp(got.body.s, text)))
-        read = remote_fail(b->job, REMOTE_FAILED, &why, "what was read is not what was written");
-    if (s3_call(&gone, b, &(struct s3_call){.method = "DELETE", .key = key, .fd = -1, .length = -1},
-                code, NULL, err) < 0)
-        return -1;
-    if (read < 0)
-        *err = why;
-    return read;
-}

@@ -1,5 +1,6 @@
 #include "transfer/sftp.h"
 #include "http/guard.h"
+#include "transfer/trial.h"
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
@@ -533,3 +534,28 @@ static void sftp_address(void *ctx, const struct remote_file *f, struct str *url
 
 const struct remote_protocol sftp_protocol = {
     .tree = true, .parts = true, .put = sftp_put, .clear = sftp_clear, .address = sftp_address};
+
+/* ---- trial ---- */
+
+static int sftp_write_probe(void *ctx, const char *name, struct err *err)
+{
+    const struct sftp *s = ctx;
+
+    return remote_put_probe(s->job, &sftp_protocol, ctx, name, err);
+}
+
+static int sftp_remove_probe(void *ctx, const char *name, struct err *err)
+{
+    struct sftp *s = ctx;
+    char text[CURL_ERROR_SIZE];
+    CURLcode rc = command(s, "rm", name, NULL, text);
+
+    return rc == CURLE_OK ? 0 : fail(s, rc, text, "remove the probe", err);
+}
+
+int sftp_trial(struct sftp *s, struct err *err)
+{
+    static const struct remote_trial trial = {.write = sftp_write_probe, .remove = sftp_remove_probe};
+
+    return remote_try(s->job, &trial, s, err);
+}

@@ -27,3 +27,5 @@ DEFINE_AUTO(struct sftp *, sftp_close)
 /* A file is written under another name beside its own, and renamed. One that is there already makes
  * room for a moment. Its ctx is a struct sftp. */
 extern const struct remote_protocol sftp_protocol;
+/* Robot.trial. */
+MUST_CHECK int sftp_trial(struct sftp *s, struct err *err);

@@ -147,13 +147,15 @@ static json_t *try_inside(const struct errand *e)
     struct err err;
 
     if (worker_trial(e->robot, e->body, &err) < 0)
-        json_object_set_new(out, "error", jstring(err.msg));
+        json_object_update_new(out, json_pack("{s:o,s:s,s:b}", "error", jstring(err.msg), "code", err_name(&err),
+                                              "none", err.code == ERR_CONFIG));
     return out;
 }
 
 /* {params, settings} comes on standard input; everything is done from inside the jail, as a job would be. */
 static json_t *try_robot(const char *dir, const char *robot)
 {
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody would read what it finds */
     AUTO(json_unref) json_t *body = json_loadf(stdin, 0, NULL), *notes = json_array();
     const json_t *settings = json_object_get(body, "settings");
     struct errand e = {.fn = try_inside, .robot = robot, .body = body};

@@ -8,6 +8,7 @@ import path from 'node:path'
 import { after, test } from 'node:test'
 import { alive } from '../e2e/server.mjs'
 import { closeBrowser, KEY, Page, picture, SECRET, sleep, steps } from './browser.mjs'
+import { Sshd } from '../e2e/sshd.mjs'
 
 after(closeBrowser)
 
@@ -284,6 +285,23 @@ test('Credentials: kept and changed without their secrets ever being in the page
   await p.page.getByRole('button', { name: 'Delete my_s3' }).click()
   await p.page.getByRole('button', { name: 'Delete them' }).click()
   await p.page.getByText('No credentials yet.').waitFor()
+})
+
+test('Credentials are tested by a button, which says that they work or what does not', async (t) => {
+  const sshd = await Sshd.start()
+  t.after(() => sshd.stop())
+  const p = await Page.open(t, { at: '#/credentials', args: ['--import-allow', '127.0.0.1'] })
+  for (const [name, key] of [['good', 'own'], ['wrong', 'other']]) {
+    const content = { host: '127.0.0.1', port: String(sshd.port), user: sshd.user, private_key: sshd.text(key) }
+    assert.ok((await p.server.signedPost('/template_credentials', { name, type: 'sftp', content })).ok)
+  }
+  await p.go('#/workers')
+  await p.go('#/credentials')
+  await p.page.getByRole('button', { name: 'Test good' }).click()
+  await p.page.getByText('good works.').waitFor({ timeout: 120000 })
+  await p.page.getByRole('button', { name: 'Test wrong' }).click()
+  await p.page.getByText(/wrong does not work: .* does not let .* in with this key/).waitFor({ timeout: 120000 })
+  await p.page.getByText('WORKER_JOB_ERROR').first().waitFor()
 })
 
 test('Notifications: each attempt is listed, and one can be sent again', async (t) => {

@@ -119,6 +119,10 @@ const make = {
   TEMPLATE_CREDENTIALS_FOUND: (s) => send(s, 'GET', '/template_credentials'),
   TEMPLATE_CREDENTIALS_UPDATED: async (s) => send(s, 'PUT', `/template_credentials/${(await made(s, '/template_credentials', { ...credential, name: 'updated' })).credential.id}`, { name: 'newer' }),
   TEMPLATE_CREDENTIALS_DELETED: async (s) => send(s, 'DELETE', `/template_credentials/${(await made(s, '/template_credentials', { ...credential, name: 'deleted' })).credential.id}`),
+  TEMPLATE_CREDENTIALS_TESTED: async (s) => {
+    const content = { host: '127.0.0.1', port: '1', user: 'u', private_key: 'k' } // nobody is there, and that is said
+    return send(s, 'POST', `/template_credentials/${(await made(s, '/template_credentials', { name: 'tested', type: 'sftp', content })).credential.id}/test`)
+  },
   TEMPLATE_CREDENTIALS_TYPES_FOUND: (s) => send(s, 'GET', '/template_credentials/types'),
   AUTH_KEY_CREATED: (s) => send(s, 'POST', '/auth_keys', { description: 'x' }),
   AUTH_KEY_UPDATED: async (s) => send(s, 'PUT', `/auth_keys/${(await key(s)).id}`, { description: 'y' }),

@@ -57,6 +57,13 @@ static int sftp_undo(struct robot_job *job, const void *opts, const json_t *toke
     return open_at(&s, job, opts, err) < 0 ? -1 : remote_undo(job, &sftp_protocol, s, token, err);
 }
 
+static int sftp_try(struct robot_job *job, const void *opts, struct err *err)
+{
+    AUTO(sftp_close) struct sftp *s = NULL;
+
+    return open_at(&s, job, opts, err) < 0 ? -1 : sftp_trial(s, err);
+}
+
 const struct robot robot_store_sftp = {
     .name = "/sftp/store",
     .summary = "Store files on an SFTP server",
@@ -72,4 +79,5 @@ const struct robot robot_store_sftp = {
     .check = sftp_check,
     .run = IN_WORKER(sftp_run),
     .undo = IN_WORKER(sftp_undo),
+    .trial = IN_WORKER(sftp_try),
 };
