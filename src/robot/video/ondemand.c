@@ -1,15 +1,10 @@
 /* /video/ondemand: a film as HLS that nobody has encoded yet. The playlists follow from its length
  * alone; a segment is encoded when somebody asks for it, each in a job that knows of no other: so
  * that they join without a gap, pictures and sounds are taken by the film's own clock, and sound in
- * the frames that it would have if all were encoded at once. (Over 600 lines: one road, from an
- * address to the segment that it names.) */
-#include "media/av/encode.h"
+ * the frames that it would have if all were encoded at once. */
+#include "robot/video/ondemand.h"
 #include "media/av/playlist.h"
 #include "media/av/segment.h"
-#include "robot/av_options.h"
-#include "robot/av_profile.h"
-#include "robot/choices.h"
-#include "robot/values.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -57,99 +52,9 @@ static const struct option options[] = {
 };
 #undef T
 
-/* ---- a variant ---- */
-
-struct form_opts {
-    int preset, resize_strategy;
-    int64_t width, height;
-    bool zoom;
-    const char *background;
-    struct av_opts av;
-};
-#define T struct form_opts
-#define LEFT_OUT(name, none) OPT_UNSUPPORTED(#name, .def_str = none)
-static const struct option form_options[] = {
-    OPT_ENUM(T, preset, av_presets, .dashes = true, .def = AV_NO_PRESET,
-             .help = "Named set of settings."),
-    OPT_INT(T, width, .min = 1, .max = 7680, .unit = "px", .nullable = true, .help = "Width."),
-    OPT_INT(T, height, .min = 1, .max = 4320, .unit = "px", .nullable = true, .help = "Height."),
-    OPT_ENUM(T, resize_strategy, choices_fit, .def = FIT_PAD,
-             .help = "What to do when the shapes differ."),
-    OPT_BOOL(T, zoom, .def = true, .help = "Small films are enlarged."),
-    OPT_STR(T, background, .def_str = "#00000000", .pattern = VALUE_RGBA,
-            .help = "Colour of what pad adds."),
-    OPT_GROUP(T, av, struct av_opts, av_options),
-    /* parameters of /video/encode that are not built here; schemas write out what asks for none */
-    LEFT_OUT(hint, "false"),
-    LEFT_OUT(turbo, "false"),
-    LEFT_OUT(segment, "false"),
-    LEFT_OUT(segment_duration, "10"),
-    LEFT_OUT(segment_prefix, "\"\""),
-    LEFT_OUT(segment_name, "\"\""),
-    LEFT_OUT(watermark_url, "\"\""),
-    LEFT_OUT(watermark_position, "\"center\""),
-    LEFT_OUT(watermark_x_offset, "0"),
-    LEFT_OUT(watermark_y_offset, "0"),
-    LEFT_OUT(watermark_size, NULL),
-    LEFT_OUT(watermark_resize_strategy, "\"fit\""),
-    LEFT_OUT(watermark_start_time, "0"),
-    LEFT_OUT(watermark_duration, "-1"),
-    LEFT_OUT(watermark_opacity, "1"),
-    LEFT_OUT(rotate, NULL),
-    LEFT_OUT(crop, NULL),
-    LEFT_OUT(chunk_duration, NULL),
-    OPT_END,
-};
-#undef T
-
-struct form {
-    const char *name;
-    struct form_opts o;
-    struct av_profile profile;
-};
+/* ---- which of them ---- */
 
 static const char *or_none(const char *text) { return text ? text : ""; }
-static const char *setting_of(const struct av_profile *p, const char *name)
-{
-    return or_none(av_profile_get(p, name));
-}
-
-static int form_read(struct form *f, struct arena *a, const char *name, const json_t *params,
-                     struct err *err)
-{
-    struct err why;
-    const char *said = "";
-
-    *f = (struct form){.name = name};
-    if (!*name || strlen(name) > 64 ||
-        name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")] ||
-        *name == '.')
-        return err_set(err, ERR_ROBOT_VALIDATION,
-                       "'variants': the name '%.64s' has something else than letters, digits, '_', "
-                       "'-' and '.'",
-                       name);
-    if (!json_is_object(params))
-        return err_set(err, ERR_ROBOT_VALIDATION,
-                       "'variants': '%s' must be an object of parameters", name);
-    if (options_fill(&f->o, a, form_options, params, false, &why) < 0 ||
-        av_opts_check(&f->o.av, AV_VIDEO | AV_AUDIO, &why) < 0 ||
-        av_profile(&f->profile, a, av_preset(f->o.preset), NULL, &f->o.av, AV_VIDEO | AV_AUDIO,
-                   &why) < 0)
-        return err_set(err, ERR_ROBOT_VALIDATION, "'variants': '%s': %s", name, why.msg);
-    const struct av_profile *p = &f->profile;
-    if (!(p->makes & AV_VIDEO))
-        said = "it has no pictures";
-    else if (av_profile_get(p, "c:v") && strcmp(av_profile_get(p, "c:v"), "libx264") != 0)
-        said = "pictures must be H.264 (libx264)";
-    else if (av_profile_get(p, "c:a") && strcmp(av_profile_get(p, "c:a"), "aac") != 0)
-        said = "sound must be AAC";
-    else if (p->graph || p->map_count || av_profile_get(p, "ss") || av_profile_get(p, "t") ||
-             av_profile_get(p, "to"))
-        said = "'filter_complex', 'map', 'ss', 't' and 'to' are not for a film in segments";
-    return *said ? err_set(err, ERR_ROBOT_VALIDATION, "'variants': '%s': %s", name, said) : 0;
-}
-
-/* ---- which of them ---- */
 
 static bool is_enabled(const struct ondemand_opts *o, const char *name)
 {
@@ -187,7 +92,7 @@ static int ondemand_check(const void *opts, bool partial, struct err *err)
     static const char *const taken[] = {"sig", "exp", "auth_key", "input"};
     const struct ondemand_opts *o = opts;
     AUTO(arena_free) struct arena *a = arena_new();
-    struct form *f = arena_alloc(a, sizeof *f);
+    struct ondemand_form *f = arena_alloc(a, sizeof *f);
     const char *name;
     json_t *v;
 
@@ -201,7 +106,7 @@ static int ondemand_check(const void *opts, bool partial, struct err *err)
         return err_set(err, ERR_ROBOT_VALIDATION,
                        "'variants' must be an object of 1 to %d variants", MOST_VARIANTS);
     json_object_foreach (o->variants, name, v)
-        if (!(partial && options_have_expression(v)) && form_read(f, a, name, v, err) < 0)
+        if (!(partial && options_have_expression(v)) && ondemand_form_read(f, a, name, v, err) < 0)
             return -1;
     return partial && options_have_expression(o->enabled_variants) ? 0 : enabled_check(o, err);
 }
@@ -241,95 +146,6 @@ static int showing_open(struct showing *w, struct err *err)
 static double piece_end(const struct showing *w, int n)
 {
     return n + 1 == w->count ? w->length : (n + 1) * w->o->segment_duration;
-}
-
-/* ---- what a variant will be, before anybody has encoded it ---- */
-
-static struct av_box box_of(const struct form *f)
-{
-    struct av_box box = {.width = f->o.width,
-                         .height = f->o.height,
-                         .strategy = (enum fit_strategy)f->o.resize_strategy,
-                         .zoom = f->o.zoom,
-                         .background = f->o.background};
-
-    if (!box.width && !box.height) {
-        box.width = f->profile.width;
-        box.height = f->profile.height;
-    }
-    return box;
-}
-
-/* "3500k", "2M", "64000". 0: it is none. */
-static double rate_of(const char *text)
-{
-    char *end;
-    double v = strtod(text, &end);
-
-    return *end == 'k' || *end == 'K' ? v * 1e3 : *end == 'm' || *end == 'M' ? v * 1e6 : v;
-}
-
-/* bit/s, with what MPEG-TS adds. Without a limit of its own: what a film of this size rarely goes
- * beyond. */
-static double bandwidth_of(const struct showing *w, const struct form *f, int64_t width,
-                           int64_t height)
-{
-    double v =
-        fmax(rate_of(setting_of(&f->profile, "maxrate")), rate_of(setting_of(&f->profile, "b:v")));
-    double rate = w->info.frame_rate > 0 ? w->info.frame_rate : 30,
-           a = rate_of(setting_of(&f->profile, "b:a"));
-
-    if (!(v > 0))
-        v = (double)(width * height) * rate * 0.12;
-    return ceil((v + (w->info.has_audio ? a > 0 ? a : 128000 : 0)) * 1.1);
-}
-
-/* The lowest level of H.264 (annex A) that has room for it; the encoder is told to keep to it. */
-static int level_of(const struct showing *w, int64_t width, int64_t height, double bits)
-{
-    static const struct {
-        int level, blocks, per_s, kbits; /* kbits: of the main profile */
-    } levels[] = {{13, 396, 11880, 768},        {21, 792, 19800, 4000},    {30, 1620, 40500, 10000},
-                  {31, 3600, 108000, 14000},    {40, 8192, 245760, 20000}, {42, 8704, 522240, 50000},
-                  {51, 36864, 983040, 240000}, {60, 139264, 4177920, 240000}};
-    double blocks = ceil((double)width / 16) * ceil((double)height / 16);
-    double rate = w->info.frame_rate > 0 ? w->info.frame_rate : 30;
-
-    for (size_t i = 0; i < ARRAY_LEN(levels); i++)
-        if (blocks <= levels[i].blocks && blocks * rate <= levels[i].per_s &&
-            bits <= levels[i].kbits * 1000.0)
-            return levels[i].level;
-    return 62;
-}
-
-struct promise {
-    int64_t width, height;
-    double bandwidth;
-    const char *profile, *level, *codecs; /* the first two for the encoder */
-};
-
-static struct promise promise_of(struct showing *w, const struct form *f)
-{
-    static const struct {
-        const char *name, *code;
-    } profiles[] = {{"high", "6400"}, {"main", "4d40"}, {"baseline", "42c0"}};
-    struct arena *a = robot_arena(w->job);
-    struct av_box box = box_of(f);
-    struct promise p = {.profile = profiles[0].name};
-    const char *code = profiles[0].code, *asked = setting_of(&f->profile, "level");
-
-    av_box_size(&p.width, &p.height, &box, w->info.width, w->info.height);
-    p.bandwidth = bandwidth_of(w, f, p.width, p.height);
-    for (size_t i = 0; i < ARRAY_LEN(profiles); i++)
-        if (!strcmp(setting_of(&f->profile, "profile:v"), profiles[i].name)) {
-            p.profile = profiles[i].name;
-            code = profiles[i].code;
-        }
-    int level = *asked ? (int)lround(strtod(asked, NULL) * (strchr(asked, '.') ? 10 : 1))
-                       : level_of(w, p.width, p.height, p.bandwidth);
-    p.level = arena_printf(a, "%d.%d", level / 10, level % 10);
-    p.codecs = arena_printf(a, "avc1.%s%02x%s", code, level, w->info.has_audio ? ",mp4a.40.2" : "");
-    return p;
 }
 
 /* ---- playlists ---- */
@@ -388,13 +204,13 @@ static int give_top(struct showing *w, struct err *err)
 
     str_puts(&out, "#EXTM3U\n#EXT-X-VERSION:4\n#EXT-X-INDEPENDENT-SEGMENTS\n");
     json_object_foreach (w->o->variants, name, v) {
-        struct form *f = arena_alloc(a, sizeof *f);
+        struct ondemand_form *f = arena_alloc(a, sizeof *f);
 
         if (!is_enabled(w->o, name))
             continue;
-        if (form_read(f, a, name, v, err) < 0)
+        if (ondemand_form_read(f, a, name, v, err) < 0)
             return -1;
-        struct promise p = promise_of(w, f);
+        struct ondemand_promise p = ondemand_promise(a, &w->info, f);
         str_addf(&out,
                  "#EXT-X-STREAM-INF:BANDWIDTH=%.0f,CODECS=\"%s\",RESOLUTION=%" PRId64 "x%" PRId64,
                  p.bandwidth, p.codecs, p.width, p.height);
@@ -432,10 +248,11 @@ struct span {
 
 /* trim takes what lies in from <= t < to by the film's own clock: so each picture is in one
  * segment. Sound is cut at whole frames of the encoder, counted from the film's begin. */
-static const char *span_pictures(struct showing *w, const struct form *f, const struct span *s)
+static const char *span_pictures(struct showing *w, const struct ondemand_form *f,
+                                 const struct span *s)
 {
     struct arena *a = robot_arena(w->job);
-    struct av_box box = box_of(f);
+    struct av_box box = ondemand_box(f);
     const char *chain = av_box(a, &box, w->info.width, w->info.height), *vf = f->profile.vf;
     const char *end = s->number + 1 < w->count ? arena_printf(a, ":end=%.6f", s->to + s->zero) : "";
 
@@ -443,7 +260,8 @@ static const char *span_pictures(struct showing *w, const struct form *f, const 
                         *chain ? "," : "", chain, vf ? "," : "", vf ? vf : "");
 }
 
-static const char *span_sound(struct showing *w, const struct form *f, const struct span *s)
+static const char *span_sound(struct showing *w, const struct ondemand_form *f,
+                              const struct span *s)
 {
     struct arena *a = robot_arena(w->job);
     int64_t zero = llround(s->zero * AUDIO_RATE);
@@ -456,8 +274,8 @@ static const char *span_sound(struct showing *w, const struct form *f, const str
                         end);
 }
 
-static void span_profile(struct showing *w, struct form *f, const struct promise *p,
-                         const struct span *s)
+static void span_profile(struct showing *w, struct ondemand_form *f,
+                         const struct ondemand_promise *p, const struct span *s)
 {
     struct av_profile *q = &f->profile;
     struct arena *a = robot_arena(w->job);
@@ -481,12 +299,13 @@ static void span_profile(struct showing *w, struct form *f, const struct promise
     av_profile_set(q, "movflags", NULL);
 }
 
-static int span_encode(const char **out, struct showing *w, struct form *f, const struct span *s,
-                       struct err *err)
+static int span_encode(const char **out, struct showing *w, struct ondemand_form *f,
+                       const struct span *s, struct err *err)
 {
     struct arena *a = robot_arena(w->job);
-    struct promise p = promise_of(w, f);
-    /* in MPEG-TS and -PS ffmpeg lands behind the key frame that it needs: there it reads from the begin */
+    struct ondemand_promise p = ondemand_promise(a, &w->info, f);
+    /* in MPEG-TS and -PS ffmpeg lands behind the key frame that it needs: there it reads from the
+     * begin */
     double seek = strncmp(w->info.format, "mpeg", 4) ? s->from - SEEK_BEFORE_S : 0;
     const char *more[] = {"-copyts", "-vf", span_pictures(w, f, s), NULL, NULL, NULL};
     const char *before[] = {"-ss", av_number(a, seek), NULL};
@@ -511,7 +330,10 @@ static int span_encode(const char **out, struct showing *w, struct form *f, cons
     return av_run(r, err);
 }
 
-static const char *piece_open(void *w, int number) { return robot_out_path(((struct showing *)w)->job, "ts"); }
+static const char *piece_open(void *w, int number)
+{
+    return robot_out_path(((struct showing *)w)->job, "ts");
+}
 
 static int piece_made(void *ctx, const struct segment *s, struct err *err)
 {
@@ -527,7 +349,7 @@ static int piece_made(void *ctx, const struct segment *s, struct err *err)
                       err);
 }
 
-static int give_segment(struct showing *w, struct form *f, int number, struct err *err)
+static int give_segment(struct showing *w, struct ondemand_form *f, int number, struct err *err)
 {
     double d = w->o->segment_duration;
     struct span s = {.number = number, .from = number * d, .to = piece_end(w, number)};
@@ -579,14 +401,14 @@ static int give_asset(struct showing *w, struct err *err)
 {
     const char *slash = strchr(w->o->asset, '/');
     struct arena *a = robot_arena(w->job);
-    struct form *f = arena_alloc(a, sizeof *f);
+    struct ondemand_form *f = arena_alloc(a, sizeof *f);
     int n;
 
     const char *name = arena_printf(a, "%.*s", (int)strcspn(w->o->asset, "/"), w->o->asset);
     const json_t *params = json_object_get(w->o->variants, name);
     if (!slash || !params || !is_enabled(w->o, name))
         return no_such(w, err);
-    if (form_read(f, a, name, params, err) < 0)
+    if (ondemand_form_read(f, a, name, params, err) < 0)
         return -1;
     if (!strcmp(slash + 1, LIST))
         return give_list(w, name, err);
