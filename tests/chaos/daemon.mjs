@@ -40,12 +40,14 @@ export class Daemon extends Server {
     this.kills.daemon++
   }
 
-  // Zygotes are the daemon's children, workers theirs (a Robot's helpers are below those).
+  // Zygotes are the daemon's children, workers and their inits are below them. A program that a Robot runs is none of
+  // them: how it ends is what it says of its job (encodes.mjs kills those).
   family() {
     const all = this.processes()
     const zygotes = all.filter((p) => p.ppid === this.child.pid)
     const ids = new Set(zygotes.map((p) => p.pid))
-    return { zygotes, workers: all.filter((p) => !ids.has(p.pid)) }
+    const ours = (pid) => { try { return /^workcell/.test(fs.readFileSync(`/proc/${pid}/comm`, 'utf8')) } catch { return false } }
+    return { zygotes, workers: all.filter((p) => !ids.has(p.pid) && ours(p.pid)) }
   }
 
   kill(kind, random) {
