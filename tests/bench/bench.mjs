@@ -1,51 +1,16 @@
-// Every comparison is made in one run, both sides in turn, ROUNDS times; the table shows medians and their ratio. Nothing is
-// deleted before the end (about 8 GB): ext4 looks for a new file's inode past all that were freed in the last minutes, and whoever
-// comes second would pay for the first one's cleaning.
+// Side by side with what else there is (bed.mjs says how). `bench.mjs films` has the rows of films and sounds alone.
 import { execFileSync, spawn } from 'node:child_process'
 import { createHmac, randomBytes } from 'node:crypto'
 import fs from 'node:fs'
-import os from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
+import {
+  build, cancelRows, canceled, create, dir, end, finish, here, load, median, meta, original, quick, row, ROUNDS, serve, sleep, start, started, tmp,
+} from './bed.mjs'
 
-const here = path.dirname(fileURLToPath(import.meta.url))
-const root = path.resolve(here, '../..')
-const build = path.join(root, 'build')
-const quick = !!process.env.BENCH_QUICK
-const ROUNDS = quick ? 1 : 3
-const tmp = fs.mkdtempSync(path.join(build, 'bench-'))
-const started = []
-const sleep = (ms) => new Promise((r) => setTimeout(r, ms))
-const median = (v) => [...v].sort((a, b) => a - b)[Math.floor(v.length / 2)]
-const percentile = (v, p) => [...v].sort((a, b) => a - b)[Math.min(v.length - 1, Math.floor(v.length * p))]
-const rows = []
-const row = (work, ours, against, ratio, reach, met) => {
-  rows.push([work, ours, against, ratio, reach, met ? 'yes' : 'no'])
-  console.error(rows.at(-1).join(' | '))
+if (process.argv[2] === 'films') {
+  await import('./films.mjs')
+  finish()
 }
-
-function start(cmd, args, env = {}) {
-  const child = spawn(cmd, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
-  started.push(child)
-  return new Promise((resolve, reject) => {
-    let out = ''
-    child.stdout.on('data', (d) => {
-      out += d
-      const m = out.match(/listening on (http:\/\/\S+)/)
-      if (m) resolve({ child, url: m[1], port: new URL(m[1]).port })
-    })
-    child.on('exit', (c) => reject(new Error(`${cmd} ended with ${c}`)))
-  })
-}
-const end = async ({ child }) => { child.removeAllListeners('exit'); const gone = new Promise((r) => child.on('exit', r)); child.kill('SIGTERM'); await gone }
-let serial = 0
-const dir = () => { const d = path.join(tmp, `d${serial++}`); fs.mkdirSync(d); return d }
-const load = (...args) => JSON.parse(execFileSync(path.join(build, 'bench-load'), args.map(String)).toString())
-const serve = (...args) => start(path.join(build, 'workcell'), ['serve', '--listen', '127.0.0.1:0', '--data', dir(), '--log-level', 'error', ...args], { TRANSLOADIT_KEY: 'k', TRANSLOADIT_SECRET: 'secret' })
-const create = async (s, steps, expected) => (await fetch(`${s.url}/assemblies`, { method: 'POST', body: new URLSearchParams({ params: JSON.stringify({ auth: { key: 'k' }, steps }), num_expected_upload_files: expected }) })).json()
-const meta = (a, name = 'a.bin') => `assembly_url ${Buffer.from(a.assembly_url).toString('base64')},fieldname ZmlsZQ==,filename ${Buffer.from(name).toString('base64')}`
-const original = { ':original': { robot: '/upload/handle' } }
-
 async function uploads(files, bytes, connections, withBare) {
   const ours = [], bare = [], peer = []
   for (let r = 0; r < ROUNDS; r++) {
@@ -238,42 +203,7 @@ const jpeg = path.join(tmp, 'photo.jpg')
     await end(s)
   }
 }
-// a film, beside the same call of ffmpeg by hand: at the priority of workers, and with as many threads
-{
-  const film = path.join(tmp, 'film.mp4'), cores = os.cpus().length, ours = [], peer = []
-  const source = `testsrc2=s=1920x1080:r=25:d=${quick ? 3 : 12}`
-  const lavfi = ['-f', 'lavfi', '-i'], quiet = ['-v', 'error', '-y'], yuv = ['-pix_fmt', 'yuv420p']
-  const drawn = [...lavfi, `${source},noise=alls=8:allf=t`, ...lavfi, 'sine=d=12', '-shortest']
-  execFileSync('ffmpeg', [...quiet, ...drawn, '-c:v', 'libx264', '-preset', 'veryfast', ...yuv, '-c:a', 'aac', film])
-  const made = path.join(tmp, 'made.mp4'), threads = ['-threads', String(cores)]
-  const picture = ['-vf', 'scale=1280:720:flags=bicubic', '-c:v', 'libx264', '-crf', '22', '-preset', 'medium', ...yuv]
-  const sound = ['-c:a', 'aac', '-b:a', '128k', '-ar', '44100']
-  const result = ['-map', '0:V:0', '-map', '0:a:0', ...picture, ...sound, '-movflags', '+faststart', ...threads, made]
-  const hand = ['-n', '10', 'ffmpeg', ...quiet, ...threads, '-i', film, ...result]
-  const s = await serve(), body = new Blob([fs.readFileSync(film)])
-  for (let r = 0; r < ROUNDS; r++) {
-    const t = performance.now()
-    execFileSync('nice', hand)
-    peer.push((performance.now() - t) / 1000)
-    const form = new FormData()
-    const steps = { small: { robot: '/video/encode', use: ':original', preset: 'web/mp4/720p', result: true } }
-    form.set('params', JSON.stringify({ auth: { key: 'k' }, steps }))
-    form.set('file', body, 'film.mp4')
-    const a = await (await fetch(`${s.url}/assemblies`, { method: 'POST', body: form })).json()
-    let st = a
-    while (st.ok !== 'ASSEMBLY_COMPLETED') {
-      if (st.error) throw new Error(JSON.stringify(st))
-      await sleep(50)
-      st = await (await fetch(a.assembly_url)).json()
-    }
-    ours.push(st.execution_duration)
-    if (Math.abs(st.results.small[0].size / fs.statSync(made).size - 1) > 0.02) throw new Error('not the same film')
-  }
-  await end(s)
-  const ratio = median(ours) / median(peer)
-  row('a film from 1080p to 720p H.264, the whole Assembly without its upload', `${median(ours).toFixed(2)} s`,
-    `${median(peer).toFixed(2)} s ffmpeg by hand`, ratio.toFixed(3), '<= 1.03', ratio <= 1.03)
-}
+await import('./films.mjs')
 // files by URL: one that is kept, and one that has to be made
 {
   const www = dir()
@@ -403,40 +333,10 @@ function spawnText(cmd, args) { try { return execFileSync(cmd, args, { stdio: ['
 // 7
 {
   const s = await serve()
-  // [ms of answers, ms until nothing was left] of n DELETEs, each in the middle of a job
-  const canceled = async (n, steps, files, wait) => {
-    const answer = [], gone = []
-    for (let i = 0; i < n; i++) {
-      const body = new FormData()
-      body.set('params', JSON.stringify({ auth: { key: 'k' }, steps }))
-      for (const [name, data] of Object.entries(files)) body.append('file', new Blob([data]), name)
-      const a = await (await fetch(`${s.url}/assemblies`, { method: 'POST', body })).json()
-      const status = async () => (await fetch(a.assembly_url)).json()
-      while (!(await status()).running_jobs.some((j) => j.startsWith('huge'))) await sleep(5)
-      await sleep(wait + Math.random() * 300)
-      const t = performance.now()
-      const c = await (await fetch(a.assembly_url, { method: 'DELETE' })).json()
-      answer.push(performance.now() - t)
-      if (!c.cancel.settled || c.cancel.processes_killed < 1) throw new Error(JSON.stringify(c.cancel))
-      gone.push(c.cancel.duration * 1000)
-    }
-    return [answer, gone]
-  }
-  const cancelRows = (what, [answer, gone]) => {
-    const p99 = percentile(answer, 0.99), reaped = percentile(gone, 0.99)
-    const found = `${p99.toFixed(0)} ms (median ${median(answer).toFixed(0)})`
-    row(`DELETE of ${what}: answer, p99`, found, '', '', '<= 50 ms', p99 <= 50)
-    row('same: every process reaped, p99', `${reaped.toFixed(0)} ms`, '', '', '<= 250 ms', reaped <= 250)
-  }
   const n = quick ? 15 : 100
   const huge = { huge: { robot: '/image/resize', use: ':original', width: 9000, format: 'avif' } }
-  const picture = { 'a.png': fs.readFileSync(path.join(build, 'pictures/astronaut.png')) }
-  cancelRows('a running, CPU-bound Assembly', await canceled(n, huge, picture, 50))
-  const film = path.join(dir(), 'a.mp4')
-  execFileSync('ffmpeg', ['-v', 'error', '-nostdin', '-y', '-f', 'lavfi', '-i', 'testsrc2=s=1920x1080:r=25:d=20',
-    '-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', film])
-  const encode = { huge: { robot: '/video/encode', use: ':original', preset: 'web/mp4/720p' } }
-  cancelRows('an encode of 1080p by ffmpeg', await canceled(n, encode, { 'a.mp4': fs.readFileSync(film) }, 500))
+  const picture = { 'a.png': await fs.openAsBlob(path.join(build, 'pictures/astronaut.png')) }
+  cancelRows('a running, CPU-bound Assembly', await canceled(s, n, huge, picture, 50))
   // an expression that needs the engine, against the same Step without; by turns, as both wait for the same disk
   const timed = async (partial_size) => {
     const h = { robot: '/file/hash', use: ':original', partial: 'first', partial_size, result: true }
@@ -466,7 +366,4 @@ function spawnText(cmd, args) { try { return execFileSync(cmd, args, { stdio: ['
   await end(fresh)
   await end(s)
 }
-console.log('| Work | Ours | Against | Ratio | Reach | Met |\n| --- | --- | --- | --- | --- | --- |')
-for (const r of rows) console.log(`| ${r.join(' | ')} |`)
-fs.rmSync(tmp, { recursive: true, force: true })
-process.exit(0)
+finish()

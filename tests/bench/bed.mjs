@@ -1,0 +1,76 @@
+// What the rows of make bench share. Every comparison is made in one run, both sides in turn, ROUNDS times; the table shows medians and their ratio. Nothing is
+// deleted before the end (about 8 GB): ext4 looks for a new file's inode past all that were freed in the last minutes, and whoever
+// comes second would pay for the first one's cleaning.
+import { execFileSync, spawn } from 'node:child_process'
+import fs from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const here = path.dirname(fileURLToPath(import.meta.url))
+export const root = path.resolve(here, '../..')
+export const build = path.join(root, 'build')
+export const quick = !!process.env.BENCH_QUICK
+export const ROUNDS = quick ? 1 : 3
+export const tmp = fs.mkdtempSync(path.join(build, 'bench-'))
+export const started = []
+export const sleep = (ms) => new Promise((r) => setTimeout(r, ms))
+export const median = (v) => [...v].sort((a, b) => a - b)[Math.floor(v.length / 2)]
+export const percentile = (v, p) => [...v].sort((a, b) => a - b)[Math.min(v.length - 1, Math.floor(v.length * p))]
+const rows = []
+export const row = (work, ours, against, ratio, reach, met) => {
+  rows.push([work, ours, against, ratio, reach, met ? 'yes' : 'no'])
+  console.error(rows.at(-1).join(' | '))
+}
+
+export function start(cmd, args, env = {}) {
+  const child = spawn(cmd, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
+  started.push(child)
+  return new Promise((resolve, reject) => {
+    let out = ''
+    child.stdout.on('data', (d) => {
+      out += d
+      const m = out.match(/listening on (http:\/\/\S+)/)
+      if (m) resolve({ child, url: m[1], port: new URL(m[1]).port })
+    })
+    child.on('exit', (c) => reject(new Error(`${cmd} ended with ${c}`)))
+  })
+}
+export const end = async ({ child }) => { child.removeAllListeners('exit'); const gone = new Promise((r) => child.on('exit', r)); child.kill('SIGTERM'); await gone }
+let serial = 0
+export const dir = () => { const d = path.join(tmp, `d${serial++}`); fs.mkdirSync(d); return d }
+export const load = (...args) => JSON.parse(execFileSync(path.join(build, 'bench-load'), args.map(String)).toString())
+export const serve = (...args) => start(process.env.WORKCELL ?? path.join(build, 'workcell'), ['serve', '--listen', '127.0.0.1:0', '--data', dir(), '--log-level', 'error', ...args], { TRANSLOADIT_KEY: 'k', TRANSLOADIT_SECRET: 'secret' })
+export const create = async (s, steps, expected) => (await fetch(`${s.url}/assemblies`, { method: 'POST', body: new URLSearchParams({ params: JSON.stringify({ auth: { key: 'k' }, steps }), num_expected_upload_files: expected }) })).json()
+export const meta = (a, name = 'a.bin') => `assembly_url ${Buffer.from(a.assembly_url).toString('base64')},fieldname ZmlsZQ==,filename ${Buffer.from(name).toString('base64')}`
+export const original = { ':original': { robot: '/upload/handle' } }
+// [ms of answers, ms until nothing was left] of n DELETEs, each in the middle of a job of the Step "huge"
+export const canceled = async (s, n, steps, files, wait) => {
+  const answer = [], gone = []
+  for (let i = 0; i < n; i++) {
+    const body = new FormData()
+    body.set('params', JSON.stringify({ auth: { key: 'k' }, steps }))
+    for (const [name, data] of Object.entries(files)) body.append('file', data, name)
+    const a = await (await fetch(`${s.url}/assemblies`, { method: 'POST', body })).json()
+    const status = async () => (await fetch(a.assembly_url)).json()
+    while (!(await status()).running_jobs.some((j) => j.startsWith('huge'))) await sleep(5)
+    await sleep(wait + Math.random() * 300)
+    const t = performance.now()
+    const c = await (await fetch(a.assembly_url, { method: 'DELETE' })).json()
+    answer.push(performance.now() - t)
+    if (!c.cancel.settled || c.cancel.processes_killed < 1) throw new Error(JSON.stringify(c.cancel))
+    gone.push(c.cancel.duration * 1000)
+  }
+  return [answer, gone]
+}
+export const cancelRows = (what, [answer, gone]) => {
+  const p99 = percentile(answer, 0.99), reaped = percentile(gone, 0.99)
+  const found = `${p99.toFixed(0)} ms (median ${median(answer).toFixed(0)})`
+  row(`DELETE of ${what}: answer, p99`, found, '', '', '<= 50 ms', p99 <= 50)
+  row('same: every process reaped, p99', `${reaped.toFixed(0)} ms`, '', '', '<= 250 ms', reaped <= 250)
+}
+export function finish() {
+  console.log('| Work | Ours | Against | Ratio | Reach | Met |\n| --- | --- | --- | --- | --- | --- |')
+  for (const r of rows) console.log(`| ${r.join(' | ')} |`)
+  fs.rmSync(tmp, { recursive: true, force: true })
+  process.exit(0)
+}
