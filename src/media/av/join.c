@@ -106,15 +106,55 @@ static const char *shape_of(const struct av_join *j, const struct av_film *film)
     return av_box(j->a, &box, film->info.width, film->info.height);
 }
 
+/* ---- colours ---- */
+
+/* By which matrix a part's colours are numbers when they come out of its box; "": BT.601, which
+ * also counts where a film does not say (as for av_picture()). Still pictures are JPEG. */
+static const char *matrix_of(const struct av_join *j, const struct av_part *p)
+{
+    if (!p->film)
+        return "";
+    return p->film->info.is_hdr && !j->deep ? "bt709" : p->film->info.matrix;
+}
+
+/* The matrix of the result, which is the first part's. NULL: all parts have the same. */
+static const char *common_matrix(const struct av_join *j)
+{
+    const char *first = matrix_of(j, &j->parts[0]);
+
+    for (int i = 1; i < j->count; i++)
+        if (strcmp(matrix_of(j, &j->parts[i]), first) != 0)
+            return first;
+    return NULL;
+}
+
+/* A result says one matrix for all of its frames: numbers by another one would be other colours. */
+static void part_colours(struct str *g, const struct av_join *j, const struct av_part *p,
+                         const char *common)
+{
+    const char *is = matrix_of(j, p);
+
+    if (!common)
+        return;
+    if (strcmp(is, common) != 0)
+        str_addf(g, ",scale=in_color_matrix=%s:out_color_matrix=%s", *is ? is : "bt601",
+                 *common ? common : "bt601");
+    str_addf(g, ",setparams=colorspace=%s", !*common                        ? "smpte170m"
+                                            : !strcmp(common, "bt2020") ? "bt2020nc"
+                                                                        : common);
+}
+
 /* From the grid's frame 0 to exactly the part's last one: the first picture is held if it comes
  * late, the last if none follows. */
-static void part_pictures(struct str *g, const struct av_join *j, int i, struct fades f)
+static void part_pictures(struct str *g, const struct av_join *j, int i, struct fades f,
+                          const char *common)
 {
     const struct av_part *p = &j->parts[i];
     const char *times = p->times ? p->times : arena_printf(j->a, "PTS*TB-%.6f", zero_of(j, p));
 
     str_addf(g, "[%d:V:0]settb=AVTB,setpts='(%s)/TB',fps=%lld/%lld:start_time=0,%s", p->source,
              times, (long long)j->rate_num, (long long)j->rate_den, shape_of(j, p->film));
+    part_colours(g, j, p, common);
     if (j->format)
         str_addf(g, ",format=%s", j->format);
     str_addf(g, ",%s", av_join_fit(j, true, p->frames));
@@ -269,6 +309,7 @@ const char *av_join_graph(const struct av_join *j, int64_t *frames, int64_t *beg
 {
     AUTO(str_done) struct str g = {0};
     int64_t *at = begins ? begins : arena_alloc(j->a, (size_t)j->count * sizeof *at);
+    const char *common = common_matrix(j);
 
     at[0] = 0;
     for (int i = 1; i < j->count; i++)
@@ -276,7 +317,7 @@ const char *av_join_graph(const struct av_join *j, int64_t *frames, int64_t *beg
     *frames = j->stack ? j->parts[0].frames : at[j->count - 1] + j->parts[j->count - 1].frames;
     for (int i = 0; i < j->count; i++) {
         if (j->pictures)
-            part_pictures(&g, j, i, fades_of(j, i, j->video_fade_s));
+            part_pictures(&g, j, i, fades_of(j, i, j->video_fade_s), common);
         if (j->sample_rate)
             part_sound(&g, j, i, fades_of(j, i, j->audio_fade_s));
     }

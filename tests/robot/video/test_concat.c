@@ -158,6 +158,53 @@ static void turned_films_and_wide_pixels_are_put_right_once(void **state)
     assert_true(last.at[4][0] > 200 && last.at[1][0] < 40 && fabs(last.mean[0] - 255 * 0.1) < 8);
 }
 
+/* A box's whole picture in the colours that somebody sees. */
+static void seen_at(struct seen *out, struct robot_job *job, const char *second)
+{
+    AUTO(mem_free) char *name = mem_printf("at%s.png", second);
+    AUTO(mem_free)
+    char *args = mem_printf("-ss %s -i %s -frames:v 1", second, host_output(job, 0)->path);
+
+    clip_see(out, clip(job, name, args));
+}
+
+/* A film says by which matrix its numbers are colours, once for all of its frames. */
+static void colours_stay_whatever_matrix_each_film_has(void **state)
+{
+    (void)state;
+    static const char *const said[] = {"bt709", "smpte170m", "bt2020nc", NULL};
+    static const double green[] = {40, 200, 60};
+
+    for (int first = 0; first < 4; first += 3) {
+        AUTO(host_free) struct robot_job *job = host_new();
+
+        for (int i = 0; i < 4; i++) {
+            const char *m = said[(first + i) % 4], *scale = !m                       ? "bt601"
+                                                            : strstr(m, "bt2020") ? "bt2020"
+                                                                                  : m;
+            AUTO(mem_free) char *name = mem_printf("%d.mp4", i);
+            AUTO(mem_free) char *tag = m ? mem_printf("-colorspace %s", m) : mem_printf("-an");
+            AUTO(mem_free)
+            char *args = mem_printf("-f lavfi -i color=0x28c83c:s=64x48:r=25:d=0.2 -vf "
+                                    "scale=out_color_matrix=%s,format=yuv420p %s %s",
+                                    scale, X264, tag);
+            host_add_input(job, clip(job, name, args));
+        }
+        AUTO(film_free) struct film *f = joined(job, "{" CUT QUICK "}");
+        assert_int_equal(f->frames, 20);
+        for (int i = 0; i < 4; i++) {
+            AUTO(mem_free) char *at = mem_printf("%g", 0.2 * i + 0.08);
+            struct seen is;
+
+            seen_at(&is, job, at);
+            for (int c = 0; c < 3; c++)
+                if (fabs(is.mean[c] - green[c]) > 10)
+                    fail_msg("%s after %s: %.0f %.0f %.0f", said[(first + i) % 4], said[first],
+                             is.mean[0], is.mean[1], is.mean[2]);
+        }
+    }
+}
+
 /* ---- joints ---- */
 
 static void white(struct robot_job *job, const char *name, double seconds)
@@ -475,6 +522,7 @@ int main(void)
         cmocka_unit_test(sound_stays_with_its_picture_whatever_the_films_are_like),
         cmocka_unit_test(films_without_sound_are_silent_and_none_has_a_silent_track),
         cmocka_unit_test(turned_films_and_wide_pixels_are_put_right_once),
+        cmocka_unit_test(colours_stay_whatever_matrix_each_film_has),
         cmocka_unit_test(pictures_and_sound_fade_at_joints_and_nowhere_else),
         cmocka_unit_test(a_crossfade_makes_it_shorter_and_a_fade_to_black_does_not),
         cmocka_unit_test(sound_stays_with_its_picture_through_transitions),
