@@ -31,6 +31,8 @@ struct segment_look {
     char language[4]; /* of the sound: "eng"; "": nobody says */
     bool captions;    /* CEA-608/708 in the pictures */
     bool has_times;   /* every packet has its time, and each stream's go forward */
+    bool has_hidden;  /* pictures that an edit list leaves out, which others lean on: packed, they
+                         would be seen. No other member knows of them */
     double *keys;     /* s: where key frames are seen; ascending */
     int key_count;
 };

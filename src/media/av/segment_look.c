@@ -60,6 +60,10 @@ static void look_at_packet(struct looking *l, const AVPacket *p)
         return;
     }
     l->last[is_video] = p->dts;
+    if (is_video && p->flags & AV_PKT_FLAG_DISCARD) {
+        l->out->has_hidden = true;
+        return;
+    }
     double at = (double)p->pts * base;
     if (!t->bytes || at < t->from)
         t->from = at;

@@ -78,7 +78,8 @@ static void find_fits(const struct adapting *w, struct variant *v)
     bool may = l->has_times && !json_object_size(w->o->av.ffmpeg);
 
     v->video_fits = may && adaptive_plays(w->o, true, &l->video) && l->orientation == 1 &&
-                    has_size(w->o, l) && l->key_count && l->keys[0] - l->video.from < SEGMENT_EPS;
+                    !l->has_hidden && has_size(w->o, l) && l->key_count &&
+                    l->keys[0] - l->video.from < SEGMENT_EPS;
     v->audio_fits = may && adaptive_plays(w->o, false, &l->audio);
 }
 

@@ -1,0 +1,152 @@
+/* Films whose clocks are none that one would make: edit lists that leave pictures out, pictures
+ * that come late, times before zero, times that no edit puts right. Whatever a Robot makes of them
+ * has each picture once, and each beep with its flash. */
+#include "../unit/unit.h"
+#include "film.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define X264 "-c:v libx264 -preset ultrafast -crf 10 -pix_fmt yuv420p -bf 3 -g 250 -c:a aac "
+#define SECONDS 3.2
+
+/* What is made of a film of 80 frames that flashes and beeps at 1, 2 and 3 s. */
+static const struct odd {
+    const char *what, *name, *args; /* %s: that film */
+    int frames;
+    double apart; /* s from a beep to its flash, as the file says it */
+} odd[] = {
+    {"an edit leaves out half a second that all else leans on", "edited.mp4",
+     "-ss 0.5 -i %s -c copy", 67, 0},
+    {"pictures come late, which an empty edit says", "late.mp4",
+     "-i %s -vf trim=start=0.52 -vsync passthrough " X264, 67, 0},
+    {"pictures are shown before they are to be decoded", "negative.mp4",
+     "-i %s -c copy -movflags negative_cts_offsets", 80, 0},
+    {"the reorder delay is not taken away", "delayed.mp4", "-i %s -c copy -use_editlist 0", 80,
+     0.06},
+    {"times of decoding before zero are not told", "negative.mkv",
+     "-i %s -c copy -avoid_negative_ts disabled", 80, 0},
+};
+
+static struct robot_job *films;
+
+static int begin(void **state)
+{
+    (void)state;
+    films = host_new();
+    clip(films, "film.mp4", film_flashing("64x48", "25", SECONDS, X264));
+    for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
+        AUTO(mem_free) char *args = mem_printf(odd[i].args, host_path(films, "film.mp4"));
+
+        clip(films, odd[i].name, args);
+    }
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    host_free(films);
+    return 0;
+}
+
+static void run(struct robot_job *job, const char *robot, const char *step, const struct odd *o)
+{
+    struct err err;
+
+    if (host_run_on(job, robot, step, host_path(films, o->name), &err) < 0)
+        fail_msg("%s: %s: %s: %s (%s)", o->what, step, err_name(&err), err.msg, err.detail);
+}
+
+static void is_in_step(const char *path, const struct odd *o, const char *robot)
+{
+    AUTO(film_free) struct film *f = film_see(path);
+
+    if (f->frames != o->frames || f->flashes != 3 || f->beeps != 3)
+        fail_msg("%s: %s: %d frames, %d flashes, %d beeps", o->what, robot, f->frames, f->flashes,
+                 f->beeps);
+    for (int i = 0; i < f->flashes; i++)
+        if (fabs(f->flash[i] - f->beep[i] - o->apart) > 0.040)
+            fail_msg("%s: %s: flash %d at %.4f, beep at %.4f", o->what, robot, i, f->flash[i],
+                     f->beep[i]);
+    for (int i = 1; i < f->frames; i++)
+        if (fabs(f->at[i] - f->at[i - 1] - 0.04) > 0.001)
+            fail_msg("%s: %s: frame %d at %.4f, the next at %.4f", o->what, robot, i - 1,
+                     f->at[i - 1], f->at[i]);
+}
+
+#define QUICK "\"ffmpeg\": {\"preset\": \"ultrafast\", \"c:v\": \"libx264\", \"crf\": 20}"
+
+static void a_film_that_is_encoded_is_in_step(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
+        AUTO(host_free) struct robot_job *job = host_new();
+
+        run(job, "/video/encode", "{\"preset\": \"web/mp4/240p\", " QUICK "}", &odd[i]);
+        is_in_step(host_output(job, 0)->path, &odd[i], "/video/encode");
+    }
+}
+
+/* Segments of an HLS playlist behind each other are a film. */
+static const char *joined(struct robot_job *job, const char *name)
+{
+    const char *path = host_path(job, name);
+    FILE *out = fopen(path, "a");
+    char buf[65536];
+    size_t n;
+
+    for (int i = 0; i < host_output_count(job); i++) {
+        if (!strstr(host_output(job, i)->path, ".ts"))
+            continue;
+        FILE *in = fopen(host_output(job, i)->path, "r");
+        while ((n = fread(buf, 1, sizeof buf, in)) > 0)
+            fwrite(buf, 1, n, out);
+        fclose(in);
+    }
+    fclose(out);
+    return path;
+}
+
+static void a_stream_is_in_step(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
+        AUTO(host_free) struct robot_job *job = host_new();
+
+        run(job, "/video/adaptive", "{\"technique\": \"hls\", \"segment_duration\": 1}", &odd[i]);
+        is_in_step(joined(job, "whole.ts"), &odd[i], "/video/adaptive");
+    }
+}
+
+static void a_stream_on_demand_is_in_step(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
+        AUTO(host_free) struct robot_job *job = host_new();
+        const char *whole = NULL;
+
+        for (int n = 0; n < 2; n++) {
+            AUTO(mem_free)
+            char *step = mem_printf("{\"variants\": {\"a\": {\"preset\": \"vod/270p\", \"width\": "
+                                    "64, \"height\": 48}}, \"segment_duration\": 2, "
+                                    "\"asset\": \"a/seg_%04d.ts\"}",
+                                    n);
+            run(job, "/video/ondemand", step, &odd[i]);
+            whole = joined(job, "whole.ts");
+        }
+        is_in_step(whole, &odd[i], "/video/ondemand");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_film_that_is_encoded_is_in_step),
+        cmocka_unit_test(a_stream_is_in_step),
+        cmocka_unit_test(a_stream_on_demand_is_in_step),
+    };
+
+    return cmocka_run_group_tests(tests, begin, end);
+}
