@@ -115,7 +115,7 @@ static void a_stream_is_in_step(void **state)
     for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
         AUTO(host_free) struct robot_job *job = host_new();
 
-        run(job, "/video/adaptive", "{\"technique\": \"hls\", \"segment_duration\": 1}", &odd[i]);
+        run(job, "/video/adaptive", "{\"technique\": \"hls\", \"segment_duration\": 10}", &odd[i]);
         is_in_step(joined(job, "whole.ts"), &odd[i], "/video/adaptive");
     }
 }
