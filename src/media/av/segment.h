@@ -21,6 +21,7 @@ struct segment_track {
 
 /* What has to be known before a film can be cut. */
 struct segment_look {
+    struct av_info info; /* as the head says it */
     struct segment_track video, audio;
     double zero;                       /* s, of the file's own clock */
     int64_t width, height;             /* px, as stored */

@@ -93,6 +93,7 @@ static void look_at_parameters(struct looking *l)
 {
     struct segment_look *o = l->out;
 
+    o->info = l->av->info;
     if (l->video) {
         AVRational rate = l->video->avg_frame_rate;
 

@@ -49,21 +49,28 @@ static int encode_profile(struct av_profile *p, struct adapting *w, const struct
         av_profile_set(p, "c:a", "copy");
     }
     p->makes = (video ? AV_VIDEO : 0) | (audio ? AV_AUDIO : 0);
-    p->muxer = p->ext =
-        "mp4"; /* it holds all that can be streamed; what is cut is packed once more */
+    av_profile_into(p,
+                    "mp4"); /* it holds all that can be streamed; what is cut is packed once more */
     av_profile_set(p, "movflags", NULL);
     return 0;
 }
 
-static const char *adaptive_filters(struct adapting *w, const struct variant *v,
-                                    const struct av_profile *p)
+static int adaptive_filters(const char **out, struct adapting *w, const struct variant *v,
+                            const struct av_profile *p, struct err *err)
 {
     struct arena *a = robot_arena(w->job);
-    struct av_box box = {
-        .width = w->o->width, .height = w->o->height, .strategy = FIT_PAD, .zoom = true};
-    const char *chain = av_box(a, &box, v->look.shown_width, v->look.shown_height);
+    struct av_box box = {.width = w->o->width,
+                         .height = w->o->height,
+                         .strategy = FIT_PAD,
+                         .zoom = true,
+                         .tone = av_tones(p, &v->look.info)};
+    int64_t width = v->look.shown_width, height = v->look.shown_height;
 
-    return p->vf ? arena_printf(a, "%s%s%s", chain, *chain ? "," : "", p->vf) : chain;
+    if (av_box_check(w->job, &box, width, height, err) < 0)
+        return -1;
+    const char *chain = av_box(a, &box, width, height);
+    *out = p->vf ? arena_printf(a, "%s%s%s", chain, *chain ? "," : "", p->vf) : chain;
+    return 0;
 }
 
 static int encode_one(struct adapting *w, struct variant *v, double from, double to,
@@ -77,13 +84,15 @@ static int encode_one(struct adapting *w, struct variant *v, double from, double
 
     if (encode_profile(p, w, v, err) < 0)
         return -1;
+    const char *heard = av_sound(a, p);
     if (v->look.video.is_there && !v->video_fits && !p->graph) {
         more[n++] = "-vf";
-        more[n++] = adaptive_filters(w, v, p);
+        if (adaptive_filters(&more[n++], w, v, p, err) < 0)
+            return -1;
     }
-    if (v->look.audio.is_there && !v->audio_fits && p->af) {
+    if (v->look.audio.is_there && !v->audio_fits && *heard) {
         more[n++] = "-af";
-        more[n++] = p->af;
+        more[n++] = heard;
     }
     *r = (struct av_run){.job = w->job,
                          .profile = p,

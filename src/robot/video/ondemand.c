@@ -252,7 +252,7 @@ static const char *span_pictures(struct showing *w, const struct ondemand_form *
                                  const struct span *s)
 {
     struct arena *a = robot_arena(w->job);
-    struct av_box box = ondemand_box(f);
+    struct av_box box = ondemand_box(&w->info, f);
     const char *chain = av_box(a, &box, w->info.width, w->info.height), *vf = f->profile.vf;
     const char *end = s->number + 1 < w->count ? arena_printf(a, ":end=%.6f", s->to + s->zero) : "";
 
@@ -295,7 +295,7 @@ static void span_profile(struct showing *w, struct ondemand_form *f,
         av_profile_default(q, "b:a", "128k");
         av_profile_set(q, "ar", arena_printf(a, "%d", AUDIO_RATE));
     }
-    q->muxer = q->ext = "mp4";
+    av_profile_into(q, "mp4");
     av_profile_set(q, "movflags", NULL);
 }
 

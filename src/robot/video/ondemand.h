@@ -22,7 +22,7 @@ struct ondemand_form {
 MUST_CHECK int ondemand_form_read(struct ondemand_form *f, struct arena *a, const char *name,
                                   const json_t *params, struct err *err);
 /* The box that its pictures are put into. */
-struct av_box ondemand_box(const struct ondemand_form *f);
+struct av_box ondemand_box(const struct av_info *film, const struct ondemand_form *f);
 
 /* What the variant will be before anybody has encoded it, for the playlists; the encoder is told to
  * keep to it. */

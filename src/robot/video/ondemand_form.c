@@ -87,13 +87,14 @@ int ondemand_form_read(struct ondemand_form *f, struct arena *a, const char *nam
 
 /* ---- what a variant will be, before anybody has encoded it ---- */
 
-struct av_box ondemand_box(const struct ondemand_form *f)
+struct av_box ondemand_box(const struct av_info *film, const struct ondemand_form *f)
 {
     struct av_box box = {.width = f->o.width,
                          .height = f->o.height,
                          .strategy = (enum fit_strategy)f->o.resize_strategy,
                          .zoom = f->o.zoom,
-                         .background = f->o.background};
+                         .background = f->o.background,
+                         .tone = film->is_hdr};
 
     if (!box.width && !box.height) {
         box.width = f->profile.width;
@@ -151,7 +152,7 @@ struct ondemand_promise ondemand_promise(struct arena *a, const struct av_info *
     static const struct {
         const char *name, *code;
     } profiles[] = {{"high", "6400"}, {"main", "4d40"}, {"baseline", "42c0"}};
-    struct av_box box = ondemand_box(f);
+    struct av_box box = ondemand_box(film, f);
     struct ondemand_promise p = {.profile = profiles[0].name};
     const char *code = profiles[0].code, *asked = setting_of(&f->profile, "level");
 

@@ -3,6 +3,7 @@
  * has each picture once, and each beep with its flash. */
 #include "../unit/unit.h"
 #include "film.h"
+#include "media/av/av.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -140,12 +141,87 @@ static void a_stream_on_demand_is_in_step(void **state)
     }
 }
 
+/* The file that a Robot makes of a film; of a stream, its segments. */
+static const char *made_by(struct robot_job *job, const char *robot, const char *step,
+                           const char *film)
+{
+    struct err err;
+
+    if (host_run_on(job, robot, step, film, &err) < 0)
+        fail_msg("%s: %s: %s (%s)", robot, err_name(&err), err.msg, err.detail);
+    return host_output_count(job) > 1 || strstr(host_output(job, 0)->path, ".ts")
+               ? joined(job, "whole.ts")
+               : host_output(job, 0)->path;
+}
+
+static const struct maker {
+    const char *robot, *step;
+} makers[] = {
+    {"/video/encode", "{\"preset\": \"web/mp4/240p\", " QUICK "}"},
+    {"/video/adaptive", "{\"technique\": \"hls\"}"},
+    {"/video/ondemand", "{\"variants\": {\"a\": {\"preset\": \"vod/270p\"}}, \"asset\": "
+                        "\"a/seg_0000.ts\"}"},
+    {"/video/concat", "{" QUICK "}"},
+    {"/video/split", "{\"segments\": [{\"from\": 0, \"to\": 10}], \"preset\": \"hls/270p\"}"},
+};
+
+static void pictures_of_any_length_are_neither_lost_nor_doubled(void **state)
+{
+    (void)state;
+    const char *film =
+        clip(films, "varying.webm",
+             "-f lavfi -i testsrc=s=64x36:r=30:d=2 -vf \"select='not(mod(n,3))+not(mod(n,7))'\" "
+             "-vsync vfr -c:v libvpx -deadline realtime -cpu-used 8");
+
+    for (int i = 0; i < 3; i++) { /* what is joined or cut comes evenly */
+        AUTO(host_free) struct robot_job *job = host_new();
+        AUTO(film_free)
+        struct film *f = film_see(made_by(job, makers[i].robot, makers[i].step, film));
+
+        if (f->frames != 26)
+            fail_msg("%s: %d of 26 frames", makers[i].robot, f->frames);
+    }
+}
+
+static void a_high_dynamic_range_is_bent_where_8_bits_are_made_and_kept_elsewhere(void **state)
+{
+    (void)state;
+    const struct media_limits limits = media_limits(NULL);
+    const char *film =
+        clip(films, "bright.mp4",
+             "-f lavfi -i color=gray:s=160x90:r=25:d=0.2 -c:v libx265 -preset ultrafast -pix_fmt "
+             "yuv420p10le -tag:v hvc1 -x265-params "
+             "log-level=none:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc");
+    struct av_info info;
+    struct err err;
+
+    for (size_t i = 0; i < ARRAY_LEN(makers); i++) {
+        AUTO(host_free) struct robot_job *job = host_new();
+        const char *made = made_by(job, makers[i].robot, makers[i].step, film);
+
+        assert_int_equal(av_look(&info, made, &limits, &err), 0);
+        if (info.is_hdr || info.depth != 8)
+            fail_msg("%s: %d bits, %s", makers[i].robot, info.depth, info.is_hdr ? "HDR" : "");
+    }
+    AUTO(host_free) struct robot_job *job = host_new();
+    (void)made_by(job, "/video/adaptive", "{}", film); /* DASH: H.265 is packed as it is */
+    for (int i = 0; i < host_output_count(job); i++)
+        if (strstr(host_output(job, i)->name, "init")) {
+            assert_int_equal(av_look(&info, host_output(job, i)->path, &limits, &err), 0);
+            assert_true(info.is_hdr && info.depth == 10);
+            return;
+        }
+    fail_msg("there is no head");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_film_that_is_encoded_is_in_step),
         cmocka_unit_test(a_stream_is_in_step),
         cmocka_unit_test(a_stream_on_demand_is_in_step),
+        cmocka_unit_test(pictures_of_any_length_are_neither_lost_nor_doubled),
+        cmocka_unit_test(a_high_dynamic_range_is_bent_where_8_bits_are_made_and_kept_elsewhere),
     };
 
     return cmocka_run_group_tests(tests, begin, end);
