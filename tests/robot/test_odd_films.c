@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define X264 "-c:v libx264 -preset ultrafast -crf 10 -pix_fmt yuv420p -bf 3 -g 250 -c:a aac "
@@ -183,6 +184,33 @@ static void pictures_of_any_length_are_neither_lost_nor_doubled(void **state)
     }
 }
 
+/* MPEG-TS may change anything halfway. */
+static void pixels_that_change_their_shape_halfway_lose_no_picture(void **state)
+{
+    (void)state;
+    static const char *const shapes[] = {"1", "2"};
+    const char *film = host_path(films, "wider.ts");
+    AUTO(mem_free) char *command = mem_printf("cat %s/half*.ts >%s", host_dir(films), film);
+
+    for (int i = 0; i < 2; i++) {
+        AUTO(mem_free) char *name = mem_printf("half%d.ts", i);
+        AUTO(mem_free)
+        char *args = mem_printf("-f lavfi -i color=red:s=64x48:r=25:d=0.4,setsar=%s -c:v libx264 "
+                                "-preset ultrafast -pix_fmt yuv420p -output_ts_offset %g",
+                                shapes[i], 0.4 * i);
+        clip(films, name, args);
+    }
+    assert_int_equal(system(command), 0);
+    for (size_t i = 0; i < ARRAY_LEN(makers); i++) {
+        AUTO(host_free) struct robot_job *job = host_new();
+        AUTO(film_free)
+        struct film *f = film_see(made_by(job, makers[i].robot, makers[i].step, film));
+
+        if (f->frames != 20)
+            fail_msg("%s: %d frames", makers[i].robot, f->frames);
+    }
+}
+
 static void a_high_dynamic_range_is_bent_where_8_bits_are_made_and_kept_elsewhere(void **state)
 {
     (void)state;
@@ -221,6 +249,7 @@ int main(void)
         cmocka_unit_test(a_stream_is_in_step),
         cmocka_unit_test(a_stream_on_demand_is_in_step),
         cmocka_unit_test(pictures_of_any_length_are_neither_lost_nor_doubled),
+        cmocka_unit_test(pixels_that_change_their_shape_halfway_lose_no_picture),
         cmocka_unit_test(a_high_dynamic_range_is_bent_where_8_bits_are_made_and_kept_elsewhere),
     };
 

@@ -278,6 +278,43 @@ static void what_players_cannot_read_is_encoded_and_the_rest_stays(void **state)
     assert_true(fabs(v.gap - 0.04) < 0.001);
 }
 
+/* H.265 and AV1 stay as they are in what can hold them, whatever they came in, and are H.264 in HLS. */
+static void newer_codecs_stay_in_dash_and_cmaf(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *codec, *args;
+    } given[] = {
+        {"a.mp4", "hvc1.", "-c:v libx265 -preset ultrafast -tag:v hev1 -x265-params log-level=none:keyint=25"},
+        {"b.ts", "hvc1.", "-c:v libx265 -preset ultrafast -x265-params log-level=none:keyint=25"},
+        {"c.mkv", "av01.", "-c:v libsvtav1 -preset 12 -g 25"},
+    };
+    static const char *const techniques[] = {"cmaf", "hls"};
+
+    for (size_t i = 0; i < ARRAY_LEN(given); i++) {
+        AUTO(host_free) struct robot_job *job = host_new();
+        AUTO(mem_free)
+        char *args = mem_printf("-f lavfi -i testsrc2=s=128x72:r=25:d=2 %s", given[i].args);
+        const char *path = clip(job, given[i].name, args);
+
+        from_step(job, path, "a");
+        for (int t = 0; t < (i ? 1 : 2); t++) {
+            AUTO(mem_free)
+            char *step = mem_printf("{\"technique\": \"%s\", \"segment_duration\": 1}", techniques[t]);
+            adapt(job, step);
+            const char *dir = tree(job, techniques[t]);
+            AUTO(mem_free)
+            char *top = text_of(dir, "playlist.m3u8"), *list = mem_printf("%s/a/playlist.m3u8", dir),
+                 *codec = mem_printf("CODECS=\"%s", t ? "avc1." : given[i].codec);
+            AUTO(mem_free) char *made = pictures(list, "0:v"), *is = pictures_of_file(path);
+
+            if (!strstr(top, codec) || times_of(list, "v").n != 50)
+                fail_msg("%s as %s: %s", given[i].name, techniques[t], top);
+            assert_int_equal(!strcmp(made, is), !t);
+        }
+    }
+}
+
 static void key_frames_that_do_not_agree_are_made_anew_where_the_others_are(void **state)
 {
     (void)state;
@@ -520,6 +557,7 @@ int main(void)
         cmocka_unit_test(hls_of_three_sizes_is_what_was_given_in_aligned_segments),
         cmocka_unit_test(cmaf_is_read_as_dash_and_as_hls_from_the_same_files),
         cmocka_unit_test(what_players_cannot_read_is_encoded_and_the_rest_stays),
+        cmocka_unit_test(newer_codecs_stay_in_dash_and_cmaf),
         cmocka_unit_test(key_frames_that_do_not_agree_are_made_anew_where_the_others_are),
         cmocka_unit_test(key_frames_that_agree_are_where_segments_begin),
         cmocka_unit_test(a_segment_is_as_long_as_is_asked_where_a_key_frame_is),
