@@ -36,7 +36,7 @@ struct cutting {
     struct lane lanes[2]; /* pictures first, if there are any */
     int lane_count;
     int number;    /* of the segment that is written */
-    bool has_head; /* it has been written, or the form has none */
+    bool has_head; /* it has been written, or the form has none; before, no segment is open */
     int fd;        /* where bytes go; -1: nowhere */
     int io_error;
     const char *path;
@@ -228,6 +228,7 @@ static AVPacket *lane_next(struct cutting *c, struct lane *l)
 
 /* ---- from segment to segment ---- */
 
+/* The muxer keeps the first segment until its head has gone: nothing is lost while no file is open. */
 static int write_head(struct cutting *c)
 {
     int number = c->number, rc;
@@ -413,7 +414,8 @@ int segment_cut(const struct segment_cut *how, struct err *err)
         return -1;
     c.av = av;
     av_begin(av);
-    rc = open_muxer(&c) < 0 || segment_open(&c, c.number) < 0 ? -1 : segment_read(&c);
+    rc = open_muxer(&c) < 0 || (c.has_head && segment_open(&c, c.number) < 0) ? -1
+                                                                              : segment_read(&c);
     segment_done(&c);
     return rc;
 }
