@@ -1,5 +1,6 @@
 /* ondemand.h - what the files of /video/ondemand share: ondemand.c finds the asset that an address
- * names and makes it, ondemand_form.c knows what a variant is asked to be and what it will be. */
+ * names and makes it, ondemand_form.c knows what a variant is asked to
+ * be, ondemand_promise.c what it will be. */
 #pragma once
 #include "media/av/encode.h"
 #include "robot/av_options.h"
