@@ -170,8 +170,9 @@ static void rates_layouts_and_codecs_may_differ(void **state)
     assert_float_equal(level(&h, 4000, 3.5), 0, 1.5);
     assert_true(level(&h, 8000, 4.5) > -6);
     assert_true(host_progress_steps(job) > 0);
-    h = concat(job, "{\"audio_fade_seconds\": 0, \"preset\": \"flac\"}");
-    assert_int_equal(h.rate, 96000); /* the most that any has */
+    h = concat(job,
+               "{\"audio_fade_seconds\": 0, \"ffmpeg\": {\"f\": \"flac\", \"c:a\": \"flac\"}}");
+    assert_int_equal(h.rate, 96000); /* the most that any has, where no preset says another */
     assert_int_equal(h.channels, 6);
 }
 
