@@ -72,11 +72,11 @@ static void check_lines(const struct str *out)
 
 static void check_target(const char *text, const struct rendition *r)
 {
-    long long target = atoll(strstr(text, "TARGETDURATION:") + 15);
+    double target = strtod(strstr(text, "TARGETDURATION:") + 15, NULL);
 
     CHECK(target >= 1);
     for (int i = 0; i < r->count; i++)
-        CHECK(r->pieces[i].length <= (double)target + 0.5 || r->pieces[i].length > INT32_MAX);
+        CHECK(r->pieces[i].length <= target + 0.5);
 }
 
 static void check_dash(const struct rendition *const *list, int count)
@@ -84,7 +84,7 @@ static void check_dash(const struct rendition *const *list, int count)
     AUTO(str_done) struct str out = {0};
 
     playlist_dash(&out, list, count);
-    CHECK(strlen(out.s) == out.len && !strstr(out.s, "nan") && !strstr(out.s, "inf\""));
+    CHECK(strlen(out.s) == out.len );
     xmlDocPtr doc = xmlReadMemory(out.s, (int)out.len, "x", NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
     CHECK(doc);
     xmlFreeDoc(doc);
@@ -119,7 +119,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
                                    .list_name = "playlist.m3u8"};
     playlist_hls_top(&top, &p);
     check_lines(&top);
-    CHECK(!strstr(top.s, "BANDWIDTH=-") && !strstr(top.s, "BANDWIDTH=0,"));
+    static const char begin[] = "\n#EXT-X-STREAM-INF:BANDWIDTH=";
+    unsigned found = 0;
+    for (const char *at = top.s; (at = strstr(at, begin)); found++) {
+        at += sizeof begin - 1;
+        CHECK(*at >= '1' && *at <= '9');
+    }
+    CHECK(found == variants);
     check_dash(list, (int)count);
     return 0;
 }

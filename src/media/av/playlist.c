@@ -21,6 +21,10 @@ static double longest(const struct rendition *r)
     return most;
 }
 
+/* Of what a file says of itself anything may come: a whole number, at least 1, that every player
+ * reads. */
+static int64_t figure(double v) { return (int64_t)fmin(fmax(ceil(v), 1), 9e15); }
+
 /* A rest of some frames says nothing of what a network must bear. */
 int64_t rendition_peak(const struct rendition *r)
 {
@@ -29,7 +33,7 @@ int64_t rendition_peak(const struct rendition *r)
     for (int i = 0; i < r->count; i++)
         if (r->pieces[i].length >= least && r->pieces[i].length > 0)
             peak = fmax(peak, (double)r->pieces[i].size * 8 / r->pieces[i].length);
-    return llround(ceil(fmax(peak, 1)));
+    return figure(peak);
 }
 
 int64_t rendition_mean(const struct rendition *r)
@@ -40,7 +44,7 @@ int64_t rendition_mean(const struct rendition *r)
         size += (double)r->pieces[i].size;
         length += r->pieces[i].length;
     }
-    return length > 0 ? llround(ceil(fmax(size * 8 / length, 1))) : 1;
+    return length > 0 ? figure(size * 8 / length) : 1;
 }
 
 const char *rendition_codecs(struct arena *a, const struct rendition *r)
@@ -56,8 +60,9 @@ const char *playlist_piece_ext(const struct rendition *r) { return r->is_mp4 ? "
 
 void playlist_hls_pieces(struct str *out, const struct rendition *r)
 {
-    str_addf(out, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-TARGETDURATION:%d\n#EXT-X-MEDIA-SEQUENCE:0\n",
-             r->is_mp4 ? 7 : 3, (int)fmax(1, lround(longest(r))));
+    str_addf(out,
+             "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-TARGETDURATION:%.0f\n#EXT-X-MEDIA-SEQUENCE:0\n",
+             r->is_mp4 ? 7 : 3, fmax(1, round(longest(r))));
     str_puts(out, "#EXT-X-PLAYLIST-TYPE:VOD\n");
     if (r->is_mp4)
         str_puts(out, "#EXT-X-MAP:URI=\"" PLAYLIST_HEAD "\"\n");

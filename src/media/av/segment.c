@@ -228,7 +228,8 @@ static AVPacket *lane_next(struct cutting *c, struct lane *l)
 
 /* ---- from segment to segment ---- */
 
-/* The muxer keeps the first segment until its head has gone: nothing is lost while no file is open. */
+/* The muxer keeps the first segment until its head has gone: nothing is lost while no file is open.
+ */
 static int write_head(struct cutting *c)
 {
     int number = c->number, rc;
