@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import { there } from '../e2e/there.mjs'
 import { Server } from '../e2e/server.mjs'
 import { out } from './bundle.mjs'
+import { captioned } from './captions.mjs'
 import { colours, openTheatre, Playing } from './player.mjs'
 import { openBrowser } from './site.mjs'
 
@@ -145,4 +146,40 @@ test('a film on demand plays while its segments are made', async (t) => {
   // it may have to wait for a segment, and asks no further for what a seek has made useless
   const length = await p.end(/^hls: (mediaError bufferStalledError|networkError aborted) /)
   assert.ok(Math.abs(length - 12) < 0.1, `${length} s`)
+})
+
+test('captions in the pictures are seen by players of HLS and DASH', async (t) => {
+  const texts = [[1, 'HELLO THERE'], [2, 'AND GOODBYE']]
+  const [raw, mp4] = ['raw.264', 'captions.mp4'].map((n) => path.join(dir, n))
+  await ffmpeg('-f', 'lavfi', '-i', colours(sizes[0], 4), '-c:v', 'libx264', '-preset', 'ultrafast', '-bf', '0', '-pix_fmt', 'yuv420p',
+    '-x264-params', 'slices=1:sliced-threads=0', '-force_key_frames', 'expr:gte(t,n_forced)', '-f', 'h264', raw)
+  fs.writeFileSync(raw, captioned(fs.readFileSync(raw), texts, 3, 25))
+  await ffmpeg('-r', '25', '-f', 'h264', '-i', raw, '-c', 'copy', mp4)
+  const s = await Server.start(t)
+  const step = (technique) => ({ robot: '/video/adaptive', use: ':original', technique, segment_duration: 2, result: true })
+  const a = await s.create({ ':original': { robot: '/upload/handle' }, hls: step('hls'), cmaf: step('cmaf') },
+    { files: { 'captions.mp4': fs.readFileSync(mp4) } })
+  const end = await s.until(a.assembly_id, (x) => x.ok === 'ASSEMBLY_COMPLETED' || x.error, 30000)
+  assert.equal(end.error, undefined, end.message)
+  const theatre = await openTheatre(t, { hls: await tree(s, end.results.hls), cmaf: await tree(s, end.results.cmaf) })
+
+  for (const [by, url] of [['hls', 'hls/playlist.m3u8'], ['hls', 'cmaf/playlist.m3u8'], ['dash', 'cmaf/playlist.mpd']])
+    await t.test(`${by}: ${url}`, async (tt) => {
+      const p = await Playing.open(tt, browser, theatre, by, `${theatre.url}/${url}`)
+      await p.page.evaluate(() => { video.playbackRate = 2 })
+      await p.runs(1.4)
+      await p.until('captions', () => video.textTracks.length > 0)
+      await p.page.evaluate(() => { for (const track of video.textTracks) track.mode = 'showing' })
+      await p.page.locator('video').screenshot({ path: path.join(out, `captions-${by}-${url.split('/')[0]}.png`) })
+      await p.runs(1.8)
+      const seen = await p.page.evaluate(() => [...video.textTracks].flatMap((track) =>
+        [...track.cues ?? []].map((c) => [c.startTime, c.endTime, (c.text || c.getCueAsHTML?.().textContent || '').trim()])))
+      const of = (text) => seen.filter((c) => c[2].includes(text))
+      for (const [second, text] of texts) {
+        assert.ok(of(text).length, `${text}: ${JSON.stringify(seen)}`)
+        // hls.js counts MPEG-TS from when the first picture is decoded
+        assert.ok(of(text).some(([from]) => Math.abs(from - second) < 0.2), JSON.stringify(seen))
+      }
+      await p.end()
+    })
 })

@@ -237,8 +237,10 @@ static bool are_of_one_set(const struct rendition *a, const struct rendition *b)
 
 static void add_set(struct str *out, const struct rendition *const *r, int count, int first, int id)
 {
-    bool video = r[first]->has_video;
+    bool video = r[first]->has_video, captions = false;
 
+    for (int i = first; i < count; i++)
+        captions |= are_of_one_set(r[first], r[i]) && r[i]->captions;
     str_addf(out,
              "    <AdaptationSet id=\"%d\" contentType=\"%s\" mimeType=\"%s/mp4\" "
              "segmentAlignment=\"true\" "
@@ -247,6 +249,9 @@ static void add_set(struct str *out, const struct rendition *const *r, int count
     if (!video && *r[first]->language)
         str_addf(out, " lang=\"%s\"", r[first]->language);
     str_puts(out, ">\n");
+    if (captions)
+        str_puts(out, "      <Accessibility schemeIdUri=\"urn:scte:dash:cc:cea-608:2015\" "
+                      "value=\"CC1=und\"/>\n");
     for (int i = first; i < count; i++)
         if (are_of_one_set(r[first], r[i]))
             add_representation(out, r[i]);

@@ -21,7 +21,7 @@ struct rendition {
     double frame_rate;                     /* 0: nobody knows */
     int sample_rate, channels;
     const char *language; /* "" */
-    bool captions;
+    bool captions; /* in the pictures, CEA-608; in which language nobody knows */
     bool is_mp4; /* its pieces need a head, init.mp4 */
     int scale;   /* of the track's clock, to a second */
     struct playlist_piece *pieces;

@@ -26,7 +26,7 @@ static const struct option options[] = {
             .help = "How long a segment is, as near as key frames allow where nothing is encoded."),
     OPT_BOOL(
         T, closed_captions, .def = true,
-        .help = "HLS: name the captions that are in the pictures; false says that there are none."),
+        .help = "Name the captions that are in the pictures; false: HLS says that there are none."),
     OPT_BOOL(T, audio_group,
              .help = "HLS: inputs that are sound alone become sounds to choose from, heard with "
                      "every variant."),

@@ -51,8 +51,7 @@ static json_t *meta_of_list(struct adapting *w, const struct rendition *r)
                             json_sprintf("%" PRId64 "x%" PRId64, r->width, r->height));
     json_object_set_new(meta, "bandwidth", json_integer(rendition_peak(r)));
     json_object_set_new(meta, "codecs", json_string(rendition_codecs(robot_arena(w->job), r)));
-    json_object_set_new(meta, "closed_captions",
-                        json_boolean(r->captions && w->o->closed_captions));
+    json_object_set_new(meta, "closed_captions", json_boolean(r->captions));
     return meta;
 }
 

@@ -63,7 +63,7 @@ static struct rendition *rendition_of(struct adapting *w, const struct variant *
                             .sample_rate = l->sample_rate,
                             .channels = l->channels,
                             .language = audio ? l->language : "",
-                            .captions = video && l->captions,
+                            .captions = video && l->captions && w->o->closed_captions,
                             .is_mp4 = w->o->technique != TECHNIQUE_HLS};
     r->pieces = arena_alloc(robot_arena(w->job), (size_t)(w->cut_count + 1) * sizeof *r->pieces);
     return r;
