@@ -166,6 +166,18 @@ static const struct maker {
     {"/video/split", "{\"segments\": [{\"from\": 0, \"to\": 10}], \"preset\": \"hls/270p\"}"},
 };
 
+static void what_is_joined_or_cut_is_in_step(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(odd); i += 2) /* not those whose streams begin apart */
+        for (size_t m = 3; m < ARRAY_LEN(makers); m++) {
+            AUTO(host_free) struct robot_job *job = host_new();
+
+            is_in_step(made_by(job, makers[m].robot, makers[m].step, host_path(films, odd[i].name)),
+                       &odd[i], makers[m].robot);
+        }
+}
+
 static void pictures_of_any_length_are_neither_lost_nor_doubled(void **state)
 {
     (void)state;
@@ -248,6 +260,7 @@ int main(void)
         cmocka_unit_test(a_film_that_is_encoded_is_in_step),
         cmocka_unit_test(a_stream_is_in_step),
         cmocka_unit_test(a_stream_on_demand_is_in_step),
+        cmocka_unit_test(what_is_joined_or_cut_is_in_step),
         cmocka_unit_test(pictures_of_any_length_are_neither_lost_nor_doubled),
         cmocka_unit_test(pixels_that_change_their_shape_halfway_lose_no_picture),
         cmocka_unit_test(a_high_dynamic_range_is_bent_where_8_bits_are_made_and_kept_elsewhere),
