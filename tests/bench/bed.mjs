@@ -1,6 +1,6 @@
-// What the rows of make bench share. Every comparison is made in one run, both sides in turn, ROUNDS times; the table shows medians and their ratio. Nothing is
-// deleted before the end (about 8 GB): ext4 looks for a new file's inode past all that were freed in the last minutes, and whoever
-// comes second would pay for the first one's cleaning.
+// What the rows of make bench share. Every comparison is made in one run, both sides in turn, ROUNDS times; the table
+// shows medians and their ratio. Nothing is deleted before the end (about 8 GB): ext4 looks for a new file's inode past all
+// that were freed in the last minutes, and whoever comes second would pay for the first one's cleaning.
 import { execFileSync, spawn } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
@@ -35,13 +35,26 @@ export function start(cmd, args, env = {}) {
     child.on('exit', (c) => reject(new Error(`${cmd} ended with ${c}`)))
   })
 }
-export const end = async ({ child }) => { child.removeAllListeners('exit'); const gone = new Promise((r) => child.on('exit', r)); child.kill('SIGTERM'); await gone }
+export async function end({ child }) {
+  child.removeAllListeners('exit')
+  const gone = new Promise((r) => child.on('exit', r))
+  child.kill('SIGTERM')
+  await gone
+}
 let serial = 0
 export const dir = () => { const d = path.join(tmp, `d${serial++}`); fs.mkdirSync(d); return d }
 export const load = (...args) => JSON.parse(execFileSync(path.join(build, 'bench-load'), args.map(String)).toString())
-export const serve = (...args) => start(process.env.WORKCELL ?? path.join(build, 'workcell'), ['serve', '--listen', '127.0.0.1:0', '--data', dir(), '--log-level', 'error', ...args], { TRANSLOADIT_KEY: 'k', TRANSLOADIT_SECRET: 'secret' })
-export const create = async (s, steps, expected) => (await fetch(`${s.url}/assemblies`, { method: 'POST', body: new URLSearchParams({ params: JSON.stringify({ auth: { key: 'k' }, steps }), num_expected_upload_files: expected }) })).json()
-export const meta = (a, name = 'a.bin') => `assembly_url ${Buffer.from(a.assembly_url).toString('base64')},fieldname ZmlsZQ==,filename ${Buffer.from(name).toString('base64')}`
+const keys = { TRANSLOADIT_KEY: 'k', TRANSLOADIT_SECRET: 'secret' }
+export const serve = (...args) => start(process.env.WORKCELL ?? path.join(build, 'workcell'),
+  ['serve', '--listen', '127.0.0.1:0', '--data', dir(), '--log-level', 'error', ...args], keys)
+export async function create(s, steps, expected) {
+  const params = JSON.stringify({ auth: { key: 'k' }, steps })
+  const body = new URLSearchParams({ params, num_expected_upload_files: expected })
+  return (await fetch(`${s.url}/assemblies`, { method: 'POST', body })).json()
+}
+const base64 = (text) => Buffer.from(text).toString('base64')
+export const meta = (a, name = 'a.bin') =>
+  `assembly_url ${base64(a.assembly_url)},fieldname ZmlsZQ==,filename ${base64(name)}`
 export const original = { ':original': { robot: '/upload/handle' } }
 // [ms of answers, ms until nothing was left] of n DELETEs, each in the middle of a job of the Step "huge"
 export const canceled = async (s, n, steps, files, wait) => {

@@ -1,12 +1,13 @@
-// Films and sounds, beside ffmpeg by hand: at the priority of workers, and with as many threads. What they are made of is
-// drawn by ffmpeg once and stays in build/films.
+// Films and sounds, beside ffmpeg by hand: at the priority of workers, and with as many threads. What they are made of
+// is drawn by ffmpeg once and stays in build/films.
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { build, cancelRows, canceled, end, median, quick, ROUNDS, row, serve, sleep, tmp } from './bed.mjs'
 
-const films = path.join(build, 'films'), quiet = ['-v', 'error', '-nostdin', '-y'], threads = ['-threads', String(os.cpus().length)]
+const films = path.join(build, 'films'), quiet = ['-v', 'error', '-nostdin', '-y']
+const threads = ['-threads', String(os.cpus().length)]
 const H264 = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p']
 fs.mkdirSync(films, { recursive: true })
 
@@ -19,7 +20,8 @@ function made(name, ...args) {
   return to
 }
 const lavfi = (source) => ['-f', 'lavfi', '-i', source]
-const drawn = (seconds) => [lavfi(`testsrc2=s=1920x1080:r=25:d=${seconds},noise=alls=8:allf=t`), lavfi(`sine=d=${seconds}`), '-shortest'].flat()
+const drawn = (s) => [
+  ...lavfi(`testsrc2=s=1920x1080:r=25:d=${s},noise=alls=8:allf=t`), ...lavfi(`sine=d=${s}`), '-shortest']
 const again = (times, file) => ['-stream_loop', String(times - 1), '-i', file, '-c', 'copy']
 
 // Seconds that it takes by hand.
@@ -44,10 +46,14 @@ async function assembly(s, steps, file) {
 const seconds = (v) => `${v.toFixed(2)} s`
 function compare(work, ours, peer, against, reach) {
   const ratio = median(ours) / median(peer)
-  row(work, seconds(median(ours)), `${seconds(median(peer))} ${against}`, ratio.toFixed(3), `<= ${reach}`, ratio <= reach)
+  const other = `${seconds(median(peer))} ${against}`
+  row(work, seconds(median(ours)), other, ratio.toFixed(3), `<= ${reach}`, ratio <= reach)
 }
-const alike = (what, a, b) => { if (Math.abs(a / b - 1) > 0.02) throw new Error(`${what}: ${a} and ${b} are not the same`) }
+function alike(what, a, b) {
+  if (Math.abs(a / b - 1) > 0.02) throw new Error(`${what}: ${a} and ${b} are not the same`)
+}
 const size = (f) => fs.statSync(f).size
+const both = ['-map', '0:V:0', '-map', '0:a:0']
 const to = (name) => path.join(tmp, name)
 
 const s = await serve()
@@ -56,11 +62,12 @@ const short = made(`film-${quick ? 3 : 12}.mp4`, drawn(quick ? 3 : 12), H264, '-
 // one size
 {
   const out = to('made.mp4'), ours = [], peer = []
-  const picture = ['-vf', 'scale=1280:720:flags=bicubic', '-c:v', 'libx264', '-crf', '22', '-preset', 'medium', '-pix_fmt', 'yuv420p']
+  const picture = ['-vf', 'scale=1280:720:flags=bicubic', '-c:v', 'libx264', '-crf', '22', '-preset', 'medium',
+    '-pix_fmt', 'yuv420p']
   const sound = ['-c:a', 'aac', '-b:a', '128k', '-ar', '44100']
   const steps = { small: { robot: '/video/encode', use: ':original', preset: 'web/mp4/720p', result: true } }
   for (let r = 0; r < ROUNDS; r++) {
-    peer.push(hand(['-i', short, '-map', '0:V:0', '-map', '0:a:0', picture, sound, '-movflags', '+faststart', threads, out].flat()))
+    peer.push(hand(['-i', short, both, picture, sound, '-movflags', '+faststart', threads, out].flat()))
     const st = await assembly(s, steps, short)
     ours.push(st.execution_duration)
     alike('films', st.results.small[0].size, size(out))
@@ -70,24 +77,28 @@ const short = made(`film-${quick ? 3 : 12}.mp4`, drawn(quick ? 3 : 12), H264, '-
 // a stream of three sizes: ffmpeg by hand reads and decodes the film three times, and packs nothing
 {
   const sizes = { '270p': [480, 270, 400], '540p': [960, 540, 2000], '1080p': [1920, 1080, 6000] }, ours = [], peer = []
-  const stream = ['-profile:v', 'high', '-g', '250', '-sc_threshold', '0', '-force_key_frames', 'expr:gte(t,n_forced*2)', '-crf', '23']
+  const stream = ['-profile:v', 'high', '-g', '250', '-sc_threshold', '0', '-crf', '23',
+    '-force_key_frames', 'expr:gte(t,n_forced*2)']
   const sound = ['-c:a', 'aac', '-b:a', '128k', '-ar', '48000', '-f', 'mpegts']
-  const calls = Object.entries(sizes).map(([name, [w, h, max]]) => ['-i', short, '-map', '0:V:0', '-map', '0:a:0',
-    '-vf', `scale=${w}:${h}:flags=bicubic`, '-c:v', 'libx264', '-pix_fmt', 'yuv420p', stream, '-maxrate', `${max}k`, '-bufsize', `${2 * max}k`,
-    sound, threads, to(`${name}.ts`)].flat())
-  const steps = { stream: { robot: '/video/adaptive', use: { steps: Object.keys(sizes), bundle_steps: true }, technique: 'hls', result: true } }
-  for (const name of Object.keys(sizes)) steps[name] = { robot: '/video/encode', use: ':original', preset: `hls/${name}`, result: true }
+  const calls = Object.entries(sizes).map(([name, [w, h, max]]) => ['-i', short, both,
+    '-vf', `scale=${w}:${h}:flags=bicubic`, '-c:v', 'libx264', '-pix_fmt', 'yuv420p', stream,
+    '-maxrate', `${max}k`, '-bufsize', `${2 * max}k`, sound, threads, to(`${name}.ts`)].flat())
+  const use = { steps: Object.keys(sizes), bundle_steps: true }
+  const steps = { stream: { robot: '/video/adaptive', use, technique: 'hls', result: true } }
+  for (const name of Object.keys(sizes))
+    steps[name] = { robot: '/video/encode', use: ':original', preset: `hls/${name}`, result: true }
   for (let r = 0; r < ROUNDS; r++) {
     peer.push(hand(...calls))
     const st = await assembly(s, steps, short)
     ours.push(st.execution_duration)
     for (const name of Object.keys(sizes)) alike(name, st.results[name][0].size, size(to(`${name}.ts`)))
-    if (st.results.stream.filter((f) => f.name.endsWith('.m3u8')).length !== 4) throw new Error('not a stream of three variants')
+    const lists = st.results.stream.filter((f) => f.name.endsWith('.m3u8'))
+    if (lists.length !== 4) throw new Error('not a stream of three variants')
   }
   compare('three /video/encode Steps and the /video/adaptive of them', ours, peer, 'three encodes by hand', 0.85)
 }
-// pictures of a long film. By hand the better of two: a call a picture that seeks to it, or one that selects them all, which is
-// not tried again where it takes four times as long
+// pictures of a long film. By hand the better of two: a call a picture that seeks to it, or one that selects them all,
+// which is not tried again where it takes four times as long
 const minutes = quick ? 2 : 10
 const minute = made('film-60.mp4', drawn(60), H264, '-c:a', 'aac')
 const long = made(`film-${minutes}min.mp4`, again(minutes, minute))
@@ -105,7 +116,8 @@ const long = made(`film-${minutes}min.mp4`, again(minutes, minute))
     }
     seek.push(hand(...at.map((t, i) => ['-ss', String(t), '-i', long, still, to(`thumb-${i}.jpg`)].flat())))
     if (!r || select[0] < 4 * seek[0]) {
-      select.push(hand(['-i', long, '-an', '-vf', `select=${pick}`, '-fps_mode', 'vfr', '-q:v', '2', to('select-%d.jpg')]))
+      const all = ['-an', '-vf', `select=${pick}`, '-fps_mode', 'vfr', '-q:v', '2', to('select-%d.jpg')]
+      select.push(hand(['-i', long, ...all]))
       if (!fs.existsSync(to('select-8.jpg')) || fs.existsSync(to('select-9.jpg'))) throw new Error('not eight pictures')
     }
   }
@@ -115,7 +127,8 @@ const long = made(`film-${minutes}min.mp4`, again(minutes, minute))
   compare('same, of exact moments (offsets)', exact, best[0], best[1], 1)
 }
 // a sound that is heard once
-const tone = made('sound-60.mp3', lavfi('aevalsrc=0.3*sin(440*2*PI*t)*sin(t)|0.2*sin(550*2*PI*t)+0.1*random(0):s=44100:d=60'), '-b:a', '128k')
+const tones = 'aevalsrc=0.3*sin(440*2*PI*t)*sin(t)|0.2*sin(550*2*PI*t)+0.1*random(0):s=44100:d=60'
+const tone = made('sound-60.mp3', lavfi(tones), '-b:a', '128k')
 const hour = made(`sound-${quick ? 10 : 60}min.mp3`, again(quick ? 10 : 60, tone))
 const wave = { huge: { robot: '/audio/waveform', use: ':original', result: true } }
 {
@@ -130,8 +143,10 @@ const wave = { huge: { robot: '/audio/waveform', use: ':original', result: true 
 {
   const n = quick ? 10 : 100, use = ':original'
   const old = made('mpeg2-20.mpg', lavfi('testsrc2=s=1920x1080:r=25:d=20'), '-c:v', 'mpeg2video', '-q:v', '3')
-  const row = async (what, step, file, wait) =>
-    cancelRows(what, await canceled(s, n, { huge: { use, ...step } }, { [path.basename(file)]: await fs.openAsBlob(file) }, wait))
+  const row = async (what, step, file, wait) => {
+    const files = { [path.basename(file)]: await fs.openAsBlob(file) }
+    cancelRows(what, await canceled(s, n, { huge: { use, ...step } }, files, wait))
+  }
   await row('an encode of 1080p by ffmpeg', { robot: '/video/encode', preset: 'web/mp4/720p' }, minute, 500)
   await row('a /video/adaptive that encodes', { robot: '/video/adaptive', technique: 'hls' }, old, 500)
   await row('a /video/thumbs of 900', { robot: '/video/thumbs', count: 900, format: 'png' }, minute, 200)

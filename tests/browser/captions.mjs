@@ -1,8 +1,8 @@
-// A film with captions in its pictures, CEA-608 as ATSC A/53 packs it into H.264: ffmpeg has no encoder of them, so they
-// are put into a stream that it has made.
+// A film with captions in its pictures, CEA-608 as ATSC A/53 packs it into H.264: ffmpeg has no encoder of them, so
+// they are put into a stream that it has made.
 const parity = (b) => { let ones = 0; for (let i = 0; i < 7; i++) ones += b >> i & 1; return ones % 2 ? b : b | 0x80 }
 const twice = (...code) => [code, code] // control codes are said twice
-const [LOAD, ERASE_LOADED, SHOW, ERASE_SHOWN, LAST_ROW] = [[0x14, 0x20], [0x14, 0x2e], [0x14, 0x2f], [0x14, 0x2c], [0x14, 0x70]]
+const [LOAD, ERASE_LOADED, SHOW, ERASE_SHOWN, LAST_ROW] = [0x20, 0x2e, 0x2f, 0x2c, 0x70].map((code) => [0x14, code])
 
 // {frame: two bytes} that show each text from its second on, and nothing from `end` on. One pair goes with each frame.
 function pairs(texts, end, rate) {

@@ -46,7 +46,9 @@ export class Daemon extends Server {
     const all = this.processes()
     const zygotes = all.filter((p) => p.ppid === this.child.pid)
     const ids = new Set(zygotes.map((p) => p.pid))
-    const ours = (pid) => { try { return /^workcell/.test(fs.readFileSync(`/proc/${pid}/comm`, 'utf8')) } catch { return false } }
+    const ours = (pid) => {
+      try { return fs.readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('workcell') } catch { return false }
+    }
     return { zygotes, workers: all.filter((p) => !ids.has(p.pid) && ours(p.pid)) }
   }
 

@@ -1,5 +1,5 @@
-/* Playlists of segments of which nothing is as it should be: lengths and sizes that a file made up, texts with anything in
- * them. What is written is one line a thing, with no quote that ends early; a manifest is XML; figures are figures. */
+/* Playlists of segments of which nothing is as it should be: lengths and sizes that a file made up, texts with anything
+ * in them. What is written is one line a thing, with no quote that ends early; a manifest is XML; figures are figures. */
 #include "fuzz.h"
 #include "media/av/playlist.h"
 
@@ -29,7 +29,8 @@ static int64_t take_number(struct bytes *b)
 
 static void take_rendition(struct rendition *r, struct playlist_piece *pieces, struct arena *a, struct bytes *b)
 {
-    static const char *const video[] = {"avc1.64001f", "hvc1.1.6.L93.90", "av01.0.00M.08"}, *const sound[] = {"mp4a.40.2", "ac-3"};
+    static const char *const video[] = {"avc1.64001f", "hvc1.1.6.L93.90", "av01.0.00M.08"};
+    static const char *const sound[] = {"mp4a.40.2", "ac-3"};
     unsigned bits = take_byte(b), more = take_byte(b);
     AUTO(mem_free) char *name = take_line(b);
 
@@ -85,7 +86,8 @@ static void check_dash(const struct rendition *const *list, int count)
 
     playlist_dash(&out, list, count);
     CHECK(strlen(out.s) == out.len );
-    xmlDocPtr doc = xmlReadMemory(out.s, (int)out.len, "x", NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+    const int how = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING;
+    xmlDocPtr doc = xmlReadMemory(out.s, (int)out.len, "x", NULL, how);
     CHECK(doc);
     xmlFreeDoc(doc);
 }

@@ -55,7 +55,8 @@ static void look_holds(const struct segment_look *l)
         CHECK(isfinite(l->keys[i]));
     CHECK(!l->language[0] || strlen(l->language) == 3);
     if (l->video.is_there)
-        CHECK(l->video.codec && memchr(l->video.name, 0, sizeof l->video.name) && l->orientation >= 1 && l->orientation <= 8);
+        CHECK(l->video.codec && memchr(l->video.name, 0, sizeof l->video.name));
+    CHECK(l->orientation >= 1 && l->orientation <= 8);
     if (l->audio.is_there)
         CHECK(l->audio.codec && memchr(l->audio.name, 0, sizeof l->audio.name));
 }

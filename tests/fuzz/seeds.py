@@ -607,34 +607,43 @@ def words32(*n):
 UNITY = words32(0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 SPS = bytes.fromhex('6742c00adb02020000030002000003003c1e244d40')
 PPS = bytes.fromhex('68ca83cb20')
-AVCC = atom(b'avcC', b'\1\x42\xc0\x0a\xff\xe1', struct.pack('>H', len(SPS)), SPS, b'\1', struct.pack('>H', len(PPS)), PPS)
+AVCC = atom(b'avcC', b'\1\x42\xc0\x0a\xff\xe1', struct.pack('>H', len(SPS)), SPS,
+            b'\1', struct.pack('>H', len(PPS)), PPS)
 ESDS = full(b'esds', bytes.fromhex('031900000004114015' + '00' * 11 + '05021190060102'))
-AVC1 = atom(b'avc1', bytes(6), b'\0\1', bytes(16), struct.pack('>HH', 16, 16), words32(0x480000, 0x480000, 0), b'\0\1', bytes(32), b'\0\x18\xff\xff', AVCC)
+AVC1 = atom(b'avc1', bytes(6), b'\0\1', bytes(16), struct.pack('>HH', 16, 16), words32(0x480000, 0x480000, 0),
+            b'\0\1', bytes(32), b'\0\x18\xff\xff', AVCC)
 MP4A = atom(b'mp4a', bytes(6), b'\0\1', bytes(8), struct.pack('>HHI', 2, 16, 0), words32(48000 << 16), ESDS)
 
 
 def track(kind, entry, scale, sizes, delta, offset, keys=None, late=None, edits=None):
     table = [full(b'stsd', words32(1), entry), full(b'stts', words32(1, len(sizes), delta)),
-             full(b'stsc', words32(1, 1, len(sizes), 1)), full(b'stsz', words32(0, len(sizes), *sizes)), full(b'stco', words32(1, offset))]
+             full(b'stsc', words32(1, 1, len(sizes), 1)), full(b'stsz', words32(0, len(sizes), *sizes)),
+             full(b'stco', words32(1, offset))]
     if keys:
         table.append(full(b'stss', words32(len(keys), *keys)))
     if late:
         table.append(full(b'ctts', words32(len(late), *(x for n in late for x in (1, n)))))
     head = full(b'vmhd', bytes(8)) if kind == b'vide' else full(b'smhd', bytes(4))
-    media = atom(b'mdia', full(b'mdhd', words32(0, 0, scale, delta * len(sizes), 0x55c40000)), full(b'hdlr', words32(0), kind, bytes(13)),
-                 atom(b'minf', head, atom(b'dinf', full(b'dref', words32(1), full(b'url ', flags=1))), atom(b'stbl', *table)))
-    edit = atom(b'edts', full(b'elst', words32(len(edits), *(x for e in edits for x in (*e, 0x10000))))) if edits else b''
-    return atom(b'trak', full(b'tkhd', words32(0, 0, 1 if kind == b'vide' else 2, 0, 3000, 0, 0, 0, 0), UNITY, words32(16 << 16, 16 << 16), flags=3), edit, media)
+    where = atom(b'dinf', full(b'dref', words32(1), full(b'url ', flags=1)))
+    media = atom(b'mdia', full(b'mdhd', words32(0, 0, scale, delta * len(sizes), 0x55c40000)),
+                 full(b'hdlr', words32(0), kind, bytes(13)), atom(b'minf', head, where, atom(b'stbl', *table)))
+    rows = [x for e in edits or () for x in (*e, 0x10000)]
+    edit = atom(b'edts', full(b'elst', words32(len(edits), *rows))) if edits else b''
+    number = 1 if kind == b'vide' else 2
+    tkhd = full(b'tkhd', words32(0, 0, number, 0, 3000, 0, 0, 0, 0), UNITY, words32(16 << 16, 16 << 16), flags=3)
+    return atom(b'trak', tkhd, edit, media)
 
 
 def mp4(keys=(1, 4), late=(1024, 2048, 0, 1024, 2048, 0), edits=((3000, 1024),), sound_edits=None, name=b'isom'):
-    frames = [struct.pack('>I', 12) + (b'\x65' if i + 1 in keys else b'\x41') + bytes([0x88, i]) + bytes(9) for i in range(6)]
+    frames = [words32(12) + (b'\x65' if i + 1 in keys else b'\x41') + bytes([0x88, i]) + bytes(9) for i in range(6)]
     sounds = [b'\x21\x10\x04\x60\x8c\x1c' for _ in range(8)]
     ftyp, at = atom(b'ftyp', name, words32(512), b'isomiso2avc1mp41'), 0
     for _ in range(2): # the second time it is known where the frames lie
-        moov = atom(b'moov', full(b'mvhd', words32(0, 0, 1000, 3000, 0x10000, 0x1000000, 0, 0), UNITY, bytes(24), words32(3)),
+        head = full(b'mvhd', words32(0, 0, 1000, 3000, 0x10000, 0x1000000, 0, 0), UNITY, bytes(24), words32(3))
+        behind = at + sum(map(len, frames))
+        moov = atom(b'moov', head,
                     track(b'vide', AVC1, 12800, [len(f) for f in frames], 512, at, keys, late, edits),
-                    track(b'soun', MP4A, 48000, [len(f) for f in sounds], 1024, at + sum(map(len, frames)), edits=sound_edits))
+                    track(b'soun', MP4A, 48000, [len(f) for f in sounds], 1024, behind, edits=sound_edits))
         at = len(ftyp) + len(moov) + 8
     return ftyp + moov + atom(b'mdat', *frames, *sounds)
 
@@ -647,26 +656,36 @@ def wav(tag, channels, rate, bits, frames, claim=None):
 
 
 def riff_of(kind, *chunks, claim=None):
-    body = b''.join(name + struct.pack('<I', len(c) if claim is None or name != b'data' else claim) + c + b'\0' * (len(c) % 2) for name, c in chunks)
+    says = lambda name, c: len(c) if claim is None or name != b'data' else claim
+    body = b''.join(name + struct.pack('<I', says(name, c)) + c + b'\0' * (len(c) % 2) for name, c in chunks)
     return b'RIFF' + struct.pack('<I', len(body) + 4) + kind + body
 
 
-FILMS = (mp4(), mp4(edits=((0xffffffff, -1), (1000, 512))), mp4(edits=((500, -1), (1000, 0))), mp4(edits=((1000, 2048), (1000, 512))),
-         mp4(keys=(1,)), mp4(keys=(2, 3)), mp4(late=None, edits=None), mp4(sound_edits=((2000, 1024),)), mp4(late=(0x80000000,) * 6, name=b'qt  '), mp4()[:-60])
-for how in (b'\0\0', b'\4\0', b'\x0c\1', b'\x08\1', b'\5\2\x19\x32', b'\x14\3\5\7\x09', b'\x38\2\5\7', b'\1\1\x10', b'\2\0'):
+FILMS = (mp4(), mp4(edits=((0xffffffff, -1), (1000, 512))), mp4(edits=((500, -1), (1000, 0))),
+         mp4(edits=((1000, 2048), (1000, 512))), mp4(keys=(1,)), mp4(keys=(2, 3)), mp4(late=None, edits=None),
+         mp4(sound_edits=((2000, 1024),)), mp4(late=(0x80000000,) * 6, name=b'qt  '), mp4()[:-60])
+for how in (b'\0\0', b'\4\0', b'\x0c\1', b'\x08\1', b'\5\2\x19\x32', b'\x14\3\5\7\x09', b'\x38\2\5\7', b'\1\1\x10',
+            b'\2\0'):
     seed('segment', *(how.ljust(16, b'\0') + f for f in FILMS))
-dictionary('segment', b'elst', b'ctts', b'stts', b'stss', b'stsz', b'stsc', b'stco', b'co64', b'moof', b'traf', b'trun', b'tfdt', b'\xff\xff\xff\xff', b'\x7f\xff\xff\xff', b'\x80\0\0\0')
+dictionary('segment', b'elst', b'ctts', b'stts', b'stss', b'stsz', b'stsc', b'stco', b'co64',
+           b'moof', b'traf', b'trun', b'tfdt', b'\xff\xff\xff\xff', b'\x7f\xff\xff\xff', b'\x80\0\0\0')
 
-SOUNDS = (wav(1, 1, 8000, 16, 400), wav(1, 2, 44100, 8, 300), wav(3, 2, 8000, 32, 200), wav(3, 1, 192000, 64, 99), wav(1, 6, 48000, 24, 60), wav(6, 1, 8000, 8, 500),
-          wav(1, 1, 8000, 16, 400, claim=0xfffffff0), wav(1, 0, 0, 0, 0), wav(1, 1, 0x7fffffff, 16, 50), wav(1, 64, 8000, 16, 20), wav(2, 1, 8000, 4, 300),
-          b'.snd' + words32(24, 0xffffffff, 3, 8000, 2) + bytes(range(200)), b'FORM' + words32(300) + b'AIFFCOMM' + words32(18) + b'\0\1' + words32(100) + b'\0\x10\x40\x0b\xfa' + bytes(7) + b'SSND' + words32(208, 0, 0) + bytes(range(200)), mp4())
+AU = b'.snd' + words32(24, 0xffffffff, 3, 8000, 2) + bytes(range(200))
+AIFF = (b'FORM' + words32(300) + b'AIFFCOMM' + words32(18) + b'\0\1' + words32(100) + b'\0\x10\x40\x0b\xfa' + bytes(7) +
+        b'SSND' + words32(208, 0, 0) + bytes(range(200)))
+SOUNDS = (*(wav(*how) for how in ((1, 1, 8000, 16, 400), (1, 2, 44100, 8, 300), (3, 2, 8000, 32, 200),
+                                  (3, 1, 192000, 64, 99), (1, 6, 48000, 24, 60), (6, 1, 8000, 8, 500), (1, 0, 0, 0, 0),
+                                  (1, 1, 0x7fffffff, 16, 50), (1, 64, 8000, 16, 20), (2, 1, 8000, 4, 300))),
+          wav(1, 1, 8000, 16, 400, claim=0xfffffff0), AU, AIFF, mp4())
 for how in (b'\0\0\0', b'\0\x10\0', b'\1\2\1', b'\0\0\2', b'\x40\0\3'):
     seed('sound', *(how + f for f in SOUNDS))
-dictionary('sound', b'RIFF', b'WAVEfmt ', b'data', b'fact', b'LIST', b'RF64', b'ds64', b'AIFC', b'\xff\xff\xff\xff', b'\xfe\xff')
+dictionary('sound', b'RIFF', b'WAVEfmt ', b'data', b'fact', b'LIST', b'RF64', b'ds64', b'AIFC', b'\xff\xff\xff\xff',
+           b'\xfe\xff')
 
 for bits in range(0, 128, 9):
     piece = bytes((bits, 20 + bits % 50, 64, 50, 100))
-    seed('playlist', bytes((bits & 1, bits % 4, bits % 3)) + b''.join(bytes((bits ^ n, n)) + b'a "name" <&>\x07\n' + bytes((16, 9, 3, 80, 2, 90, 7)) + piece * 7 for n in range(4)))
+    form = b'a "name" <&>\x07\n' + bytes((16, 9, 3, 80, 2, 90, 7)) + piece * 7
+    seed('playlist', bytes((bits & 1, bits % 4, bits % 3)) + b''.join(bytes((bits ^ n, n)) + form for n in range(4)))
 dictionary('playlist', b'\x80', b'\x81', b'\x82', b'\x83', b'\x84', b'\x85', b'\x86', b'\x87', b'"\n', b'<\n')
 
 
