@@ -1,5 +1,6 @@
 #include "http/client.h"
 #include "base/clock.h"
+#include "http/address.h"
 #include "http/decode.h"
 #include "http/guard.h"
 #include "http/naming.h"
@@ -287,24 +288,6 @@ static int on_progress(void *ctx, curl_off_t dltotal, curl_off_t dlnow, curl_off
 
 /* ---- one hop ---- */
 
-/* Where scheme, host and port lead: credentials meant for one must not reach another. */
-static char *origin_of(const char *url)
-{
-    CURLU *u = curl_url();
-    char *scheme = NULL, *host = NULL, *port = NULL, *out = NULL;
-
-    if (u && !curl_url_set(u, CURLUPART_URL, url, CURLU_PATH_AS_IS) &&
-        !curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) &&
-        !curl_url_get(u, CURLUPART_HOST, &host, 0) &&
-        !curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT))
-        out = mem_printf("%s://%s:%s", scheme, host, port);
-    curl_free(scheme);
-    curl_free(host);
-    curl_free(port);
-    curl_url_cleanup(u);
-    return out ? out : mem_strdup("");
-}
-
 /* Who the first address says is asking, for hops of one origin: curl itself forgets it when a redirect names a whole
  * address. */
 struct login {
@@ -538,7 +521,7 @@ static void use_guard(struct http_client *c, const char *guard)
 int http_client_run(struct http_client_response *out, struct http_client *c,
                     const struct http_client_request *req, struct err *err)
 {
-    AUTO(mem_free) char *first = origin_of(req->url);
+    AUTO(mem_free) char *first = address_origin(req->url);
     AUTO(login_done) struct login login = login_of(req->url);
     const char *method = req->method;
     int64_t deadline_us =
@@ -575,7 +558,7 @@ int http_client_run(struct http_client_response *out, struct http_client *c,
         free(out->url);
         out->url = mem_strdup(to);
 
-        AUTO(mem_free) char *origin = origin_of(out->url);
+        AUTO(mem_free) char *origin = address_origin(out->url);
         /* Once away, never trusted again: the way back may be an attacker's choice too. */
         same_origin = same_origin && !strcasecmp(origin, first);
         /* RFC 9110 15.4: 303 means look there; 301 and 302 turn a POST into a GET by custom. */
