@@ -153,7 +153,7 @@ static int on_cancel(struct assembly *a, const struct event *ev, struct effects 
         if (a->files[i]->exported)
             json_array_append_new(
                 json_object_get(a->cancel, "exports_kept"),
-                jstring(a->files[i]->ssl_url ? a->files[i]->ssl_url : a->files[i]->url));
+                jstring(str_given(a->files[i]->ssl_url) ? a->files[i]->ssl_url : a->files[i]->url));
     return 0;
 }
 

@@ -108,7 +108,8 @@ char *status_file(const struct assembly *a, const struct file *f, bool as_upload
     put_bool(&b, "is_tus_file", as_upload && f->is_tus);
     put_text(&b, "tus_upload_url", as_upload ? f->tus_url : NULL);
     put_text(&b, "url", f->url ? f->url : temp);
-    put_text(&b, "ssl_url", f->ssl_url ? f->ssl_url : f->url ? f->url : temp);
+    /* a store that says "" has no such address */
+    put_text(&b, "ssl_url", !f->ssl_url ? f->url ? f->url : temp : *f->ssl_url ? f->ssl_url : NULL);
     put_bool(&b, "is_temp_url", !f->url);
     if (f->user_meta && json_object_size(f->user_meta))
         put_json(&b, "user_meta", f->user_meta);

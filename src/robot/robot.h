@@ -135,7 +135,7 @@ MUST_CHECK int robot_emit(struct robot_job *job, const struct robot_output *out,
 MUST_CHECK int robot_emit_same(struct robot_job *job, int input, json_t *meta, struct err *err);
 /* The input itself goes on under the name of this step: the same record, with its id and addresses. Once an input. */
 MUST_CHECK int robot_emit_passed(struct robot_job *job, int input, struct err *err);
-/* The input lies somewhere else now (store Robots): url, ssl_url and further record keys;
+/* The input lies somewhere else now (store Robots): url, ssl_url ("": there is none) and further record keys;
  * meta: keys merged into the file's meta. extra and meta are stolen and may be NULL. */
 MUST_CHECK int robot_emit_stored(struct robot_job *job, int input, const char *url,
                                  const char *ssl_url, json_t *extra, json_t *meta,

@@ -167,7 +167,7 @@ static const char *bad_text(const struct row *f, const json_t *v)
     case OUT: return str_starts(s, "out/") && is_name(s + 4) ? NULL : "is no file in out/";
     case EXT: return only(s, "", false) ? NULL : "is no extension";
     case MIME: return is_mime(s) ? NULL : "is no MIME type";
-    case URL: return is_url(s) ? NULL : "is no web address";
+    case URL: return (!*s && f->least == 0) || is_url(s) ? NULL : "is no web address";
     case CODE: return only(s, "_", true) ? NULL : "is no error code";
     default: return NULL;
     }

@@ -169,7 +169,7 @@ static void texts_are_what_their_kind_says(void **state)
                                         "out/a/b", "out/a\\u0001", "OUT/a", ""};
     static const char *const names[] = {"../x", "a/b", "", ".", "..", "a\\nb", "a\\u007f"};
     static const char *const mimes[] = {"image", "image/", "/png", "image/p ng", "a/b/c", "a/b;c=d", "a/<"};
-    static const char *const urls[] = {"javascript:alert(1)", "data:x", "", "http://a b", "http://a\\nb", "file:///etc", "http://\\\"x"};
+    const char *urls[] = {"javascript:alert(1)", "data:x", "", "http://a b", "http://a\\nb", "file:///etc", "http://\\\"x"};
     static const char *const exts[] = {"../x", "PNG", "a.b", "a b", "abcdefghijklmnopq"};
 
     (void)state;
@@ -185,7 +185,12 @@ static void texts_are_what_their_kind_says(void **state)
     EACH(mimes, "{\"index\":0,\"file\":{\"path\":\"out/x\",\"name\":\"x\",\"mime\":\"%s\",\"input\":0}}")
     EACH(exts, "{\"index\":0,\"same\":{\"input\":0,\"ext\":\"%s\"}}")
     EACH(urls, "{\"index\":0,\"stored\":{\"input\":0,\"url\":\"%s\",\"ssl_url\":\"https://x/\"}}")
+    urls[2] = "http:/x"; /* was "" */
     EACH(urls, "{\"index\":0,\"stored\":{\"input\":0,\"url\":\"https://x/\",\"ssl_url\":\"%s\"}}")
+    /* a store may have no such address */
+#define STORED(url, ssl) "{\"index\":0,\"stored\":{\"input\":0,\"url\":\"" url "\",\"ssl_url\":\"" ssl "\"}}"
+    assert_true(passes_text(MSG_OUTPUT, STORED("http://x/", "")));
+    assert_false(passes_text(MSG_OUTPUT, STORED("", "http://x/")));
     assert_true(passes_text(MSG_OUTPUT, "{\"index\":0,\"stored\":{\"input\":0,\"url\":\"cdn.x/a:b\",\"ssl_url\":\"//cdn.x/\"}}"));
     assert_false(passes_text(MSG_FAILED, "{\"code\":1,\"name\":\"a\\u001b[2J\",\"msg\":\"m\"}"));
     assert_false(passes_text(MSG_FAILED, "{\"code\":1,\"msg\":\"two\\nlines\"}"));
