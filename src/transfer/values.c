@@ -166,12 +166,34 @@ bool value_has_control(const char *s)
     return false;
 }
 
+bool value_is_web(const char *url)
+{
+    while (isspace((unsigned char)*url))
+        url++;
+    size_t n = !strncasecmp(url, "http://", 7) ? 7 : !strncasecmp(url, "https://", 8) ? 8 : 0;
+    return n && url[n] && !strchr("/?#\\", url[n]);
+}
+
 static bool is_reserved(const char *name, const char *const *reserved)
 {
     for (; *reserved; reserved++)
         if (!strcasecmp(name, *reserved))
             return true;
     return false;
+}
+
+int value_headers_reserved(const json_t *list, const char *const *reserved, struct err *err)
+{
+    json_t *line;
+    size_t i;
+
+    json_array_foreach (list, i, line) {
+        AUTO(mem_free) char *name = mem_strndup(json_string_value(line), strcspn(json_string_value(line), ":"));
+
+        if (is_reserved(name, reserved))
+            return err_set(err, ERR_ROBOT_VALIDATION, "the header '%.80s' can't be set by hand", name);
+    }
+    return 0;
 }
 
 int value_header_map(const json_t *headers, const char *const *reserved, struct err *err)

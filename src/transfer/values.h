@@ -17,8 +17,12 @@ MUST_CHECK int value_headers(json_t *list, const json_t *v, struct err *err);
 /* `headers` as a map of texts, at most VALUE_HEADERS_MAX / 2; reserved: names that can't be set by
  * hand, ended by NULL. */
 MUST_CHECK int value_header_map(const json_t *v, const char *const *reserved, struct err *err);
+/* Do the lines that value_headers() made hold one of these names? Ended by NULL. */
+MUST_CHECK int value_headers_reserved(const json_t *list, const char *const *reserved, struct err *err);
 /* A map of at most `most` texts. name: of the parameter, in the plural. */
 MUST_CHECK int value_text_map(const json_t *v, const char *name, size_t most, struct err *err);
+/* Is it an http or https address with a host? Blanks in front are fine. */
+bool value_is_web(const char *url);
 /* Is there a byte below a space, or DEL? */
 bool value_has_control(const char *s);
 /* Of a server's setting: "/path" of a local socket, or "ADDRESS:PORT" ("127.0.0.1:3310",
