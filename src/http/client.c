@@ -15,6 +15,8 @@
 
 #define KEPT_MAX ((size_t)1024 * 1024) /* of an answer's body */
 #define HEAD_MAX ((size_t)256 * 1024)  /* of an answer's headers */
+#define SLOWEST 100 /* bytes in a second: no line is so slow, and who sends a byte now and then would go on for ever */
+#define PIECE (256 * 1024) /* bytes that are read and written at once: curl's own 16 KB cost a system call each */
 
 struct http_client {
     CURL *curl;
@@ -434,6 +436,8 @@ static void set_callbacks(CURL *e, struct hop *h, char text[static CURL_ERROR_SI
     curl_easy_setopt(e, CURLOPT_HEADERDATA, h);
     curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, client_on_data);
     curl_easy_setopt(e, CURLOPT_WRITEDATA, h);
+    curl_easy_setopt(e, CURLOPT_BUFFERSIZE, (long)PIECE);
+    curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, (long)PIECE);
     curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(e, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(e, CURLOPT_XFERINFODATA, h);
@@ -444,7 +448,7 @@ static int set_times(CURL *e, const struct hop *h, int64_t deadline_us)
     const struct http_client_request *r = h->req;
 
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT, (long)(r->connect_timeout_s ? r->connect_timeout_s : 10));
-    curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, (long)SLOWEST);
     curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long)(r->idle_timeout_s ? r->idle_timeout_s : 30));
     if (deadline_us) {
         int64_t left_ms = (deadline_us - clock_mono_us()) / 1000;
