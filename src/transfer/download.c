@@ -3,11 +3,24 @@
 
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 #include <unistd.h>
 
-#define ATTEMPTS 3
+#define ATTEMPTS 3     /* without progress between them */
+#define ATTEMPTS_MAX 1000
+#define PROGRESS_MIN (256 * 1024) /* bytes that make a failure the first again */
 #define PAUSE_MS 500
 #define REDIRECTS_MAX 10
+#define CHANGES_MAX 2 /* how often a file may change under way */
+
+/* What the other side says of the file, from its first answer on: as long as it says the same, parts of it belong
+ * together. */
+struct download_form {
+    char *validator; /* for If-Range: a strong ETag, or a date that is as good; NULL: there is none */
+    char *etag, *modified; /* as they came; NULL: not said */
+    int64_t total;         /* bytes; -1: not said */
+    bool known;
+};
 
 /* One address on its way into a file. */
 struct download {
@@ -16,26 +29,73 @@ struct download {
     const char *url;       /* what is fetched */
     const char *shown_url; /* what may be shown */
     double from, share;    /* of the request under way in the file's progress */
+    bool own_range;        /* the caller's headers have a Range of their own */
 
-    int64_t offset, end; /* where the next byte goes; one past the highest byte */
+    const struct value_range *range; /* that is asked for; NULL: the whole file */
+    int64_t offset, end; /* where in our file the next byte goes; one past the highest byte */
+    int64_t begin;       /* where the bytes of this range begin in our file */
+    int64_t shift;       /* where the first byte of our file lies in theirs */
     int64_t stop;        /* bytes of this answer end here; -1: anywhere */
-    const struct value_range *range;
-    bool whole;                          /* the server ignored the range */
+    int64_t last;        /* of their file, the last byte that is wanted; -1: its end */
+    int64_t resume;      /* of their file, where to go on; -1: from the beginning */
+    bool whole;          /* the server ignored the range */
+    bool parts;          /* it did not, for a range that was asked for */
+    bool coded;          /* what is written is not what was sent */
+    bool changed;        /* it is another file than before */
+    struct download_form form;
     struct http_client_response *answer; /* of the request under way */
 };
 
-/* First byte of "bytes 0-99/1000"; -1 when it can't be read. */
-static int64_t content_range(int64_t *to, const char *text)
+static void form_forget(struct download_form *f)
 {
-    int64_t from;
-
-    if (strncasecmp(text, "bytes", 5) != 0)
-        return -1;
-    text += 5 + strspn(text + 5, " =");
-    if (!value_offset(&from, &text) || *text++ != '-' || !value_offset(to, &text) || *to < from)
-        return -1;
-    return from;
+    free(f->validator);
+    free(f->etag);
+    free(f->modified);
+    *f = (struct download_form){.total = -1};
 }
+
+/* ---- which file it is ---- */
+
+static int64_t time_of_header(const struct http_client_response *r, const char *name)
+{
+    AUTO(mem_free) char *text = http_client_header(r, name);
+    struct tm tm = {0};
+
+    return text && strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm) ? timegm(&tm) : -1;
+}
+
+/* RFC 9110 13.1.5 and 8.8.2.2: a strong ETag, or, where there is none at all, a date that was past already when the
+ * answer was made: what changes twice within a second has one date. */
+static char *validator_of(const struct http_client_response *r, const char *etag, const char *modified)
+{
+    int64_t at = time_of_header(r, "last-modified"), now = time_of_header(r, "date");
+
+    if (etag)
+        return *etag == '"' && etag[1] && str_ends(etag, "\"") ? mem_strdup(etag) : NULL;
+    return modified && at >= 0 && at < now ? mem_strdup(modified) : NULL;
+}
+
+static bool text_differs(const char *a, const char *b) { return a && b && strcmp(a, b) != 0; }
+
+/* Is it still the file of the answers before? The first one is. */
+static bool form_is_same(struct download *d, int64_t total)
+{
+    struct download_form *f = &d->form;
+    AUTO(mem_free) char *etag = http_client_header(d->answer, "etag");
+    AUTO(mem_free) char *modified = http_client_header(d->answer, "last-modified");
+
+    if (f->known)
+        return !text_differs(f->etag, etag) && !text_differs(f->modified, modified) &&
+               (f->total < 0 || total < 0 || f->total == total);
+    f->known = true;
+    f->total = total;
+    f->validator = validator_of(d->answer, etag, modified);
+    f->etag = take(etag);
+    f->modified = take(modified);
+    return true;
+}
+
+/* ---- an answer ---- */
 
 static int open_file(struct download *d, struct err *err)
 {
@@ -48,20 +108,65 @@ static int open_file(struct download *d, struct err *err)
     return remote_open(d->file, name ? name : "", mime, err);
 }
 
+/* Is from-to what the request asked for? */
+static bool is_asked_range(const struct download *d, int64_t from, int64_t to, int64_t total)
+{
+    const struct value_range *r = d->range;
+
+    if (d->resume >= 0)
+        return from == d->resume && (d->last < 0 || to <= d->last);
+    if (!r)
+        return false;
+    if (r->from >= 0)
+        return from == r->from && (r->to < 0 || to <= r->to);
+    return to - from < r->to && (total < 0 || to == total - 1);
+}
+
+static int it_changed(struct download *d, struct err *err)
+{
+    d->changed = true;
+    return err_set(err, ERR_IO, "the file changed while it was fetched");
+}
+
 static int begin_part(struct download *d, struct err *err)
 {
     AUTO(mem_free) char *text = http_client_header(d->answer, "content-range");
-    const struct value_range *r = d->range;
-    int64_t to, from = text ? content_range(&to, text) : -1;
+    int64_t from, to, total;
 
-    if (from < 0 || (r->from >= 0 && (from != r->from || (r->to >= 0 && to > r->to))) ||
-        (r->from < 0 && to - from >= r->to))
+    if (!text || !value_content_range(&from, &to, &total, text) || !is_asked_range(d, from, to, total))
         return remote_fail(d->file->job, REMOTE_FAILED, err,
                            "'%.150s' answered with another range than was asked for", d->shown_url);
-    d->offset = d->plan->range_count > 1 ? from : 0;
-    d->stop = d->offset + (to - from + 1);
+    if (!form_is_same(d, total))
+        return it_changed(d, err);
+    if (d->resume < 0) {
+        d->parts = true;
+        d->shift = d->plan->range_count > 1 ? 0 : from;
+        d->begin = d->offset = from - d->shift;
+        d->last = d->range && d->range->to >= 0 && d->range->from >= 0 ? d->range->to : total - 1;
+    }
+    d->stop = to - d->shift + 1;
     return d->file->limit && d->stop > d->file->limit
                ? remote_too_large(d->file, d->shown_url, d->stop, err)
+               : 0;
+}
+
+/* All of it, from the beginning. */
+static int begin_whole(struct download *d, int64_t length, struct err *err)
+{
+    AUTO(mem_free) char *coding = http_client_header(d->answer, "content-encoding");
+
+    if (d->parts && !form_is_same(d, length)) /* the old one's range is not worth the new one's whole */
+        return it_changed(d, err);
+    form_forget(&d->form);
+    (void)form_is_same(d, length);
+    d->coded = coding && *coding && strcasecmp(coding, "identity") != 0;
+    d->whole = true; /* a server that does not know ranges sends all there is */
+    d->offset = d->end = d->begin = d->shift = 0;
+    d->last = d->stop = -1;
+    if (ftruncate(d->file->fd, 0) < 0)
+        return err_errno(err, "empty the imported file");
+    return d->file->limit && length > d->file->limit
+               ? remote_too_large(d->file, d->shown_url, length, err)
                : 0;
 }
 
@@ -73,16 +178,12 @@ static int on_head(void *ctx, int status, int64_t length, struct err *err)
         return 0;
     if (open_file(d, err) < 0)
         return -1;
-    d->stop = -1;
-    if (d->range && status == 206)
+    if (status == 206 && (d->range || d->resume >= 0))
         return begin_part(d, err);
-    d->whole = true; /* a server that does not know ranges sends all there is */
-    d->offset = d->end = 0;
-    if (ftruncate(d->file->fd, 0) < 0)
-        return err_errno(err, "empty the imported file");
-    return d->file->limit && length > d->file->limit
-               ? remote_too_large(d->file, d->shown_url, length, err)
-               : 0;
+    if (status == 206 && !d->own_range)
+        return remote_fail(d->file->job, REMOTE_FAILED, err,
+                           "'%.150s' answered with a part of the file, which nobody asked for", d->shown_url);
+    return begin_whole(d, length, err);
 }
 
 static int on_body(void *ctx, const char *data, size_t len, struct err *err)
@@ -111,34 +212,62 @@ static int on_body(void *ctx, const char *data, size_t len, struct err *err)
 static void download_on_progress(void *ctx, double fraction)
 {
     const struct download *d = ctx;
+    double before = 0;
 
-    remote_import_progress(d->file, d->from + d->share * fraction);
+    if (d->resume >= 0 && d->form.total > 0 && !d->range)
+        before = (double)d->resume / (double)d->form.total;
+    remote_import_progress(d->file, d->from + d->share * (before + (1 - before) * fraction));
 }
 
-/* What is sent: the caller's headers, and the range if there is one. The text is freed with *range.
- */
-static void fill_headers(const char *out[static VALUE_HEADERS_MAX + 2], char **range,
-                         const struct download *d)
+/* ---- a request ---- */
+
+struct download_lines {
+    const char *all[VALUE_HEADERS_MAX + 3];
+    char *range, *if_range; /* ours; NULL: none */
+};
+
+static void lines_done(struct download_lines l)
+{
+    free(l.range);
+    free(l.if_range);
+}
+DEFINE_AUTO(struct download_lines, lines_done)
+
+static char *range_line(const struct download *d)
 {
     const struct value_range *r = d->range;
-    int n = 0;
 
-    for (const char *const *p = d->plan->headers; *p; p++)
-        if (!r || strncasecmp(*p, "range:", 6) != 0)
-            out[n++] = *p;
-    if (r && r->from < 0)
-        *range = mem_printf("Range: bytes=-%lld", (long long)r->to);
-    else if (r && r->to < 0)
-        *range = mem_printf("Range: bytes=%lld-", (long long)r->from);
-    else if (r)
-        *range = mem_printf("Range: bytes=%lld-%lld", (long long)r->from, (long long)r->to);
-    if (*range)
-        out[n++] = *range;
-    out[n] = NULL;
+    if (d->resume >= 0 && d->last >= 0 && r)
+        return mem_printf("Range: bytes=%lld-%lld", (long long)d->resume, (long long)d->last);
+    if (d->resume >= 0)
+        return mem_printf("Range: bytes=%lld-", (long long)d->resume);
+    if (!r)
+        return NULL;
+    if (r->from < 0)
+        return mem_printf("Range: bytes=-%lld", (long long)r->to);
+    return r->to < 0 ? mem_printf("Range: bytes=%lld-", (long long)r->from)
+                     : mem_printf("Range: bytes=%lld-%lld", (long long)r->from, (long long)r->to);
 }
 
-static int refuse(const struct download *d, int rc, int status, const struct err *cause,
-                  struct err *err)
+/* The caller's headers, and ours where we ask for a part. */
+static void fill_headers(struct download_lines *l, const struct download *d)
+{
+    int n = 0;
+
+    *l = (struct download_lines){.range = range_line(d)};
+    if (d->resume >= 0)
+        l->if_range = mem_printf("If-Range: %s", d->form.validator);
+    for (const char *const *p = d->plan->headers; *p; p++)
+        if (!l->range || (strncasecmp(*p, "range:", 6) != 0 && strncasecmp(*p, "if-range:", 9) != 0))
+            l->all[n++] = *p;
+    if (l->range)
+        l->all[n++] = l->range;
+    if (l->if_range)
+        l->all[n++] = l->if_range;
+}
+
+static int download_refuse(const struct download *d, int rc, int status, const struct err *cause,
+                           struct err *err)
 {
     const struct robot_job *job = d->file->job;
 
@@ -162,46 +291,118 @@ static int refuse(const struct download *d, int rc, int status, const struct err
                        err, "'%.150s' answered with status %d", d->shown_url, status);
 }
 
-/* One request: the whole file or one of its ranges. */
-static int request(struct download *d, struct err *err)
+static int run_once(struct http_client_response *r, struct download *d, struct err *cause)
 {
     const struct robot_job *job = d->file->job;
-    AUTO(mem_free) char *range = NULL;
-    const char *headers[VALUE_HEADERS_MAX + 2];
+    AUTO(lines_done) struct download_lines lines = {0};
 
-    fill_headers(headers, &range, d);
-    for (int attempt = 1;; attempt++) {
+    fill_headers(&lines, d);
+    d->answer = r;
+    int rc = http_client_run(r, d->plan->client,
+                             &(struct http_client_request){
+                                 .method = "GET",
+                                 .url = d->url,
+                                 .headers = lines.all,
+                                 .body_length = -1,
+                                 .idle_timeout_s = (int)jint(robot_settings(job), "idle_s", 0),
+                                 .total_timeout_s = d->plan->total_timeout_s,
+                                 .max_redirects = REDIRECTS_MAX,
+                                 .cookies = true,
+                                 .guard = jstr_or(robot_settings(job), "import_allow", ""),
+                                 .on_head = on_head,
+                                 .on_body = on_body,
+                                 .on_progress = download_on_progress,
+                                 .ctx = d,
+                             },
+                             cause);
+    d->answer = NULL;
+    return rc;
+}
+
+/* Where the next attempt begins: behind what is there, if the other side can tell whether it is still the same file;
+ * else what a broken answer wrote does not count. */
+static void choose_resume(struct download *d, bool fits, int64_t end_before)
+{
+    d->resume = -1;
+    if (fits && d->form.validator && !d->coded && !d->own_range && d->offset > d->begin) {
+        d->resume = d->offset + d->shift;
+        return;
+    }
+    d->end = end_before;
+    d->whole = false;
+}
+
+/* 1: all that was to come is there; 0: it is worth another attempt; -1: it is not. */
+static int judge(const struct download *d, int rc, int status, struct err *cause)
+{
+    bool ended = d->stop >= 0 && d->offset == d->stop;
+
+    if (rc < 0)
+        return cause->code == ERR_IO ? ended : -1;
+    if (status / 100 == 2 && (ended || d->stop < 0))
+        return 1;
+    if (status / 100 == 2) {
+        err_set(cause, ERR_IO, "it sent fewer bytes than it announced");
+        return 0;
+    }
+    if (status == 416 && d->resume >= 0)
+        return 0;
+    return status >= 500 || status == 429 || status == 408 ? 0 : -1;
+}
+
+/* The whole file or one of its ranges. 1: it turned out to be another file than before. */
+static int request(struct download *d, struct err *err)
+{
+    int64_t end_before = d->end, far = 0;
+
+    d->resume = -1;
+    d->offset = d->begin = 0;
+    for (int attempt = 1, all = 1;; attempt++, all++) {
         AUTO(http_client_response_done) struct http_client_response r = {0};
         struct err cause = {0};
-        int64_t end_before = d->end;
 
-        d->answer = &r;
-        int rc = http_client_run(&r, d->plan->client,
-                                 &(struct http_client_request){
-                                     .method = "GET",
-                                     .url = d->url,
-                                     .headers = headers,
-                                     .body_length = -1,
-                                     .idle_timeout_s = (int)jint(robot_settings(job), "idle_s", 0),
-                                     .max_redirects = REDIRECTS_MAX,
-                                     .cookies = true,
-                                     .guard = jstr_or(robot_settings(job), "import_allow", ""),
-                                     .on_head = on_head,
-                                     .on_body = on_body,
-                                     .on_progress = download_on_progress,
-                                     .ctx = d,
-                                 },
-                                 &cause);
-        d->answer = NULL;
-        if (rc == 0 && r.status / 100 == 2)
+        d->stop = -1;
+        int rc = run_once(&r, d, &cause), verdict = judge(d, rc, r.status, &cause);
+
+        if (d->changed)
+            return 1;
+        if (verdict > 0)
             return 0;
-        bool again = rc < 0 ? cause.code == ERR_IO : r.status >= 500 || r.status == 429;
-        if (!again || d->plan->fail_fast || attempt == ATTEMPTS)
-            return refuse(d, rc, r.status, &cause, err);
-        d->end = end_before; /* what a broken answer wrote does not count */
-        d->whole = false;
-        remote_pause(job, attempt, PAUSE_MS);
+        choose_resume(d, rc < 0 || r.status != 416, end_before);
+        if (d->resume >= 0 && d->offset - d->begin >= far + PROGRESS_MIN && all < ATTEMPTS_MAX) {
+            far = d->offset - d->begin;
+            attempt = 1;
+        }
+        if (verdict < 0 || d->plan->fail_fast || attempt == ATTEMPTS)
+            return download_refuse(d, cause.code ? -1 : rc, r.status, &cause, err);
+        remote_wait(d->file->job, attempt, PAUSE_MS, rc == 0 ? remote_retry_after(&r) : 0);
     }
+}
+
+/* All that is asked for of one file: again from the beginning when it turns out to be another one. */
+static int fetch_all(struct download *d, struct err *err)
+{
+    int requests = d->plan->range_count ? d->plan->range_count : 1, changes = 0;
+
+    d->share = 1.0 / requests;
+    for (int k = 0; k < requests && !d->whole; k++) {
+        d->range = d->plan->range_count ? &d->plan->ranges[k] : NULL;
+        d->from = k * d->share;
+        int rc = request(d, err);
+
+        if (rc < 0)
+            return -1;
+        if (rc == 0)
+            continue;
+        if (d->plan->fail_fast || ++changes > CHANGES_MAX)
+            return remote_fail(d->file->job, REMOTE_FAILED, err, "'%.150s' changes while it is fetched",
+                               d->shown_url);
+        form_forget(&d->form);
+        d->changed = d->whole = d->parts = false;
+        d->end = 0;
+        k = -1;
+    }
+    return 0;
 }
 
 int download(struct remote_import_file *f, const struct download_plan *plan, struct err *err)
@@ -209,19 +410,18 @@ int download(struct remote_import_file *f, const struct download_plan *plan, str
     AUTO(mem_free) char *asked = naming_clean_url(f->place);
     AUTO(mem_free) char *shown = naming_public_url(asked ? asked : "");
     AUTO(mem_free) char *direct = asked ? naming_direct_url(asked) : NULL;
-    struct download d = {.file = f, .plan = plan, .url = direct, .shown_url = shown};
-    int requests = plan->range_count ? plan->range_count : 1;
+    struct download d = {
+        .file = f, .plan = plan, .url = direct, .shown_url = shown, .form = {.total = -1}, .stop = -1, .last = -1};
 
     if (!asked)
         return remote_fail(f->job, REMOTE_FAILED, err,
                            "'url' holds something that is not a web address");
-    d.share = 1.0 / requests;
-    for (int k = 0; k < requests && !d.whole; k++) {
-        d.range = plan->range_count ? &plan->ranges[k] : NULL;
-        d.from = k * d.share;
-        if (request(&d, err) < 0)
-            return -1;
-    }
+    for (const char *const *p = plan->headers; *p; p++)
+        d.own_range |= !strncasecmp(*p, "range:", 6);
+    int rc = fetch_all(&d, err);
+    form_forget(&d.form);
+    if (rc < 0)
+        return -1;
     /* A shorter second answer must not leave the tail of a longer, broken first one behind. */
     if (ftruncate(f->fd, d.end) < 0)
         return err_errno(err, "cut the imported file");

@@ -290,3 +290,16 @@ int value_ranges(struct value_range out[static VALUE_RANGES_MAX], const json_t *
             return -1;
     return (int)json_array_size(v);
 }
+
+bool value_content_range(int64_t *from, int64_t *to, int64_t *total, const char *text)
+{
+    *total = -1;
+    if (strncasecmp(text, "bytes", 5) != 0)
+        return false;
+    text += 5 + strspn(text + 5, " =");
+    if (!value_offset(from, &text) || *text++ != '-' || !value_offset(to, &text) || *to < *from)
+        return false;
+    if (!strcmp(text, "/*") || !*text)
+        return true;
+    return *text++ == '/' && value_offset(total, &text) && !*text && *total > *to;
+}

@@ -44,3 +44,7 @@ MUST_CHECK int value_ranges(struct value_range out[static VALUE_RANGES_MAX], con
                             struct err *err);
 /* The digits at *s, which moves behind them. False: there are none, or too many. */
 bool value_offset(int64_t *out, const char **s);
+
+/* Of an answer: "bytes 0-99/1000". to: inclusive; total: -1 when it is not known ("*"). False: it can't be read, or
+ * contradicts itself. */
+bool value_content_range(int64_t *from, int64_t *to, int64_t *total, const char *text);

@@ -35,7 +35,6 @@ conform({
   import_codes: { denied: 'HTTP_IMPORT_ACCESS_DENIED', failed: 'HTTP_IMPORT_FAILURE', missing: 'HTTP_IMPORT_NOT_FOUND' },
   cannot: {
     'a directory of several pages is imported whole': 'HTTP has no directories',
-    'to resume': 'it begins anew',
   },
   start,
 })

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define ROBOT "/http/import"
 
@@ -263,6 +264,222 @@ static void a_private_address_is_refused_unless_the_operator_allows_it(void **st
     assert_int_equal(origin_requests(o), 0);
 }
 
+/* ---- lines that break ---- */
+
+#define LONG (1 << 20)
+#define MADE "Date: Sun, 29 Nov 2026 10:00:00 GMT\r\n"
+
+/* A server with one file of LONG bytes, which may become another one. */
+struct cutting {
+    int cuts;             /* so many answers are cut, after `after` bytes */
+    int64_t after;
+    const char *form[2];  /* headers that say which file it is, before and after it changed */
+    int changes_at;       /* from this request on it is the other one; 0: never */
+    bool no_ranges;       /* it always sends all of it */
+    bool no_if_range;     /* it does not look at If-Range */
+    int answer_416, says; /* from this request on; 0: never. says: the status of the first answer, if not 0 */
+    const char *with;     /* its headers */
+    int64_t lies;         /* more bytes that it announces */
+    /* what happened */
+    int requests;
+    int64_t sent;
+    char ranges[500], conditions[500]; /* that were asked for, each with a ";" */
+};
+
+static char long_byte(int64_t i, bool other) { return (char)('a' + (i * 7 + i / 1000 + other) % 26); }
+
+static void note_header(char *list, size_t size, const struct origin_request *q, const char *name)
+{
+    AUTO(mem_free) char *value = origin_header(q, name);
+
+    snprintf(list + strlen(list), size - strlen(list), "%s;", value);
+}
+
+static void say_part(struct cutting *c, struct str *out, int64_t from, int64_t to, bool part, bool other)
+{
+    int64_t n = to - from + 1, cut = c->cuts > 0 && n > c->after ? c->after : n;
+
+    c->cuts -= cut < n;
+    str_addf(out, "HTTP/1.1 %d So\r\n%s%sContent-Length: %lld\r\nConnection: close\r\n", part ? 206 : 200, MADE,
+             c->form[other] ? c->form[other] : "", (long long)(n + c->lies));
+    if (part)
+        str_addf(out, "Content-Range: bytes %lld-%lld/%d\r\n", (long long)from, (long long)to, LONG);
+    str_puts(out, "\r\n");
+    for (int64_t i = 0; i < cut; i++)
+        str_putc(out, long_byte(from + i, other));
+    c->sent += cut;
+}
+
+static void answer_cutting(void *ctx, const struct origin_request *q, struct str *out)
+{
+    struct cutting *c = ctx;
+    AUTO(mem_free) char *range = origin_header(q, "range");
+    AUTO(mem_free) char *condition = origin_header(q, "if-range");
+    int number = c->requests++;
+    bool other = c->changes_at && number >= c->changes_at;
+    long long from = 0, to = LONG - 1;
+
+    note_header(c->ranges, sizeof c->ranges, q, "range");
+    note_header(c->conditions, sizeof c->conditions, q, "if-range");
+    if (c->says && number == 0) {
+        origin_say(out, c->says, c->with, "");
+        return;
+    }
+    if (c->answer_416 && number >= c->answer_416 && *range) {
+        origin_say(out, 416, "Content-Range: bytes */50\r\n", "");
+        return;
+    }
+    bool fits = !*condition || c->no_if_range || (c->form[other] && strstr(c->form[other], condition));
+    bool part = *range && fits && !c->no_ranges;
+    if (part && sscanf(range, "bytes=%lld-%lld", &from, &to) == 1 && from < 0) {
+        from += LONG;
+        to = LONG - 1;
+    }
+    say_part(c, out, part ? from : 0, part ? to : LONG - 1, part, other);
+}
+
+/* Is the output bytes [from, to] of that file, at its own offset if it is one of several? */
+static void is_long(const struct robot_job *j, int64_t from, int64_t to, bool other)
+{
+    const struct host_output *out = host_output(j, 0);
+    AUTO(mem_free) char *have = mem_alloc((size_t)out->size + 1);
+    FILE *f = fopen(out->path, "re");
+
+    assert_int_equal(out->size, to - from + 1);
+    assert_non_null(f);
+    assert_int_equal(fread(have, 1, (size_t)out->size, f), out->size);
+    fclose(f);
+    for (int64_t i = 0; i < out->size; i++)
+        if (have[i] != long_byte(from + i, other))
+            fail_msg("byte %lld is of another file", (long long)i);
+}
+
+#define ETAG "ETag: \"a\"\r\n"
+#define OTHER_ETAG "ETag: \"b\"\r\n"
+
+static void a_cut_goes_on_where_it_was_and_nothing_is_sent_twice(void **state)
+{
+    struct cutting c = {.cuts = 4, .after = 300 * 1024, .form = {ETAG}};
+    AUTO(origin_end) struct origin *o = origin_start(answer_cutting, &c);
+    AUTO(host_free) struct robot_job *j = new_job();
+
+    (void)state;
+    runs(j, o, "{\"url\": \"%s/a.txt\"}");
+    is_long(j, 0, LONG - 1, false);
+    assert_int_equal(c.requests, 4);
+    assert_int_equal(c.sent, LONG);
+    assert_string_equal(c.ranges, ";bytes=307200-;bytes=614400-;bytes=921600-;");
+    assert_string_equal(c.conditions, ";\"a\";\"a\";\"a\";");
+}
+
+static void a_range_that_is_cut_goes_on_within_itself(void **state)
+{
+    struct cutting c = {.cuts = 1, .after = 1000, .form = {ETAG}};
+    AUTO(origin_end) struct origin *o = origin_start(answer_cutting, &c);
+    AUTO(host_free) struct robot_job *j = new_job();
+
+    (void)state;
+    runs(j, o, "{\"url\": \"%s/a.txt\", \"range\": \"500-4999\"}");
+    is_long(j, 500, 4999, false);
+    assert_string_equal(c.ranges, "bytes=500-4999;bytes=1500-4999;");
+    c = (struct cutting){.cuts = 1, .after = 1000, .form = {ETAG}};
+    runs(j, o, "{\"url\": \"%s/a.txt\", \"range\": \"-3000\"}");
+    is_long(j, LONG - 3000, LONG - 1, false);
+    assert_string_equal(c.ranges, "bytes=-3000;bytes=1046576-1048575;");
+    c = (struct cutting){.cuts = 1, .after = 1000, .form = {ETAG}};
+    runs(j, o, "{\"url\": \"%s/a.txt\", \"range\": [\"0-99\", \"100-4999\"]}");
+    is_long(j, 0, 4999, false);
+    assert_string_equal(c.ranges, "bytes=0-99;bytes=100-4999;bytes=1100-4999;");
+}
+
+static void only_what_tells_files_apart_lets_it_go_on(void **state)
+{
+    static const struct {
+        const char *form, *condition; /* of the second request */
+    } forms[] = {
+        {ETAG, "\"a\""},
+        {"Last-Modified: Sun, 29 Nov 2026 09:59:58 GMT\r\n", "Sun, 29 Nov 2026 09:59:58 GMT"},
+        {"Last-Modified: Sun, 29 Nov 2026 10:00:00 GMT\r\n", ""}, /* may change once more in this second */
+        {"ETag: W/\"a\"\r\nLast-Modified: Sun, 29 Nov 2026 09:59:58 GMT\r\n", ""},
+        {"ETag: bare\r\n", ""},
+        {"", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+        struct cutting c = {.cuts = 1, .after = 900 * 1024, .form = {forms[i].form}};
+        AUTO(origin_end) struct origin *o = origin_start(answer_cutting, &c);
+        AUTO(host_free) struct robot_job *j = new_job();
+        AUTO(mem_free) char *conditions = mem_printf(";%s;", forms[i].condition);
+
+        runs(j, o, "{\"url\": \"%s/a.txt\"}");
+        is_long(j, 0, LONG - 1, false);
+        assert_string_equal(c.conditions, conditions);
+        assert_int_equal(c.sent, *forms[i].condition ? LONG : LONG + 900 * 1024);
+    }
+}
+
+static void a_file_that_changed_meanwhile_is_never_spliced(void **state)
+{
+    static const struct cutting kinds[] = {
+        {.form = {ETAG, OTHER_ETAG}},
+        {.form = {ETAG, OTHER_ETAG}, .no_if_range = true}, /* sends the rest of the other one */
+        {.form = {ETAG, ETAG}, .no_ranges = true},         /* cannot tell, and sends all of it */
+        {.form = {"Last-Modified: Sun, 29 Nov 2026 09:00:00 GMT\r\n", "Last-Modified: Sun, 29 Nov 2026 09:30:00 GMT\r\n"}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        struct cutting c = kinds[i];
+        AUTO(origin_end) struct origin *o = origin_start(answer_cutting, &c);
+        AUTO(host_free) struct robot_job *j = new_job();
+
+        c.cuts = c.changes_at = 1;
+        c.after = 900 * 1024;
+        runs(j, o, "{\"url\": \"%s/a.txt\"}");
+        is_long(j, 0, LONG - 1, true);
+        if (kinds[i].no_ranges)
+            continue;
+        c = kinds[i];
+        c.changes_at = 1;
+        runs(j, o, "{\"url\": \"%s/a.txt\", \"range\": [\"0-99\", \"100-299\"]}");
+        is_long(j, 0, 299, true);
+    }
+}
+
+static void what_the_other_side_announces_must_come(void **state)
+{
+    struct cutting c = {.lies = 10};
+    AUTO(origin_end) struct origin *o = origin_start(answer_cutting, &c);
+    AUTO(host_free) struct robot_job *j = new_job();
+
+    (void)state;
+    fails(j, o, "{\"url\": \"%s/a.txt\"}", "HTTP_IMPORT_FAILURE", "can't fetch");
+    assert_int_equal(c.requests, 3);
+    c = (struct cutting){.lies = 10, .form = {ETAG}, .answer_416 = 1};
+    fails(j, o, "{\"url\": \"%s/a.txt\"}", "HTTP_IMPORT_FAILURE", "can't fetch");
+    assert_true(c.requests <= 8);
+    c = (struct cutting){.says = 206, .with = "Content-Range: bytes 0-9/10\r\n"};
+    fails(j, o, "{\"url\": \"%s/a.txt\"}", "HTTP_IMPORT_FAILURE", "nobody asked for");
+}
+
+static void the_other_side_may_ask_for_patience(void **state)
+{
+    struct cutting c = {.says = 429, .with = "Retry-After: 1\r\n"};
+    AUTO(origin_end) struct origin *o = origin_start(answer_cutting, &c);
+    AUTO(host_free) struct robot_job *j = new_job();
+    struct timespec before, after;
+
+    (void)state;
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    runs(j, o, "{\"url\": \"%s/a.txt\", \"range\": \"0-9\"}");
+    clock_gettime(CLOCK_MONOTONIC, &after);
+    assert_int_equal(c.requests, 2);
+    assert_true((after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000 >= 1000);
+    c = (struct cutting){.says = 503, .with = "Retry-After: 100000\r\n"};
+    fails(j, o, "{\"url\": \"%s/a.txt\", \"fail_fast\": true}", "HTTP_IMPORT_FAILURE", "status 503");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +491,12 @@ int main(void)
         cmocka_unit_test(with_ignore_errors_each_address_stands_for_itself),
         cmocka_unit_test(headers_go_along_and_bad_ones_are_refused),
         cmocka_unit_test(a_private_address_is_refused_unless_the_operator_allows_it),
+        cmocka_unit_test(a_cut_goes_on_where_it_was_and_nothing_is_sent_twice),
+        cmocka_unit_test(a_range_that_is_cut_goes_on_within_itself),
+        cmocka_unit_test(only_what_tells_files_apart_lets_it_go_on),
+        cmocka_unit_test(a_file_that_changed_meanwhile_is_never_spliced),
+        cmocka_unit_test(what_the_other_side_announces_must_come),
+        cmocka_unit_test(the_other_side_may_ask_for_patience),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
