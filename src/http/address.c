@@ -43,7 +43,7 @@ char *address_resolve(const char *base, const char *reference)
 {
     AUTO(address_done) CURLU *u = address_read(base);
 
-    if (!u || curl_url_set(u, CURLUPART_URL, reference, CURLU_PATH_AS_IS) ||
+    if (!u || curl_url_set(u, CURLUPART_URL, reference, CURLU_PATH_AS_IS | CURLU_URLENCODE) ||
         curl_url_set(u, CURLUPART_USER, NULL, 0) || curl_url_set(u, CURLUPART_PASSWORD, NULL, 0) ||
         curl_url_set(u, CURLUPART_FRAGMENT, NULL, 0))
         return NULL;
@@ -53,13 +53,29 @@ char *address_resolve(const char *base, const char *reference)
     return address_part(u, CURLUPART_URL, 0);
 }
 
-char *address_login(const char *url)
+char *address_follow(const char *base, const char *location)
+{
+    AUTO(address_done) CURLU *u = address_read(base);
+
+    return u && !curl_url_set(u, CURLUPART_URL, location, CURLU_PATH_AS_IS | CURLU_URLENCODE)
+               ? address_part(u, CURLUPART_URL, 0)
+               : NULL;
+}
+
+struct address_login address_login(const char *url)
 {
     AUTO(address_done) CURLU *u = address_read(url);
-    AUTO(mem_free) char *user = address_part(u, CURLUPART_USER, CURLU_URLDECODE);
-    AUTO(mem_free) char *password = address_part(u, CURLUPART_PASSWORD, CURLU_URLDECODE);
 
-    return user || password ? mem_printf("%s:%s", user ? user : "", password ? password : "") : NULL;
+    return (struct address_login){address_part(u, CURLUPART_USER, CURLU_URLDECODE),
+                                  address_part(u, CURLUPART_PASSWORD, CURLU_URLDECODE)};
+}
+
+void address_login_done(struct address_login l)
+{
+    if (l.password)
+        explicit_bzero(l.password, strlen(l.password));
+    free(l.user);
+    free(l.password);
 }
 
 char *address_host(const char *url)

@@ -15,6 +15,7 @@
 
 #define KEPT_MAX ((size_t)1024 * 1024) /* of an answer's body */
 #define HEAD_MAX ((size_t)256 * 1024)  /* of an answer's headers */
+#define PASSED_MAX ((size_t)64 * 1024)
 #define SLOWEST 100 /* bytes in a second: no line is so slow, and who sends a byte now and then would go on for ever */
 #define PIECE (256 * 1024) /* bytes that are read and written at once: curl's own 16 KB cost a system call each */
 
@@ -33,6 +34,7 @@ struct hop {
     int status;
     bool headers_done; /* of the answer that counts: not 1xx */
     bool follow;       /* that answer is a redirect we are going to follow */
+    size_t passed;     /* bytes of its page */
     bool cut;          /* we stopped reading because we have enough */
     bool failed;       /* a callback reported an error, which is in err already */
     struct decoder *decoder; /* of the body that counts; NULL: it comes as it is */
@@ -219,9 +221,9 @@ static size_t client_on_data(char *data, size_t size, size_t count, void *ctx)
     struct hop *h = ctx;
     size_t len = size * count;
 
-    if (h->follow) { /* the page that a redirect carries: not worth the time, a new hop follows */
-        h->cut = true;
-        return 0;
+    if (h->follow) { /* the page that a redirect carries: the connection is worth a short one */
+        h->cut = (h->passed += len) > PASSED_MAX;
+        return h->cut ? 0 : len;
     }
     if ((h->decoder ? decoder_feed(h->decoder, data, len, take_body, h, h->err) : take_body(h, data, len, h->err)) == 0)
         return len;
@@ -232,7 +234,41 @@ static size_t client_on_data(char *data, size_t size, size_t count, void *ctx)
 
 static int64_t body_size(const struct http_client_request *r)
 {
-    return r->body ? (int64_t)strlen(r->body) : r->body_length > 0 ? r->body_length : 0;
+    int64_t all = 0;
+
+    for (int i = 0; i < r->piece_count; i++)
+        all += r->pieces[i].length;
+    return all ? all : r->body ? (int64_t)strlen(r->body) : r->body_length > 0 ? r->body_length : 0;
+}
+
+/* At most n bytes of a file. 0, with err, when it has none there. */
+static size_t read_file(char *out, size_t n, int fd, int64_t offset, struct hop *h)
+{
+    ssize_t got = pread(fd, out, n, offset);
+
+    if (got > 0)
+        return (size_t)got;
+    if (got < 0)
+        err_errno(h->err, "read the file to send");
+    else
+        err_set(h->err, ERR_INPUT, "the file to send is shorter than announced");
+    h->failed = true;
+    return 0;
+}
+
+static size_t read_piece(char *out, size_t n, struct hop *h)
+{
+    const struct http_client_piece *p = h->req->pieces;
+    int64_t at = h->sent;
+
+    for (; at >= p->length; p++)
+        at -= p->length;
+    if ((int64_t)n > p->length - at)
+        n = (size_t)(p->length - at);
+    if (!p->text)
+        return read_file(out, n, p->fd, at, h);
+    memcpy(out, p->text + at, n);
+    return n;
 }
 
 static size_t read_body(char *out, size_t size, size_t count, void *ctx)
@@ -246,23 +282,14 @@ static size_t read_body(char *out, size_t size, size_t count, void *ctx)
         return 0;
     if ((int64_t)n > left)
         n = (size_t)left;
-    if (r->body) {
+    if (r->piece_count)
+        n = read_piece(out, n, h);
+    else if (r->body)
         memcpy(out, r->body + h->sent, n);
-    } else {
-        ssize_t got = pread(r->body_fd, out, n, r->body_offset + h->sent);
-
-        if (got <= 0) {
-            if (got < 0)
-                err_errno(h->err, "read the file to send");
-            else
-                err_set(h->err, ERR_INPUT, "the file to send is shorter than announced");
-            h->failed = true;
-            return CURL_READFUNC_ABORT;
-        }
-        n = (size_t)got;
-    }
+    else
+        n = read_file(out, n, r->body_fd, r->body_offset + h->sent, h);
     h->sent += (int64_t)n;
-    return n;
+    return n ? n : CURL_READFUNC_ABORT;
 }
 
 /* curl starts over when a kept connection turns out to be dead. */
@@ -289,39 +316,6 @@ static int on_progress(void *ctx, curl_off_t dltotal, curl_off_t dlnow, curl_off
 }
 
 /* ---- one hop ---- */
-
-/* Who the first address says is asking, for hops of one origin: curl itself forgets it when a redirect names a whole
- * address. */
-struct login {
-    char *user, *password; /* NULL: none */
-};
-
-static struct login login_of(const char *url)
-{
-    struct login l = {0};
-    CURLU *u = curl_url();
-    char *user = NULL, *password = NULL;
-
-    if (u && !curl_url_set(u, CURLUPART_URL, url, CURLU_PATH_AS_IS)) {
-        if (!curl_url_get(u, CURLUPART_USER, &user, CURLU_URLDECODE))
-            l.user = mem_strdup(user);
-        if (!curl_url_get(u, CURLUPART_PASSWORD, &password, CURLU_URLDECODE))
-            l.password = mem_strdup(password);
-    }
-    curl_free(user);
-    curl_free(password);
-    curl_url_cleanup(u);
-    return l;
-}
-
-static void login_done(struct login l)
-{
-    if (l.password)
-        explicit_bzero(l.password, strlen(l.password));
-    free(l.user);
-    free(l.password);
-}
-DEFINE_AUTO(struct login, login_done)
 
 /* Headers that say nothing about who asks. All others stay at the host they were written for. */
 static bool may_travel(const char *header)
@@ -407,7 +401,7 @@ static int hop_headers(struct curl_slist **out, const char **cookie, const struc
 }
 
 /* Where to, how, and with what of the client's. */
-static void set_target(CURL *e, const struct http_client_request *r, const char *url, const struct login *login,
+static void set_target(CURL *e, const struct http_client_request *r, const char *url, const struct address_login *login,
                        struct curl_slist *headers, const char *cookie)
 {
     curl_easy_setopt(e, CURLOPT_URL, url);
@@ -478,8 +472,8 @@ static void set_method(CURL *e, struct hop *h)
 }
 
 /* Its decoder is for the caller to free. */
-static int run_hop(struct hop *h, struct http_client *c, const char *url, const struct login *login, bool same_origin,
-                   int64_t deadline_us)
+static int run_hop(struct hop *h, struct http_client *c, const char *url, const struct address_login *login,
+                   bool same_origin, int64_t deadline_us)
 {
     AUTO(slist_free) struct curl_slist *headers = NULL;
     char text[CURL_ERROR_SIZE] = "";
@@ -526,7 +520,7 @@ int http_client_run(struct http_client_response *out, struct http_client *c,
                     const struct http_client_request *req, struct err *err)
 {
     AUTO(mem_free) char *first = address_origin(req->url);
-    AUTO(login_done) struct login login = login_of(req->url);
+    AUTO(address_login_done) struct address_login login = address_login(req->url);
     const char *method = req->method;
     int64_t deadline_us =
         req->total_timeout_s ? clock_mono_us() + req->total_timeout_s * SECOND_US : 0;
@@ -544,11 +538,10 @@ int http_client_run(struct http_client_response *out, struct http_client *c,
     for (int left = req->max_redirects;; left--) {
         struct hop h = {
             .req = req, .out = out, .method = method, .send_body = send_body, .err = err};
-        char *to = NULL;
 
         str_reset(&out->headers);
         str_reset(&out->body);
-        AUTO(login_done) struct login own = login_of(out->url);
+        AUTO(address_login_done) struct address_login own = address_login(out->url);
         int rc = run_hop(&h, c, out->url, same_origin && !own.user ? &login : NULL, same_origin, deadline_us);
         decoder_free(h.decoder);
         if (rc < 0)
@@ -557,10 +550,13 @@ int http_client_run(struct http_client_response *out, struct http_client *c,
             return 0;
         if (left <= 0)
             return err_set(err, ERR_INPUT, "more than %d redirects", req->max_redirects);
-        if (curl_easy_getinfo(c->curl, CURLINFO_REDIRECT_URL, &to) || !to)
+        /* not CURLINFO_REDIRECT_URL, which is lost when a body is cut */
+        AUTO(mem_free) char *location = http_client_header(out, "location");
+        char *to = address_follow(out->url, location);
+        if (!to)
             return err_set(err, ERR_INPUT, "the redirect's target is not an address");
         free(out->url);
-        out->url = mem_strdup(to);
+        out->url = to;
 
         AUTO(mem_free) char *origin = address_origin(out->url);
         /* Once away, never trusted again: the way back may be an attacker's choice too. */

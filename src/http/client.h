@@ -7,6 +7,13 @@
 
 struct http_client;
 
+/* Of a body that is put together while it is sent. */
+struct http_client_piece {
+    const char *text; /* of length bytes, or NULL: so much of the file fd, from its beginning */
+    int fd;
+    int64_t length;
+};
+
 struct http_client_request {
     const char *method; /* "GET", "PUT", "POST", "DELETE", "HEAD" */
     const char *url;
@@ -14,6 +21,8 @@ struct http_client_request {
     const char *body;   /* text body, or NULL */
     int body_fd;        /* file body when body_length >= 0 and body is NULL; read from body_offset */
     int64_t body_offset, body_length; /* body_length -1: no file body */
+    const struct http_client_piece *pieces; /* in the place of both; or NULL */
+    int piece_count;
     int connect_timeout_s, idle_timeout_s, total_timeout_s; /* 0: 10, 30, none */
     bool cookies;       /* keep what this request's answers set, for its redirects: a jar of its own */
     int max_redirects;  /* 0: a redirect is the answer; else one more than this is an error */

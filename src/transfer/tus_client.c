@@ -18,13 +18,15 @@ static const char version[] = "Tus-Resumable: 1.0.0";
 
 static const char *add_login(struct tus_client *c, const char *endpoint)
 {
-    AUTO(mem_free) char *login = address_login(endpoint);
+    AUTO(address_login_done) struct address_login login = address_login(endpoint);
 
-    if (!login)
+    if (!login.user && !login.password)
         return NULL;
-    char *coded = arena_alloc(robot_arena(c->job), strlen(login) / 3 * 4 + 8);
-    EVP_EncodeBlock((unsigned char *)coded, (const unsigned char *)login, (int)strlen(login));
-    explicit_bzero(login, strlen(login));
+    AUTO(mem_free)
+    char *both = mem_printf("%s:%s", login.user ? login.user : "", login.password ? login.password : "");
+    char *coded = arena_alloc(robot_arena(c->job), strlen(both) / 3 * 4 + 8);
+    EVP_EncodeBlock((unsigned char *)coded, (const unsigned char *)both, (int)strlen(both));
+    explicit_bzero(both, strlen(both));
     return arena_printf(robot_arena(c->job), "Authorization: Basic %s", coded);
 }
 

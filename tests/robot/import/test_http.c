@@ -52,6 +52,10 @@ static void answer(void *ctx, const struct origin_request *q, struct str *out)
         str_puts(out, "HTTP/1.1 200 OK\r\n\r\n");
         for (int i = 0; i < 3000; i++)
             str_puts(out, "0123456789");
+    } else if (str_starts(path, "/moved")) { /* as servers do it, with a page for people */
+        AUTO(mem_free) char *page = mem_zalloc(200001);
+        memset(page, 'x', path[6] == '-' ? 200000 : 100);
+        origin_say(out, 302, "Location: there/a b.txt?x=\xc3\xa9\r\n", page);
     } else if (str_starts(path, "/header")) {
         AUTO(mem_free) char *value = origin_header(q, "x-mine");
         origin_say(out, 200, "", value);
@@ -136,6 +140,18 @@ static void a_file_is_called_as_the_server_says_or_its_address_or_its_type(void 
     holds(j, 1, "two.png", "typed");
     runs(j, o, "{\"url\": \"%s/alone.txt\"}");
     assert_true(json_is_false(json_object_get(host_output(j, 0)->extra, "from_batch_import")));
+}
+
+static void a_redirect_is_followed_whatever_page_it_carries(void **state)
+{
+    int broken = 0;
+    AUTO(origin_end) struct origin *o = origin_start(answer, &broken);
+    AUTO(host_free) struct robot_job *j = new_job();
+
+    (void)state;
+    runs(j, o, "{\"url\": [\"%s/moved\", \"%s/moved-with-a-long-page\"]}");
+    holds(j, 0, "a b.txt", "/there/a%20b.txt?x=%c3%a9");
+    holds(j, 1, "a b.txt", "/there/a%20b.txt?x=%c3%a9");
 }
 
 static void what_the_server_says_has_the_contracts_code(void **state)
@@ -425,7 +441,8 @@ static void a_file_that_changed_meanwhile_is_never_spliced(void **state)
         {.form = {ETAG, OTHER_ETAG}},
         {.form = {ETAG, OTHER_ETAG}, .no_if_range = true}, /* sends the rest of the other one */
         {.form = {ETAG, ETAG}, .no_ranges = true},         /* cannot tell, and sends all of it */
-        {.form = {"Last-Modified: Sun, 29 Nov 2026 09:00:00 GMT\r\n", "Last-Modified: Sun, 29 Nov 2026 09:30:00 GMT\r\n"}},
+        {.form = {"Last-Modified: Sun, 29 Nov 2026 09:00:00 GMT\r\n",
+                  "Last-Modified: Sun, 29 Nov 2026 09:30:00 GMT\r\n"}},
     };
 
     (void)state;
@@ -484,6 +501,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_is_called_as_the_server_says_or_its_address_or_its_type),
+        cmocka_unit_test(a_redirect_is_followed_whatever_page_it_carries),
         cmocka_unit_test(what_the_server_says_has_the_contracts_code),
         cmocka_unit_test(what_may_pass_is_tried_again_unless_told_not_to),
         cmocka_unit_test(the_smaller_limit_counts_announced_or_not),
