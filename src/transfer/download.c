@@ -1,4 +1,5 @@
 #include "transfer/download.h"
+#include "base/clock.h"
 #include "http/naming.h"
 
 #include <string.h>
@@ -42,6 +43,7 @@ struct download {
     bool parts;          /* it did not, for a range that was asked for */
     bool coded;          /* what is written is not what was sent */
     bool changed;        /* it is another file than before */
+    int64_t deadline_us; /* 0: none */
     struct download_form form;
     struct http_client_response *answer; /* of the request under way */
 };
@@ -291,6 +293,13 @@ static int download_refuse(const struct download *d, int rc, int status, const s
                        err, "'%.150s' answered with status %d", d->shown_url, status);
 }
 
+static int seconds_left(const struct download *d)
+{
+    int64_t left = (d->deadline_us - clock_mono_us()) / SECOND_US;
+
+    return !d->deadline_us ? 0 : left > 0 ? (int)left : 1;
+}
+
 static int run_once(struct http_client_response *r, struct download *d, struct err *cause)
 {
     const struct robot_job *job = d->file->job;
@@ -305,7 +314,7 @@ static int run_once(struct http_client_response *r, struct download *d, struct e
                                  .headers = lines.all,
                                  .body_length = -1,
                                  .idle_timeout_s = (int)jint(robot_settings(job), "idle_s", 0),
-                                 .total_timeout_s = d->plan->total_timeout_s,
+                                 .total_timeout_s = seconds_left(d),
                                  .max_redirects = REDIRECTS_MAX,
                                  .cookies = true,
                                  .guard = jstr_or(robot_settings(job), "import_allow", ""),
@@ -333,7 +342,7 @@ static void choose_resume(struct download *d, bool fits, int64_t end_before)
 }
 
 /* 1: all that was to come is there; 0: it is worth another attempt; -1: it is not. */
-static int judge(const struct download *d, int rc, int status, struct err *cause)
+static int download_judge(const struct download *d, int rc, int status, struct err *cause)
 {
     bool ended = d->stop >= 0 && d->offset == d->stop;
 
@@ -362,7 +371,7 @@ static int request(struct download *d, struct err *err)
         struct err cause = {0};
 
         d->stop = -1;
-        int rc = run_once(&r, d, &cause), verdict = judge(d, rc, r.status, &cause);
+        int rc = run_once(&r, d, &cause), verdict = download_judge(d, rc, r.status, &cause);
 
         if (d->changed)
             return 1;
@@ -373,7 +382,8 @@ static int request(struct download *d, struct err *err)
             far = d->offset - d->begin;
             attempt = 1;
         }
-        if (verdict < 0 || d->plan->fail_fast || attempt == ATTEMPTS)
+        bool late = d->deadline_us && clock_mono_us() + SECOND_US >= d->deadline_us;
+        if (verdict < 0 || d->plan->fail_fast || late || attempt == ATTEMPTS)
             return download_refuse(d, cause.code ? -1 : rc, r.status, &cause, err);
         remote_wait(d->file->job, attempt, PAUSE_MS, rc == 0 ? remote_retry_after(&r) : 0);
     }
@@ -416,6 +426,8 @@ int download(struct remote_import_file *f, const struct download_plan *plan, str
     if (!asked)
         return remote_fail(f->job, REMOTE_FAILED, err,
                            "'url' holds something that is not a web address");
+    if (plan->total_timeout_s)
+        d.deadline_us = clock_mono_us() + plan->total_timeout_s * SECOND_US;
     for (const char *const *p = plan->headers; *p; p++)
         d.own_range |= !strncasecmp(*p, "range:", 6);
     int rc = fetch_all(&d, err);

@@ -11,7 +11,7 @@ struct download_plan {
     const struct value_range *ranges;
     int range_count; /* several are written at their own offsets; 0: the whole file */
     bool fail_fast;  /* one attempt only */
-    int total_timeout_s; /* of one request; 0: any */
+    int total_timeout_s; /* of all attempts; 0: any */
 };
 
 /* f->place is an address. A connection that breaks goes on where it was, if the other side can tell that the file is
