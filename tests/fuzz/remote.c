@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define MAX_REQUESTS 40
 
@@ -107,6 +108,13 @@ int http_client_run(struct http_client_response *out, struct http_client *c, con
 unsigned fuzz_no_sleep(unsigned s);
 unsigned fuzz_no_sleep(unsigned s) { return 0; }
 
+int fuzz_no_nanosleep(const struct timespec *want, struct timespec *left);
+int fuzz_no_nanosleep(const struct timespec *want, struct timespec *left)
+{
+    CHECK(want->tv_sec >= 0 && want->tv_sec <= 61); /* nobody makes us wait for ever */
+    return 0;
+}
+
 /* ---- the host ---- */
 
 struct robot_job *remote_job(const struct robot *robot, struct bytes *b, const void *file, size_t len)
@@ -189,6 +197,12 @@ int robot_emit(struct robot_job *j, const struct robot_output *o, struct err *er
 int robot_emit_same(struct robot_job *j, int input, json_t *meta, struct err *err)
 {
     json_decref(meta);
+    return 0;
+}
+
+int robot_emit_passed(struct robot_job *j, int input, struct err *err)
+{
+    CHECK(input == 0);
     return 0;
 }
 

@@ -371,6 +371,41 @@ for step, answers in (
         ({'url': 'http://x/a'}, ['503\nretry-after: 1\n\n', '0\n', '200\n\nx']), ({'url': 'http://x/a'}, ['404\n\nnone']), ({'url': 'http://x/a|b', 'url_delimiter': '|'}, ['200\nfinal-url http://y/%2e%2e?x=1#f\n\nx']),
         ({'url': 'https://www.dropbox.com/s/x/y.pdf?dl=0', 'headers': {'A': 'b'}}, ['206\ncontent-range: bytes 5-1/0\n\nx']), ({'url': 'http://x/a', 'headers': ['A: b\r\nC: d']}, []), ({'url': 'http://x/a', 'range': '0-'}, ['416\n\n'])):
     seed('import', json.dumps(step) + '\n' + NEXT.join(answers))
+W_ETAG = 'etag: "a"\ncontent-length: 9\n'
+W_PART = '206\netag: "%s"\ncontent-range: bytes %s/9\n\n%s'
+for answers in (['200\n' + W_ETAG + '\nabcdefghi'],
+                ['200\n' + W_ETAG + '\nabc', W_PART % ('a', '3-8', 'defghi')],
+                ['429\nretry-after: Sun, 06 Nov 2094 08:49:37 GMT\n\n', '503\nretry-after: 99999999999\n\n', '200\n\nx'],
+                [W_PART % ('a', '0-1', 'ab'), W_PART % ('b', '4-8', 'abcde'), '200\netag: "b"\n\nabcdefghi']):
+    seed('import', json.dumps({'url': 'http://x/a', 'range': ['0-1', '4-8']}) + '\n' + NEXT.join(answers))
+    seed('import', json.dumps({'url': 'http://x/a'}) + '\n' + NEXT.join(answers))
+W_ASKS = {'robot': '/http/request', 'url': 'http://x/ask', 'payload': 'metadata'}
+W_OWN = {'path': '/0123456789abcdef0123456789abcdef/a b.jpg'}
+W_NEW = {'url': 'http://y/b'}
+for answer in ('', '[]', json.dumps(W_OWN), json.dumps([W_OWN, W_NEW]), json.dumps({'files': {'a': W_NEW}}),
+               json.dumps({'files': [{'url': 'file:///etc/passwd'}]}), '{"files":', '[' * 100):
+    for more in ({}, {'payload': 'none', 'method': 'GET'}, {'payload': 'file'},
+                 {'payload': 'files', 'max_result_files': 1, 'max_response_size': 20}):
+        answers = ['200\n\n' + answer, '200\n\nfetched', '200\n\nfetched']
+        seed('import', json.dumps(W_ASKS | more) + '\n' + NEXT.join(answers))
+W_STORES = {'robot': '/tus/store', 'endpoint': 'http://x/files/', 'headers': {'X-Secret': 's'}}
+W_CAN = ('204\ntus-version: 1.0.0\ntus-extension: creation,termination,checksum\n'
+         'tus-checksum-algorithm: sha1,md5\n\n')
+W_MADE = '201\nlocation: ../up/1\n\n'
+W_AT = '200\nupload-offset: %d\nupload-length: 300\n\n'
+W_TOOK = '204\nupload-offset: %d\n\n'
+for answers in ([W_CAN, W_MADE, W_TOOK % 300],
+                ['404\n\n', W_MADE, '0\n', W_AT % 100, W_TOOK % 300],
+                [W_CAN, '307\nlocation: //y/other\n\n', '201\nlocation: http://z/1\n\n', '413\n\n', W_AT % 999999],
+                [W_CAN, W_MADE, W_TOOK % 1, '410\n\n', W_MADE, '423\nretry-after: 5\n\n', '404\n\n', W_MADE, '204\n\n'],
+                ['204\ntus-max-size: 5\n\n'], [W_CAN, '201\nlocation: javascript:1\n\n'],
+                [W_CAN, '400\ncontent-type: text/plain\n\nwhat\x1b[2J']):
+    seed('import', json.dumps(W_STORES) + '\n' + NEXT.join(answers))
+dictionary('values', 'bytes ', '/', '*', '-', '"', ': ', 'http://')
+seed('values', *('\0' + v for v in ('bytes 0-99/1000', 'bytes 0-0/*', 'bytes */5', 'bytes 9-1/10', 'bytes 0-9/9', '0-99',
+                                    '-5', '5-', '9' * 30 + '-', 'http://a', 'http:///a', 'A: b', '{"A": "b"}')),
+     *('\1' + v for v in ('["0-1", "-5", "3-"]', '["A: b", {"C": 1}]', '{"A": true, "Host": "x"}',
+                          '{"A": "b\\r\\nC: d"}', '[[1]]', '{"a": {"b": 1}}')))
 dictionary('import', '"url":', '"range":', '"force_name":', '"headers":', '"url_delimiter":', 'content-range: bytes ', 'content-disposition: attachment; filename=', "filename*=UTF-8''", 'content-length: ', 'final-url ', NEXT, '206\n', '200\n', '503\n')
 
 seed('naming', *('u' + u for u in ('http://x/a b.jpg?x=1#f', 'HTTPS://u:p@h:80/ä', 'https://www.dropbox.com/s/a/b.jpg?dl=0', 'https://drive.google.com/file/d/1AbC/view?usp=sharing', 'https://docs.google.com/document/d/1/edit', 'https://1drv.ms/u/s!x',

@@ -46,6 +46,17 @@ static void only_web_addresses_are_taken_and_made_sendable(void **state)
 static void share_links_become_downloads(void **state)
 {
     static const struct row rows[] = {
+        /* nobody else's host, whatever it looks like */
+        {"https://evil-dropbox.com/s/a/b?dl=0", "https://evil-dropbox.com/s/a/b?dl=0"},
+        {"https://dropbox.com.evil.test/s/a/b?dl=0", "https://dropbox.com.evil.test/s/a/b?dl=0"},
+        {"https://www.dropbox.com@evil.test/s/a/b", "https://www.dropbox.com@evil.test/s/a/b"},
+        {"https://evil.test/drive.google.com/file/d/1aB/view", "https://evil.test/drive.google.com/file/d/1aB/view"},
+        {"https://drive.google.com.evil.test/file/d/1aB/view", "https://drive.google.com.evil.test/file/d/1aB/view"},
+        {"https://xdocs.google.com/document/d/1/edit", "https://xdocs.google.com/document/d/1/edit"},
+        {"https://a1drv.ms/x", "https://a1drv.ms/x"},
+        {"https://sharepoint.com/:w:/x", "https://sharepoint.com/:w:/x"},
+        {"https://evilsharepoint.com/:w:/x", "https://evilsharepoint.com/:w:/x"},
+        {"https://x.sharepoint.com.evil.test/:w:/x", "https://x.sharepoint.com.evil.test/:w:/x"},
         {"https://www.dropbox.com/s/abc/photo.jpg?dl=0",
          "https://www.dropbox.com/s/abc/photo.jpg?dl=1"},
         {"https://www.dropbox.com/scl/fi/abc/x.pdf?rlkey=1&dl=0#p",
