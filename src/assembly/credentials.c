@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 const struct credential_type credential_types[] = {
     {"ai", NULL, NULL, false, NULL},
@@ -140,6 +141,65 @@ static char *parameter_of(const struct credential_type *t, const struct robot *r
     return mem_strdup(key);
 }
 
+/* The name of a header line, or of a member of a map, in *len bytes. */
+static bool line_has(const char *line, const char *name, size_t len)
+{
+    return strcspn(line, ":") == len && !strncasecmp(line, name, len);
+}
+
+/* Do these headers, in any form that headers of type http have, hold this name? */
+static bool headers_have(const json_t *headers, const char *name, size_t len)
+{
+    const char *key;
+    json_t *v;
+    size_t i;
+
+    json_object_foreach ((json_t *)headers, key, v)
+        if (line_has(key, name, len))
+            return true;
+    json_array_foreach (headers, i, v)
+        if (json_is_string(v) ? line_has(json_string_value(v), name, len)
+                              : json_is_object(v) && headers_have(v, name, len))
+            return true;
+    return false;
+}
+
+static void add_stored(json_t *out, const json_t *stored, const json_t *given)
+{
+    const char *key;
+    json_t *v;
+    size_t i;
+
+    json_object_foreach ((json_t *)stored, key, v)
+        if (!headers_have(given, key, strlen(key)))
+            json_array_append_new(out, json_pack("{s:O}", key, v));
+    json_array_foreach (stored, i, v)
+        if (json_is_object(v))
+            add_stored(out, v, given);
+        else if (!json_is_string(v) || !headers_have(given, json_string_value(v), strcspn(json_string_value(v), ":")))
+            json_array_append(out, v);
+}
+
+/* The stored headers and those of the step, which win over others of the same name: who names stored credentials wants
+ * them, and clients write out `headers` when there are none. What can't be read is left, to be
+ * refused. */
+static void join_headers(json_t *params, const json_t *stored)
+{
+    const json_t *own = json_object_get(params, "headers");
+    json_t *given = headers_of(own);
+
+    if (!given && is_given(own))
+        return;
+    AUTO(json_unref) json_t *out = json_array();
+    add_stored(out, stored, given);
+    if (json_is_array(given))
+        json_array_extend(out, given);
+    else if (given)
+        json_array_append(out, given);
+    json_decref(given);
+    json_object_set(params, "headers", out);
+}
+
 int credential_inject(json_t *params, const struct robot *robot, const char *name, const char *type,
                       const json_t *content, struct err *err)
 {
@@ -154,8 +214,10 @@ int credential_inject(json_t *params, const struct robot *robot, const char *nam
         AUTO(mem_free) char *to = parameter_of(t, robot, key);
         json_t *headers = !strcmp(type, "http") && !strcmp(key, "headers") ? headers_of(v) : NULL;
 
-        if (has_option(robot, to) && !json_object_get(params, to))
-            json_object_set(params, to, headers ? headers : v);
+        if (headers && has_option(robot, to))
+            join_headers(params, headers);
+        else if (has_option(robot, to) && !json_object_get(params, to))
+            json_object_set(params, to, v);
         json_decref(headers);
     }
     json_object_del(params, "credentials");
