@@ -64,6 +64,7 @@ struct file {
     double shown_progress; /* of an original, 0..100: what was told last */
     int exports_open;      /* jobs of store steps that will still move it */
     bool exported;
+    bool is_stub;          /* there is only the address in url */
     bool ready;            /* its step's consumers have been given it */
     bool is_noted;         /* they wait: a note about it is being made (struct job) */
     int *listed_step, *listed_index, listed_count; /* its entries in `results` */

@@ -184,6 +184,17 @@ json_t *assembly_job_values(const json_t *counts, const json_t *values)
     return groups;
 }
 
+/* A stub has nothing to work on. */
+static int check_stubs(const struct robot *robot, const struct job *j, struct err *err)
+{
+    for (int i = 0; i < j->input_count; i++)
+        if (j->inputs[i]->is_stub && !(robot->flags & ROBOT_TAKES_STUBS))
+            return err_set(err, ERR_ROBOT_VALIDATION,
+                           "'%.100s' is a stub (return_file_stubs): there is only its address, and %s needs the file",
+                           j->inputs[i]->name, robot->name);
+    return 0;
+}
+
 int assembly_job_params(json_t **out, const struct assembly *a, const struct job *j,
                         const char *region, const struct credential_source *credentials, struct err *err)
 {
@@ -206,6 +217,8 @@ int assembly_job_params(json_t **out, const struct assembly *a, const struct job
                          json_object_get(p, "output_meta"));
         return 0;
     }
+    if (check_stubs(s->robot, j, err) < 0)
+        return refused(s->robot, err);
     job_variables(&fv, a, j, region);
     with_defaults = params_with_defaults(s);
     if (variables_apply(&params, with_defaults, s->robot->options, &fv.v, err) < 0 ||

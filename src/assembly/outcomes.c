@@ -328,6 +328,11 @@ static void made(struct assembly *a, struct job *j, const json_t *d, int64_t at_
     f->md5 = text_or_null(jstr(d, "md5"));
     f->mime = text_or_null(jstr(d, "mime"));
     f->type = text_or_null(f->mime ? filetype_kind(f->mime) : NULL);
+    if (jstr(d, "stub")) {
+        file_set_text(&f->url, jstr(d, "stub"));
+        file_set_text(&f->ssl_url, str_starts(f->url, "https://") ? f->url : "");
+        f->is_stub = true;
+    }
     f->batch = a->in->steps[j->step].batch;
     f->queue_us = j->queue_us;
     f->exec_us = at_us > j->started_us ? at_us - j->started_us : 0;

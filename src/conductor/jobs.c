@@ -136,6 +136,7 @@ static json_t *inputs_of(const struct conductor *c, const struct assembly *a, co
         jset(o, "type", f->type);
         jset(o, "md5", f->md5);
         jset(o, "as", j->labels[i]);
+        jset(o, "stub", f->is_stub ? f->url : NULL);
         jset(o, "step", a->in->steps[f->step].name);
         jset(o, "original_id", json_string_value(json_array_get(f->original_ids, 0)));
         jset(o, "original_basename", f->original_basename);

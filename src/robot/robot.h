@@ -31,6 +31,7 @@ enum robot_flag {
     ROBOT_SEES_VARIABLES = 1 << 5,  /* its jobs are told what ${...} would see */
     ROBOT_ENCODES = 1 << 6,         /* its jobs may take hours (setting encode_timeout_s), and are told how many
                                        cores they may use: "threads" of robot_settings() */
+    ROBOT_TAKES_STUBS = 1 << 7,     /* can do with a file that is an address only (robot_input.stub) */
 };
 
 struct robot_job;
@@ -41,6 +42,7 @@ struct robot_input {
     const char *path; /* read-only file */
     const char *name, *basename, *ext, *mime; /* mime may be "" */
     const char *type; /* as in the status: "image", "pdf"... (base/filetype.h) or "" */
+    const char *stub; /* where its bytes are: here are none. "" or NULL: they are here. See ROBOT_TAKES_STUBS */
     const char *md5;
     const char *as;   /* label from use[].as or "" */
     int64_t size;     /* bytes */
@@ -52,12 +54,15 @@ struct robot_input {
 };
 
 /* One output file, written to a path from robot_out_path(). */
+#define ROBOT_STUB_MAX 2000
 struct robot_output {
     const char *path;
     const char *ext;      /* NULL: the input's */
     const char *name;     /* NULL: input basename + "." + ext; of more than 255 bytes the end is cut off */
     const char *mime;     /* NULL: detected by the host's probe */
     json_t *meta;         /* stolen; extra keys merged over what the probe finds. May be NULL */
+    const char *stub;     /* it is empty and stands for what lies at this address, of ROBOT_STUB_MAX bytes. NULL: it is
+                             the file itself */
     bool meta_complete;   /* meta is all there is: the file is not looked into, which takes some ms (mime must be given then) */
     const json_t *extra;  /* further keys of the file record (import_url ...); may be NULL */
     int input;            /* index of the input it stems from; -1 for imports */

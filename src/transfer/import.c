@@ -53,6 +53,14 @@ int remote_open(struct remote_import_file *f, const char *name, const char *mime
     return f->fd < 0 ? err_errno(err, "create the imported file") : 0;
 }
 
+int remote_stub(struct remote_import_file *f, const char *name, const char *url, struct err *err)
+{
+    if (strlen(url) > ROBOT_STUB_MAX)
+        return remote_fail(f->job, REMOTE_FAILED, err, "an address of a stub has at most %d bytes", ROBOT_STUB_MAX);
+    f->stub = arena_strdup(robot_arena(f->job), url);
+    return remote_open(f, name, NULL, err);
+}
+
 int remote_too_large(const struct remote_import_file *f, const char *shown, int64_t size,
                      struct err *err)
 {
@@ -120,11 +128,16 @@ static int fetch_and_emit(struct remote_import_file *f, struct run *r, struct er
         return -1;
     fd_close(take_fd(f->fd));
     json_object_set_new(f->extra, "from_batch_import", json_boolean(r->batch));
-    return robot_emit(
-        r->job,
-        &(struct robot_output){
-            .path = f->path, .ext = f->ext, .name = f->name, .extra = f->extra, .input = -1},
-        err);
+    struct robot_output out = {
+        .path = f->path, .ext = f->ext, .name = f->name, .extra = f->extra, .input = -1, .stub = f->stub};
+    if (f->stub) { /* there is nothing to look into: its name says what it is */
+        const char *mime = filetype_by_ext(f->ext);
+
+        out.mime = mime ? mime : "application/octet-stream";
+        out.meta_complete = true;
+        out.meta = json_object();
+    }
+    return robot_emit(r->job, &out, err);
 }
 
 static int import_one(struct run *r, const char *place, double from, double share, struct err *err)

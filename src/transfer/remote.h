@@ -143,6 +143,7 @@ struct remote_import_file {
     double from, share;     /* of the job's progress */
     int fd;                 /* -1 until remote_open() */
     const char *path, *name, *ext;
+    const char *stub; /* remote_stub() */
     json_t *extra; /* more keys of its record; an object */
 };
 void remote_import_progress(const struct remote_import_file *f, double fraction);
@@ -151,6 +152,8 @@ void remote_import_progress(const struct remote_import_file *f, double fraction)
  * Nothing when it is open already. */
 MUST_CHECK int remote_open(struct remote_import_file *f, const char *name, const char *mime,
                            struct err *err);
+/* In the place of fetching it (return_file_stubs): an empty file that stands for what lies at url. */
+MUST_CHECK int remote_stub(struct remote_import_file *f, const char *name, const char *url, struct err *err);
 /* size -1: more than is allowed, nobody knows how much. Returns -1. */
 int remote_too_large(const struct remote_import_file *f, const char *shown, int64_t size,
                      struct err *err);

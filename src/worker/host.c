@@ -145,6 +145,7 @@ int robot_emit(struct robot_job *job, const struct robot_output *out, struct err
     /* size and MD5 are for the daemon to find out, and it flushes the file */
     json_t *file = json_pack("{s:s,s:o,s:s?,s:O?,s:O?,s:i}", "path", out->path, "name", jstring(name), "mime", mime,
                              "meta", all, "extra", out->extra, "input", out->input);
+    jset(file, "stub", out->stub);
     if (unread)
         json_object_set_new(file, "unread", plain_text(err->msg, false));
     return send_output(job, "file", file, err);
@@ -221,6 +222,7 @@ static void fill_inputs(struct robot_job *job)
             .ext = jstr_or(in, "ext", ""),
             .mime = jstr_or(in, "mime", ""),
             .type = jstr_or(in, "type", ""),
+            .stub = jstr_or(in, "stub", ""),
             .md5 = jstr_or(in, "md5", ""),
             .as = jstr_or(in, "as", ""),
             .size = jint(in, "size", 0),

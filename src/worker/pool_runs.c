@@ -411,6 +411,7 @@ static json_t *cloned(const struct pool_run *run, const json_t *clone, const cha
     jset(file, "ext", jstr_or(in, "ext", ""));
     jset(file, "md5", jstr_or(in, "md5", ""));
     jset(file, "mime", jstr_or(in, "mime", ""));
+    jset(file, "stub", jstr(in, "stub"));
     if (json_object_get(clone, "meta"))
         json_object_set(file, "meta", json_object_get(clone, "meta"));
     return file;

@@ -46,6 +46,7 @@ static void forget_outputs(struct robot_job *j)
         json_decref(j->out[i].extra);
         free(j->out[i].url);
         free(j->out[i].ssl_url);
+        free(j->out[i].stub);
         free(j->out[i].path);
         free(j->out[i].name);
         free(j->out[i].mime);
@@ -248,6 +249,7 @@ int robot_emit(struct robot_job *j, const struct robot_output *o, struct err *er
         .mime = mem_strdup(o->mime ? o->mime : mime),
         .meta = meta,
         .extra = json_incref((json_t *)o->extra),
+        .stub = o->stub ? mem_strdup(o->stub) : NULL,
         .size = st.st_size,
     };
     return 0;

@@ -11,6 +11,7 @@ struct host_output {
     bool same; /* the input file itself */
     bool passed; /* and its record */
     int64_t size;
+    char *stub; /* where it really is; NULL: here */
 };
 
 struct robot_job *host_new(void);

@@ -38,6 +38,9 @@ static const struct {
      "{\"index\":0,\"stored\":{\"input\":0,\"url\":\"http://b/k%20x\",\"ssl_url\":\"https://b/k\",\"extra\":{\"signed_url\":\"u\"},"
      "\"meta\":{\"version_id\":\"v\"}}}"},
     {BORDER_WORKER, MSG_OUTPUT, "{\"index\":0,\"passed\":{\"input\":0}}"},
+    {BORDER_WORKER, MSG_OUTPUT,
+     "{\"index\":0,\"file\":{\"path\":\"out/0.mp4\",\"name\":\"a.mp4\","
+     "\"stub\":\"https://b/a.mp4?x=1\",\"input\":-1}}"},
     {BORDER_WORKER, MSG_VALUES, "{\"values\":[1,\"a\",null,{\"b\":[true,1.5]}]}"},
     {BORDER_WORKER, MSG_DONE, "{\"exec_us\":1}"},
     {BORDER_WORKER, MSG_FAILED, "{\"code\":1,\"name\":\"IMAGE_RESIZE_VALIDATION\",\"msg\":\"m\",\"detail\":\"a\\nb\",\"private\":false}"},
@@ -169,7 +172,8 @@ static void texts_are_what_their_kind_says(void **state)
                                         "out/a/b", "out/a\\u0001", "OUT/a", ""};
     static const char *const names[] = {"../x", "a/b", "", ".", "..", "a\\nb", "a\\u007f"};
     static const char *const mimes[] = {"image", "image/", "/png", "image/p ng", "a/b/c", "a/b;c=d", "a/<"};
-    const char *urls[] = {"javascript:alert(1)", "data:x", "", "http://a b", "http://a\\nb", "file:///etc", "http://\\\"x"};
+    const char *urls[] = {"javascript:alert(1)", "data:x", "",
+                          "http://a b", "http://a\\nb", "file:///etc", "http://\\\"x"};
     static const char *const exts[] = {"../x", "PNG", "a.b", "a b", "abcdefghijklmnopq"};
 
     (void)state;
@@ -184,6 +188,7 @@ static void texts_are_what_their_kind_says(void **state)
     EACH(names, "{\"index\":0,\"file\":{\"path\":\"out/x\",\"name\":\"%s\",\"input\":0}}")
     EACH(mimes, "{\"index\":0,\"file\":{\"path\":\"out/x\",\"name\":\"x\",\"mime\":\"%s\",\"input\":0}}")
     EACH(exts, "{\"index\":0,\"same\":{\"input\":0,\"ext\":\"%s\"}}")
+    EACH(urls, "{\"index\":0,\"file\":{\"path\":\"out/x\",\"name\":\"x\",\"input\":-1,\"stub\":\"%s\"}}")
     EACH(urls, "{\"index\":0,\"stored\":{\"input\":0,\"url\":\"%s\",\"ssl_url\":\"https://x/\"}}")
     urls[2] = "http:/x"; /* was "" */
     EACH(urls, "{\"index\":0,\"stored\":{\"input\":0,\"url\":\"https://x/\",\"ssl_url\":\"%s\"}}")
