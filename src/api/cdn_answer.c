@@ -4,8 +4,22 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static void release_entry(void *e) { cdn_entry_unref(e); }
+
+/* Is there only an address to tell (robot_input.stub)? */
+static bool sends_on(const struct cdn_entry *e)
+{
+    for (const char *name = e->headers; *name && e->size == 0;) {
+        const char *value = name + strlen(name) + 1;
+
+        if (!strcasecmp(name, "Location"))
+            return true;
+        name = value + strlen(value) + 1;
+    }
+    return false;
+}
 
 void cdn_answer(struct http_request *req, struct cdn_entry *e, int fd, int64_t now_us, bool own_origin)
 {
@@ -14,12 +28,14 @@ void cdn_answer(struct http_request *req, struct cdn_entry *e, int fd, int64_t n
         e->etag, e->type, .fd = fd, .size = e->size, .modified_s = e->stored_us / SECOND_US, .modified = e->modified};
     char age[24];
 
-    if (fd < 0) {
+    bool away = sends_on(e);
+
+    if (fd < 0 && !away) {
         file.bytes = cdn_entry_bytes(e);
         file.release = release_entry;
         file.arg = cdn_entry_ref(e);
     }
-    struct http_response *r = file_answer_new(req, &file);
+    struct http_response *r = away ? http_response_new(302) : file_answer_new(req, &file);
 
     http_response_headers(r, e->headers, e->headers_len);
     http_response_header(r, "X-Content-Type-Options", "nosniff");

@@ -80,7 +80,8 @@ static const struct http_handler root = {.end = root_end}, health = {.end = heal
 static const struct route routes[] = {
     {"*", "*", .find = cdn_route},
     {"GET", "/cdn/*", &cdn_get,
-     .about = {"Files", "A file made by a Template on request", NULL, NULL, "206 304 403 404 412 416 429 500 504 507"}},
+     .about = {"Files", "A file made by a Template on request", NULL, NULL,
+               "206 302 304 403 404 412 416 429 500 504 507"}},
     {"OPTIONS", "/cdn/*", &cdn_options},
     {"GET", "/ws*", .find = stream_route},
     {"POST", "/ws*", .find = stream_route},

@@ -131,8 +131,11 @@ static json_t *headers_for(struct robot_job *job, const struct serve_opts *o)
 
 static int serve_run(struct robot_job *job, const void *opts, struct err *err)
 {
-    json_t *meta = json_pack("{s:{s:o}}", SERVED_META, "headers", headers_for(job, opts));
+    json_t *headers = headers_for(job, opts);
 
+    if (str_given(robot_input(job, 0)->stub)) /* who asks is sent on */
+        set_text(headers, "Location", robot_input(job, 0)->stub);
+    json_t *meta = json_pack("{s:{s:o}}", SERVED_META, "headers", headers);
     return robot_emit_same(job, 0, meta, err);
 }
 
@@ -140,7 +143,7 @@ const struct robot robot_file_serve = {
     .name = "/file/serve",
     .summary = "Answer a request by URL with a file",
     .role = ROLE_MEDIA,
-    .flags = ROBOT_SERVES,
+    .flags = ROBOT_SERVES | ROBOT_TAKES_STUBS,
     .price_factor = 4,
     .opts_size = sizeof(struct serve_opts),
     .options = options,
