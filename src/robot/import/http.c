@@ -1,15 +1,15 @@
 /* /http/import: fetch files from web addresses. */
+#include "http/address.h"
+#include "http/naming.h"
 #include "transfer/download.h"
 
-#include <ctype.h>
 #include <string.h>
-#include <strings.h>
 
 struct http_opts {
     struct import_opts import;
     json_t *url, *headers, *range;
     const char *url_delimiter, *credentials;
-    bool fail_fast;
+    bool fail_fast, return_file_stubs;
     int64_t max_file_size;
 };
 #define T struct http_opts
@@ -30,20 +30,14 @@ static const struct option options[] = {
     OPT_JSON(T, range, .example = "\"0-9\"",
              .help = "Bytes to fetch: \"0-99\", \"-100\" (the last 100), or a list; several are "
                      "written at their own offsets into one file."),
-    OPT_UNSUPPORTED("return_file_stubs", .def_str = "false"),
+    OPT_BOOL(T, return_file_stubs,
+             .help = "Do not fetch anything: empty files stand for the addresses, for Steps that can do with these."),
     OPT_UNSUPPORTED("bucket"),
     OPT_UNSUPPORTED("force_original_id"),
     OPT_END,
 };
 
 /* ---- what both the check and the run read ---- */
-
-static bool is_web(const char *url)
-{
-    while (isspace((unsigned char)*url))
-        url++;
-    return !strncasecmp(url, "http://", 7) || !strncasecmp(url, "https://", 8);
-}
 
 static void unref(void *j) { json_decref(j); }
 
@@ -53,7 +47,7 @@ static int add_url(json_t *list, const char *url, size_t len, struct err *err)
 
     if (!text[strspn(text, " \t\r\n")])
         return 0; /* "a||b", a trailing delimiter */
-    if (!is_web(text)) {
+    if (!value_is_web(text)) {
         const char *host = strstr(text, "://");
 
         if (host && strchr(host, '@'))
@@ -126,9 +120,29 @@ static int http_check(const void *opts, bool partial, struct err *err)
 
     if ((o->url || !partial) && !read_urls(a, o, err))
         return -1;
-    if (!read_headers(a, o, err) || value_ranges(ranges, o->range, err) < 0)
+    const json_t *headers = read_headers(a, o, err);
+    if (!headers || value_ranges(ranges, o->range, err) < 0)
         return -1;
+    if (o->return_file_stubs && (o->range || json_array_size(headers)))
+        return err_set(err, ERR_ROBOT_VALIDATION,
+                       "'return_file_stubs' fetches nothing, so 'range' and 'headers' have no place beside it");
     return import_opts_check(&o->import, err);
+}
+
+/* User and password stay here: the address is for everybody who sees the file. */
+static int http_get_stub(void *ctx, struct remote_import_file *f, struct err *err)
+{
+    AUTO(mem_free) char *clean = naming_clean_url(f->place);
+    AUTO(mem_free) char *direct = clean ? naming_direct_url(clean) : NULL;
+    AUTO(mem_free) char *url = direct ? address_resolve(direct, direct) : NULL;
+    AUTO(mem_free) char *shown = naming_public_url(clean ? clean : "");
+    AUTO(mem_free) char *name = url ? naming_from_url(clean) : NULL;
+
+    (void)ctx;
+    if (!url)
+        return remote_fail(f->job, REMOTE_FAILED, err, "'url' holds something that is not a web address");
+    jset(f->extra, "import_url", shown);
+    return remote_stub(f, name ? name : "", url, err);
 }
 
 static int http_get(void *ctx, struct remote_import_file *f, struct err *err)
@@ -138,7 +152,8 @@ static int http_get(void *ctx, struct remote_import_file *f, struct err *err)
 
 static int http_run(struct robot_job *job, const void *opts, struct err *err)
 {
-    static const struct remote_source source = {.get = http_get, .things = "addresses"};
+    static const struct remote_source files = {.get = http_get, .things = "addresses"};
+    static const struct remote_source stubs = {.get = http_get_stub, .things = "addresses"};
     const T *o = opts;
     struct arena *a = robot_arena(job);
     json_t *urls = read_urls(a, o, err), *headers = urls ? read_headers(a, o, err) : NULL, *item;
@@ -158,7 +173,7 @@ static int http_run(struct robot_job *job, const void *opts, struct err *err)
                                 .range_count = range_count,
                                 .fail_fast = o->fail_fast};
     return remote_import(job,
-                         &(struct import_plan){.source = &source,
+                         &(struct import_plan){.source = o->return_file_stubs ? &stubs : &files,
                                                .ctx = &how,
                                                .opts = &o->import,
                                                .places = urls,

@@ -265,6 +265,35 @@ static void headers_go_along_and_bad_ones_are_refused(void **state)
     assert_int_equal(origin_requests(o), 3);
 }
 
+static void a_stub_is_an_address_that_nobody_asks(void **state)
+{
+    int broken = 0;
+    AUTO(origin_end) struct origin *o = origin_start(answer, &broken);
+    AUTO(host_free) struct robot_job *j = new_job();
+    AUTO(mem_free) char *where = mem_printf("http://%s/dir/a%%20b.mp4?token=x", origin_host(o));
+    AUTO(mem_free) char *step = mem_printf("{\"url\": [\"http://u:p@%s/dir/a%%20b.mp4?token=x#f\", \"%%s/c\"], "
+                                           "\"return_file_stubs\": true}",
+                                           origin_host(o));
+    AUTO(mem_free) char *text = mem_zalloc(2101);
+
+    (void)state;
+    runs(j, o, step);
+    assert_int_equal(origin_requests(o), 0);
+    assert_int_equal(host_output_count(j), 2);
+    holds(j, 0, "a b.mp4", "");
+    assert_string_equal(host_output(j, 0)->stub, where);
+    assert_string_equal(host_output(j, 0)->mime, "video/mp4");
+    assert_null(strstr(jstr_or(host_output(j, 0)->extra, "import_url", ""), "token"));
+    assert_string_equal(host_output(j, 1)->mime, "application/octet-stream");
+    fails(j, o, "{\"url\": \"%s/a\", \"return_file_stubs\": true, \"range\": \"0-9\"}", "HTTP_IMPORT_VALIDATION",
+          "fetches nothing");
+    fails(j, o, "{\"url\": \"%s/a\", \"return_file_stubs\": true, \"headers\": \"{\\\"A\\\": 1}\"}",
+          "HTTP_IMPORT_VALIDATION", "fetches nothing");
+    memset(text, 'x', 2100);
+    AUTO(mem_free) char *far = mem_printf("{\"url\": \"%%s/%s\", \"return_file_stubs\": true}", text);
+    fails(j, o, far, "HTTP_IMPORT_FAILURE", "at most 2000");
+}
+
 static void a_private_address_is_refused_unless_the_operator_allows_it(void **state)
 {
     int broken = 0;
@@ -508,6 +537,7 @@ int main(void)
         cmocka_unit_test(several_ranges_lie_at_their_own_offsets),
         cmocka_unit_test(with_ignore_errors_each_address_stands_for_itself),
         cmocka_unit_test(headers_go_along_and_bad_ones_are_refused),
+        cmocka_unit_test(a_stub_is_an_address_that_nobody_asks),
         cmocka_unit_test(a_private_address_is_refused_unless_the_operator_allows_it),
         cmocka_unit_test(a_cut_goes_on_where_it_was_and_nothing_is_sent_twice),
         cmocka_unit_test(a_range_that_is_cut_goes_on_within_itself),
