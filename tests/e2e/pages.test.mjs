@@ -51,6 +51,7 @@ const any = (robot) => robot === '/file/read' ? 'text.txt' : 'picture.png' // it
 const contents = {
   s3: { key: 'k', secret: 's', bucket: 'b', bucket_region: 'us-east-1' },
   sftp: { host: 'h.example', user: 'u', private_key: 'k' },
+  http: { headers: '["Authorization: Bearer x"]' },
 }
 
 test('the example on the page of each Robot works as it stands there', async (t) => {
@@ -73,10 +74,10 @@ test('the example on the page of each Robot works as it stands there', async (t)
       for (const n of missing) steps[n] = { robot: '/image/resize', use: ':original', width: 50 }
     }
     for (const { credentials: name, robot: r } of all.filter((step) => step.credentials)) {
-      const type = r.split('/')[1]
+      const type = { tus: 'http' }[r.split('/')[1]] ?? r.split('/')[1]
       await sdk.createTemplateCredential({ name, type, content: contents[type] })
     }
-    const away = all.some((step) => known.get(step.robot).export || /\/import$/.test(step.robot))
+    const away = all.some((step) => known.get(step.robot).export || /\/(import|request)$/.test(step.robot))
     const name = samples[Object.keys(samples).find((type) => robot.accepts?.startsWith(type))] ?? any(robot.name)
     const files = shown ? ['astronaut.png', 'coffee.png', 'chelsea.png'].map((n) => path.join(path.dirname(picture), n))
       : [path.join(dir, name), path.join(dir, name)]
