@@ -9,7 +9,8 @@
 
 /* ---- where services are reached ---- */
 
-const char *const remote_endpoints[] = {"azure", "box", "dropbox", "google", "rackspace", "vimeo", "youtube", NULL};
+const char *const remote_endpoints[] = {"azure", "backblaze", "box", "digitalocean", "dropbox", "google", "mega",
+                                        "rackspace", "s3", "tigris", "vimeo", "wasabi", "youtube", NULL};
 
 static int add_endpoint(json_t *all, char *pair, struct err *err)
 {

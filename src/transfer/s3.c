@@ -30,44 +30,71 @@ static bool is_ip(const char *host)
     return *host == '[' || inet_pton(AF_INET, host, a) == 1;
 }
 
-void s3_bucket_init(struct s3_bucket *b, struct robot_job *job, const struct s3_place *p)
+/* What was given, in its parts. */
+static void read_host(struct s3_bucket *b, const char *given, bool plain)
 {
-    const char *host = p->host, *sep = strstr(host, "://");
-    char *plain = arena_strdup(robot_arena(job), sep ? sep + 3 : host);
-    size_t n = strlen(plain);
+    const char *sep = strstr(given, "://");
+    char *rest = arena_strdup(robot_arena(b->job), sep ? sep + 3 : given);
+    size_t n = strlen(rest);
 
-    if (n && plain[n - 1] == '/')
-        plain[n - 1] = 0;
+    while (n && rest[n - 1] == '/')
+        rest[--n] = 0;
+    char *slash = strchr(rest, '/');
+    b->folder = slash                ? arena_strdup(robot_arena(b->job), slash)
+                : b->service->folder ? b->service->folder
+                                     : "";
+    if (slash)
+        *slash = 0;
+    b->host = rest;
+    b->scheme = str_starts(given, "http://") || (!sep && plain) ? "http" : "https";
+    b->has_port = *rest == '[' ? strstr(rest, "]:") != NULL : strchr(rest, ':') != NULL;
+}
+
+void s3_bucket_init(struct s3_bucket *b, struct robot_job *job, const struct s3_service *service,
+                    const struct s3_place *p)
+{
+    bool own = !str_given(p->host) || (service->host && !strcasecmp(p->host, service->host));
+    const char *endpoint =
+        own && (service->host || service->regional) ? remote_endpoint(job, service->name, "") : "";
+
     *b = (struct s3_bucket){.job = job,
                             .client = http_client_new(),
+                            .service = service,
                             .place = *p,
                             .name = p->bucket,
-                            .host = plain,
+                            .scheme =
+                                "https", /* nobody who left the host alone asked for an open line */
+                            .folder = "",
                             .progress_share = 1};
-    b->is_aws = !strcasecmp(plain, S3_HOST);
-    /* Nobody who left the host alone asked for an open line. */
-    b->scheme = sep         ? (str_starts(host, "http://") ? "http" : "https")
-                : b->is_aws ? "https"
-                            : "http";
-    b->has_port = *plain == '[' ? strstr(plain, "]:") != NULL : strchr(plain, ':') != NULL;
+    if (*endpoint || !own)
+        read_host(b, *endpoint ? endpoint : p->host, service->plain);
     /* A certificate for *.host does not cover a bucket with dots. */
-    b->path_style = p->no_vhost || b->has_port || is_ip(plain) || !is_dns_bucket(p->bucket);
+    b->path_style = p->no_vhost || service->path_style || *b->folder || !is_dns_bucket(p->bucket) ||
+                    (b->host && (b->has_port || is_ip(b->host)));
     b->keys = (struct sigv4_keys){.key = p->key,
                                   .secret = p->secret,
                                   .session_token = p->session_token,
                                   .service = "s3",
-                                  .region = str_given(p->region) ? p->region : "us-east-1"};
+                                  .region = str_given(p->region) ? p->region : service->region};
 }
 
 char *s3_host(const struct s3_bucket *b)
 {
-    const char *region = b->keys.region;
-    const char *dot = b->path_style ? "" : ".", *name = b->path_style ? "" : b->name;
+    AUTO(str_done) struct str host = {0};
 
-    if (b->is_aws && strcmp(region, "us-east-1") != 0)
-        return mem_printf("%s%ss3.%s.amazonaws.com%s", name, dot, region,
-                          str_starts(region, "cn-") ? ".cn" : "");
-    return mem_printf("%s%s%s", name, dot, b->host);
+    if (!b->path_style)
+        str_addf(&host, "%s.", b->name);
+    if (b->host)
+        str_puts(&host, b->host);
+    else
+        s3_service_host(&host, b->service, b->keys.region);
+    return str_take(&host);
+}
+
+char *s3_path(const struct s3_bucket *b, const char *key)
+{
+    return mem_printf("%s/%s%s%s", b->folder, b->path_style ? b->name : "",
+                      b->path_style && key ? "/" : "", key ? key : "");
 }
 
 /* ---- one request ---- */
@@ -151,8 +178,11 @@ static bool read_error(struct s3_error *out, const struct s3_bucket *b,
 static int set_s3_error(struct err *err, const struct s3_bucket *b, int status,
                         const struct s3_error *e)
 {
-    return remote_fail(b->job, status == 403 ? REMOTE_DENIED : REMOTE_FAILED, err,
-                       "S3 answered %d%s%s%s%s", status, *e->code ? " " : "", e->code,
+    return remote_fail(b->job,
+                       status == 401 || status == 403 ? REMOTE_DENIED
+                       : status == 404                ? REMOTE_NOT_FOUND
+                                                      : REMOTE_FAILED,
+                       err, "S3 answered %d%s%s%s%s", status, *e->code ? " " : "", e->code,
                        *e->message ? ": " : "", e->message);
 }
 
@@ -160,17 +190,50 @@ static int set_transport_error(struct err *err, const struct s3_bucket *b, const
 {
     char what[200];
 
-    snprintf(what, sizeof what, "can't talk to '%.150s'", b->host);
+    AUTO(mem_free) char *host = s3_host(b);
+    snprintf(what, sizeof what, "can't talk to '%.150s'", host);
     if (cause->is_private_address)
         return remote_refused(b->job, err, what, cause->msg);
     return remote_fail(b->job, REMOTE_FAILED, err, "%s: %s", what, cause->msg);
 }
 
+/* One attempt, as the HTTP client's callbacks see it. */
+struct attempt {
+    const struct s3_bucket *b;
+    const struct s3_call *c;
+    const struct http_client_response *answer;
+};
+
 static void s3_on_progress(void *ctx, double fraction)
 {
-    const struct s3_bucket *b = ctx;
+    const struct s3_bucket *b = ((const struct attempt *)ctx)->b;
 
     remote_progress(b->file, b->progress_from + b->progress_share * fraction);
+}
+
+static int s3_on_head(void *ctx, int status, int64_t length, struct err *err)
+{
+    const struct attempt *a = ctx;
+
+    return status / 100 == 2 && a->c->on_head
+               ? a->c->on_head(a->c->ctx, status, a->answer, length, err)
+               : 0;
+}
+
+static int s3_on_body(void *ctx, const char *data, size_t len, struct err *err)
+{
+    const struct attempt *a = ctx;
+
+    return a->c->on_body(a->c->ctx, data, len, err);
+}
+
+static const char *payload_of(char hash[static 65], const struct s3_call *c)
+{
+    if (c->body) {
+        sigv4_sha256(hash, c->body, strlen(c->body));
+        return hash;
+    }
+    return c->length <= 0 ? SIGV4_EMPTY_PAYLOAD : c->sha256 ? c->sha256 : SIGV4_UNSIGNED_PAYLOAD;
 }
 
 /* Send once. out, as http_client_run() leaves it. */
@@ -178,33 +241,22 @@ static int call_once(struct http_client_response *out, struct s3_bucket *b, cons
                      struct err *err)
 {
     AUTO(mem_free) char *host = s3_host(b);
-    AUTO(str_done) struct str path = {0}, url = {0}, lines = {0};
+    AUTO(mem_free) char *path = s3_path(b, c->key);
+    AUTO(str_done) struct str url = {0}, lines = {0};
+    char hash[65];
     struct sigv4_request req = {.method = c->method,
                                 .host = host,
+                                .path = path,
                                 .query = c->query,
                                 .headers = c->headers,
+                                .payload = payload_of(hash, c),
                                 .at_us = clock_now_us() + b->skew_us};
     const char *list[S3_CALL_HEADERS_MAX + 8];
-    char hash[65];
+    struct attempt attempt = {b, c, out};
     int n = 0;
 
-    str_putc(&path, '/');
-    if (b->path_style)
-        str_addf(&path, "%s%s", b->name, c->key ? "/" : "");
-    if (c->key)
-        str_puts(&path, c->key);
-    req.path = path.s;
-    if (c->body) {
-        sigv4_sha256(hash, c->body, strlen(c->body));
-        req.payload = hash;
-    } else if (c->length <= 0) {
-        req.payload = SIGV4_EMPTY_PAYLOAD;
-    } else {
-        req.payload = c->sha256 ? c->sha256 : SIGV4_UNSIGNED_PAYLOAD;
-    }
     str_addf(&url, "%s://%s", b->scheme, host);
     sigv4_target(&url, &req);
-
     sigv4_sign(&lines, &b->keys, &req);
     for (const struct sigv4_pair *p = c->headers; p && p->name; p++)
         str_addf(&lines, "%s: %s\n", p->name, p->value);
@@ -226,7 +278,9 @@ static int call_once(struct http_client_response *out, struct s3_bucket *b, cons
                                .idle_timeout_s = (int)jint(robot_settings(b->job), "idle_s", 0),
                                .guard = jstr_or(robot_settings(b->job), "import_allow", ""),
                                .on_progress = c->fd >= 0 && b->file ? s3_on_progress : NULL,
-                               .ctx = b,
+                               .on_head = s3_on_head,
+                               .on_body = c->on_body ? s3_on_body : NULL,
+                               .ctx = &attempt,
                            },
                            err);
 }
@@ -250,7 +304,7 @@ static bool learn_region(struct s3_bucket *b, const struct s3_error *e)
     return true;
 }
 
-static bool is_passing(int status, const struct s3_error *e)
+static bool s3_passing(int status, const struct s3_error *e)
 {
     return status >= 500 || status == 429 || !strcmp(e->code, "SlowDown") ||
            !strcmp(e->code, "InternalError") || !strcmp(e->code, "RequestTimeout") ||
@@ -264,6 +318,9 @@ int s3_call(struct http_client_response *out, struct s3_bucket *b, const struct 
         AUTO(http_client_response_done) struct http_client_response r = {0};
         struct s3_error e = {0};
         struct err cause = {0};
+
+        if (c->before && c->before(c->ctx))
+            attempt = 1;
         bool again, heard = call_once(&r, b, c, &cause) == 0;
 
         if (heard) {
@@ -276,12 +333,13 @@ int s3_call(struct http_client_response *out, struct s3_bucket *b, const struct 
                 r = (struct http_client_response){0};
                 return 0;
             }
-            again = is_passing(r.status, &e);
+            again = s3_passing(r.status, &e);
             if (unsure && again)
                 *unsure = true;
             if (!again && attempt < REMOTE_ATTEMPTS &&
                 ((!strcmp(e.code, "RequestTimeTooSkewed") && s3_learn_time(b, &r)) ||
-                 ((r.status == 301 || r.status == 400 || r.status == 403) && learn_region(b, &e))))
+                 ((r.status == 301 || r.status == 307 || r.status == 400 || r.status == 403) &&
+                  learn_region(b, &e))))
                 continue;
         } else {
             again = cause.code == ERR_IO;
@@ -289,7 +347,7 @@ int s3_call(struct http_client_response *out, struct s3_bucket *b, const struct 
                 *unsure = true;
         }
         if (again && attempt < REMOTE_ATTEMPTS) {
-            remote_pause(b->job, attempt, S3_PAUSE_MS);
+            remote_wait(b->job, attempt, S3_PAUSE_MS, heard ? remote_retry_after(&r) : 0);
             continue;
         }
         snprintf(code, 64, "%s", e.code);
@@ -313,14 +371,54 @@ static struct {
 } region_cache[16];
 static unsigned region_next;
 
-void s3_find_region(struct s3_bucket *b)
+/* What GetBucketLocation says. False: we may not ask, or the answer is none. */
+static bool ask_location(char region[static 40], struct s3_bucket *b)
 {
-    AUTO(mem_free) char *id = mem_printf("%s/%s", b->host, b->name);
     AUTO(http_client_response_done) struct http_client_response r = {0};
-    char region[40] = "", code[64];
+    const struct sigv4_pair query[] = {{"location", ""}, {0}};
+    char code[64];
     struct err ignored;
 
-    if (str_given(b->place.region) || b->place.skip_region_lookup)
+    if (s3_call(&r, b, &(struct s3_call){.method = "GET", .fd = -1, .length = -1, .query = query},
+                code, NULL, &ignored) < 0)
+        return false;
+    AUTO(s3_xml_free) xmlDoc *doc = s3_xml(&r.body);
+    const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
+    const char *text = root && root->children && root->children->content
+                           ? (const char *)root->children->content
+                           : "";
+    snprintf(region, 40, "%s",
+             !strcmp(text, "EU") ? "eu-west-1" : text); /* what the oldest buckets say */
+    if (!*region || region[strspn(region, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                          "0123456789-_")])
+        snprintf(region, 40, "%s", b->service->region);
+    return true;
+}
+
+/* HeadBucket names the region even to who may do nothing else: s3_call() learns it from the
+ * refusal. */
+static bool ask_head(char region[static 40], struct s3_bucket *b)
+{
+    AUTO(http_client_response_done) struct http_client_response r = {0};
+    char code[64];
+    struct err ignored;
+    const char *before = b->keys.region;
+    int rc = s3_call(&r, b, &(struct s3_call){.method = "HEAD", .fd = -1, .length = -1}, code, NULL,
+                     &ignored);
+    AUTO(mem_free) char *said = rc == 0 ? http_client_header(&r, "x-amz-bucket-region") : NULL;
+
+    snprintf(region, 40, "%s", said && *said ? said : b->keys.region);
+    return *region && !region[strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-")] &&
+           (said || strcmp(before, b->keys.region) != 0);
+}
+
+void s3_find_region(struct s3_bucket *b)
+{
+    AUTO(mem_free) char *host = s3_host(b);
+    AUTO(mem_free) char *id = mem_printf("%s/%s", host, b->name);
+    char region[40] = "";
+
+    if (str_given(b->place.region) || b->place.skip_region_lookup || !b->service->lookup)
         return;
     for (size_t i = 0; i < ARRAY_LEN(region_cache); i++)
         if (!strcmp(region_cache[i].id, id)) {
@@ -331,26 +429,9 @@ void s3_find_region(struct s3_bucket *b)
      * to ask is no reason to stop: a wrong guess is corrected by the answer to the upload. */
     bool path_style = b->path_style;
     b->path_style = true;
-    int rc = s3_call(&r, b,
-                     &(struct s3_call){.method = "GET",
-                                       .fd = -1,
-                                       .length = -1,
-                                       .query = (struct sigv4_pair[]){{"location", ""}, {0}}},
-                     code, NULL, &ignored);
+    bool known = ask_location(region, b) || ask_head(region, b);
     b->path_style = path_style;
-    if (rc == 0) {
-        AUTO(s3_xml_free) xmlDoc *doc = s3_xml(&r.body);
-        const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
-        const char *text = root && root->children && root->children->content
-                               ? (const char *)root->children->content
-                               : "";
-
-        snprintf(region, sizeof region, "%s", text);
-        if (!strcmp(region, "EU")) /* what the oldest buckets say */
-            strcpy(region, "eu-west-1");
-        if (!*region || region[strspn(region, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                              "0123456789-_")])
-            strcpy(region, "us-east-1");
+    if (known) {
         b->keys.region = arena_strdup(robot_arena(b->job), region);
         unsigned i = region_next++ % ARRAY_LEN(region_cache);
         snprintf(region_cache[i].id, sizeof region_cache[i].id, "%s", id);

@@ -4,28 +4,22 @@
 #include "http/client.h"
 #include "http/sigv4.h"
 #include "transfer/remote.h"
+#include "transfer/s3_service.h"
 
 #include <libxml/tree.h>
 
-#define S3_HOST "s3.amazonaws.com"
 #define S3_CALL_HEADERS_MAX 40
-
-struct s3_place {
-    const char *host, *bucket; /* host: with or without scheme and port */
-    const char *region;        /* NULL or "": the bucket is asked */
-    const char *key, *secret, *session_token;
-    bool no_vhost, skip_region_lookup;
-};
 
 struct s3_bucket {
     struct robot_job *job;
     struct http_client *client;
+    const struct s3_service *service;
     struct s3_place place;
     const char *name;
     struct sigv4_keys keys;
     const char *scheme;
-    const char *host; /* as given, without scheme */
-    bool is_aws;      /* host is S3_HOST */
+    const char *host;   /* without scheme and folder; NULL: the service's own, by region */
+    const char *folder; /* in front of the bucket: "" or "/storage/v1/s3" */
     bool has_port;
     bool path_style;
     int64_t skew_us;                      /* the server's clock minus ours */
@@ -33,14 +27,21 @@ struct s3_bucket {
     double progress_from, progress_share; /* of the request under way in the whole upload */
 };
 /* The texts of p are lent for as long as b is used. */
-void s3_bucket_init(struct s3_bucket *b, struct robot_job *job, const struct s3_place *p);
+void s3_bucket_init(struct s3_bucket *b, struct robot_job *job, const struct s3_service *service,
+                    const struct s3_place *p);
 void s3_bucket_done(struct s3_bucket b);
 DEFINE_AUTO(struct s3_bucket, s3_bucket_done)
 /* Asks the bucket for its region, unless that is known or not wanted. A wrong guess is corrected by
  * the first answer. */
 void s3_find_region(struct s3_bucket *b);
-char *
-s3_host(const struct s3_bucket *b); /* that answers for the bucket's region; the caller frees */
+/* All that: of the job's Robot, with the place of its parameters. bucket: another one; NULL:
+ * theirs. b is zeroed. */
+MUST_CHECK int s3_open(struct s3_bucket *b, struct robot_job *job, const struct s3_place *given,
+                       const char *bucket, struct err *err);
+/* Who answers for the bucket's region, and the path of the key there (NULL: of the bucket itself).
+ * The caller frees. */
+char *s3_host(const struct s3_bucket *b);
+char *s3_path(const struct s3_bucket *b, const char *key);
 
 struct s3_call {
     const char *method;
@@ -51,6 +52,15 @@ struct s3_call {
     int64_t offset, length;
     const char *sha256; /* of the file's piece; NULL: not known */
     bool error_in_200;  /* CompleteMultipartUpload answers 200 before it knows */
+    /* What is sent may change between attempts: called before each. True: the last one got
+     * somewhere, so that the attempts are counted anew. */
+    bool (*before)(void *ctx);
+    /* Of a 2xx answer; on_body gets its body piece by piece, else it is kept, at most 1 MiB. May be
+     * NULL. */
+    int (*on_head)(void *ctx, int status, const struct http_client_response *r, int64_t length,
+                   struct err *err);
+    int (*on_body)(void *ctx, const char *data, size_t len, struct err *err);
+    void *ctx;
 };
 /* Send until there is a lasting answer; every attempt is signed anew. 0: a 2xx answer is in out.
  * -1: err is set; *code has S3's error code, "" when nothing was heard; *unsure (may

@@ -62,15 +62,21 @@ static void add_https(struct str *out, const char *url, bool has_port)
 void s3_urls(struct str *url, struct str *ssl_url, const struct s3_bucket *b, const char *prefix,
              const char *key)
 {
-    const struct remote_word words[] = {{"bucket", b->name}, {0}};
+    const char *region = b->keys.region;
+    const struct remote_word words[] = {{"bucket", b->name},
+                                        {"space", b->name},
+                                        {"region", region},
+                                        {"bucket_region", region},
+                                        {0}};
     AUTO(str_done) struct str path = {0};
+    bool as_service = str_given(prefix) && !strcmp(prefix, S3_URL_PREFIX);
 
     str_add_urlencoded(&path, key, "/");
-    if (strcmp(prefix, S3_URL_PREFIX) != 0) {
+    if (str_given(prefix) && !as_service) {
         remote_fill(url, prefix, words);
         str_puts(url, path.s);
         add_https(ssl_url, url->s, false);
-    } else if (b->is_aws) {
+    } else if (as_service && !b->host) {
         remote_fill(url, prefix, words);
         str_puts(url, path.s);
         if (strchr(b->name, '.')) /* *.s3.amazonaws.com does not cover them */
@@ -78,10 +84,10 @@ void s3_urls(struct str *url, struct str *ssl_url, const struct s3_bucket *b, co
         else
             str_addf(ssl_url, "https://%s." S3_HOST "/%s", b->name, path.s);
     } else {
-        if (b->path_style)
-            str_addf(url, "%s://%s/%s/%s", b->scheme, b->host, b->name, path.s);
-        else
-            str_addf(url, "%s://%s.%s/%s", b->scheme, b->name, b->host, path.s);
+        AUTO(mem_free) char *host = s3_host(b);
+        AUTO(mem_free) char *above = s3_path(b, "");
+
+        str_addf(url, "%s://%s%s%s", b->scheme, host, above, path.s);
         add_https(ssl_url, url->s, b->has_port);
     }
 }
@@ -89,21 +95,19 @@ void s3_urls(struct str *url, struct str *ssl_url, const struct s3_bucket *b, co
 json_t *s3_signed_urls(const struct s3_bucket *b, const char *key, int64_t good_for_s)
 {
     AUTO(mem_free) char *host = s3_host(b);
-    AUTO(str_done) struct str path = {0}, target = {0}, url = {0}, ssl_url = {0};
+    AUTO(mem_free) char *path = s3_path(b, key);
+    AUTO(str_done) struct str target = {0}, url = {0}, ssl_url = {0};
     json_t *extra = json_object();
 
-    str_putc(&path, '/');
-    if (b->path_style)
-        str_addf(&path, "%s/", b->name);
-    str_puts(&path, key);
     sigv4_presign(
         &target, &b->keys,
         &(struct sigv4_request){
-            .method = "GET", .host = host, .path = path.s, .at_us = clock_now_us() + b->skew_us},
+            .method = "GET", .host = host, .path = path, .at_us = clock_now_us() + b->skew_us},
         good_for_s);
-    str_addf(&url, "%s://%s%s", b->is_aws ? "http" : b->scheme, host, target.s);
+    str_addf(&url, "%s://%s%s", b->host ? b->scheme : "http", host, target.s);
     add_https(&ssl_url, url.s, b->has_port);
-    jset(extra, "signed_url", url.s);
+    if (b->service->two_signed)
+        jset(extra, "signed_url", url.s);
     jset(extra, "signed_ssl_url", ssl_url.s);
     return extra;
 }

@@ -21,9 +21,8 @@ MUST_CHECK int s3_upload(struct s3_bucket *b, struct remote_file *file,
 /* token: as s3_upload() announced it; b must be the bucket that it names. */
 MUST_CHECK int s3_upload_undo(struct s3_bucket *b, const json_t *token, struct err *err);
 
-/* prefix: what the addresses begin with, {bucket} replaced; S3_URL_PREFIX: as the service has them.
- */
-#define S3_URL_PREFIX "http://{bucket}." S3_HOST "/"
+/* prefix: what the addresses begin with, {bucket} and {region} replaced; S3_URL_PREFIX, or none: as
+ * the service has them. */
 void s3_urls(struct str *url, struct str *ssl_url, const struct s3_bucket *b, const char *prefix,
              const char *key);
 /* {signed_url, signed_ssl_url}, good for so many seconds. The caller unrefs. */
