@@ -1,0 +1,5 @@
+#include "../s3_bed.h"
+
+S3_BED_IMPORT(
+        .name = "cloudflare",
+        .place = "\"bucket\": \"b\", \"host\": \"HOST\", \"key\": \"k\", \"secret\": \"hush-hush\"")
