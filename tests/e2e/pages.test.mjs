@@ -48,15 +48,20 @@ const beside = { '/video/subtitle': ['lines.srt', '1\n00:00:00,000 --> 00:00:02,
 const any = (robot) => robot === '/file/read' ? 'text.txt' : 'picture.png' // it reads texts of a bounded size
 
 // Stored credentials of each type that an example names.
+const bucket = { key: 'k', secret: 's', bucket: 'b', host: 'h.example', bucket_region: 'r' }
 const contents = {
-  s3: { key: 'k', secret: 's', bucket: 'b', bucket_region: 'us-east-1' },
+  s3: { ...bucket, bucket_region: 'us-east-1' },
+  cloudflare: bucket, mega: bucket, minio: bucket, supabase: bucket, swift: bucket, tigris: bucket, wasabi: bucket,
+  digitalocean: { key: 'k', secret: 's', space: 'b', region: 'r' },
+  backblaze: { bucket: 'b', app_key_id: 'k', app_key: 's' },
   sftp: { host: 'h.example', user: 'u', private_key: 'k' },
   http: { headers: '["Authorization: Bearer x"]' },
 }
 
 test('the example on the page of each Robot works as it stands there', async (t) => {
   const { socket } = await clamd(t)
-  const s = await Server.start(t, { args: ['--clamd', socket] })
+  const nobody = 'backblaze=http://127.0.0.1:9,digitalocean=http://127.0.0.1:9'
+  const s = await Server.start(t, { args: ['--clamd', socket, '--endpoint', nobody] })
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-e2e-pages-'))
   t.after(() => fs.rmSync(dir, { recursive: true }))
   const samples = made(dir)

@@ -50,12 +50,6 @@ static void a_type_is_complete_or_says_what_it_lacks(void **state)
     }
 }
 
-static const struct option wasabi_options[] = {
-    {.name = "bucket", .type = OPT_TYPE_STR}, {.name = "key", .type = OPT_TYPE_STR},
-    {.name = "secret", .type = OPT_TYPE_STR}, {.name = "host", .type = OPT_TYPE_STR},
-    {.name = "bucket_region", .type = OPT_TYPE_STR}, {0}};
-static const struct robot wasabi = {.credentials = "wasabi", .name = "/wasabi/store", .options = wasabi_options};
-
 static void a_robot_gets_what_it_has_parameters_for(void **state)
 {
     const struct {
@@ -66,6 +60,13 @@ static void a_robot_gets_what_it_has_parameters_for(void **state)
          "{\"path\":\"p\",\"bucket\":\"mine\",\"key\":\"k\",\"secret\":\"s\"}"},
         {"/s3/store", "ftp", "{\"credentials\":\"c\"}", "{\"host\":\"h\"}", NULL},
         {"/s3/store", "minio", "{\"credentials\":\"c\"}", "{\"host\":\"h\"}", NULL},
+        {"/digitalocean/import", "digitalocean", "{\"credentials\":\"c\"}",
+         "{\"space\":\"b\",\"region\":\"r\",\"key\":\"k\",\"secret\":\"s\",\"bucket\":\"x\"}",
+         "{\"space\":\"b\",\"region\":\"r\",\"key\":\"k\",\"secret\":\"s\"}"},
+        {"/backblaze/store", "backblaze", "{\"credentials\":\"c\"}",
+         "{\"bucket\":\"b\",\"app_key_id\":\"k\",\"app_key\":\"s\"}",
+         "{\"bucket\":\"b\",\"app_key_id\":\"k\",\"app_key\":\"s\"}"},
+        {"/backblaze/store", "s3", "{\"credentials\":\"c\"}", "{\"bucket\":\"b\"}", NULL},
         {"/http/import", "s3", "{\"credentials\":\"c\"}", "{\"key\":\"h\"}", NULL},
         {"/http/import", "http", "{\"credentials\":\"c\",\"url\":\"u\"}", "{\"headers\":\"[\\\"A: b\\\"]\"}",
          "{\"url\":\"u\",\"headers\":[\"A: b\"]}"},
@@ -82,14 +83,14 @@ static void a_robot_gets_what_it_has_parameters_for(void **state)
         {"/http/import", "http", "{\"credentials\":\"c\",\"headers\":\"no json\"}",
          "{\"headers\":\"[\\\"A: b\\\"]\"}",
          "{\"headers\":\"no json\"}"},
-        {NULL, "wasabi", "{\"credentials\":\"c\"}",
+        {"/wasabi/store", "wasabi", "{\"credentials\":\"c\"}",
          "{\"host\":\"h\",\"user\":\"u\",\"password\":\"p\",\"bucket\":\"b\",\"region\":\"r\"}",
          "{\"host\":\"h\",\"key\":\"u\",\"secret\":\"p\",\"bucket\":\"b\",\"bucket_region\":\"r\"}"},
     };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-        const struct robot *robot = table[i].robot ? robot_find(table[i].robot) : &wasabi;
+        const struct robot *robot = robot_find(table[i].robot);
         AUTO(json_unref) json_t *params = json_loads(table[i].params, 0, NULL);
         AUTO(json_unref) json_t *content = json_loads(table[i].content, 0, NULL);
         struct err err = {0};

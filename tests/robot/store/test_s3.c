@@ -3,6 +3,7 @@
 #include "../../unit/unit.h"
 #include "../origin.h"
 #include "host.h"
+#include "transfer/s3_upload.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -318,9 +319,127 @@ static void bad_parameters_are_refused_before_anything_is_sent(void **state)
     assert_int_equal(origin_requests(o), 0);
 }
 
+static void a_bucket_is_part_of_the_host_or_of_the_path(void **state)
+{
+    static const struct {
+        const char *service, *given, *bucket, *region, *host, *path, *url, *ssl_url;
+    } table[] = {
+        {"s3", NULL, "b-1", "us-east-1", "b-1.s3.amazonaws.com", "/k/l",
+         "http://b-1.s3.amazonaws.com/k/l", "https://b-1.s3.amazonaws.com/k/l"},
+        {"s3", "s3.amazonaws.com", "b.1.x", "eu-west-1", "s3.eu-west-1.amazonaws.com", "/b.1.x/k/l",
+         "http://b.1.x.s3.amazonaws.com/k/l", "https://s3.amazonaws.com/b.1.x/k/l"},
+        {"s3", "h.example", "b-1", "r", "b-1.h.example", "/k/l", "http://b-1.h.example/k/l",
+         "https://b-1.h.example/k/l"},
+        {"s3", "s3://h.example/", "b-1", "r", "b-1.h.example", "/k/l", "https://b-1.h.example/k/l",
+         "https://b-1.h.example/k/l"},
+        {"s3", "h.example:8080", "b-1", "r", "h.example:8080", "/b-1/k/l",
+         "http://h.example:8080/b-1/k/l", "http://h.example:8080/b-1/k/l"},
+        {"s3", "[::1]", "b-1", "r", "[::1]", "/b-1/k/l", "http://[::1]/b-1/k/l",
+         "https://[::1]/b-1/k/l"},
+        {"wasabi", NULL, "b-1", "eu-central-1", "b-1.s3.eu-central-1.wasabisys.com", "/k/l",
+         "https://b-1.s3.eu-central-1.wasabisys.com/k/l",
+         "https://b-1.s3.eu-central-1.wasabisys.com/k/l"},
+        {"tigris", "", "b-1", NULL, "b-1.fly.storage.tigris.dev", "/k/l",
+         "https://b-1.fly.storage.tigris.dev/k/l", "https://b-1.fly.storage.tigris.dev/k/l"},
+        {"minio", "m.example:9000", "b-1", NULL, "m.example:9000", "/b-1/k/l",
+         "https://m.example:9000/b-1/k/l", "https://m.example:9000/b-1/k/l"},
+        {"swift", "http://s.example/s3", "b-1", NULL, "s.example", "/s3/b-1/k/l",
+         "http://s.example/s3/b-1/k/l", "https://s.example/s3/b-1/k/l"},
+        {"supabase", "p.supabase.co", "b-1", NULL, "p.supabase.co", "/storage/v1/s3/b-1/k/l",
+         "https://p.supabase.co/storage/v1/s3/b-1/k/l",
+         "https://p.supabase.co/storage/v1/s3/b-1/k/l"},
+        {"supabase", "https://p.supabase.co/storage/v1/s3/", "b-1", NULL, "p.supabase.co",
+         "/storage/v1/s3/b-1/k/l", "https://p.supabase.co/storage/v1/s3/b-1/k/l",
+         "https://p.supabase.co/storage/v1/s3/b-1/k/l"},
+        {"cloudflare", "a.r2.cloudflarestorage.com", "b-1", NULL, "a.r2.cloudflarestorage.com",
+         "/b-1/k/l", "https://a.r2.cloudflarestorage.com/b-1/k/l",
+         "https://a.r2.cloudflarestorage.com/b-1/k/l"},
+        {"mega", NULL, "b-1", NULL, "s3.eu-central-1.s4.mega.io", "/b-1/k/l",
+         "https://s3.eu-central-1.s4.mega.io/b-1/k/l",
+         "https://s3.eu-central-1.s4.mega.io/b-1/k/l"},
+        {"digitalocean", NULL, "b-1", "ams3", "b-1.ams3.digitaloceanspaces.com", "/k/l",
+         "https://b-1.ams3.digitaloceanspaces.com/k/l",
+         "https://b-1.ams3.digitaloceanspaces.com/k/l"},
+    };
+    AUTO(host_free) struct robot_job *j = host_new();
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        AUTO(s3_bucket_done) struct s3_bucket b = {0};
+        AUTO(str_done) struct str url = {0}, ssl_url = {0};
+        struct s3_place p = {.host = table[i].given,
+                             .bucket = table[i].bucket,
+                             .region = table[i].region,
+                             .key = "k",
+                             .secret = "s"};
+
+        s3_bucket_init(&b, j, s3_service_of(table[i].service), &p);
+        AUTO(mem_free) char *host = s3_host(&b);
+        AUTO(mem_free) char *path = s3_path(&b, "k/l");
+        s3_urls(&url, &ssl_url, &b, !strcmp(table[i].service, "s3") ? S3_URL_PREFIX : NULL, "k/l");
+        assert_string_equal(host, table[i].host);
+        assert_string_equal(path, table[i].path);
+        assert_string_equal(url.s, table[i].url);
+        assert_string_equal(ssl_url.s, table[i].ssl_url);
+    }
+}
+
+/* Nobody may be asked for the location: the refusal of HEAD names it. */
+static void say_head_only(void *ctx, const struct origin_request *q, struct str *out)
+{
+    struct bucket *b = ctx;
+    size_t used = strlen(b->said);
+
+    snprintf(b->said + used, sizeof b->said - used, "%s %s %s\n", q->method, q->target,
+             strstr(q->headers, "/eu-north-1/") ? "north" : "east");
+    if (!strcmp(q->method, "PUT"))
+        origin_say(out, 200, "ETag: \"e\"\r\n", "");
+    else if (!strcmp(q->method, "HEAD"))
+        str_puts(out, "HTTP/1.1 403 So\r\nx-amz-bucket-region: eu-north-1\r\nContent-Length: "
+                      "0\r\nConnection: "
+                      "close\r\n\r\n");
+    else
+        origin_say(out, 403, "", "<Error><Code>AccessDenied</Code></Error>");
+}
+
+static void the_region_is_learned_from_a_refusal(void **state)
+{
+    struct bucket b = {0};
+    AUTO(origin_end) struct origin *o = origin_start(say_head_only, &b);
+    AUTO(host_free) struct robot_job *j = new_job(3);
+
+    (void)state;
+    runs(j, o, ", \"bucket_region\": \"\", \"path\": \"a\"");
+    assert_string_equal(b.said,
+                        "GET /b?location= east\nHEAD /b east\nHEAD /b north\nPUT /b/a north\n");
+    b.said[0] = 0; /* a worker asks once */
+    runs(j, o, ", \"bucket_region\": \"\", \"path\": \"a\"");
+    assert_string_equal(b.said, "PUT /b/a north\n");
+}
+
+static void a_session_token_is_sent_and_never_told(void **state)
+{
+    struct bucket b = {.fails = 1, .status = 403};
+    AUTO(origin_end) struct origin *o = origin_start(answer, &b);
+    AUTO(host_free) struct robot_job *j = new_job(3);
+    const char *step =
+        ", \"path\": \"a.txt\", \"session_token\": \"hush-token\", \"sign_urls_for\": 9";
+
+    (void)state;
+    fails(j, o, step, "S3_STORE_ACCESS_DENIED", "Because");
+    runs(j, o, step);
+    assert_true(was_sent(&b, "x-amz-security-token: hush-token") ||
+                was_sent(&b, "X-Amz-Security-Token: hush-token"));
+    assert_non_null(
+        strstr(jstr_or(host_output(j, 0)->extra, "signed_ssl_url", ""), "X-Amz-Security-Token="));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_bucket_is_part_of_the_host_or_of_the_path),
+        cmocka_unit_test(the_region_is_learned_from_a_refusal),
+        cmocka_unit_test(a_session_token_is_sent_and_never_told),
         cmocka_unit_test(a_file_is_put_as_the_parameters_say),
         cmocka_unit_test(addresses_follow_the_prefix_and_signed_ones_are_added),
         cmocka_unit_test(a_dot_between_slashes_is_no_part_of_a_key),
