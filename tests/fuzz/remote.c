@@ -190,6 +190,8 @@ int robot_emit(struct robot_job *j, const struct robot_output *o, struct err *er
     CHECK(!o->name || (*o->name && !strchr(o->name, '/')));
     is_text(o->name);
     CHECK(!o->extra || json_is_object(o->extra));
+    const char *folder = jstr_or(o->extra, "original_path", "/");
+    CHECK(*folder == '/' && !strstr(folder, "/../") && !strstr(folder, "//") && str_ends(folder, "/"));
     json_decref(o->meta);
     return 0;
 }

@@ -362,8 +362,33 @@ for first in '\0\1\2\3':
          first + NEXT.join([REGION, '503\n\n' + ERROR.format('SlowDown'), '0\n\n', OK]), first + NEXT.join([REGION, INITIATED, '500\n\n', '0\n', '0\n', '0\n', '204\n\n', LIST.format('false')]),
          first + NEXT.join([REGION, '0\n\n', '0\n\n', '0\n\n', '0\n\n', LIST.format('true'), '204\n\n', LIST.format('false'), '204\n\n']))
 seed('s3', '\4' + NEXT.join([REGION, OK, '200\n\nworkcell doctor was here\n', '204\n\n']), '\4' + NEXT.join([REGION, OK, '200\n\nother', '403\n\n' + ERROR.format('AccessDenied')]))
+def listed(keys, more, token=''):
+    contents = ''.join(f'<Contents><Key>{k}</Key><ETag>&quot;e&quot;</ETag><Size>3</Size></Contents>' for k in keys)
+    return ('200\n\n<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+            f'<EncodingType>url</EncodingType>{contents}<CommonPrefixes><Prefix>d/e/</Prefix></CommonPrefixes>'
+            f'<IsTruncated>{more}</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>'
+            '</ListBucketResult>')
+
+
+LISTED = ('d/', 'd/a%2Bb+c%0A', '../../x', '/abs/%5Cy', 'd/%C3%A9')
+SUMMED = ('200\netag: "900150983cd24fb0d6963f7d28e17f72"\nx-amz-checksum-crc32c: Nks/tw==\n'
+          'x-amz-checksum-sha1: qZk+NkcGgWq6PiVxeFDCbJzQ2J0=\ncontent-length: 3\n\nabc')
+PART = '206\netag: "e"\ncontent-range: bytes 0-3/9\n\nabcd'
+B2 = '200\n\n{"apiInfo":{"storageApi":{"s3ApiUrl":"https://s3.us-west-004.backblazeb2.com"}}}'
+for first, answers in (
+        ('\x08', [REGION, listed(LISTED, 'true', 't1'), SUMMED, SUMMED, listed(LISTED, 'false'), SUMMED, SUMMED]),
+        ('\x09', [REGION, listed(LISTED, 'true', 't1'), listed(LISTED, 'true', 't2'), SUMMED,
+                  '404\n\n' + ERROR.format('NoSuchKey')]),
+        ('\x09', ['403\n\n', '403\nx-amz-bucket-region: eu-west-1\n\n', '403\n\n', listed((), 'false')]),
+        ('\x0a', [PART, '206\netag: "e"\ncontent-range: bytes 7-8/9\n\nhi']),
+        ('\x0a', [PART, '412\n\n' + ERROR.format('PreconditionFailed'), '200\n\nabc']),
+        ('\x0b', [B2, SUMMED]), ('\x0b', ['401\n\n{"code":"unauthorized"}'])):
+    seed('s3', first + NEXT.join(answers))
 dictionary('s3', '<Error>', '<Code>', '</Code>', '<UploadId>', '</UploadId>', '<Upload>', '<Key>', '<Initiated>', '<IsTruncated>true</IsTruncated>', 'x-amz-bucket-region: ', 'etag: ', 'date: Tue, 06 May 2031 07:08:09 GMT\n', NEXT,
-           '200\n', '403\n', '503\n', '0\n', 'InternalError', 'RequestTimeTooSkewed', 'AuthorizationHeaderMalformed', 'Signature=', '<!DOCTYPE ')
+           '200\n', '206\n', '403\n', '412\n', '503\n', '0\n', 'InternalError', 'RequestTimeTooSkewed', 'Signature=',
+           'AuthorizationHeaderMalformed', '<!DOCTYPE ', '<ListBucketResult>', '<Contents><Key>', '%2e%2e%2f',
+           '<EncodingType>url</EncodingType>', '<NextContinuationToken>', 'content-range: bytes ',
+           'x-amz-checksum-crc32: ')
 for step, answers in (
         ({'url': 'http://x/a.jpg'}, ['200\ncontent-type: image/jpeg\ncontent-length: 3\n\nabc']), ({'url': 'http://x/'}, ["200\ncontent-disposition: attachment; filename*=UTF-8''%e2%82%ac.jpg\n\nabc"]),
         ({'url': ['http://x/a', 'https://y/b'], 'force_name': ['c', 'd']}, ['200\n\na', '200\n\nb']), ({'url': 'http://x/a', 'range': '2-4'}, ['206\ncontent-range: bytes 2-4/9\n\nabc']),
