@@ -157,6 +157,14 @@ static int initiate(char **upload_id, struct upload *u, struct err *err)
     return 0;
 }
 
+/* Somebody has aborted it: who takes back what a dead run of the same job left, and knows no more
+ * of that than its key, can't tell it from ours. It is worth another one. Returns -1. */
+static int upload_gone(struct upload *u, const char *code)
+{
+    u->file->again = !strcmp(code, "NoSuchUpload");
+    return -1;
+}
+
 static int put_part(struct str *list, struct upload *u, const char *upload_id, int number,
                     int64_t offset, int64_t length, struct err *err)
 {
@@ -182,7 +190,7 @@ static int put_part(struct str *list, struct upload *u, const char *upload_id, i
                                   .length = length,
                                   .sha256 = *sums.sha256 ? sums.sha256 : NULL},
                 code, NULL, err) < 0)
-        return -1;
+        return upload_gone(u, code);
     AUTO(mem_free) char *etag = http_client_header(&r, "etag");
     if (!etag || !*etag || strpbrk(etag, "<>&"))
         return remote_fail(u->b->job, REMOTE_FAILED, err, "S3 gave no ETag for part %d", number);
@@ -238,7 +246,8 @@ static int complete(struct upload *u, const char *upload_id, const char *list, i
         u->file->meta = version_meta(&r);
         return 0;
     }
-    return unsure && !strcmp(code, "NoSuchUpload") && is_complete(u, parts) ? 0 : -1;
+    return unsure && !strcmp(code, "NoSuchUpload") && is_complete(u, parts) ? 0
+                                                                            : upload_gone(u, code);
 }
 
 static json_t *undo_token(const struct upload *u, const char *upload_id, int64_t at_us)

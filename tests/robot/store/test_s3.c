@@ -17,6 +17,7 @@ struct bucket {
     int fails;        /* so many requests first */
     int status;       /* with this; 0: the connection breaks */
     bool part_fails;  /* a second part */
+    int gone;         /* so many parts belong to an upload that is not there any more */
     bool abort_fails; /* and taking the upload back */
     bool versions;
     char said[2000];    /* method and target of each request, a line each */
@@ -38,6 +39,8 @@ static void answer(void *ctx, const struct origin_request *q, struct str *out)
         if (b->status)
             origin_say(out, b->status, "",
                        "<Error><Code>Because</Code><Message>of this</Message></Error>");
+    } else if (put && strstr(q->target, "partNumber") && b->gone-- > 0) {
+        origin_say(out, 404, "", "<Error><Code>NoSuchUpload</Code></Error>");
     } else if (put && strstr(q->target, "partNumber=2") && b->part_fails) {
         origin_say(out, 400, "", "<Error><Code>BadPart</Code></Error>");
     } else if (put) {
@@ -266,6 +269,21 @@ static void parts_of_a_failed_upload_are_aborted_or_stay_announced(void **state)
     assert_int_equal(b.open, 0);
 }
 
+/* The undo of a run that died does that to the next one, when it knows only the key. */
+static void an_upload_that_somebody_aborted_is_begun_again(void **state)
+{
+    struct bucket b = {.gone = 1};
+    AUTO(origin_end) struct origin *o = origin_start(answer, &b);
+    AUTO(host_free) struct robot_job *j = new_job(1001);
+
+    (void)state;
+    runs(j, o, ", \"path\": \"a.txt\"");
+    assert_int_equal(strlen(b.object), 1001);
+    assert_null(host_undo_token(j));
+    b.gone = 99;
+    fails(j, o, ", \"path\": \"a.txt\"", "S3_STORE_FAILURE", "NoSuchUpload");
+}
+
 static void an_upload_whose_id_nobody_knows_is_found_by_key_and_time(void **state)
 {
     struct bucket b = {0};
@@ -448,6 +466,7 @@ int main(void)
             what_the_store_says_has_the_contracts_code_and_what_may_pass_is_tried_again),
         cmocka_unit_test(a_large_file_goes_in_parts_and_leaves_no_note),
         cmocka_unit_test(parts_of_a_failed_upload_are_aborted_or_stay_announced),
+        cmocka_unit_test(an_upload_that_somebody_aborted_is_begun_again),
         cmocka_unit_test(an_upload_whose_id_nobody_knows_is_found_by_key_and_time),
         cmocka_unit_test(bad_parameters_are_refused_before_anything_is_sent),
     };
