@@ -27,6 +27,7 @@ struct config {
     int64_t idle_timeout_s, header_timeout_s, stranger_bytes, max_params_values;
     int64_t workers[ROLE_COUNT], worker_jobs;
     int64_t encode_timeout_s, encode_threads;
+    int64_t transfer_connections, transfer_bandwidth;
     int64_t job_timeout_s, job_memory_mb, job_file_size, job_scratch_size, job_attempts, script_memory_mb;
     int64_t max_upload_size, max_params_bytes, max_pixels, max_frames, import_max_size;
     int64_t max_archive_files, max_archive_bytes, max_archive_ratio, max_archive_depth;

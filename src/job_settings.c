@@ -66,7 +66,19 @@ static const struct {
     {"WORKCELL_TEST_S3_MULTIPART_THRESHOLD", "s3_multipart_threshold"},
     {"WORKCELL_TEST_IDLE_S", "idle_s"},
     {"WORKCELL_TEST_RETRY_MS", "retry_ms"},
+    {"WORKCELL_TEST_PLACE_WAIT_S", "place_wait_s"},
 };
+
+/* Each worker has the same share, whether the others need theirs or not: the sum is never more, and no worker, one that
+ * was taken over neither, has a say in what another may do. */
+static json_int_t bandwidth_share(const struct config *c)
+{
+    int64_t workers = c->workers[ROLE_TRANSFER] ? c->workers[ROLE_TRANSFER] : sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (!c->transfer_bandwidth)
+        return 0;
+    return c->transfer_bandwidth > workers ? c->transfer_bandwidth / workers : 1;
+}
 
 /* What every job is told. */
 static void set_settings(struct job_settings *s, const struct config *c, json_t *endpoints)
@@ -81,6 +93,7 @@ static void set_settings(struct job_settings *s, const struct config *c, json_t 
                                  (json_int_t)c->max_archive_depth);
     json_object_update_new(s->settings, archives);
     json_object_set_new(s->settings, "endpoints", endpoints);
+    json_object_set_new(s->settings, "bytes_per_s", json_integer(bandwidth_share(c)));
     for (size_t i = 0; i < ARRAY_LEN(of_tests); i++)
         if (getenv(of_tests[i].env))
             json_object_set_new(s->settings, of_tests[i].name, json_integer(atoll(getenv(of_tests[i].env))));

@@ -291,6 +291,7 @@ static int open_conductor(struct server *s, const struct config *c, int log_leve
         .job_file_bytes = c->job_file_size,
         .job_scratch_bytes = c->job_scratch_size,
         .connect_allow = s->connect_allow,
+        .places = (int)c->transfer_connections,
         .connect_socket = *c->clamd == '/' ? c->clamd : NULL,
         .cgroup = c->cgroup,
         .jail_without = c->jail_without,

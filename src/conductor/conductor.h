@@ -35,6 +35,7 @@ struct conductor_conf {
     bool isolate_jobs, require_jail;
     int64_t job_memory_bytes, job_file_bytes, job_scratch_bytes;
     const char *connect_allow; /* private networks that transfer workers may reach */
+    int places;                 /* connections of transfer workers to one host at a time; 0: any */
     const char *connect_socket; /* path of the only local socket that they may reach; NULL: none */
     const char *cgroup;        /* see worker/cgroup.h */
     const char *jail_without;  /* for tests: see worker/pool.h */

@@ -109,6 +109,7 @@ static int open_pool(struct conductor *c, struct err *err)
         .scratch_bytes = conf->job_scratch_bytes,
         .connect_allow = conf->connect_allow,
         .connect_socket = conf->connect_socket,
+        .places = conf->places,
         .cgroup = conf->cgroup,
         .jail_without = conf->jail_without,
         .timeout_s = conf->job_timeout_s,

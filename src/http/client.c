@@ -3,6 +3,7 @@
 #include "http/address.h"
 #include "http/decode.h"
 #include "http/guard.h"
+#include "http/manners.h"
 #include "http/naming.h"
 
 #include <assert.h>
@@ -485,7 +486,7 @@ static int run_hop(struct hop *h, struct http_client *c, const char *url, const 
     curl_easy_reset(e); /* options only: connections and resolved names stay */
     set_target(e, h->req, url, login, headers, cookie);
     set_callbacks(e, h, text);
-    if (set_times(e, h, deadline_us) < 0)
+    if (manners_keep(e, url, h->err) < 0 || set_times(e, h, deadline_us) < 0)
         return -1;
     set_method(e, h);
 

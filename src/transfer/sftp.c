@@ -1,5 +1,6 @@
 #include "transfer/sftp.h"
 #include "http/guard.h"
+#include "transfer/place.h"
 #include "transfer/trial.h"
 
 #include <arpa/inet.h>
@@ -283,6 +284,7 @@ static CURLcode call(struct sftp *s, const char *path, struct curl_slist *comman
         curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, keep_answer);
         curl_easy_setopt(e, CURLOPT_HEADERDATA, s->answer);
     }
+    curl_easy_setopt(e, CURLOPT_MAX_SEND_SPEED_LARGE, (curl_off_t)place_speed());
     log_in(s);
     check_host(s);
     if (commands) {

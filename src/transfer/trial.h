@@ -5,7 +5,8 @@
 
 #define TRIAL_TEXT "workcell tried its credentials here\n"
 
-/* Each gets ctx, and name, the probe's: a file of TRIAL_TEXT where the credentials lead to. NULL: the protocol has no such. */
+/* Each gets ctx, and name, the probe's: a file of TRIAL_TEXT where the credentials lead to. NULL: the protocol has no
+ * such. */
 struct remote_trial {
     int (*write)(void *ctx, const char *name, struct err *err);
     int (*read)(void *ctx, struct str *text, const char *name, struct err *err);

@@ -29,6 +29,7 @@ struct broker {
     int socket, listener;
     const char *allow;
     struct broker_local local;
+    struct places places;
     char servers[512]; /* "192.0.2.1:53,[2001:db8::1]:53" */
     struct waiting waiting[PENDING];
     int count;
@@ -134,11 +135,12 @@ static bool may_reach(const struct broker *b, const struct sockaddr_storage *to)
 
 /* ---- a call ---- */
 
-struct broker *broker_new(int socket, const char *allow, struct broker_local local)
+struct broker *broker_new(int socket, const char *allow, struct broker_local local, struct places places)
 {
     struct broker *b = mem_zalloc(sizeof *b);
 
     b->local = local;
+    b->places = places;
     b->socket = socket;
     b->listener = -1;
     b->allow = allow ? allow : "";
@@ -264,10 +266,12 @@ static void take_call(struct broker *b)
         /* whatever was read is of the process that waits, if that one waits still */
         if (!error && seccomp_notify_id_valid(b->listener, req->id) < 0)
             error = ESRCH;
-        bool local = !error && is_local(b, &to, len);
-        if (!error && !local && !may_reach(b, &to))
+        bool place = !error && places_asked(&to, len), local = !error && !place && is_local(b, &to, len);
+        if (!error && !local && !place && !may_reach(b, &to))
             error = EACCES;
-        if (local)
+        if (place)
+            error = places_answer(&b->places, &to, len);
+        else if (local)
             error = connect_local(b, fd);
         else if (!error)
             error = connect_for(b, fd, &to, len, req->id);

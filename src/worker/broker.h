@@ -4,6 +4,7 @@
  * operator allows, and the machine's name servers. There is no moment at which the worker could change it. */
 #pragma once
 #include "base/err.h"
+#include "worker/places.h"
 
 #include <poll.h>
 
@@ -23,10 +24,10 @@ struct broker_local {
 /* Before the init's root is built. path NULL: none. */
 struct broker_local broker_local(const char *path);
 
-/* In the init. socket: where the listener will come, owned; -1: there is none, and the other calls
- * do nothing. allow: a list as for guard_allows(); lent. local: a socket of this machine that may
- * be reached as well, from broker_local(). Reads the name servers of /etc/resolv.conf. */
-struct broker *broker_new(int socket, const char *allow, struct broker_local local);
+/* In the init. places: what answers for places at hosts. socket: where the listener will come, owned; -1: there is
+ * none, and the other calls do nothing. allow: a list as for guard_allows(); lent. local: a socket of this machine
+ * that may be reached as well, from broker_local(). Reads the name servers of /etc/resolv.conf. */
+struct broker *broker_new(int socket, const char *allow, struct broker_local local, struct places places);
 /* What to poll for; returns how many. */
 nfds_t broker_polls(const struct broker *b, struct pollfd *out);
 /* Deal with what poll() said of those n. Does not block. */

@@ -107,6 +107,7 @@ static struct jail_limits trial_limits(bool *complete, const char *dir, const ch
                                  .file_bytes = TRIAL_FILE,
                                  .user = geteuid() == 0 && users_are_mapped(TRIAL_USER, 1) ? TRIAL_USER : 0,
                                  .users = 1,
+                                 .places = -1,
                                  .connect_allow = allow};
     const struct walls_wish wish = {absolute ? absolute : dir, without ? without : "", limits.user != 0};
 

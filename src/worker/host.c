@@ -328,6 +328,8 @@ static void serve_job(int sock, json_t *body)
     int rc;
 
     fill_inputs(&job);
+    if (role_program.begin)
+        role_program.begin(robot_settings(&job));
     bool failed = host_run(&job, &err) < 0;
     if (failed && err.code == ERR_ROBOT_VALIDATION && !err.name[0] && job.robot) /* told by what the file is */
         robot_code_invalid(err.name, job.robot);

@@ -305,18 +305,23 @@ static void no_signals_blocked(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* All above 2 but a and b; -1: none. */
-static void close_others(int a, int b)
-{
-    int low = a < b ? a : b, high = a < b ? b : a;
+static int compare_ints(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
 
-    if (low > 3)
-        close_range(3, (unsigned)low - 1, 0);
-    if (low >= 3 && high > low + 1)
-        close_range((unsigned)low + 1, (unsigned)high - 1, 0);
-    else if (low < 3 && high > 3)
-        close_range(3, (unsigned)high - 1, 0);
-    close_range(high >= 3 ? (unsigned)high + 1 : 3, ~0u, 0);
+/* All above 2 but these; -1: none. */
+static void close_others(int a, int b, int c)
+{
+    int kept[] = {a, b, c};
+    unsigned from = 3;
+
+    qsort(kept, ARRAY_LEN(kept), sizeof *kept, compare_ints);
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+        if (kept[i] < (int)from)
+            continue;
+        if (kept[i] > (int)from)
+            close_range(from, (unsigned)kept[i] - 1, 0);
+        from = (unsigned)kept[i] + 1;
+    }
+    close_range(from, ~0u, 0);
 }
 
 /* The worker. Its listener goes to the init; all else but keep is closed. */
@@ -329,7 +334,7 @@ static _Noreturn void be_worker(const struct cell *cell, uid_t user, int to_init
     rc = jail_enter(cell->role, cell->limits, user, &listener, &err);
     if (rc == 0 && listener >= 0)
         rc = broker_hand_over(to_init, listener, &err);
-    close_others(cell->keep, -1);
+    close_others(cell->keep, -1, -1);
     cell->work(cell->ctx, rc < 0 ? &err : NULL);
     _exit(1);
 }
@@ -365,7 +370,7 @@ static _Noreturn void be_init(const struct cell *cell, int control, uid_t outsid
     sigset_t watched;
     int pair[2] = {-1, -1};
 
-    close_others(control, cell->keep); /* above all the ends of other cells' sockets */
+    close_others(control, cell->keep, cell->limits->places); /* above all the ends of other cells' sockets */
     prctl(PR_SET_PDEATHSIG, cell->limits->walls & WALL_PID ? SIGKILL : SIGTERM);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     prctl(PR_SET_NAME, "workcell-init");
@@ -401,7 +406,8 @@ static _Noreturn void be_init(const struct cell *cell, int control, uid_t outsid
     w.signals = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
     if (w.worker < 0 || w.signals < 0 || chdir("/") < 0)
         end(&w);
-    w.broker = broker_new(pair[0], cell->limits->connect_allow, local);
+    w.broker = broker_new(pair[0], cell->limits->connect_allow, local,
+                          places_of(cell->limits->places, cell->limits->places_most));
     fd_close(cell->keep); /* so that the other end sees the worker go */
     if (geteuid() == 0 && !(cell->limits->walls & WALL_USERNS))
         keep_few_powers();

@@ -40,6 +40,7 @@ struct jail_limits {
     const char
         *connect_socket;   /* the only local socket that they may reach: its path; NULL: none */
     const char *cgroup;    /* see cgroup.h; NULL: none */
+    int places, places_most; /* the zygote's places_file() for all its cells, and how many at a host; -1: none */
     unsigned walls;        /* those that this machine has: walls_probe() */
 };
 #define JAIL_NOBODY 65534

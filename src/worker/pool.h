@@ -27,6 +27,7 @@ struct pool_conf {
     int64_t scratch_bytes;   /* of all files of a job */
     const char *connect_allow; /* private networks that transfer workers may reach: http/guard.h */
     const char *connect_socket; /* path of the only local socket that they may reach; NULL: none */
+    int places;                /* cells that may be connected to one host at a time; 0: any (places.h) */
     const char *cgroup;        /* see cgroup.h: "", "off" or a directory */
     const char *jail_without;  /* walls that are done without, for tests: walls.h */
     int timeout_s;           /* of a job whose Robot says nothing else */

@@ -145,6 +145,7 @@ static char *zygote_settings(const struct pool *p)
                           p->conf.connect_allow ? p->conf.connect_allow : "", "without",
                           p->conf.jail_without ? p->conf.jail_without : "", "cgroup", p->cgroup,
                           "connect_socket", p->conf.connect_socket);
+    json_object_set_new(s, "places", json_integer(p->conf.places));
 
     return json_text(s);
 }

@@ -23,6 +23,8 @@ struct role_program {
     /* NULL: this role can't look into files; the server has it done by a media worker. */
     int (*probe)(struct probe_result *out, const char *path, const char *name, const struct probe_how *how,
                  struct err *err);
+    /* Before a job. May be NULL. */
+    void (*begin)(const json_t *settings);
     /* After a job was answered: what makes the next one faster. May be NULL. */
     void (*rest)(void);
     /* Something that a job started goes on and can't be ended from here: the worker ends after its job. NULL: there is no such thing. */

@@ -1,5 +1,7 @@
 /* workcell-transfer: Robots that talk to other machines. */
+#include "http/manners.h"
 #include "robot/robot.h"
+#include "transfer/place.h"
 #include "worker/role.h"
 
 #include <curl/curl.h>
@@ -15,6 +17,12 @@ static void transfer_preload(void)
 
 static void transfer_warm(void) {}
 
+static void transfer_begin(const json_t *settings)
+{
+    place_begin(settings);
+    http_manners = (struct http_manners){place_take, place_speed()};
+}
+
 static void transfer_describe(json_t *out)
 {
     const char *version = curl_version();
@@ -27,5 +35,7 @@ static void transfer_describe(json_t *out)
 const struct role_program role_program = {.role = ROLE_TRANSFER,
                                           .preload = transfer_preload,
                                           .warm = transfer_warm,
+                                          .begin = transfer_begin,
+                                          .rest = place_end,
                                           .courier = courier_serve,
                                           .describe = transfer_describe};

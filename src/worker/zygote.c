@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "worker/cgroup.h"
 #include "worker/init.h"
+#include "worker/places.h"
 #include "worker/role.h"
 #include "worker/walls.h"
 #include "worker/wire.h"
@@ -179,7 +180,7 @@ static void take_message(void)
 /* ---- start ---- */
 
 /* The one argument: {server, memory, file, scratch_bytes, user, users, log_level, trial,
- * connect_allow, connect_socket, without, cgroup}. */
+ * connect_allow, connect_socket, places, without, cgroup}. */
 static bool read_settings(const json_t *s)
 {
     limits = (struct jail_limits){.memory_bytes = jint(s, "memory", 0),
@@ -188,9 +189,13 @@ static bool read_settings(const json_t *s)
                                   .user = (uid_t)jint(s, "user", 0),
                                   .users = (int)jint(s, "users", 1),
                                   .connect_allow = jstr_or(s, "connect_allow", ""),
-                                  .cgroup = jstr(s, "cgroup")};
-    if (role_program.role == ROLE_TRANSFER) /* a browser has nobody to talk to on this machine */
+                                  .cgroup = jstr(s, "cgroup"),
+                                  .places = -1};
+    if (role_program.role == ROLE_TRANSFER) { /* a browser has nobody to talk to on this machine */
         limits.connect_socket = jstr(s, "connect_socket");
+        limits.places_most = (int)jint(s, "places", 0);
+        limits.places = places_file(limits.places_most);
+    }
     log_setup((enum log_level)jint(s, "log_level", LOG_INFO), false);
     return s != NULL;
 }

@@ -27,10 +27,9 @@
 // conform(target) makes a test of it, each row a test below it. FULL=1: the long rows as well.
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import fs from 'node:fs'
 import { test } from 'node:test'
 import { Server, sleep } from '../e2e/server.mjs'
-import { Line } from './line.mjs'
+import { connected, Line } from './line.mjs'
 
 const full = process.env.FULL === '1'
 const MB = 1024 * 1024
@@ -164,20 +163,9 @@ class Bench {
   // The worker of the only job: it has a file that goes out or comes in.
   async kill() {
     let busy
-    await soon('a worker is busy', () => (busy = [...this.server.busyWorkers(), ...this.connected()]).length > 0)
+    await soon('a worker is busy', () => (busy = [...this.server.busyWorkers(), ...connected(this.server, this.line.port)]).length > 0)
     this.line.calm()
     process.kill(busy[0], 'SIGKILL')
-  }
-
-  // Workers that have a connection. An import whose first answer has not come has no file yet.
-  connected() {
-    const inodes = new Set(fs.readFileSync('/proc/net/tcp', 'utf8').split('\n').map((l) => l.trim().split(/\s+/))
-      .filter((w) => w[2]?.endsWith(`:${this.line.port.toString(16).toUpperCase().padStart(4, '0')}`)).map((w) => `socket:[${w[9]}]`))
-    return this.server.processes().map((p) => p.pid).filter((pid) => {
-      try {
-        return fs.readdirSync(`/proc/${pid}/fd`).some((fd) => inodes.has(fs.readlinkSync(`/proc/${pid}/fd/${fd}`)))
-      } catch { return false }
-    })
   }
 }
 

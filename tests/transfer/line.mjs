@@ -1,4 +1,5 @@
 // The line between a worker and a target: tests/chaos' proxy, but what happens on it is said by the test, not by dice.
+import fs from 'node:fs'
 import net from 'node:net'
 import { Proxy } from '../chaos/proxy.mjs'
 
@@ -82,4 +83,16 @@ export class Line extends Proxy {
     })
     up.on('end', () => { if (!c.state) client.end() })
   }
+}
+
+// Workers of a server that have a connection to this port. An import whose first answer has not come has no file yet.
+export function connected(server, port) {
+  const hex = `:${Number(port).toString(16).toUpperCase().padStart(4, '0')}`
+  const rows = fs.readFileSync('/proc/net/tcp', 'utf8').split('\n').map((l) => l.trim().split(/\s+/))
+  const sockets = new Set(rows.filter((w) => w[2]?.endsWith(hex)).map((w) => `socket:[${w[9]}]`))
+  return server.processes().map((p) => p.pid).filter((pid) => {
+    try {
+      return fs.readdirSync(`/proc/${pid}/fd`).some((fd) => sockets.has(fs.readlinkSync(`/proc/${pid}/fd/${fd}`)))
+    } catch { return false }
+  })
 }

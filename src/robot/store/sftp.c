@@ -1,4 +1,5 @@
 /* /sftp/store: put files on a server by SFTP. */
+#include "transfer/place.h"
 #include "transfer/sftp.h"
 
 #include <string.h>
@@ -38,6 +39,8 @@ static int open_at(struct sftp **out, struct robot_job *job, const T *o, struct 
     *urls = o->urls;
     if (!strcmp(urls->url_template, "http://host/path"))
         urls->url_template = URL_TEMPLATE;
+    if (place_take(o->place.host ? o->place.host : "", (int)o->place.port, err) < 0)
+        return -1;
     return sftp_open(out, job, &o->place, strcmp(o->file_chmod, "auto") ? o->file_chmod : NULL,
                      urls, err);
 }

@@ -1,0 +1,73 @@
+#include "worker/places.h"
+#include "transfer/place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/un.h>
+
+#define MOST 1024 /* config.c */
+#define HOSTS (1LL << 40)
+
+int places_file(int most) { return most > 0 ? memfd_create("places", MFD_CLOEXEC) : -1; }
+
+struct places places_of(int fd, int most)
+{
+    return (struct places){fd > 2 ? fd : -1, most < MOST ? most : MOST, -1};
+}
+
+bool places_asked(const struct sockaddr_storage *to, socklen_t len)
+{
+    const struct sockaddr_un *un = (const struct sockaddr_un *)to;
+    size_t name = strlen(PLACE_NAME), begin = offsetof(struct sockaddr_un, sun_path) + 1;
+
+    return to->ss_family == AF_UNIX && len >= begin + name && len <= begin + name + 16 && !un->sun_path[0] &&
+           !memcmp(un->sun_path + 1, PLACE_NAME, name);
+}
+
+/* POSIX locks: they are the process's. One that was a descriptor's would be shared with all inits that inherit it. */
+static int lock(const struct places *p, short type, long long at)
+{
+    struct flock l = {.l_type = type, .l_whence = SEEK_SET, .l_start = at, .l_len = 1};
+
+    return fcntl(p->fd, F_SETLK, &l);
+}
+
+static void let_go(struct places *p)
+{
+    if (p->held >= 0)
+        (void)lock(p, F_UNLCK, p->held);
+    p->held = -1;
+}
+
+int places_answer(struct places *p, const struct sockaddr_storage *to, socklen_t len)
+{
+    const struct sockaddr_un *un = (const struct sockaddr_un *)to;
+    size_t name = strlen(PLACE_NAME), begin = offsetof(struct sockaddr_un, sun_path) + 1 + name;
+    char text[17] = "", *end;
+
+    if (p->fd < 0)
+        return 0;
+    memcpy(text, un->sun_path + 1 + name, len - begin);
+    unsigned long long host = strtoull(text, &end, 16);
+    let_go(p); /* first: who waits for one holds none */
+    if (!*text)
+        return 0;
+    if (end != text + 16)
+        return EINVAL;
+    for (int i = 0; i < p->most; i++) {
+        long long at = (long long)(host % HOSTS) * MOST + i;
+
+        if (lock(p, F_WRLCK, at) == 0) {
+            p->held = at;
+            return 0;
+        }
+        if (errno != EAGAIN && errno != EACCES)
+            return 0; /* no locks here: nobody counts */
+    }
+    return EAGAIN;
+}

@@ -1,0 +1,21 @@
+/* places.h - how many cells may be connected to one host at a time. A place is a lock that the cell's init holds on a
+ * file that the zygote made: it is gone with the init, however that ends, and nobody has to be told. A cell has one
+ * place at the most, so a worker that was taken over can keep one from others, and no more. */
+#pragma once
+#include <stdbool.h>
+#include <sys/socket.h>
+
+struct places {
+    int fd;   /* the file; -1: nobody counts */
+    int most; /* at one host */
+    long long held; /* -1: none */
+};
+
+/* In the zygote. -1, as 0 to 2: nobody counts. */
+int places_file(int most);
+struct places places_of(int fd, int most); /* in the init */
+
+/* Is this address a question about a place (transfer/place.h)? */
+bool places_asked(const struct sockaddr_storage *to, socklen_t len);
+/* Its answer: 0 or an errno. Does not block. */
+int places_answer(struct places *p, const struct sockaddr_storage *to, socklen_t len);
