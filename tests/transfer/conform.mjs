@@ -13,6 +13,7 @@
 //
 //     host, port           where it listens: everything goes over a Line to there (or line(): makes a Line of its own)
 //     args(line)           of the server under test, e.g. --endpoint
+//     ready(server)        before the first row: stored credentials that the Steps name
 //     store(path, line)    the parameters of a store Step that puts its file at path (relative, may have slashes)
 //     import(path, line)   of an import Step; a path that ends in a slash is a directory
 //     wrong                parameters that replace others: a wrong password
@@ -67,6 +68,7 @@ class Bench {
       env: { WORKCELL_TEST_IDLE_S: '5', WORKCELL_TEST_RETRY_MS: '50', WORKCELL_TEST_S3_MULTIPART_THRESHOLD: String(5 * MB), ...this.target.env },
       allow: [/worker/, ...(this.target.allow ?? [])],
     })
+    await this.side.ready?.(this.server)
     this.rows = 0
   }
 
