@@ -1,5 +1,6 @@
 # A thin front: the work is in dev/*. `make` builds build/workcell.
-.PHONY: all setup demo test transfers chaos soak faults power fuzz fuzz-net sanitize coverage model bench format lint clean
+.PHONY: all setup demo test transfers chaos soak faults power fuzz fuzz-net sanitize coverage model bench format lint \
+	clean
 
 all:
 	@dev/build

@@ -121,7 +121,8 @@ const make = {
   TEMPLATE_CREDENTIALS_DELETED: async (s) => send(s, 'DELETE', `/template_credentials/${(await made(s, '/template_credentials', { ...credential, name: 'deleted' })).credential.id}`),
   TEMPLATE_CREDENTIALS_TESTED: async (s) => {
     const content = { host: '127.0.0.1', port: '1', user: 'u', private_key: 'k' } // nobody is there, and that is said
-    return send(s, 'POST', `/template_credentials/${(await made(s, '/template_credentials', { name: 'tested', type: 'sftp', content })).credential.id}/test`)
+    const { credential } = await made(s, '/template_credentials', { name: 'tested', type: 'sftp', content })
+    return send(s, 'POST', `/template_credentials/${credential.id}/test`)
   },
   TEMPLATE_CREDENTIALS_TYPES_FOUND: (s) => send(s, 'GET', '/template_credentials/types'),
   AUTH_KEY_CREATED: (s) => send(s, 'POST', '/auth_keys', { description: 'x' }),

@@ -14,7 +14,8 @@ let sshd
 before(async () => { sshd = await Sshd.start({ forced: { reader: 'internal-sftp -R' } }) })
 after(() => sshd.stop())
 
-const content = (key, more = {}) => ({ host: '127.0.0.1', port: String(sshd.port), user: sshd.user, private_key: sshd.text(key), ...more })
+const content = (key, more = {}) =>
+  ({ host: '127.0.0.1', port: String(sshd.port), user: sshd.user, private_key: sshd.text(key), ...more })
 const serve = (t, more = {}) => Server.start(t, { args: ['--import-allow', '127.0.0.1'], ...more })
 const keep = async (s, name, what, type = 'sftp') => {
   const made = await s.signedPost('/template_credentials', { name, type, content: what })
@@ -34,7 +35,8 @@ async function silent(t) {
   return { port: server.address().port, open }
 }
 const soon = async (what, is) => {
-  for (const end = Date.now() + 120000; !await is(); await sleep(20)) assert.ok(Date.now() < end, `not in time: ${what}`)
+  for (const end = Date.now() + 120000; !await is(); await sleep(20))
+    assert.ok(Date.now() < end, `not in time: ${what}`)
 }
 
 test('a test of stored credentials says that they work, or in words and by a code what does not', async (t) => {
@@ -45,10 +47,12 @@ test('a test of stored credentials says that they work, or in words and by a cod
   await keep(s, 'closed', content('own', { port: '1' }))
   await keep(s, 'hidden', content('own', { host: '10.255.255.1' }))
   const good = await attempt(s, 'good')
-  assert.deepEqual([good.ok, good.works, good.robot, good.code], ['TEMPLATE_CREDENTIALS_TESTED', true, '/sftp/store', undefined], JSON.stringify(good))
+  const { ok, works, robot, code } = good
+  assert.deepEqual([ok, works, robot, code], ['TEMPLATE_CREDENTIALS_TESTED', true, '/sftp/store', undefined],
+    JSON.stringify(good))
   for (const [name, says] of Object.entries({
-    wrong_key: /could not be written: .* does not let .* in with this key/, reader: /could not be written/, closed: /can't reach/,
-    hidden: /--import-allow/,
+    wrong_key: /could not be written: .* does not let .* in with this key/, reader: /could not be written/,
+    closed: /can't reach/, hidden: /--import-allow/,
   })) {
     const bad = await attempt(s, name)
     assert.deepEqual([bad.ok, bad.works, bad.code], ['TEMPLATE_CREDENTIALS_TESTED', false, 'WORKER_JOB_ERROR'], name)
@@ -58,7 +62,8 @@ test('a test of stored credentials says that they work, or in words and by a cod
   assert.deepEqual(probes(), [], 'no probe is left')
   assert.equal((await attempt(s, 'no-such')).error, 'TEMPLATE_CREDENTIALS_NOT_READ')
   await keep(s, 'header', { headers: '{"A": "b"}' }, 'http')
-  assert.equal((await attempt(s, 'header')).error, 'TEMPLATE_CREDENTIALS_INJECTION_ERROR', 'of a kind that nobody signs in with')
+  const none = await attempt(s, 'header')
+  assert.equal(none.error, 'TEMPLATE_CREDENTIALS_INJECTION_ERROR', 'of a kind that nobody signs in with')
 })
 
 test('credentials are tested one at a time of an account, only by a key that may change them', async (t) => {
@@ -75,7 +80,8 @@ test('credentials are tested one at a time of an account, only by a key that may
   assert.equal(bad.works, false, JSON.stringify(bad))
   assert.equal((await attempt(s, 'good')).works, true)
   const scopes = async (...of) => (await s.signedPost('/auth_keys', { description: 'r', scopes: of })).auth_key
-  for (const [key, ok] of [[await scopes('template_credentials:read'), false], [await scopes('template_credentials:write'), true]]) {
+  for (const [verb, ok] of [['read', false], ['write', true]]) {
+    const key = await scopes(`template_credentials:${verb}`)
     const params = JSON.stringify({ auth: { key: key.key, expires: '2099-01-01T00:00:00Z' } })
     const signature = `sha384:${createHmac('sha384', key.secret).update(params).digest('hex')}`
     const body = new URLSearchParams({ params, signature })
@@ -106,8 +112,10 @@ test('a job that starts after a change of the credentials uses the new ones, wit
   const s = await serve(t)
   const to = sshd.at('rotated')
   fs.mkdirSync(to)
-  const store = async (name) => s.until((await s.create(
-    { out: { robot: '/sftp/store', use: ':original', credentials: 'turning', path: path.join(to, name) } }, { files: { f: 'abc' } })).assembly_id, undefined, 120000)
+  const store = async (name) => {
+    const out = { robot: '/sftp/store', use: ':original', credentials: 'turning', path: path.join(to, name) }
+    return s.until((await s.create({ out }, { files: { f: 'abc' } })).assembly_id, undefined, 120000)
+  }
   await keep(s, 'turning', content('other'))
   assert.match((await store('a')).message, /does not let/)
   const put = (key) => s.signedPost('/template_credentials/turning', { content: content(key) }, 'PUT')
@@ -122,7 +130,8 @@ test('the command does the same with a data directory', () => {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-e2e-'))
   const add = (name, key) => execFileSync(binary, ['credential', 'add', name, 'sftp',
     ...Object.entries(content(key)).map(([k, v]) => `${k}=${v}`), '--data', dir])
-  const run = (name, ...more) => spawnSync(binary, ['credential', 'test', name, '--data', dir, ...more], { encoding: 'utf8' })
+  const run = (name, ...more) =>
+    spawnSync(binary, ['credential', 'test', name, '--data', dir, ...more], { encoding: 'utf8' })
   add('good', 'own')
   add('wrong_key', 'other')
   const good = run('good', '--import-allow', '127.0.0.1')

@@ -3,7 +3,9 @@ import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { CreateBucketCommand, GetObjectCommand, ListMultipartUploadsCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import {
+  CreateBucketCommand, GetObjectCommand, ListMultipartUploadsCommand, ListObjectsV2Command, PutObjectCommand, S3Client,
+} from '@aws-sdk/client-s3'
 import { root } from './server.mjs'
 
 const script = path.join(root, 'dev/radosgw.sh')
@@ -22,11 +24,13 @@ export class Radosgw {
   stop() { execFileSync(script, ['stop', this.dir], { stdio: 'ignore' }) }
 
   client(accessKeyId, secretAccessKey) {
-    return new S3Client({ endpoint: this.endpoint, region: 'us-east-1', forcePathStyle: true, credentials: { accessKeyId, secretAccessKey } })
+    const credentials = { accessKeyId, secretAccessKey }
+    return new S3Client({ endpoint: this.endpoint, region: 'us-east-1', forcePathStyle: true, credentials })
   }
 
   admin(...args) {
-    return execFileSync('radosgw-admin', ['-c', path.join(this.dir, 'ceph.conf'), '-n', 'client.rgw', ...args], { stdio: ['ignore', 'pipe', 'pipe'] }).toString()
+    const all = ['-c', path.join(this.dir, 'ceph.conf'), '-n', 'client.rgw', ...args]
+    return execFileSync('radosgw-admin', all, { stdio: ['ignore', 'pipe', 'pipe'] }).toString()
   }
 
   makeBucket(Bucket, key = this.access, secret = this.secret) {

@@ -32,7 +32,8 @@ export class Sshd {
     const up = () => new Promise((r) => {
       const c = net.connect(s.port, '127.0.0.1', () => { c.destroy(); r(true) }).on('error', () => r(false))
     })
-    for (const end = Date.now() + 120000; !await up(); await sleep(50)) assert.ok(Date.now() < end, 'sshd does not listen')
+    for (const end = Date.now() + 120000; !await up(); await sleep(50))
+      assert.ok(Date.now() < end, 'sshd does not listen')
     return s
   }
 

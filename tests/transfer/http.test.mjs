@@ -11,7 +11,9 @@ async function start(t) {
     const etag = `"${data.length}"`, range = /^bytes=(\d+)-(\d*)$/.exec(req.headers.range ?? '')
     const from = range ? Number(range[1]) : 0, to = range?.[2] ? Number(range[2]) + 1 : data.length
     const more = range ? { 'Content-Range': `bytes ${from}-${to - 1}/${data.length}` } : {}
-    res.writeHead(range ? 206 : 200, { 'Content-Type': 'application/octet-stream', 'Accept-Ranges': 'bytes', ETag: etag, 'Content-Length': to - from + (lies.has(path) ? 1000 : 0), ...more })
+    const length = to - from + (lies.has(path) ? 1000 : 0)
+    const type = { 'Content-Type': 'application/octet-stream', 'Accept-Ranges': 'bytes' }
+    res.writeHead(range ? 206 : 200, { ...type, ETag: etag, 'Content-Length': length, ...more })
     res.write(data.subarray(from, to))
     if (lies.has(path)) res.socket.end()
     else res.end()
@@ -20,7 +22,10 @@ async function start(t) {
   t.after(() => { server.closeAllConnections(); server.close() })
   return {
     host: '127.0.0.1', port: server.address().port,
-    import: (path, line) => ({ robot: '/http/import', url: `${line.url}/${encodeURIComponent(path).replaceAll('%2F', '/')}`, headers: ['X-Password: right'] }),
+    import: (path, line) => {
+      const url = `${line.url}/${encodeURIComponent(path).replaceAll('%2F', '/')}`
+      return { robot: '/http/import', url, headers: ['X-Password: right'] }
+    },
     wrong: { headers: ['X-Password: wrong'] },
     list: () => [],
     put: (path, data) => { there.set(path, data) },
@@ -32,7 +37,9 @@ conform({
   name: 'http',
   store: 'HTTP has no way to store; /tus/store has',
   imports: true,
-  import_codes: { denied: 'HTTP_IMPORT_ACCESS_DENIED', failed: 'HTTP_IMPORT_FAILURE', missing: 'HTTP_IMPORT_NOT_FOUND' },
+  import_codes: {
+    denied: 'HTTP_IMPORT_ACCESS_DENIED', failed: 'HTTP_IMPORT_FAILURE', missing: 'HTTP_IMPORT_NOT_FOUND',
+  },
   cannot: {
     'a directory of several pages is imported whole': 'HTTP has no directories',
   },

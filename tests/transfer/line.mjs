@@ -12,7 +12,8 @@ import { Proxy } from '../chaos/proxy.mjs'
 export class Line extends Proxy {
   static async start(host, port) {
     const line = new Line()
-    Object.assign(line, { open: new Set(), sick: null, now: 0, most: 0, sent: 0, received: 0, answer_ms: 0, target: { host, port } })
+    Object.assign(line, { open: new Set(), sick: null, answer_ms: 0, target: { host, port } })
+    Object.assign(line, { now: 0, most: 0, sent: 0, received: 0 })
     line.server = net.createServer({ allowHalfOpen: true }, (c) => line.connection(c))
     await new Promise((r) => line.server.listen(0, '127.0.0.1', r))
     line.host = '127.0.0.1'
@@ -64,7 +65,11 @@ export class Line extends Proxy {
     client.on('close', c.end)
     up.on('close', () => { client.end(); setTimeout(c.end, 50) })
     if (this.sick?.after === 0) this.strike(c, this.sick.way)
-    const relay = (from, to, data) => { if (to.writable && !to.write(data)) { from.pause(); to.once('drain', () => from.resume()) } }
+    const relay = (from, to, data) => {
+      if (!to.writable || to.write(data)) return
+      from.pause()
+      to.once('drain', () => from.resume())
+    }
     client.on('data', (data) => {
       this.sent += data.length
       if (!c.state) this.strike(c, 'sent')

@@ -7,7 +7,8 @@ async function start(t) {
   const gate = Radosgw.start()
   t.after(() => gate.stop())
   const small = { key: 'SMALL', secret: 'small-secret' }
-  gate.admin('user', 'create', '--uid', 'small', '--display-name', 'Small', '--access-key', small.key, '--secret', small.secret)
+  const flags = ['--access-key', small.key, '--secret', small.secret]
+  gate.admin('user', 'create', '--uid', 'small', '--display-name', 'Small', ...flags)
   gate.admin('quota', 'set', '--uid', 'small', '--quota-scope', 'user', '--max-size', '100000')
   gate.admin('quota', 'enable', '--uid', 'small', '--quota-scope', 'user')
   await gate.makeBucket('small', small.key, small.secret)
