@@ -264,10 +264,23 @@ static int waiting_for(const struct conductor *c, enum robot_role role)
     return fair_waiting(&c->queues[role][0]) + fair_waiting(&c->queues[role][1]);
 }
 
+#define UNDO_LOOK_US (SECOND_US / 10)
+
+/* What a dead run of the same job left elsewhere is still being taken back: by its path and time the other side can't
+ * tell it from what this one would make. Returns whether r is dealt with. */
+static bool undone_first(struct conductor *c, struct run *r)
+{
+    if (r->undo || r->evaluates || !jobs_undo_is_queued(r->entry, r->job))
+        return false;
+    leave_worker(r);
+    r->delay = timer_new(&c->loop, UNDO_LOOK_US, delay_over, r);
+    return true;
+}
+
 /* One that can't even begin is failed. */
 static void run_start(struct conductor *c, struct run *r)
 {
-    if (evaluated_first(c, r))
+    if (undone_first(c, r) || evaluated_first(c, r))
         return;
     struct entry *e = r->entry;
     const struct job *j = e->a->jobs[r->job];

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WAIT_S 600
+#define WAIT_S 300
 #define LOOK_MS 40       /* between two questions, at first, */
 #define LOOK_MOST_MS 400 /* and in the end */
 
@@ -80,7 +80,7 @@ int place_take(const char *host, int port, struct err *err)
     *own.key = 0; /* the init gives the old one back first */
     while (ask_init(key) == EAGAIN) {
         if (clock_mono_us() >= end_us)
-            return err_set(err, ERR_BUSY,
+            return err_set_named(err, ERR_BUSY, "WORKER_JOB_ERROR",
                            "as many connections to '%.150s' as this server may have (transfer_connections) are in use, "
                            "and none became free in %lld seconds",
                            host, (long long)own.wait_s);

@@ -103,7 +103,7 @@ test('who waits in vain fails in words, and the others do not', async (t) => {
   const first = await begin(s, `${a.url}/first`)
   await soon('it is connected', () => a.waiting.length === 1)
   const st = await ended(s, await begin(s, `${a.url}/second`))
-  assert.ok(st.error, JSON.stringify(st).slice(0, 300))
+  assert.equal(st.error, 'WORKER_JOB_ERROR', JSON.stringify(st).slice(0, 300))
   assert.match(st.message, /transfer_connections.* none became free in 1 seconds/)
   a.open()
   assert.equal((await ended(s, first)).ok, 'ASSEMBLY_COMPLETED')
