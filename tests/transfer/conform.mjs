@@ -20,7 +20,8 @@
 //     readOnly, full       {more(path): parameters that replace others, list(prefix) of that place if it is another
 //                          one}, or {why}: it can't be had on this machine
 //     list(prefix)         every path that begins so and lies there, names of parts and temporary files as well
-//     open()               what else can be left: open multipart uploads, sessions; [] where there is no such thing
+//     open(prefix)         what else can be left: open multipart uploads, sessions, of paths that begin so, or all of
+//                          them where that can't be told; [] where there is no such thing
 //     read(path), put(path, bytes)
 //     directory            {count, more}: how many files make several pages, and what parameters make pages small
 //     lie(path)            puts a file there that says it is larger than it is
@@ -88,7 +89,8 @@ class Bench {
       this.line.calm()
     }
     const parts = async () => (await this.side.list(prefix)).filter((p) => /workcell|\.part|\.old/.test(p))
-    const rubbish = async () => [...this.server.scratchFiles(), ...await this.side.open?.() ?? [], ...await parts()]
+    const open = async () => await this.side.open?.(prefix) ?? []
+    const rubbish = async () => [...this.server.scratchFiles(), ...await open(), ...await parts()]
     let left
     await soon('nothing is left', async () => (left = await rubbish()).length === 0)
       .catch((e) => assert.fail(`${e.message}: ${left}`))
@@ -312,7 +314,7 @@ for (const [where, fault] of Object.entries(phases)) {
     await b.cancel(id)
     // a server that had all of it may have made an object of it before the answer: a whole one, or none
     let there
-    const open = async () => (await b.side.open?.() ?? []).length
+    const open = async () => (await b.side.open?.(prefix) ?? []).length
     const clean = async () => (there = await b.side.list(prefix)).every((p) => p === path) && !await open()
     await soon('nothing of a part is left', clean).catch(() => assert.deepEqual(there, []))
     if (where !== 'before the commit') await b.nothing(prefix)
@@ -452,39 +454,45 @@ for (const [where, fault] of Object.entries(fetching)) {
 
 // ---- the table ----
 
+const LANES = 2 // rows at a time, each lane with a server and a line of its own; one more for those who stall
+
+// The rows that a target has, as [name, fn]; what it has not is added to missing, with the reason.
+function rowsOf(target, side, missing) {
+  const all = [], known = new Set(['to resume'])
+  for (const [kind, rows] of [['store', stores], ['imports', imports]]) {
+    for (const name of Object.keys(rows)) known.add(name)
+    if (target[kind] === true) all.push(...Object.entries(rows))
+    else {
+      assert.ok(target[kind], `${target.name} says nothing of ${kind}`)
+      missing.push(`every row of ${kind}: ${target[kind]}`)
+    }
+  }
+  for (const [row, why] of Object.entries(target.cannot ?? {})) {
+    assert.ok(known.has(row), `there is no row "${row}"`)
+    missing.push(`${row}: ${why}`)
+  }
+  return all.filter(([name]) => {
+    const why = (/read-only/.test(name) && side.readOnly?.why) || (/is full/.test(name) && side.full?.why)
+    if (why) missing.push(`${name}: ${why}`)
+    return !why && !target.cannot?.[name]
+  })
+}
+
 export function conform(target) {
-  test(`${target.name} keeps the table of transfers`, { timeout: 900000 }, async (t) => {
-    const side = await target.start(t)
-    // who stalls takes long, so that is tried beside the others
-    const [b, patient] = [new Bench(target, side), new Bench(target, side)]
-    await b.open(t)
-    await patient.open(t)
-    const known = new Set(['to resume'])
-    const missing = []
-    let beside = Promise.resolve()
-    for (const [kind, rows] of [['store', stores], ['imports', imports]]) {
-      for (const name of Object.keys(rows)) known.add(name)
-      if (target[kind] !== true) {
-        assert.ok(target[kind], `${target.name} says nothing of ${kind}`)
-        missing.push(`every row of ${kind}: ${target[kind]}`)
-        continue
-      }
-      for (const [name, fn] of Object.entries(rows)) {
-        if (target.cannot?.[name]) continue
-        const why = (/read-only/.test(name) && side.readOnly?.why) || (/is full/.test(name) && side.full?.why)
-        if (why) { missing.push(`${name}: ${why}`); continue }
-        const long = / stalls /.test(name), at = long ? patient : b
-        const allow = /kill/.test(name) ? [/worker/] : []
-        const row = () => t.test(name, { timeout: 600000 }, () => at.row(name, (prefix) => fn(at, prefix), { allow }))
-        if (long) beside = beside.then(row)
-        else await row()
+  test(`${target.name} keeps the table of transfers`, { timeout: 900000, concurrency: LANES + 1 }, async (t) => {
+    const side = await target.start(t), missing = []
+    const rows = rowsOf(target, side, missing)
+    const stalls = ([name]) => / stalls /.test(name)
+    const [usual, patient] = [rows.filter((r) => !stalls(r)), rows.filter(stalls)]
+    const lane = async (list) => {
+      const b = new Bench(target, side)
+      await b.open(t)
+      for (let row; (row = list.shift());) {
+        const [name, fn] = row, allow = /kill/.test(name) ? [/worker/] : []
+        await t.test(name, { timeout: 600000 }, () => b.row(name, (prefix) => fn(b, prefix), { allow }))
       }
     }
-    await beside
-    for (const [row, why] of Object.entries(target.cannot ?? {})) {
-      assert.ok(known.has(row), `there is no row "${row}"`)
-      missing.push(`${row}: ${why}`)
-    }
+    await Promise.all([lane(patient), ...Array.from({ length: LANES }, () => lane(usual))])
     for (const line of missing) t.diagnostic(`not with ${target.name}: ${line}`)
     if (!full) t.diagnostic('with FULL=1 also: 200 MB; a server that stalls for ever')
   })

@@ -26,7 +26,7 @@ async function start(t) {
     readOnly: { more: () => small },
     full: { more: () => ({ ...small, bucket: 'small' }), list: (prefix) => gate.keys(prefix, 'small', small) },
     list: (prefix) => gate.keys(prefix),
-    open: () => gate.open(),
+    open: async (prefix) => (await gate.open()).filter((key) => key.startsWith(prefix)),
     read: (path) => gate.read(path),
     put: (path, data) => gate.put(path, data),
   }

@@ -43,8 +43,8 @@ test('the next run of a job whose worker was killed waits until what that one le
     env: { WORKCELL_TEST_S3_MULTIPART_THRESHOLD: '1000' },
   })
   const out = {
-    robot: '/s3/store', use: ':original', bucket: 'b', key: 'k', secret: 's', bucket_region: 'us-east-1', no_vhost: true,
-    host: `http://127.0.0.1:${there.port}`, path: 'a',
+    robot: '/s3/store', use: ':original', bucket: 'b', key: 'k', secret: 's', bucket_region: 'us-east-1',
+    no_vhost: true, host: `http://127.0.0.1:${there.port}`, path: 'a',
   }
   const a = await s.create({ out }, { files: { f: Buffer.alloc(5000, 'x') } })
   await soon('an upload is opened', () => there.seen.includes('POST uploads'))
