@@ -19,27 +19,62 @@ void api_done(struct api a)
 struct attempt {
     struct api *a;
     const struct api_call *c;
+    struct str kept; /* of the answer, up to c->most */
 };
 
-static void on_progress(void *ctx, double fraction)
-{
-    const struct api_call *c = ctx;
+static void attempt_done(struct attempt t) { str_done(t.kept); }
+DEFINE_AUTO(struct attempt, attempt_done)
 
-    remote_progress(c->file, c->from + c->share * fraction);
+static void api_on_progress(void *ctx, double fraction)
+{
+    const struct attempt *t = ctx;
+
+    remote_progress(t->c->file, t->c->from + t->c->share * fraction);
 }
 
-static void add_lines(struct str *lines, struct api *a, const struct api_call *c)
+static int api_on_head(void *ctx, int status, int64_t length, struct err *err)
 {
-    if (c->type)
-        str_addf(lines, "Content-Type: %s\n", c->type);
+    const struct attempt *t = ctx;
+
+    return t->c->on_head(t->c->ctx, status, length, err);
+}
+
+static int api_on_body(void *ctx, const char *data, size_t len, struct err *err)
+{
+    struct attempt *t = ctx;
+
+    if (t->c->on_body)
+        return t->c->on_body(t->c->ctx, data, len, err);
+    if (len > t->c->most - t->kept.len)
+        return remote_fail(t->a->job, REMOTE_FAILED, err, "%s answers with more than %zu bytes", t->a->service,
+                           t->c->most);
+    str_add(&t->kept, data, len);
+    return 0;
+}
+
+/* One line each, whatever a value holds that came from outside. */
+static int add_line(struct str *lines, const struct api *a, const char *name, const char *value, struct err *err)
+{
+    if (strpbrk(value, "\r\n"))
+        return err_set(err, ERR_INPUT, "a header of a call of %s would have a line break", a->service);
+    str_addf(lines, "%s%s%s\n", name, *name ? ": " : "", value);
+    return 0;
+}
+
+static int add_lines(struct str *lines, struct api *a, const struct api_call *c, struct err *err)
+{
+    if (c->type && add_line(lines, a, "Content-Type", c->type, err) < 0)
+        return -1;
     for (const char *const *h = c->headers; h && *h; h++)
-        str_addf(lines, "%s\n", *h);
+        if (add_line(lines, a, "", *h, err) < 0)
+            return -1;
     if (c->anonymous)
-        return;
-    if (a->authorization)
-        str_addf(lines, "Authorization: %s\n", a->authorization);
+        return 0;
+    if (a->authorization && add_line(lines, a, a->header ? a->header : "Authorization", a->authorization, err) < 0)
+        return -1;
     if (a->sign)
         a->sign(a, c, lines);
+    return 0;
 }
 
 /* out, as http_client_run() leaves it. */
@@ -48,10 +83,12 @@ static int send_once(struct http_client_response *out, struct api *a, const stru
     AUTO(str_done) struct str lines = {0};
     const char *list[API_HEADERS_MAX + 1];
     const json_t *settings = robot_settings(a->job);
-    bool told = c->file && !c->on_body && !c->on_head;
+    AUTO(attempt_done) struct attempt t = {.a = a, .c = c};
+    bool told = c->file && !c->on_body && !c->on_head, keeps = c->most && !c->on_body;
     int n = 0;
 
-    add_lines(&lines, a, c);
+    if (add_lines(&lines, a, c, err) < 0)
+        return -1;
     for (char *line = lines.s, *end; line && *line; line = end + 1) {
         if (n == API_HEADERS_MAX)
             return err_set(err, ERR_INTERNAL, "a call of %s has more than %d headers", a->service, API_HEADERS_MAX);
@@ -60,22 +97,28 @@ static int send_once(struct http_client_response *out, struct api *a, const stru
         list[n++] = line;
     }
     list[n] = NULL;
-    return http_client_run(out, a->client,
-                           &(struct http_client_request){.method = c->method,
-                                                         .url = c->url,
-                                                         .headers = list,
-                                                         .body = c->body,
-                                                         .body_fd = c->fd,
-                                                         .body_offset = c->offset,
-                                                         .body_length = c->body || c->length < 0 ? -1 : c->length,
-                                                         .idle_timeout_s = (int)jint(settings, "idle_s", 0),
-                                                         .max_redirects = c->max_redirects,
-                                                         .guard = jstr_or(settings, "import_allow", ""),
-                                                         .on_body = c->on_body,
-                                                         .on_head = c->on_head,
-                                                         .on_progress = told ? on_progress : NULL,
-                                                         .ctx = told ? (void *)c : c->ctx},
-                           err);
+    int rc = http_client_run(out, a->client,
+                             &(struct http_client_request){.method = c->method,
+                                                           .url = c->url,
+                                                           .headers = list,
+                                                           .body = c->body,
+                                                           .body_fd = c->fd,
+                                                           .body_offset = c->offset,
+                                                           .body_length = c->body || c->length < 0 ? -1 : c->length,
+                                                           .idle_timeout_s = (int)jint(settings, "idle_s", 0),
+                                                           .max_redirects = c->max_redirects,
+                                                           .guard = jstr_or(settings, "import_allow", ""),
+                                                           .on_body = c->on_body || keeps ? api_on_body : NULL,
+                                                           .on_head = c->on_head ? api_on_head : NULL,
+                                                           .on_progress = told ? api_on_progress : NULL,
+                                                           .ctx = &t},
+                             err);
+    if (rc == 0 && keeps && out->status / 100 == 2) {
+        str_done(out->body);
+        out->body = t.kept;
+        t.kept = (struct str){0};
+    }
+    return rc;
 }
 
 /* ---- what an answer means ---- */
@@ -139,7 +182,7 @@ static enum remote_failure kind_of(int status)
                                             : REMOTE_FAILED;
 }
 
-static bool is_passing(int status) { return status == 408 || status == 429 || status >= 500; }
+static bool api_is_passing(int status) { return status == 408 || status == 429 || status >= 500; }
 
 static int not_heard(struct api *a, const struct err *cause, struct err *err)
 {
@@ -154,18 +197,25 @@ static int not_heard(struct api *a, const struct err *cause, struct err *err)
     return -1;
 }
 
+/* Some services repeat what they were sent. */
+static bool repeats_secret(const struct api *a, const char *text)
+{
+    const char *space = a->authorization ? strchr(a->authorization, ' ') : NULL;
+    const char *token = space ? space + 1 : a->authorization;
+
+    return (str_given(token) && strstr(text, token)) || (str_given(a->secret) && strstr(text, a->secret));
+}
+
 static int not_fine(struct api *a, const struct http_client_response *r, const json_t *body, enum remote_failure kind,
                     struct err *err)
 {
     char reason[300];
 
-    api_reason(reason, sizeof reason, r, body);
+    if (r->body.s && repeats_secret(a, r->body.s))
+        snprintf(reason, sizeof reason, "(left out: it repeats credentials)");
+    else
+        api_reason(reason, sizeof reason, r, body);
     return remote_fail(a->job, kind, err, "%s answered %d%s%s", a->service, r->status, *reason ? ": " : "", reason);
-}
-
-static int sign_in(struct api *a, struct err *err)
-{
-    return a->sign_in ? a->sign_in(a, err) : 0;
 }
 
 int api_run(struct http_client_response *out, struct api *a, const struct api_call *c, struct err *err)
@@ -173,11 +223,8 @@ int api_run(struct http_client_response *out, struct api *a, const struct api_ca
     bool renewed = false;
 
     *out = (struct http_client_response){0};
-    if (!c->anonymous && !a->authorization && a->sign_in) {
-        renewed = true;
-        if (sign_in(a, err) < 0)
-            return -1;
-    }
+    if (!c->anonymous && !a->authorization && a->sign_in && a->sign_in(a, err) < 0)
+        return -1;
     for (int attempt = 1;; attempt++) {
         struct err cause = {0};
         bool again;
@@ -193,8 +240,8 @@ int api_run(struct http_client_response *out, struct api *a, const struct api_ca
             if (is_fine(c, out->status))
                 return 0;
             if (out->status == 401 && !c->anonymous && a->sign_in && !renewed) {
-                renewed = true;
-                if (sign_in(a, err) < 0)
+                renewed = true; /* the first one may have been a kept one that is not good any more */
+                if (a->sign_in(a, err) < 0)
                     return -1;
                 continue;
             }
@@ -202,7 +249,7 @@ int api_run(struct http_client_response *out, struct api *a, const struct api_ca
             enum remote_failure kind = kind_of(out->status);
 
             /* what was not carried out may be sent again, whatever the caller fears */
-            again = out->status == 429 || out->status == 503 || (is_passing(out->status) && !c->once);
+            again = out->status == 429 || out->status == 503 || (api_is_passing(out->status) && !c->once);
             if (a->judge)
                 a->judge(a, out, body, &kind, &again);
             if (!again || attempt >= REMOTE_ATTEMPTS)

@@ -17,6 +17,7 @@ struct api_call {
     bool once;       /* not to be sent a second time when it is unknown whether it was carried out */
     bool anonymous;  /* without token and signature: an address that is one itself */
     int max_redirects;
+    size_t most; /* bytes of a 2xx answer that is kept, more are an error; 0: 1 MiB, and the rest is cut off */
     /* Of a 2xx answer, as http_client_request has them; NULL: its body is kept. With on_body a call is sent once, as
      * what came of it can't be taken back: who calls goes on from there. */
     int (*on_body)(void *ctx, const char *data, size_t len, struct err *err);
@@ -31,7 +32,10 @@ struct api {
     struct http_client *client;
     const char *service;  /* as messages name it: "Dropbox" */
     char *authorization;  /* value of that header; NULL: none. api_done() frees it */
-    /* Get another authorization: there is none yet, or it was refused (401). At most once a call. NULL: it stays. */
+    const char *header;   /* that header where it is not "Authorization" */
+    const char *secret;   /* that messages never repeat, whatever the other side says, beside authorization; NULL: none */
+    /* Get another authorization: there is none yet, or what there is was refused (401), which may happen once a call.
+     * NULL: it stays. */
     int (*sign_in)(struct api *a, struct err *err);
     /* Header lines ("Name: value\n") that every attempt needs anew. NULL: none. */
     void (*sign)(struct api *a, const struct api_call *c, struct str *lines);
@@ -44,7 +48,7 @@ struct api {
 void api_done(struct api a); /* frees client and authorization */
 DEFINE_AUTO(struct api, api_done)
 
-#define API_HEADERS_MAX 40
+#define API_HEADERS_MAX 64
 /* Send until there is a lasting answer: lost connections, 408, 429 and 5xx are tried again (remote_wait()). 0: out has
  * an answer that is fine. -1: err is set by remote_fail() (or is what a callback said, or is ours), and out->status is
  * that of the last answer, 0 when there was none. out is always initialised; free it. */
