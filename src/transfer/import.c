@@ -130,12 +130,15 @@ static int fetch_and_emit(struct remote_import_file *f, struct run *r, struct er
     json_object_set_new(f->extra, "from_batch_import", json_boolean(r->batch));
     struct robot_output out = {
         .path = f->path, .ext = f->ext, .name = f->name, .extra = f->extra, .input = -1, .stub = f->stub};
+
+    out.meta = take(f->meta);
     if (f->stub) { /* there is nothing to look into: its name says what it is */
         const char *mime = filetype_by_ext(f->ext);
 
         out.mime = mime ? mime : "application/octet-stream";
         out.meta_complete = true;
-        out.meta = json_object();
+        if (!out.meta)
+            out.meta = json_object();
     }
     return robot_emit(r->job, &out, err);
 }
@@ -159,6 +162,7 @@ static int import_one(struct run *r, const char *place, double from, double shar
                            REMOTE_IMPORT_MAX);
     int rc = fetch_and_emit(&f, r, &why);
     fd_close(f.fd);
+    json_decref(f.meta);
     if (rc == 0)
         return 0;
     if (f.path)

@@ -17,6 +17,7 @@
 static const char *const suffixes[] = {[REMOTE_FAILED] = "FAILURE",
                                        [REMOTE_DENIED] = "ACCESS_DENIED",
                                        [REMOTE_NOT_FOUND] = "NOT_FOUND"};
+#define OTHER_FAILED "ERROR" /* as the contract calls it in one place */
 
 static bool has_code(const struct robot *r, const char *suffix)
 {
@@ -47,8 +48,9 @@ int remote_fail(const struct robot_job *job, enum remote_failure kind, struct er
     va_end(args);
     if (!has_code(r, suffixes[kind]))
         kind = REMOTE_FAILED;
-    if (has_code(r, suffixes[kind]))
-        return robot_fail(job, err, like[kind], suffixes[kind], "%s", text);
+    const char *suffix = kind == REMOTE_FAILED && has_code(r, OTHER_FAILED) ? OTHER_FAILED : suffixes[kind];
+    if (has_code(r, suffix))
+        return robot_fail(job, err, like[kind], suffix, "%s", text);
     return err_set_named(err, ERR_IMPORT, "WORKER_JOB_ERROR", "%s", text);
 }
 

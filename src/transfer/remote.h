@@ -145,6 +145,7 @@ struct remote_import_file {
     const char *path, *name, *ext;
     const char *stub; /* remote_stub() */
     json_t *extra; /* more keys of its record; an object */
+    json_t *meta;  /* what get() learns, for the file's meta. NULL: nothing */
 };
 void remote_import_progress(const struct remote_import_file *f, double fraction);
 /* Once it is known what the file is called: makes it, to be written through f->fd. name: as the
