@@ -50,6 +50,8 @@ const any = (robot) => robot === '/file/read' ? 'text.txt' : 'picture.png' // it
 // Stored credentials of each type that an example names.
 const bucket = { key: 'k', secret: 's', bucket: 'b', host: 'h.example', bucket_region: 'r' }
 const contents = {
+  azure: { account: 'account', container: 'container', key: 'a2V5' },
+  rackspace: { account_type: 'us', data_center: 'dfw', container: 'c', user: 'u', key: 'k' },
   s3: { ...bucket, bucket_region: 'us-east-1' },
   cloudflare: bucket, mega: bucket, minio: bucket, supabase: bucket, swift: bucket, tigris: bucket, wasabi: bucket,
   digitalocean: { key: 'k', secret: 's', space: 'b', region: 'r' },
@@ -60,8 +62,8 @@ const contents = {
 
 test('the example on the page of each Robot works as it stands there', async (t) => {
   const { socket } = await clamd(t)
-  const nobody = 'backblaze=http://127.0.0.1:9,digitalocean=http://127.0.0.1:9'
-  const s = await Server.start(t, { args: ['--clamd', socket, '--endpoint', nobody] })
+  const elsewhere = ['backblaze', 'digitalocean', 'azure', 'rackspace'].map((n) => `${n}=http://127.0.0.1:9`)
+  const s = await Server.start(t, { args: ['--clamd', socket, '--endpoint', elsewhere.join()] })
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-e2e-pages-'))
   t.after(() => fs.rmSync(dir, { recursive: true }))
   const samples = made(dir)
@@ -79,7 +81,7 @@ test('the example on the page of each Robot works as it stands there', async (t)
       for (const n of missing) steps[n] = { robot: '/image/resize', use: ':original', width: 50 }
     }
     for (const { credentials: name, robot: r } of all.filter((step) => step.credentials)) {
-      const type = { tus: 'http' }[r.split('/')[1]] ?? r.split('/')[1]
+      const type = { tus: 'http', cloudfiles: 'rackspace' }[r.split('/')[1]] ?? r.split('/')[1]
       await sdk.createTemplateCredential({ name, type, content: contents[type] })
     }
     const away = all.some((step) => known.get(step.robot).export || /\/(import|request)$/.test(step.robot))
