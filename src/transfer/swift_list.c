@@ -1,0 +1,145 @@
+/* What lies in a container of Swift, and a file out of it. */
+#include "transfer/swift.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define LIST_MAX ((size_t)16 << 20) /* bytes of a page */
+#define PAGE_MAX 10000              /* the service's limit */
+#define BEHIND                                                                                     \
+    "\xf4\x8f\xbf\xbf" /* no name of a directory's goes on with a character behind this one */
+
+/* Adds what is a file, and lends the place behind the entry. NULL: it is none. */
+static const char *read_entry(json_t *names, const json_t *entry)
+{
+    const char *name = jstr(entry, "name"), *type = jstr_or(entry, "content_type", "");
+
+    if (!name || !*name)
+        return NULL;
+    if (!str_ends(name, "/") && strcasecmp(type, "application/directory") != 0)
+        json_array_append_new(names, jstring(name));
+    return name;
+}
+
+int64_t swift_read_list(json_t *names, char **marker, const char *text, size_t len, int64_t limit)
+{
+    struct err ignored;
+    AUTO(json_unref)
+    json_t *list = json_parse_within(
+        text, len, &(struct json_bounds){.depth = 4, .values = 16 * PAGE_MAX}, &ignored);
+    json_t *entry;
+    size_t i;
+
+    *marker = NULL;
+    if (!json_is_array(list) || (int64_t)json_array_size(list) > limit)
+        return -1;
+    json_array_foreach (list, i, entry) {
+        const char *subdir = jstr(entry, "subdir"),
+                   *name = subdir ? subdir : read_entry(names, entry);
+
+        if (!name || !*name) {
+            free(take(*marker));
+            return -1;
+        }
+        free(*marker);
+        *marker = subdir ? mem_printf("%s" BEHIND, subdir) : mem_strdup(name);
+    }
+    return (int64_t)json_array_size(list);
+}
+
+static char *swift_list_url(const struct swift *w, const char *prefix, const char *marker,
+                            int64_t limit)
+{
+    AUTO(mem_free) char *container = swift_url(w, w->place->container, NULL);
+    struct str url = {0};
+
+    str_addf(&url, "%s?format=json&limit=%lld", container, (long long)limit);
+    if (*prefix) {
+        str_puts(&url, "&prefix=");
+        str_add_urlencoded(&url, prefix, "");
+    }
+    if (!w->recursive)
+        str_puts(&url, "&delimiter=%2F");
+    if (marker) {
+        str_puts(&url, "&marker=");
+        str_add_urlencoded(&url, marker, "");
+    }
+    return str_take(&url);
+}
+
+/* One page: *after becomes the place behind it, NULL when it was the last one. */
+static int swift_list_once(struct swift *w, json_t *names, char **after, const char *prefix,
+                           struct err *err)
+{
+    int64_t limit = w->per_page > 0 && w->per_page < PAGE_MAX ? w->per_page : PAGE_MAX;
+    AUTO(mem_free) char *url = swift_list_url(w, prefix, *after, limit);
+    AUTO(http_client_response_done) struct http_client_response r = {0};
+
+    if (api_run(&r, &w->api,
+                &(struct api_call){
+                    .method = "GET", .url = url, .fd = -1, .length = -1, .most = LIST_MAX},
+                err) < 0)
+        return -1;
+    free(take(*after));
+    if (r.status == 204) /* of nothing there is no list */
+        return 0;
+    int64_t n = swift_read_list(names, after, r.body.s ? r.body.s : "", r.body.len, limit);
+    if (n < 0)
+        return api_odd(&w->api, err, "its listing is none");
+    if (n < limit)
+        free(take(*after));
+    return 0;
+}
+
+static int swift_list(void *ctx, struct remote_page *page, struct err *err)
+{
+    struct swift *w = ctx;
+    AUTO(mem_free) char *after = page->after ? mem_strdup(page->after) : NULL;
+    const char *prefix = page->place + (*page->place == '/');
+
+    /* a page by its number: the others are passed */
+    for (int64_t number = 1; !page->after && number < page->number; number++) {
+        AUTO(json_unref) json_t *passed = json_array();
+
+        if (swift_list_once(w, passed, &after, prefix, err) < 0)
+            return -1;
+        if (!after)
+            return 0;
+    }
+    if (swift_list_once(w, page->places, &after, prefix, err) < 0)
+        return -1;
+    page->next = take(after);
+    return 0;
+}
+
+/* The ETag of a large object is none of its bytes. */
+static bool object_md5(const struct http_client_response *r, unsigned char md5[static 16])
+{
+    AUTO(mem_free) char *etag = http_client_header(r, "etag");
+    AUTO(mem_free) char *fixed = http_client_header(r, "x-static-large-object");
+    AUTO(mem_free) char *moving = http_client_header(r, "x-object-manifest");
+
+    return etag && !fixed && !moving && api_md5_hex(md5, etag);
+}
+
+static int swift_get(void *ctx, struct remote_import_file *f, struct err *err)
+{
+    struct swift *w = ctx;
+    const char *name = f->place + (*f->place == '/'), *slash = strrchr(name, '/');
+
+    if (!api_is_path(name))
+        return remote_fail(f->job, REMOTE_FAILED, err,
+                           "'%.150s' has no address: '.' and '..' are no names", name);
+    AUTO(mem_free) char *url = swift_url(w, w->place->container, name);
+    AUTO(mem_free) char *directory = mem_printf("/%.*s", slash ? (int)(slash - name) + 1 : 0, name);
+    if (api_fetch(
+            &w->api, f,
+            &(struct api_file){.url = url, .name = slash ? slash + 1 : name, .md5 = object_md5},
+            err) < 0)
+        return -1;
+    jset(f->extra, "original_path", directory);
+    return 0;
+}
+
+const struct remote_source swift_source = {
+    .list = swift_list, .get = swift_get, .things = "objects"};
