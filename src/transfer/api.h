@@ -33,7 +33,7 @@ struct api {
     const char *service;  /* as messages name it: "Dropbox" */
     char *authorization;  /* value of that header; NULL: none. api_done() frees it */
     const char *header;   /* that header where it is not "Authorization" */
-    const char *secret;   /* that messages never repeat, whatever the other side says, beside authorization; NULL: none */
+    const char *secret; /* that no message repeats, whatever the other side says, beside authorization; NULL: none */
     /* Get another authorization: there is none yet, or what there is was refused (401), which may happen once a call.
      * NULL: it stays. */
     int (*sign_in)(struct api *a, struct err *err);
@@ -86,3 +86,15 @@ bool api_md5_hex(unsigned char md5[static 16], const char *text); /* quotes arou
 bool api_md5_base64(unsigned char md5[static 16], const char *text);
 /* Has a name that comes from a listing no part that is "." or ".."? Servers make another address of such. */
 bool api_is_path(const char *path);
+
+/* ---- credentials on trial ---- */
+
+struct api_trial {
+    struct api *api;
+    const struct remote_protocol *store; /* that writes the probe */
+    void *ctx;                           /* of store and of these, whose texts the caller frees */
+    char *(*url)(const void *ctx, const char *name);  /* of a file, to be read and removed */
+    char *(*list)(const void *ctx, const char *name); /* of a listing that has this name */
+};
+/* Robot.trial of a service whose files have addresses: transfer/trial.h. */
+MUST_CHECK int api_try(const struct api_trial *t, struct err *err);

@@ -15,10 +15,11 @@ conform({
   cannot: {
     'a target that is read-only is said, and nothing lands': 'who has the key may write',
     'a target that is full is said, and nothing is left on it': 'an account has no end that a test could reach',
-    'a size that is not true fails, and is no file': 'Azurite tells the truth; tests/robot/import/test_azure.c has a server that lies',
+    'a size that is not true fails, and is no file': 'Azurite tells the truth; test_azure.c has a server that lies',
   },
   codes: { denied: 'AZURE_STORE_ACCESS_DENIED', failed: 'WORKER_JOB_ERROR' },
-  import_codes: { denied: 'AZURE_IMPORT_ACCESS_DENIED', failed: 'AZURE_IMPORT_FAILURE', missing: 'AZURE_IMPORT_NOT_FOUND' },
+  import_codes: { denied: 'AZURE_IMPORT_ACCESS_DENIED', failed: 'AZURE_IMPORT_FAILURE',
+    missing: 'AZURE_IMPORT_NOT_FOUND' },
   import_refuses: { [NEWLINE]: /control character/ },
   async start(t) {
     const azure = await Azurite.start(t)
@@ -40,8 +41,10 @@ conform({
 test('what only Azure has', { timeout: 600000 }, async (t) => {
   const azure = await Azurite.start(t)
   await azure.makeContainer('tests')
-  const s = await Server.start(t, { args: ['--import-allow', '127.0.0.1', '--endpoint', `azure=http://127.0.0.1:${azure.port}`], env: { WORKCELL_TEST_S3_MULTIPART_THRESHOLD: '1000000' } })
-  const run = async (step, data) => s.until((await s.create({ out: step }, data ? { files: { 'a.txt': data } } : {})).assembly_id, undefined, 120000)
+  const s = await Server.start(t, { args: ['--import-allow', '127.0.0.1', '--endpoint',
+    `azure=http://127.0.0.1:${azure.port}`], env: { WORKCELL_TEST_S3_MULTIPART_THRESHOLD: '1000000' } })
+  const run = async (step, data) => s.until((await s.create({ out: step },
+    data ? { files: { 'a.txt': data } } : {})).assembly_id, undefined, 120000)
   const done = async (...args) => {
     const st = await run(...args)
     assert.equal(st.ok, 'ASSEMBLY_COMPLETED', `${st.error}: ${st.message}`)
@@ -51,21 +54,27 @@ test('what only Azure has', { timeout: 600000 }, async (t) => {
 
   for (const [what, data] of [['in one request', randomBytes(5000)], ['in blocks', randomBytes(2500000)]])
     await t.test(`headers and metadata of the blob, and its MD5: ${what}`, async () => {
-      await store({ path: 'odd/é =+(1)&%25.bin', content_type: 'x/y', content_encoding: 'identity', content_language: 'de', content_disposition: 'attachment', cache_control: 'no-store', metadata: { a: 'b', a_b: 1, a1: true } }, data)
+      await store({ path: 'odd/é =+(1)&%25.bin', content_type: 'x/y', content_encoding: 'identity',
+        content_language: 'de', content_disposition: 'attachment', cache_control: 'no-store', metadata: { a: 'b',
+        a_b: 1, a1: true } }, data)
       const { status, headers, body } = await azure.call('GET', Azurite.place('tests', 'odd/é =+(1)&%25.bin'))
       assert.equal(status, 200)
       assert.deepEqual(body, data)
-      assert.deepEqual(['content-type', 'content-encoding', 'content-language', 'content-disposition', 'cache-control', 'x-ms-meta-a', 'x-ms-meta-a_b', 'x-ms-meta-a1', 'content-md5'].map((h) => headers[h]),
-        ['x/y', 'identity', 'de', 'attachment', 'no-store', 'b', '1', 'true', createHash('md5').update(data).digest('base64')])
+      assert.deepEqual(['content-type', 'content-encoding', 'content-language', 'content-disposition',
+        'cache-control', 'x-ms-meta-a', 'x-ms-meta-a_b', 'x-ms-meta-a1', 'content-md5'].map((h) => headers[h]),
+        ['x/y', 'identity', 'de', 'attachment', 'no-store', 'b', '1', 'true',
+          createHash('md5').update(data).digest('base64')])
     })
 
   await t.test('an address that is signed opens the blob, for what it is meant', async () => {
     const data = randomBytes(3000)
-    const [file] = (await store({ path: 'signed/a b.bin', sas_expires_in: 3600, sas_permissions: 'dr' }, data)).results.out
+    const [file] = (await store({ path: 'signed/a b.bin', sas_expires_in: 3600, sas_permissions: 'dr' },
+      data)).results.out
     const got = await fetch(file.ssl_url)
     assert.equal(got.status, 200, await got.clone().text())
     assert.deepEqual(Buffer.from(await got.arrayBuffer()), data)
-    assert.equal((await fetch(file.ssl_url, { method: 'PUT', body: 'x', headers: { 'x-ms-blob-type': 'BlockBlob' } })).status, 403, 'not to write')
+    assert.equal((await fetch(file.ssl_url, { method: 'PUT', body: 'x',
+      headers: { 'x-ms-blob-type': 'BlockBlob' } })).status, 403, 'not to write')
     assert.equal((await fetch(file.ssl_url.replace('signed', 'other'))).status, 403, 'nor another')
     assert.equal((await fetch(file.ssl_url, { method: 'DELETE' })).status, 202, 'but to delete')
     const [plain] = (await store({ path: 'signed/c.bin' }, data)).results.out
@@ -88,14 +97,30 @@ test('what only Azure has', { timeout: 600000 }, async (t) => {
       if (!token) break
     }
     assert.deepEqual(seen.sort(), ['1.txt', '2.txt', '3.txt', '4.txt'])
-    const [one] = (await get({ path: ['d/e/3.txt', 'd/1.txt'], force_name: ['x.txt', 'y.txt'] })).results.out.filter((f) => f.name === 'x.txt')
+    const [one] = (await get({ path: ['d/e/3.txt', 'd/1.txt'], force_name: ['x.txt', 'y.txt'] })).results.out
+      .filter((f) => f.name === 'x.txt')
     assert.equal(await (await fetch(one.url)).text(), 'd/e/3.txt')
     assert.equal(one.original_path, '/d/e/')
   })
 
+  await t.test('stored credentials work, are tried, and leave no probe', async () => {
+    const keep = (name, content) => s.signedPost('/template_credentials', { name, type: 'azure', content })
+    assert.equal((await keep('azure-good', place)).ok, 'TEMPLATE_CREDENTIALS_CREATED')
+    assert.equal((await keep('azure-bad', { ...place, key: 'd3Jvbmc=' })).ok, 'TEMPLATE_CREDENTIALS_CREATED')
+    await azure.put('tests', 'by/credentials.txt', Buffer.from('abc'))
+    await done({ robot: '/azure/import', credentials: 'azure-good', path: 'by/credentials.txt' })
+    const good = await s.signedPost('/template_credentials/azure-good/test', {})
+    assert.deepEqual([good.works, good.robot], [true, '/azure/store'], JSON.stringify(good))
+    const bad = await s.signedPost('/template_credentials/azure-bad/test', {})
+    assert.deepEqual([bad.works, bad.code], [false, 'AZURE_STORE_ACCESS_DENIED'], JSON.stringify(bad))
+    assert.deepEqual(await azure.list('tests', 'workcell-probe'), [])
+  })
+
   await t.test('a container that is missing is said', async () => {
-    assert.equal((await run({ robot: '/azure/import', ...place, container: 'missing', path: 'a' })).error, 'AZURE_IMPORT_NOT_FOUND')
-    assert.equal((await run({ robot: '/azure/store', use: ':original', ...place, container: 'missing', path: 'a' }, 'abc')).error, 'WORKER_JOB_ERROR')
+    assert.equal((await run({ robot: '/azure/import', ...place, container: 'missing', path: 'a' })).error,
+      'AZURE_IMPORT_NOT_FOUND')
+    assert.equal((await run({ robot: '/azure/store', use: ':original', ...place, container: 'missing', path: 'a' },
+      'abc')).error, 'WORKER_JOB_ERROR')
     assert.ok(!s.log.includes(Azurite.key))
   })
 })

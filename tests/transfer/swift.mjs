@@ -14,7 +14,8 @@ export class Swift {
     const s = new Swift()
     s.gate = Radosgw.start()
     t.after(() => s.gate.stop())
-    s.gate.admin('subuser', 'create', '--uid', 'tester', '--subuser', Swift.user, '--access', 'full', '--secret-key', Swift.key, '--key-type', 'swift')
+    s.gate.admin('subuser', 'create', '--uid', 'tester', '--subuser', Swift.user, '--access', 'full', '--secret-key',
+      Swift.key, '--key-type', 'swift')
     s.url = new URL(s.gate.endpoint)
     await s.signIn()
     return s
@@ -29,20 +30,24 @@ export class Swift {
 
   // rest: "container/name?query", encoded
   async call(method, rest, { headers = {}, body } = {}) {
-    const r = await fetch(`${this.url.origin}/swift/v1/${rest}`, { method, headers: { 'X-Auth-Token': this.token, ...headers }, body })
+    const r = await fetch(`${this.url.origin}/swift/v1/${rest}`, { method, headers: { 'X-Auth-Token': this.token,
+      ...headers }, body })
     if (!r.ok) throw Object.assign(new Error(`${method} ${rest}: ${r.status} ${await r.text()}`), { status: r.status })
     return r
   }
 
   makeContainer(name) { return this.call('PUT', name) }
-  put(container, name, body, headers = {}) { return this.call('PUT', `${container}/${encode(name)}`, { body, headers: { 'Content-Type': 'application/octet-stream', ...headers } }) }
-  async read(container, name) { return Buffer.from(await (await this.call('GET', `${container}/${encode(name)}`)).arrayBuffer()) }
+  put(container, name, body, headers = {}) { return this.call('PUT', `${container}/${encode(name)}`, { body,
+    headers: { 'Content-Type': 'application/octet-stream', ...headers } }) }
+  async read(container, name) { return Buffer.from(await (await this.call('GET',
+    `${container}/${encode(name)}`)).arrayBuffer()) }
 
   async list(container, prefix = '') {
     const names = []
     for (let page; ; names.push(...page)) {
       const marker = names.length ? `&marker=${encodeURIComponent(names.at(-1))}` : ''
-      const r = await this.call('GET', `${container}?format=json&prefix=${encodeURIComponent(prefix)}${marker}`).catch((e) => { if (e.status === 404) return null; throw e })
+      const query = `format=json&prefix=${encodeURIComponent(prefix)}${marker}`
+      const r = await this.call('GET', `${container}?${query}`).catch((e) => { if (e.status !== 404) throw e })
       page = r && r.status !== 204 ? (await r.json()).map((o) => o.name) : []
       if (!page.length) return names
     }
@@ -67,16 +72,24 @@ export class Identity {
     const url = new URL(q.url, 'http://x')
     if (url.pathname === '/v2.0/tokens') {
       q.on('data', (d) => parts.push(d))
-      q.on('end', () => this.signIn(q, r, Buffer.concat(parts).toString()).catch((e) => { this.complaints.push(String(e)); r.writeHead(500).end() }))
+      q.on('end', () => this.signIn(q, r,
+        Buffer.concat(parts).toString()).catch((e) => { this.complaints.push(String(e)); r.writeHead(500).end() }))
       return
     }
     if (url.pathname.startsWith('/cdn/')) {
-      if (q.method !== 'HEAD' || !q.headers['x-auth-token']) this.complaints.push(`${q.method} ${q.url} without a token`)
+      if (q.method !== 'HEAD' || !q.headers['x-auth-token'])
+        this.complaints.push(`${q.method} ${q.url} without a token`)
       r.writeHead(this.cdn ? 204 : 404, this.cdn ?? {}).end()
       return
     }
-    if (!url.pathname.startsWith('/swift/v1/')) { this.complaints.push(`${q.method} ${q.url}`); q.resume(); r.writeHead(404).end(); return }
-    const up = http.request({ host: this.swift.url.hostname, port: this.swift.url.port, method: q.method, path: q.url, headers: q.headers }, (a) => { r.writeHead(a.statusCode, a.rawHeaders); a.pipe(r) })
+    if (!url.pathname.startsWith('/swift/v1/')) {
+      this.complaints.push(`${q.method} ${q.url}`)
+      q.resume()
+      r.writeHead(404).end()
+      return
+    }
+    const up = http.request({ host: this.swift.url.hostname, port: this.swift.url.port, method: q.method, path: q.url,
+      headers: q.headers }, (a) => { r.writeHead(a.statusCode, a.rawHeaders); a.pipe(r) })
     up.on('error', () => r.destroy())
     q.pipe(up)
   }
@@ -90,16 +103,20 @@ export class Identity {
     let who
     try { who = JSON.parse(text) } catch { return wrong('no JSON') }
     const login = who?.auth?.['RAX-KSKEY:apiKeyCredentials']
-    if (Object.keys(who).join() !== 'auth' || Object.keys(who.auth).join() !== 'RAX-KSKEY:apiKeyCredentials' || Object.keys(login).sort().join() !== 'apiKey,username') return wrong(`unexpected members: ${text}`)
-    if (login.username !== this.user || login.apiKey !== this.key) return say(401, { unauthorized: { code: 401, message: 'Unable to authenticate user with credentials provided.' } })
+    if (Object.keys(who).join() !== 'auth' || Object.keys(who.auth).join() !== 'RAX-KSKEY:apiKeyCredentials'
+      || Object.keys(login).sort().join() !== 'apiKey,username') return wrong(`unexpected members: ${text}`)
+    if (login.username !== this.user || login.apiKey !== this.key) return say(401, { unauthorized: { code: 401,
+      message: 'Unable to authenticate user with credentials provided.' } })
     const token = await this.swift.signIn()
     const here = `${this.url}/swift/v1`
     say(200, { access: {
       token: { id: token, expires: '2099-01-01T00:00:00.000Z', tenant: { id: '1', name: '1' } },
       user: { id: '1', name: this.user, 'RAX-AUTH:defaultRegion': this.region, roles: [] },
       serviceCatalog: [
-        { name: 'cloudServers', type: 'compute', endpoints: [{ region: this.region, publicURL: 'http://127.0.0.1:1/' }] },
-        { name: 'cloudFilesCDN', type: 'rax:object-cdn', endpoints: [{ region: this.region, publicURL: `${this.url}/cdn` }] },
+        { name: 'cloudServers', type: 'compute', endpoints: [{ region: this.region,
+          publicURL: 'http://127.0.0.1:1/' }] },
+        { name: 'cloudFilesCDN', type: 'rax:object-cdn', endpoints: [{ region: this.region,
+          publicURL: `${this.url}/cdn` }] },
         { name: 'cloudFiles', type: 'object-store', endpoints: [
           { region: 'HKG', publicURL: 'http://127.0.0.1:1/v1/other', internalURL: 'http://127.0.0.1:1/' },
           { region: this.region, publicURL: `${here}/`, internalURL: 'http://127.0.0.1:1/' }] },

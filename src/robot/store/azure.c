@@ -1,13 +1,14 @@
 /* /azure/store: put files into a container of Azure Blob Storage. */
-#include "base/clock.h"
 #include "transfer/azure.h"
+#include "base/clock.h"
 
 #include <string.h>
 
 struct azure_store_opts {
     struct azure_place place;
     struct store_opts store;
-    const char *content_type, *content_encoding, *content_language, *content_disposition, *cache_control;
+    const char *content_type, *content_encoding, *content_language, *content_disposition,
+        *cache_control;
     json_t *metadata;
     int64_t sas_expires_in;
     const char *sas_permissions;
@@ -27,7 +28,8 @@ static const struct option options[] = {
     OPT_INT(T, sas_expires_in, .min = 0, .max = DECADES_S, .unit = "s",
             .help = "Sign the addresses in the Status, for so long. 0: do not."),
     OPT_STR(T, sas_permissions, .pattern = "^[rdw]+$", .example = "\"rw\"",
-            .help = "What who has a signed address may do: r (read), w (write), d (delete). Left out: read."),
+            .help = "What who has a signed address may do: r (read), w (write), d (delete). Left "
+                    "out: read."),
     OPT_END,
 };
 
@@ -42,7 +44,8 @@ static int azure_store_check(const void *opts, bool partial, struct err *err)
     const T *o = opts;
     struct azure_blob blob = blob_of(o);
 
-    return store_opts_check(&o->store, /* tree= */ true, AZURE_NAME_MAX, err) < 0 || azure_blob_check(&blob, err) < 0
+    return store_opts_check(&o->store, /* tree= */ true, AZURE_NAME_MAX, err) < 0 ||
+                   azure_blob_check(&blob, err) < 0
                ? -1
                : azure_place_check(&o->place, partial, err);
 }
@@ -60,30 +63,64 @@ static int azure_store_put(void *ctx, struct remote_file *f, struct err *err)
     return azure_put(&s->azure, f, &s->blob, err);
 }
 
-static void azure_address(void *ctx, const struct remote_file *f, struct str *url, struct str *ssl_url)
+static void azure_address(void *ctx, const struct remote_file *f, struct str *url,
+                          struct str *ssl_url)
 {
     const struct azure_storing *s = ctx;
     const char *permissions = str_given(s->opts->sas_permissions) ? s->opts->sas_permissions : "r";
     AUTO(mem_free)
-    char *address = s->opts->sas_expires_in > 0
-                        ? azure_sas_url(&s->azure, f->path, permissions,
-                                        clock_now_us() + s->azure.skew_us + s->opts->sas_expires_in * SECOND_US)
-                        : azure_url(&s->azure, f->path);
+    char *address =
+        s->opts->sas_expires_in > 0
+            ? azure_sas_url(&s->azure, f->path, permissions,
+                            clock_now_us() + s->azure.skew_us + s->opts->sas_expires_in * SECOND_US)
+            : azure_url(&s->azure, f->path);
 
     /* accounts take nothing but https unless somebody has changed that */
     str_puts(url, address);
     str_puts(ssl_url, address);
 }
 
+static const struct remote_protocol protocol = {.put = azure_store_put, .address = azure_address};
+
 static int azure_store_run(struct robot_job *job, const void *opts, struct err *err)
 {
-    static const struct remote_protocol protocol = {.put = azure_store_put, .address = azure_address};
     const T *o = opts;
     struct azure_storing s = {.blob = blob_of(o), .opts = o};
     int rc = azure_open(&s.azure, job, &o->place, err);
 
     if (rc == 0)
         rc = remote_store(job, &protocol, &s, &o->store, err);
+    azure_done(&s.azure);
+    return rc;
+}
+
+static char *azure_probe_url(const void *ctx, const char *name)
+{
+    const struct azure_storing *s = ctx;
+
+    return azure_url(&s->azure, name);
+}
+
+static char *azure_probe_list(const void *ctx, const char *name)
+{
+    const struct azure_storing *s = ctx;
+
+    return mem_printf("%s?restype=container&comp=list&maxresults=1&prefix=%s", s->azure.base, name);
+}
+
+static int azure_try(struct robot_job *job, const void *opts, struct err *err)
+{
+    const T *o = opts;
+    struct azure_storing s = {.blob = blob_of(o), .opts = o};
+    int rc = azure_open(&s.azure, job, &o->place, err);
+
+    if (rc == 0)
+        rc = api_try(&(struct api_trial){.api = &s.azure.api,
+                                         .store = &protocol,
+                                         .ctx = &s,
+                                         .url = azure_probe_url,
+                                         .list = azure_probe_list},
+                     err);
     azure_done(&s.azure);
     return rc;
 }
@@ -102,4 +139,5 @@ const struct robot robot_store_azure = {
     .example = "{\"account\": \"account\", \"container\": \"container\", \"key\": \"a2V5\"}",
     .check = azure_store_check,
     .run = IN_WORKER(azure_store_run),
+    .trial = IN_WORKER(azure_try),
 };

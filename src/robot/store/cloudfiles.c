@@ -21,9 +21,10 @@ static int cloudfiles_store_check(const void *opts, bool partial, struct err *er
                : swift_place_check(&o->place, partial, err);
 }
 
+static const struct remote_protocol protocol = {.put = swift_put, .address = swift_address};
+
 static int cloudfiles_store_run(struct robot_job *job, const void *opts, struct err *err)
 {
-    static const struct remote_protocol protocol = {.put = swift_put, .address = swift_address};
     const T *o = opts;
     struct swift w;
     int rc = swift_open(&w, job, &o->place, err);
@@ -34,7 +35,8 @@ static int cloudfiles_store_run(struct robot_job *job, const void *opts, struct 
     return rc;
 }
 
-static int cloudfiles_store_undo(struct robot_job *job, const void *opts, const json_t *token, struct err *err)
+static int cloudfiles_store_undo(struct robot_job *job, const void *opts, const json_t *token,
+                                 struct err *err)
 {
     const T *o = opts;
     struct swift w;
@@ -42,6 +44,38 @@ static int cloudfiles_store_undo(struct robot_job *job, const void *opts, const 
 
     if (rc == 0)
         rc = swift_undo(&w, token, err);
+    api_done(w.api);
+    return rc;
+}
+
+static char *cloudfiles_probe_url(const void *ctx, const char *name)
+{
+    const struct swift *w = ctx;
+
+    return swift_url(w, w->place->container, name);
+}
+
+static char *cloudfiles_probe_list(const void *ctx, const char *name)
+{
+    const struct swift *w = ctx;
+    AUTO(mem_free) char *url = swift_url(w, w->place->container, NULL);
+
+    return mem_printf("%s?format=json&limit=1&prefix=%s", url, name);
+}
+
+static int cloudfiles_try(struct robot_job *job, const void *opts, struct err *err)
+{
+    const T *o = opts;
+    struct swift w;
+    int rc = swift_open(&w, job, &o->place, err);
+
+    if (rc == 0)
+        rc = api_try(&(struct api_trial){.api = &w.api,
+                                         .store = &protocol,
+                                         .ctx = &w,
+                                         .url = cloudfiles_probe_url,
+                                         .list = cloudfiles_probe_list},
+                     err);
     api_done(w.api);
     return rc;
 }
@@ -61,4 +95,5 @@ const struct robot robot_store_cloudfiles = {
     .check = cloudfiles_store_check,
     .run = IN_WORKER(cloudfiles_store_run),
     .undo = IN_WORKER(cloudfiles_store_undo),
+    .trial = IN_WORKER(cloudfiles_try),
 };
