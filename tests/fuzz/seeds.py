@@ -389,6 +389,52 @@ dictionary('s3', '<Error>', '<Code>', '</Code>', '<UploadId>', '</UploadId>', '<
            'AuthorizationHeaderMalformed', '<!DOCTYPE ', '<ListBucketResult>', '<Contents><Key>', '%2e%2e%2f',
            '<EncodingType>url</EncodingType>', '<NextContinuationToken>', 'content-range: bytes ',
            'x-amz-checksum-crc32: ')
+BLOBS = '<?xml version="1.0"?><EnumerationResults><Blobs>{}</Blobs><NextMarker>{}</NextMarker></EnumerationResults>'
+BLOB = '<Blob><Name{}>{}</Name><Properties><ResourceType>{}</ResourceType></Properties>' \
+    '<Metadata><hdi_isfolder>{}</hdi_isfolder></Metadata></Blob>'
+PART = '206\ncontent-range: bytes 0-2/3\netag: "e"\n' \
+    'content-type: text/plain\nx-ms-blob-content-md5: kAFQmDzST7DWlj99KOF/cg==\n\nabc'
+LISTS = [BLOBS.format(BLOB.format('', 'a/1', '', '') + BLOB.format(' Encoded="true"', 'a/%25', '', ''), 'm'),
+    BLOBS.format(BLOB.format('', 'a/d', 'directory', 'true'), ''),
+         BLOBS.format('<BlobPrefix><Name>a/b/</Name></BlobPrefix>' + BLOB.format('', 'a/&amp;', '', ''), '')]
+seed('azure', *('\0\0' + x for x in LISTS), '\0\0<!DOCTYPE a [<!ENTITY b "c">]>' + LISTS[0])
+for which in '\0\1':
+    seed('azure', '\1' + which + NEXT.join(['200\n\n' + LISTS[0], PART, PART, '200\n\n' + LISTS[2], '416\n\n',
+        '200\ncontent-length: 0\n\n']),
+         '\1' + which + NEXT.join(['200\n\n' + LISTS[2], PART.replace('0-2/3', '0-2/6'), PART.replace('0-2/3',
+             '3-5/6')]),
+         '\1' + which + NEXT.join(['403\ndate: Tue, 06 May 2031 07:08:09 GMT\n\n' + ERROR.format('AuthenticationFailed'), '404\n\n']),
+         '\2' + which + NEXT.join(['0\n', '503\nretry-after: 1\n\n', '201\n\n']),
+         '\3' + which + NEXT.join(['201\n\n'] * 2 + ['400\nx-ms-error-code: InvalidBlockList\n\n'] + ['201\n\n'] * 3),
+          '\3' + which + '403\n\n' + ERROR.format('c2VjcmV0IGtleQ=='))
+dictionary('azure', '<Blob>', '</Blob>', '<Name Encoded="true">', '</Name>', '<NextMarker>',
+    '<ResourceType>directory', '<hdi_isfolder>true', '&amp;', '&#x2f;', '%00', '%2F',
+    '<![CDATA[', ']]>', '<!DOCTYPE ', NEXT,
+           '206\n', '416\n', '412\n', 'content-range: bytes 0-2/3\n', 'etag: "e"\n', 'x-ms-error-code: InvalidBlockList\n')
+
+ACCESS = ('{"access": {"token": {"id": "t"}, "user": {"RAX-AUTH:defaultRegion": "DFW"}, "serviceCatalog": ['
+    '{"type": "object-store", "endpoints": [{"region": "DFW", "publicURL": "https://h/v1/a"}]}, '
+    '{"type": "rax:object-cdn", "endpoints": [{"region": "DFW", "publicURL": "https://c/v1"}]}]}}')
+OBJECTS = '[{"name": "a/1", "bytes": 3, "hash": "x", "content_type": "a/b"}, {"subdir": "a/b/"}]'
+SUM = '206\ncontent-range: bytes 0-2/3\netag: 900150983cd24fb0d6963f7d28e17f72\n\nabc'
+LARGE = '200\nx-static-large-object: True\nx-object-meta-workcell-segments: 00000000000000000000000000000001-2\n\n'
+seed('swift', '\0\0' + OBJECTS, '\0\0[]', '\0\0[{"name": "d/", "content_type": "application/directory"}]',
+    '\1\0' + ACCESS + '\nDFW', '\1\0' + ACCESS + '\n')
+for which in '\0\1':
+    seed('swift', '\2' + which + NEXT.join(['200\n\n' + ACCESS, '200\n\n' + OBJECTS, SUM, '204\n\n']),
+        '\2' + which + NEXT.join(['200\n\n' + ACCESS, '401\n\n', '200\n\n' + ACCESS, '200\n\n' + OBJECTS,
+        '200\n\n' + OBJECTS, SUM, SUM]),
+         '\2' + which + '401\n\n{"unauthorized": {"message": "the secret"}}',
+         '\3' + which + NEXT.join(['200\n\n' + ACCESS, '404\n\n', '201\n\n',
+             '204\nx-cdn-enabled: True\nx-cdn-uri: http://c\nx-cdn-ssl-uri: https://c\n\n']),
+         '\3' + which + NEXT.join(['200\n\n' + ACCESS, LARGE, '201\n\n', '204\n\n', '204\n\n']),
+         '\4' + which + NEXT.join(['200\n\n' + ACCESS, LARGE, '202\n\n', '201\n\n', '201\n\n', '201\n\n', '204\n\n',
+             '204\n\n']),
+         '\4' + which + NEXT.join(['200\n\n' + ACCESS, '404\n\n', '202\n\n', '201\n\n', '422\n\n', '404\n\n',
+             '204\n\n', '204\n\n', '404\n\n', '404\n\n', '404\n\n']))
+dictionary('swift', '"access":', '"token":', '"serviceCatalog":', '"type":"object-store"', '"endpoints":',
+    '"region":', '"publicURL":"https://', '"subdir":', '"name":', '"content_type":"application/directory"', NEXT,
+           '206\n', '401\n', '404\n', '422\n', 'x-static-large-object: True\n', 'x-object-meta-workcell-segments: ', 'x-cdn-enabled: True\n', 'x-cdn-uri: ')
 for step, answers in (
         ({'url': 'http://x/a.jpg'}, ['200\ncontent-type: image/jpeg\ncontent-length: 3\n\nabc']), ({'url': 'http://x/'}, ["200\ncontent-disposition: attachment; filename*=UTF-8''%e2%82%ac.jpg\n\nabc"]),
         ({'url': ['http://x/a', 'https://y/b'], 'force_name': ['c', 'd']}, ['200\n\na', '200\n\nb']), ({'url': 'http://x/a', 'range': '2-4'}, ['206\ncontent-range: bytes 2-4/9\n\nabc']),
