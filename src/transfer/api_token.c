@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "transfer/api.h"
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/sha.h>
@@ -12,6 +13,8 @@
 #define LIFE_MAX_S 86400   /* asked again after a day, whatever it says */
 #define MARGIN_S 60        /* before its end a token is not used any more */
 #define KEPT 8             /* tokens of a worker */
+#define BITS_MIN 1024      /* of an RSA key; */
+#define BITS_MAX 8192      /* a larger one keeps a core busy for minutes */
 
 /* ---- access tokens ---- */
 
@@ -138,7 +141,8 @@ static EVP_PKEY *read_rsa(const char *key, const char *passphrase)
     EVP_PKEY *k = PEM_read_bio_PrivateKey(bio, NULL, passphrase_of, (void *)passphrase);
 
     BIO_free(bio);
-    if (k && !EVP_PKEY_is_a(k, "RSA")) {
+    ERR_clear_error(); /* what it tried would be told by who uses the library next */
+    if (k && (!EVP_PKEY_is_a(k, "RSA") || EVP_PKEY_get_bits(k) < BITS_MIN || EVP_PKEY_get_bits(k) > BITS_MAX)) {
         EVP_PKEY_free(k);
         return NULL;
     }
@@ -173,7 +177,9 @@ char *api_jwt(const json_t *claims, const char *key, const char *passphrase, con
     EVP_PKEY *rsa = read_rsa(key, passphrase);
 
     if (!rsa) {
-        err_set(err, ERR_ROBOT_VALIDATION, "the private key of the credentials is no RSA key that can be read");
+        err_set(err, ERR_ROBOT_VALIDATION,
+                "the private key of the credentials is no RSA key of %d to %d bits that can be read", BITS_MIN,
+                BITS_MAX);
         return NULL;
     }
     add_base64url(&out, head_text, strlen(head_text));
