@@ -102,7 +102,10 @@ int64_t remote_retry_after(const struct http_client_response *r)
 
     if (!text)
         return 0;
-    if (!value_offset(&s, &rest) || *rest) {
+    bool counted = value_offset(&s, &rest) && !*rest;
+    if (!counted && *text && !text[strspn(text, "0123456789")]) { /* more than can be counted */
+        s = REMOTE_WAIT_MAX_MS;
+    } else if (!counted) {
         if (!strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm))
             return 0;
         s = timegm(&tm) - clock_now_us() / SECOND_US;
