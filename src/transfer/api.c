@@ -131,6 +131,12 @@ static bool is_fine(const struct api_call *c, int status)
     return status / 100 == 2;
 }
 
+/* Google's word for what failed ("quotaExceeded"), which its sentence may not have. */
+static const char *word_in(const json_t *body)
+{
+    return jstr_or(json_array_get(json_object_get(json_object_get(body, "error"), "errors"), 0), "reason", "");
+}
+
 /* The first text that one of these has; NULL: none. */
 static const char *text_in(const json_t *body)
 {
@@ -149,8 +155,11 @@ static const char *text_in(const json_t *body)
 void api_reason(char *out, size_t n, const struct http_client_response *r, const json_t *body)
 {
     const char *text = body ? text_in(body) : NULL, *end = NULL;
+    AUTO(mem_free) char *both = text && *word_in(body) ? mem_printf("%s (%s)", text, word_in(body)) : NULL;
     size_t len;
 
+    if (both)
+        text = both;
     if (!text && r->body.s && (text = strstr(r->body.s, "<Message>"))) { /* XML of those that speak it */
         text += strlen("<Message>");
         end = strchr(text, '<');
@@ -182,7 +191,7 @@ static enum remote_failure kind_of(int status)
                                             : REMOTE_FAILED;
 }
 
-static bool api_is_passing(int status) { return status == 408 || status == 429 || status >= 500; }
+static bool status_passes(int status) { return status == 408 || status == 429 || status >= 500; }
 
 static int not_heard(struct api *a, const struct err *cause, struct err *err)
 {
@@ -249,7 +258,7 @@ int api_run(struct http_client_response *out, struct api *a, const struct api_ca
             enum remote_failure kind = kind_of(out->status);
 
             /* what was not carried out may be sent again, whatever the caller fears */
-            again = out->status == 429 || out->status == 503 || (api_is_passing(out->status) && !c->once);
+            again = out->status == 429 || out->status == 503 || (status_passes(out->status) && !c->once);
             if (a->judge)
                 a->judge(a, out, body, &kind, &again);
             if (!again || attempt >= REMOTE_ATTEMPTS)
