@@ -241,6 +241,11 @@ static int fill(void *field, struct arena *a, const struct option *o, const json
     json_t *v = json_object_get(step, o->name);
 
     fill_default(field, a, o);
+    if (o->null_is && json_is_null(v)) {
+        AUTO(json_unref) json_t *meant = json_string(o->null_is);
+
+        return fill_enum(field, o, meant, err);
+    }
     if (!v || (json_is_null(v) && (o->nullable || !o->required))) {
         if (o->required)
             return err_set(err, ERR_ROBOT_VALIDATION, "'%s' is required", o->name);

@@ -31,6 +31,7 @@ struct option {
     bool script;     /* JSON: a text must be one ${...}, whose value counts; `check` looks at a list even while it
                         holds some */
     const char *undefined; /* JSON text of what counts when the only ${...} is undefined; NULL: as if not given */
+    const char *null_is; /* ENUM: null is this choice, and not the default */
     bool dashes;     /* ENUM: a _ in a value counts as a - */
     bool literal;    /* a ${...} in it is text, unless the Step's `interpolate` says otherwise */
     double min, max; /* INT, NUM: inclusive; both 0 means no limit, max alone is a range from 0. INT takes 3, 3.0 and "3" */
