@@ -220,7 +220,11 @@ int credential_inject(json_t *params, const struct robot *robot, const char *nam
             json_object_set(params, to, v);
         json_decref(headers);
     }
-    json_object_del(params, "credentials");
+    const struct option *row = option_find(robot->options, "credentials");
+    if (row && row->required) /* it must be given, and it was */
+        json_object_set_new(params, "credentials", jstring(name));
+    else
+        json_object_del(params, "credentials");
     return 0;
 }
 
