@@ -50,6 +50,8 @@ const any = (robot) => robot === '/file/read' ? 'text.txt' : 'picture.png' // it
 // Stored credentials of each type that an example names.
 const bucket = { key: 'k', secret: 's', bucket: 'b', host: 'h.example', bucket_region: 'r' }
 const contents = {
+  google: { project_id: 'p', client_email: 'e', private_key: 'k', bucket: 'bucket' },
+  youtube: { client_id: 'i', client_secret: 's', refresh_token: 'r' },
   azure: { account: 'account', container: 'container', key: 'a2V5' },
   rackspace: { account_type: 'us', data_center: 'dfw', container: 'c', user: 'u', key: 'k' },
   s3: { ...bucket, bucket_region: 'us-east-1' },
@@ -62,7 +64,7 @@ const contents = {
 
 test('the example on the page of each Robot works as it stands there', async (t) => {
   const { socket } = await clamd(t)
-  const elsewhere = ['backblaze', 'digitalocean', 'azure', 'rackspace'].map((n) => `${n}=http://127.0.0.1:9`)
+  const elsewhere = ['azure', 'backblaze', 'digitalocean', 'google', 'rackspace', 'youtube'].map((n) => `${n}=http://127.0.0.1:9`)
   const s = await Server.start(t, { args: ['--clamd', socket, '--endpoint', elsewhere.join()] })
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-e2e-pages-'))
   t.after(() => fs.rmSync(dir, { recursive: true }))
