@@ -107,9 +107,6 @@ int http_client_run(struct http_client_response *out, struct http_client *c, con
 
 unsigned fuzz_no_sleep(unsigned s);
 unsigned fuzz_no_sleep(unsigned s) { return 0; }
-int fuzz_no_nanosleep(const struct timespec *wanted, struct timespec *left);
-int fuzz_no_nanosleep(const struct timespec *wanted, struct timespec *left) { return 0; }
-
 int fuzz_no_nanosleep(const struct timespec *want, struct timespec *left);
 int fuzz_no_nanosleep(const struct timespec *want, struct timespec *left)
 {

@@ -479,6 +479,39 @@ seed('values', *('\0' + v for v in ('bytes 0-99/1000', 'bytes 0-0/*', 'bytes */5
                           '{"A": "b\\r\\nC: d"}', '[[1]]', '{"a": {"b": 1}}')))
 dictionary('import', '"url":', '"range":', '"force_name":', '"headers":', '"url_delimiter":', 'content-range: bytes ', 'content-disposition: attachment; filename=', "filename*=UTF-8''", 'content-length: ', 'final-url ', NEXT, '206\n', '200\n', '503\n')
 
+# ---- google: the first byte modulo 5 is the Robot, or what is parsed alone; 64: a file of 100 bytes; 32: a trial ----
+
+GOOGLE_TOKEN = '200\n\n{"access_token": "t", "expires_in": 3600}'
+GOOGLE_SESSION = '200\nlocation: https://storage.googleapis.com/upload/u?upload_id=1\n\n'
+GOOGLE_VIDEO_SESSION = '200\nlocation: https://www.googleapis.com/upload/u?upload_id=1\n\n'
+GOOGLE_STORED = '200\n\n{"name": "a/b", "size": "%d", "generation": "7", "md5Hash": "%s"}'
+GOOGLE_EMPTY_MD5 = '1B2M2Y8AsgTpgAmY7PhCfg=='
+G_OK = '200\n\n'
+for first, answers in (
+        ('\0', [GOOGLE_TOKEN, GOOGLE_SESSION, GOOGLE_STORED % (0, GOOGLE_EMPTY_MD5)]),
+        ('\0', [GOOGLE_TOKEN, GOOGLE_SESSION, GOOGLE_STORED % (3, GOOGLE_EMPTY_MD5), '204\n\n', GOOGLE_SESSION,
+                '404\n\n', GOOGLE_SESSION]),
+        ('A', [GOOGLE_TOKEN, GOOGLE_SESSION, '308\nrange: bytes=0-49\n\n', '503\nretry-after: 60\n\n',
+               '308\nrange: bytes=0-98\n\n', '0', G_OK + '{}']),
+        ('#', [GOOGLE_TOKEN, G_OK + '{}', G_OK + 'workcell tried its credentials here\n', G_OK + '{}', '204\n\n']),
+        ('\1', [GOOGLE_TOKEN, G_OK + '{"name": "a", "size": "6", "generation": "1", "crc32c": "AAAAAA=="}',
+                '200\ncontent-length: 6\n\nabc', '206\ncontent-range: bytes 3-5/6\n\ndef',
+                G_OK + '{"items": [{"name": "d/x", "size": "1", "generation": "1"}]}', G_OK + 'x']),
+        ('\2', [GOOGLE_TOKEN, G_OK + '{"nextPageToken": "t"}',
+                G_OK + '{"items": [{"name": "d/"}, {"name": "x", "size": "1", "generation": "1"}, {"name": "y", '
+                '"size": "1", "generation": "2", "contentEncoding": "gzip"}], "nextPageToken": "u"}',
+                G_OK + 'x', '401\n\n{}', GOOGLE_TOKEN, G_OK + 'y']),
+        ('\3', [GOOGLE_TOKEN, GOOGLE_VIDEO_SESSION, G_OK + '{"id": "abc"}']),
+        ('D', [GOOGLE_TOKEN, GOOGLE_VIDEO_SESSION, '0', '308\nrange: bytes=0-9\n\n', '404\n\n']),
+        ('\3', [GOOGLE_TOKEN, '403\n\n{"error": {"message": "No", "errors": [{"reason": "quotaExceeded"}]}}'])):
+    seed('google', first + NEXT.join(answers))
+seed('google', '\4bytes=0-99\nhttps://storage.googleapis.com/x\n{"items": [{"name": "a"}, {"name": "b/"}], '
+     '"nextPageToken": "t", "session": "' + '00112233' * 8 + '"}\n')
+dictionary('google', 'range: bytes=0-', 'location: https://storage.googleapis.com/', '"items":', '"name":', '"size":',
+           'location: https://www.googleapis.com/', 'content-range: bytes ', 'retry-after: ', '"generation":',
+           '"md5Hash":', '"nextPageToken":', '"access_token":', '"id":', '"error":', '"errors":', '"reason":', NEXT,
+           '308\n', '200\n', '499\n', '0\n')
+
 seed('naming', *('u' + u for u in ('http://x/a b.jpg?x=1#f', 'HTTPS://u:p@h:80/ä', 'https://www.dropbox.com/s/a/b.jpg?dl=0', 'https://drive.google.com/file/d/1AbC/view?usp=sharing', 'https://docs.google.com/document/d/1/edit', 'https://1drv.ms/u/s!x',
                                    'https://x.sharepoint.com/:i:/g/a?e=1', 'http://x?X-Amz-Signature=1&token=2&a=b', 'http://[::1]:9/%2F..%00', '//x/y', 'ftp://x', 'http://', 'http://x/%e4/')),
      *('n' + n for n in ('a/b\\c.jpg', '..', '.', 'a' * 300 + '.jpeg', 'x\x01\x7f', 'ü' * 200, ' a. ')), *('d' + d for d in ('attachment; filename="a\\"b.jpg"', "inline; filename*=UTF-8''a%20b", "filename*=iso-8859-1''%e4; filename=x", 'filename=')))
