@@ -9,6 +9,8 @@ const struct credential_type credential_types[] = {
     {"ai", NULL, NULL, false, NULL},
     {"azure", "account key container", "", true, NULL},
     {"backblaze", "bucket app_key_id app_key", "", true, NULL},
+    {"box", "key_file_contents|client_id client_secret enterprise_id|client_id client_secret user_id|access_token",
+     "enterprise_id user_id access_token", true, NULL},
     {"cloudflare", "bucket host key secret", "", true, NULL},
     {"companion", "provider key secret", "", true, NULL},
     {"digitalocean", "space region key secret", "", true, NULL},

@@ -8,6 +8,8 @@ const fields = {
   cloudflare: ['bucket', 'host', 'key', 'secret'], minio: ['bucket', 'host', 'key', 'secret'], tigris: ['bucket', 'host', 'key', 'secret'],
   supabase: ['bucket', 'host', 'bucket_region', 'key', 'secret'], swift: ['bucket', 'host', 'key', 'secret'], digitalocean: ['space', 'region', 'key', 'secret'],
   wasabi: ['bucket', 'region', 'key', 'secret'], rackspace: ['account_type', 'data_center', 'container', 'user', 'key'], ftp: ['host', 'user', 'password', 'port?'],
+  box: ['key_file_contents'], dropbox: ['refresh_token', 'app_key', 'app_secret?', 'access_token?'],
+  vimeo: ['access_token'],
   sftp: ['host', 'port', 'user', 'public_key', 'private_key?'], http: ['headers'], companion: ['provider', 'key', 'secret'], google: ['project_id', 'client_email', 'private_key', 'bucket?'],
 }
 const hidden = /key|secret|password|headers|token/
