@@ -1,0 +1,174 @@
+/* The half of vimeo.h that lists and fetches videos. */
+#include "base/filetype.h"
+#include "transfer/fetch.h"
+#include "transfer/vimeo.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define REDIRECTS 5
+#define MD5_HEX 33
+
+/* ---- a page of a collection ---- */
+
+static int vimeo_list(void *ctx, struct remote_page *page, struct err *err)
+{
+    const struct vimeo_import *w = ctx;
+    const char *place = page->place + strspn(page->place, "/");
+    size_t n = strlen(place);
+    json_t *video;
+    size_t i;
+
+    while (n && place[n - 1] == '/')
+        n--;
+    AUTO(mem_free)
+    char *path = mem_printf("/%.*s?page=%lld&per_page=%lld&fields=uri", (int)n, place, (long long)page->number,
+                            (long long)w->per_page);
+    AUTO(json_unref) json_t *answer = vimeo_call(w->vimeo, "GET", path, NULL, false, err);
+    const json_t *all = json_object_get(answer, "data");
+    if (!answer)
+        return -1;
+    if (!json_is_array(all) || json_array_size(all) > (size_t)w->per_page)
+        return api_odd(&w->vimeo->api, err,
+                       "a collection without its videos, or with more of them than were asked for");
+    json_array_foreach (all, i, video) {
+        if (!vimeo_is_video(jstr(video, "uri")))
+            return api_odd(&w->vimeo->api, err, "a collection of something that is no video");
+        json_array_append_new(page->places, jstring(jstr(video, "uri") + 1));
+    }
+    return 0;
+}
+
+/* ---- which of its files ---- */
+
+static int64_t lines_of(const json_t *file)
+{
+    const char *rendition = jstr_or(file, "rendition", "");
+    int lines, end = 0;
+
+    if (!strcmp(rendition, "source") || !strcmp(jstr_or(file, "quality", ""), "source"))
+        return VIMEO_SOURCE;
+    return sscanf(rendition, "%5dp%n", &lines, &end) == 1 && end && !rendition[end] ? lines : jint(file, "height", 0);
+}
+
+/* A stream is a list of files, and none itself. */
+static bool is_file(const json_t *file)
+{
+    const char *quality = jstr_or(file, "quality", ""), *link = jstr_or(file, "link", "");
+
+    return strcmp(quality, "hls") != 0 && strcmp(quality, "dash") != 0 &&
+           (str_starts(link, "https://") || str_starts(link, "http://")) && lines_of(file) > 0;
+}
+
+static bool is_better(int64_t one, int64_t other, int64_t wanted)
+{
+    if ((one <= wanted) != (other <= wanted))
+        return one <= wanted;
+    return one <= wanted ? one > other : one < other;
+}
+
+const json_t *vimeo_pick(const json_t *video, int64_t lines)
+{
+    static const char *const lists[] = {"download", "files"};
+    const json_t *best = NULL;
+    json_t *file;
+    size_t i;
+
+    for (size_t k = 0; k < ARRAY_LEN(lists); k++)
+        json_array_foreach (json_object_get(video, lists[k]), i, file)
+            if (is_file(file) && (!best || is_better(lines_of(file), lines_of(best), lines)))
+                best = file;
+    return best;
+}
+
+/* ---- one video ---- */
+
+struct download {
+    const json_t *video, *file;
+    EVP_MD_CTX *md5;
+};
+
+/* Its title, which may have dots and slashes in it, and an ending of its type. */
+static char *name_of(const json_t *video, const json_t *file)
+{
+    AUTO(mem_free) char *title = mem_strdup(jstr_or(video, "name", "video"));
+    const char *ext = filetype_ext(jstr_or(file, "type", "video/mp4"));
+    AUTO(mem_free) char *ending = mem_printf(".%s", ext ? ext : "mp4");
+
+    for (char *p = title; *p; p++)
+        if (*p == '/' || *p == '\\')
+            *p = '_';
+    return str_ends(title, ending) ? take(title) : mem_printf("%s%s", *title ? title : "video", ending);
+}
+
+static int vimeo_on_answer(struct fetch *f, const struct http_client_response *r, struct err *err)
+{
+    const struct download *w = f->ctx;
+    AUTO(mem_free) char *name = name_of(w->video, w->file);
+
+    (void)r;
+    return remote_open(f->file, name, NULL, err);
+}
+
+static void vimeo_on_bytes(struct fetch *f, const void *data, size_t len)
+{
+    const struct download *w = f->ctx;
+
+    if (!(data ? EVP_DigestUpdate(w->md5, data, len) : EVP_DigestInit_ex(w->md5, EVP_md5(), NULL)))
+        abort();
+}
+
+static int fetch_video(struct vimeo *v, struct remote_import_file *file, struct download *d, struct err *err)
+{
+    const char *want = jstr_or(d->file, "md5", "");
+    unsigned char md[EVP_MAX_MD_SIZE];
+    char have[MD5_HEX];
+
+    /* where the bytes lie is said by an address that lets in by itself: the token is not for it */
+    if (fetch_run(&(struct fetch){.api = &v->api,
+                                  .file = file,
+                                  .url = jstr(d->file, "link"),
+                                  .anonymous = true,
+                                  .max_redirects = REDIRECTS,
+                                  .size = jint(d->file, "size", -1),
+                                  .on_answer = vimeo_on_answer,
+                                  .on_bytes = vimeo_on_bytes,
+                                  .ctx = d},
+                  err) < 0)
+        return -1;
+    if (!EVP_DigestFinal_ex(d->md5, md, NULL))
+        abort();
+    hex_encode(have, md, 16);
+    if (strlen(want) == 32 && strcasecmp(have, want) != 0)
+        return api_odd(&v->api, err, "the bytes that came have another md5 than the video");
+    return 0;
+}
+
+static int vimeo_get(void *ctx, struct remote_import_file *file, struct err *err)
+{
+    const struct vimeo_import *w = ctx;
+    AUTO(mem_free)
+    char *path = mem_printf("/%s?fields=uri,name,download,files", file->place + strspn(file->place, "/"));
+    AUTO(json_unref) json_t *video = vimeo_call(w->vimeo, "GET", path, NULL, false, err);
+    struct download d = {.video = video, .file = vimeo_pick(video, w->lines)};
+
+    if (!video)
+        return -1;
+    if (!d.file)
+        return remote_fail(
+            file->job, REMOTE_DENIED, err,
+            "Vimeo gives no file of '%.100s': the token needs the scope video_files, and the account a plan "
+            "that has it",
+            file->place);
+    json_object_set_new(
+        file->extra, "vimeo",
+        json_pack("{s:s,s:s}", "title", jstr_or(video, "name", ""), "uri", jstr_or(video, "uri", "")));
+    d.md5 = EVP_MD_CTX_new();
+    int rc = fetch_video(w->vimeo, file, &d, err);
+    EVP_MD_CTX_free(d.md5);
+    return rc;
+}
+
+const struct remote_source vimeo_source = {.list = vimeo_list, .get = vimeo_get, .things = "videos"};
