@@ -60,11 +60,15 @@ const contents = {
   backblaze: { bucket: 'b', app_key_id: 'k', app_key: 's' },
   sftp: { host: 'h.example', user: 'u', private_key: 'k' },
   http: { headers: '["Authorization: Bearer x"]' },
+  box: { access_token: 't' },
+  dropbox: { access_token: 't' },
+  vimeo: { access_token: 't' },
 }
 
 test('the example on the page of each Robot works as it stands there', async (t) => {
   const { socket } = await clamd(t)
-  const elsewhere = ['azure', 'backblaze', 'digitalocean', 'google', 'rackspace', 'youtube'].map((n) => `${n}=http://127.0.0.1:9`)
+  const elsewhere = ['azure', 'backblaze', 'box', 'digitalocean', 'dropbox', 'google', 'rackspace', 'vimeo', 'youtube']
+    .map((n) => `${n}=http://127.0.0.1:9`)
   const s = await Server.start(t, { args: ['--clamd', socket, '--endpoint', elsewhere.join()] })
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-e2e-pages-'))
   t.after(() => fs.rmSync(dir, { recursive: true }))
