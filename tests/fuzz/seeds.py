@@ -435,6 +435,54 @@ for which in '\0\1':
 dictionary('swift', '"access":', '"token":', '"serviceCatalog":', '"type":"object-store"', '"endpoints":',
     '"region":', '"publicURL":"https://', '"subdir":', '"name":', '"content_type":"application/directory"', NEXT,
            '206\n', '401\n', '404\n', '422\n', 'x-static-large-object: True\n', 'x-object-meta-workcell-segments: ', 'x-cdn-enabled: True\n', 'x-cdn-uri: ')
+def cloud(which, *answers, large=False):
+    """which: the row of fuzz_cloud.c. An answer is (status, what it says as JSON), or a text."""
+    seed('cloud', (chr(which) if not large else chr(which + 128)).encode('latin-1') +
+         NEXT.join(a if isinstance(a, str) else f'{a[0]}\n\n{json.dumps(a[1])}' for a in answers).encode())
+
+
+HASH = '4f8b42c22dd3729b519ba6f68d2da7cc5b2d606d05daed5ad5128cc03e6c6358'  # Dropbox's of "abc"
+SHA1 = 'a9993e364706816aba3e25717850c26c9cd0d89d'
+WRITES = {'error': {'.tag': 'path', 'reason': {'.tag': 'too_many_write_operations'}}}
+OFFSET = {'error': {'.tag': 'lookup_failed', 'lookup_failed': {'.tag': 'incorrect_offset', 'correct_offset': 50}}}
+RESULT = 'dropbox-api-result: ' + json.dumps(
+    {'name': 'a.txt', 'rev': 'r', 'size': 3, 'content_hash': HASH, 'path_display': '/in/a.txt'})
+for first in 0, 1:
+    token = [(200, {'access_token': 'a', 'expires_in': 100})] if first else []
+    cloud(first, *token, (409, WRITES), (200, {'content_hash': HASH}),
+          (409, {'error': {'.tag': 'shared_link_already_exists'}}), (200, {'links': [{'url': 'https://x/'}]}))
+    cloud(first, *token, (200, {'session_id': 's'}), (409, OFFSET), '200\n\nnull', (409, OFFSET), '200\n\nnull',
+          (409, OFFSET), (200, {'content_hash': HASH}), large=True)
+cloud(2, (200, {'entries': [{'.tag': 'file', 'path_display': '/in/a'}], 'cursor': 'c', 'has_more': True}),
+      f'200\n{RESULT}\n\nabc', (200, {'entries': [], 'cursor': 'd', 'has_more': False}))
+cloud(3, f'200\n{RESULT}\ncontent-length: 3\n\na', f'206\n{RESULT}\ncontent-range: bytes 1-2/3\n\nbc')
+IN_USE = {'code': 'item_name_in_use', 'context_info': {'conflicts': [{'type': 'folder', 'id': '5'}]}}
+IN_USE_FILE = {'code': 'item_name_in_use', 'context_info': {'conflicts': {'type': 'file', 'id': '9', 'sha1': SHA1}}}
+ENTRY = {'entries': [
+    {'type': 'file', 'id': '9', 'name': 'a.txt', 'size': 3, 'sha1': SHA1, 'file_version': {'id': '3'}}]}
+for first in 4, 5:
+    token = [(200, {'access_token': 'a'})] if first == 5 else [(409, IN_USE)]
+    cloud(first, *token, (200, {}), (201, ENTRY), (200, {'shared_link': {'url': 'https://x/'}}))
+    cloud(first, *token, (409, IN_USE_FILE), (201, ENTRY))
+    cloud(first, *token, (200, {}), (201, {'id': 'S', 'part_size': 60}),
+          (200, {'part': {'part_id': 'A', 'offset': 0, 'size': 60}}), (409, {}),
+          (200, {'entries': [{'part_id': 'B', 'offset': 60, 'size': 40}]}), '202\nretry-after: 1\n\n', (201, ENTRY),
+          large=True)
+cloud(6, (200, {'entries': [{'type': 'folder', 'id': '5', 'name': 'f'}], 'next_marker': 'm'}), (200, ENTRY), '202\n\n',
+      '200\ncontent-length: 3\n\nabc', (200, {'entries': []}))
+cloud(7, (200, {'entries': [{'type': 'folder', 'id': '5', 'name': 'in'}]}), (200, ENTRY), '200\n\nabc', (200, ENTRY))
+VIDEO = {'uri': '/videos/1', 'link': 'https://vimeo.com/1', 'upload': {'upload_link': 'https://x/y'}}
+cloud(8, (200, VIDEO), '0\n', '200\nupload-offset: 1\n\n', '204\nupload-offset: 3\n\n', (200, VIDEO), '204\n\n',
+      '204\n\n')
+cloud(8, '0\n', (200, {'data': [{'uri': '/videos/2', 'name': 'workcell-'}], 'paging': {'next': 'x'}}), (404, {}),
+      (200, VIDEO))
+cloud(9, (200, {'data': [{'uri': '/videos/1'}]}), (200, {'name': 'a/b', 'uri': '/videos/1', 'download': [
+    {'rendition': '720p', 'link': 'https://x/y', 'size': 3, 'md5': '900150983cd24fb0d6963f7d28e17f72',
+     'type': 'video/mp4'}]}),
+      '200\netag: "x"\n\na', '206\ncontent-range: bytes 1-2/3\n\nbc')
+dictionary('cloud', '".tag":', '"error":', '"correct_offset":', '"entries":', '"cursor":', '"has_more":true', '"conflicts":',
+           '"sha1":', '"next_marker":', '"part_size":', '"upload_link":', '"data":', '"rendition":', 'content-range: bytes ',
+           'upload-offset: ', 'dropbox-api-result: ', 'retry-after: 60\n', NEXT, '200\n', '202\n', '206\n', '409\n', '429\n')
 for step, answers in (
         ({'url': 'http://x/a.jpg'}, ['200\ncontent-type: image/jpeg\ncontent-length: 3\n\nabc']), ({'url': 'http://x/'}, ["200\ncontent-disposition: attachment; filename*=UTF-8''%e2%82%ac.jpg\n\nabc"]),
         ({'url': ['http://x/a', 'https://y/b'], 'force_name': ['c', 'd']}, ['200\n\na', '200\n\nb']), ({'url': 'http://x/a', 'range': '2-4'}, ['206\ncontent-range: bytes 2-4/9\n\nabc']),
