@@ -35,7 +35,7 @@ static void save_listings(struct conductor *c)
  * the end of an Assembly, and what must be taken back from another server wait for the disk. */
 static bool must_flush(const struct turn *t)
 {
-    if (t->queues.answer_count || t->undo_ack_count)
+    if (t->queues.answer_count || t->ack_count)
         return true;
     for (int i = 0; i < t->queues.effect_count; i++)
         if (t->queues.effects[i].fx.type == FX_END)

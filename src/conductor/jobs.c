@@ -33,17 +33,6 @@ static void leave_worker(struct run *r)
         r->next_taken->prev_taken = r->prev_taken;
 }
 
-/* None of r's confirmations stays, however many there are. */
-static void undo_acks_drop(struct conductor *c, const struct run *r)
-{
-    int kept = 0;
-
-    for (int i = 0; i < c->turn.undo_ack_count; i++)
-        if (c->turn.undo_acks[i] != r)
-            c->turn.undo_acks[kept++] = c->turn.undo_acks[i];
-    c->turn.undo_ack_count = kept;
-}
-
 static void run_free(struct conductor *c, struct run *r)
 {
     fair_remove(&r->waiting);
@@ -51,7 +40,8 @@ static void run_free(struct conductor *c, struct run *r)
     *r->before = r->sibling;
     if (r->sibling)
         r->sibling->before = r->before;
-    undo_acks_drop(c, r);
+    acks_drop(c, r);
+    free(r->host_key);
     timer_drop(&r->delay);
     json_decref(r->counts);
     free(r);
@@ -319,6 +309,7 @@ static void run_start(struct conductor *c, struct run *r)
         .timeout_s = robot->timeout_s,
         .encodes = robot->flags & ROBOT_ENCODES,
         .waiting = robot->flags & ROBOT_ENCODES ? waiting_for(c, robot->role) : 0,
+        .knows_hosts = robot->flags & ROBOT_KNOWS_HOSTS,
         .probes = robot->flags & ROBOT_HANDLES_UPLOADS,
     };
     if (!r->undo && job_started(c, r, &err) < 0) {
@@ -417,25 +408,26 @@ static void on_undo(void *ctx, void *owner, struct pool_run *run, json_t *token)
 {
     struct run *r = owner;
     struct conductor *c = ctx;
-    struct turn *t = &c->turn;
 
     if (r->undo) {
         pool_undo_ok(run);
         return;
     }
     say(c, r, EV_JOB_UNDO, json_pack("{s:O?}", "token", json_is_object(token) ? token : NULL));
-    undo_acks_drop(c, r); /* one at a time */
-    t->undo_acks =
-        mem_realloc(t->undo_acks, (size_t)(t->undo_ack_count + 1) * sizeof *t->undo_acks);
-    t->undo_acks[t->undo_ack_count++] = r;
+    acks_add(c, r);
 }
 
 void jobs_committed(struct conductor *c, bool ok)
 {
-    for (int i = 0; ok && i < c->turn.undo_ack_count; i++)
-        if (c->turn.undo_acks[i]->pool)
-            pool_undo_ok(c->turn.undo_acks[i]->pool);
-    c->turn.undo_ack_count = 0;
+    for (int i = 0; i < c->turn.ack_count; i++) {
+        struct run *r = c->turn.acks[i];
+
+        if (r->pool && r->host_asked)
+            hosts_committed(r, ok);
+        else if (r->pool && ok)
+            pool_undo_ok(r->pool);
+    }
+    c->turn.ack_count = 0;
 }
 
 static void on_values(void *ctx, void *owner, struct pool_run *run, json_t *values)
@@ -534,6 +526,7 @@ struct pool_events jobs_pool_events(struct conductor *c)
         .output = on_output,
         .progress = on_progress,
         .undo = on_undo,
+        .host = hosts_on_host,
         .values = on_values,
         .done = on_done,
         .failed = on_failed,

@@ -27,6 +27,8 @@ struct run {                             /* a job in the queue or in a worker */
     int full;              /* how often it began and found the disk full */
     bool forsaken;         /* stopped because its turn was lost: recovery starts the job again */
     struct pool_run *pool; /* NULL: waiting */
+    char *host_key;        /* that counts for the host it asked about, when this turn is committed; NULL: none */
+    bool host_asked;       /* among turn.acks for that reason */
     uv_timer_t *delay;
 };
 
@@ -64,8 +66,8 @@ struct turn { /* the one under way */
     struct turn_queues queues;
     char (*claims)[ID_LEN + 1]; /* blobs that news of this turn named: held until it is committed */
     int claim_count, claim_cap;
-    struct run **undo_acks; /* runs whose undo token is durable with this commit */
-    int undo_ack_count;
+    struct run **acks; /* runs whose undo token, or whose host's key, is durable with this commit */
+    int ack_count;
     struct removal *removal; /* housekeep.c: contents whose rows this turn forgets */
 };
 
@@ -229,6 +231,12 @@ bool jobs_are_running(struct conductor *c);
 /* The daemon stops while jobs run: none of them is to blame for that. */
 void jobs_interrupted(struct conductor *c);
 /* Undo tokens of this turn are durable, or were lost. */
+/* ---- hosts.c ---- */
+/* r hears when this turn is committed; it does not. */
+void acks_add(struct conductor *c, struct run *r);
+void acks_drop(struct conductor *c, const struct run *r);
+void hosts_on_host(void *ctx, void *owner, struct pool_run *run, const char *host, int port, const char *key);
+void hosts_committed(struct run *r, bool ok); /* of one that asked: it is answered */
 void jobs_committed(struct conductor *c, bool ok);
 /* All that a pool tells, but what is about the courier. */
 struct pool_events jobs_pool_events(struct conductor *c);

@@ -88,7 +88,7 @@ void turn_release(struct conductor *c)
     turn_queues_done(&q);
     turn_release_claims(c);
     free(c->turn.claims);
-    free(c->turn.undo_acks);
+    free(c->turn.acks);
     c->turn = (struct turn){0};
 }
 

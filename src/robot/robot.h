@@ -32,6 +32,7 @@ enum robot_flag {
     ROBOT_ENCODES = 1 << 6,         /* its jobs may take hours (setting encode_timeout_s), and are told how many
                                        cores they may use: "threads" of robot_settings() */
     ROBOT_TAKES_STUBS = 1 << 7,     /* can do with a file that is an address only (robot_input.stub) */
+    ROBOT_KNOWS_HOSTS = 1 << 8,     /* logs in at the SSH server that its parameter `host` names: robot_host_key() */
 };
 
 struct robot_job;
@@ -150,6 +151,14 @@ void robot_progress(struct robot_job *job, double fraction);
 /* From now until robot_set_undo(job, NULL): if this run dies, Robot.undo gets token. Stolen.
  * Returns when the server has it. */
 MUST_CHECK int robot_set_undo(struct robot_job *job, json_t *token, struct err *err);
+
+/* The key that a host of this workspace is known by ("ssh-ed25519 AAAA..."), lent for the job's life; NULL: none yet.
+ * host is that of the job's parameters, in lower case, without brackets. seen: the key that it has now; where none was
+ * known it is from then on, for every job and after a restart, and comes back. NULL: only a question. What comes back
+ * counts, as another worker may have been first. NULL although there is a seen one: the workspace knows too many, or
+ * nothing can be written. At most four a job. */
+MUST_CHECK int robot_host_key(const char **known, struct robot_job *job, const char *host, int port, const char *seen,
+                              struct err *err);
 
 /* Settings of the server that a Robot may look at (allowed import networks, limits): a JSON object.
  * Keys: "import_allow" (string, see http/guard.h), "max_pixels" (int), "max_frames" (int),

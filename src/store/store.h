@@ -253,6 +253,20 @@ struct store_attempt_query {
 MUST_CHECK int store_attempts(int64_t *count, struct store_reader *r, const struct store_attempt_query *q,
                               int (*cb)(void *ctx, const struct store_attempt *a), void *ctx, struct err *err);
 
+/* ---- keys of SSH hosts, as a workspace saw them first (hosts.c) ---- */
+#define STORE_HOSTS_MOST 1000 /* of a workspace */
+/* Nothing when one is known already, or STORE_HOSTS_MOST are. */
+MUST_CHECK int store_host_add(struct store *s, const char *workspace, const char *host, int port, const char *key,
+                              int64_t now_us, struct err *err);
+/* On the writer, what this transaction added among it. *out is the caller's; NULL: none is known. */
+MUST_CHECK int store_host_get(char **out, struct store *s, const char *workspace, const char *host, int port,
+                              struct err *err);
+/* Errors: ERR_NOT_FOUND. */
+MUST_CHECK int store_host_del(struct store *s, const char *workspace, const char *host, int port, struct err *err);
+MUST_CHECK int store_hosts(struct store *s, const char *workspace,
+                           void (*cb)(void *ctx, const char *host, int port, const char *key, int64_t seen_us),
+                           void *ctx, struct err *err);
+
 /* ---- small settings of the installation (instance id, schema) ---- */
 MUST_CHECK int store_setting_put(struct store *s, const char *name, const char *value,
                                  struct err *err);

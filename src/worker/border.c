@@ -8,6 +8,7 @@
 #define DEPTH_MAX 24   /* nested brackets of a whole message */
 #define UNDOS_MOST 16  /* and some for each input */
 #define UNDOS_INPUT 8
+#define HOSTS_MOST 4   /* a question and what was seen, and once more */
 #define SLACK_US INT64_C(1000000) /* two clocks are never the same */
 /* A host says how far it is five times a second at most. Twice that, and a burst when it was held up,
  * is still honest. */
@@ -364,6 +365,19 @@ static const char *bad_values(struct border_run *r, enum message type, const jso
     return NULL;
 }
 
+/* Of the one host that a job is about. */
+static const char *bad_host(struct border_run *r)
+{
+    if (!r->knows_hosts)
+        return "is nothing that this job may ask";
+    if (r->host_open)
+        return "comes before the one before it was answered";
+    if (r->hosts++ >= HOSTS_MOST)
+        return "comes too often";
+    r->host_open = true;
+    return NULL;
+}
+
 static const char *bad_now(struct border_run *r, enum message type, const json_t *body, int64_t now_us)
 {
     if (!r->sent || r->over)
@@ -378,6 +392,7 @@ static const char *bad_now(struct border_run *r, enum message type, const json_t
     case MSG_VALUES: return NULL;
     case MSG_PROGRESS: return too_often(r, now_us) ? "comes too often" : NULL;
     case MSG_OUTPUT: return bad_output(r, body);
+    case MSG_HOST: return bad_host(r);
     case MSG_UNDO:
         if (r->undo)
             return "comes from what only takes something back";
@@ -390,6 +405,8 @@ static const char *bad_now(struct border_run *r, enum message type, const json_t
     case MSG_DONE:
         if (r->undo_open)
             return "comes before its undo was confirmed";
+        if (r->host_open)
+            return "comes before what it asked was answered";
         if (jint(body, "exec_us", 0) > now_us - r->sent_us + SLACK_US)
             return "took longer than the job was there";
         r->over = true;

@@ -33,7 +33,9 @@ struct border_run {
     bool sent, taken;    /* the worker was given it; said so */
     bool over;           /* done or failed */
     bool undo_open;      /* a token that was not confirmed */
-    int outputs, stored, passed, undos;
+    bool knows_hosts;    /* its Robot logs in at SSH servers */
+    bool host_open;      /* a `host` that was not answered */
+    int outputs, stored, passed, undos, hosts;
     bool early, valued;
     size_t bytes;
     int64_t sent_us;     /* monotonic */

@@ -205,6 +205,24 @@ int robot_set_undo(struct robot_job *job, json_t *token, struct err *err)
     return 0;
 }
 
+int robot_host_key(const char **known, struct robot_job *job, const char *host, int port, const char *seen,
+                   struct err *err)
+{
+    enum message type;
+    AUTO(json_unref) json_t *answer = NULL;
+    int fd = -1;
+
+    if (wire_send(job->sock, MSG_HOST, json_pack("{s:s,s:i,s:s?}", "host", host, "port", port, "key", seen), -1,
+                  err) < 0)
+        return -1;
+    int rc = wire_recv(job->sock, &type, &answer, &fd, err);
+    fd_close(fd);
+    if (rc <= 0 || type != MSG_HOST_IS)
+        return rc < 0 ? -1 : err_set(err, ERR_IO, "the server did not say whose key that is");
+    *known = jstr(answer, "key") ? arena_strdup(job->arena, jstr(answer, "key")) : NULL;
+    return 0;
+}
+
 static void fill_inputs(struct robot_job *job)
 {
     const json_t *list = json_object_get(job->body, "inputs");

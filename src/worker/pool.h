@@ -53,6 +53,7 @@ struct pool_task {
     int waiting;    /* other jobs of its role that have no worker yet */
     const char *keys; /* of pool_conf.keys, separated by spaces; NULL: none */
     const char *status; /* the Assembly's document, for robot_status(); lent during the call; NULL: none */
+    bool knows_hosts; /* ROBOT_KNOWS_HOSTS: it may say `host` */
     bool probes;    /* it looks into its inputs, which stay what they are: may say `same` */
 };
 
@@ -68,6 +69,9 @@ struct pool_events {
     void (*progress)(void *ctx, void *owner, struct pool_run *run, double fraction);
     /* Make token durable (null: nothing to undo any more), then call pool_undo_ok(). */
     void (*undo)(void *ctx, void *owner, struct pool_run *run, json_t *token);
+    /* An SSH host that the job names, in lower case, and the key that it has now ("" only asks): make the first one
+     * ever durable, then call pool_host_is(). */
+    void (*host)(void *ctx, void *owner, struct pool_run *run, const char *host, int port, const char *key);
     void (*done)(void *ctx, void *owner, struct pool_run *run, int64_t exec_us);
     /* Of the expressions that were to be evaluated, in their order; lent. done() follows. */
     void (*values)(void *ctx, void *owner, struct pool_run *run, json_t *values);
@@ -91,6 +95,8 @@ int pool_share(int cores, int workers, int running, int waiting);
 /* owner comes back in every event. Never fails: what goes wrong is reported by failed(). */
 struct pool_run *pool_start(struct pool *p, const struct pool_task *task, void *owner);
 void pool_undo_ok(struct pool_run *run);
+/* key: the one that counts; NULL: none is known. */
+void pool_host_is(struct pool_run *run, const char *key);
 /* SIGKILL to the worker's whole group, at once. stopped() follows. */
 void pool_stop(struct pool_run *run);
 /* Kill everything; handles are closed when the loop has run once more. */

@@ -1,6 +1,6 @@
 /* pool_priv.h - what the files of the pool share. Lowest first, and each uses only those before it: pool_loop.c (libuv)
- * pool_stderr.c pool_scratch.c pool_workers.c (zygotes, workers and the work on their directories) pool_runs.c (jobs)
- * pool.c (the whole). */
+ * pool_stderr.c pool_scratch.c pool_workers.c (zygotes, workers and the work on their directories) pool_hosts.c
+ * pool_runs.c (jobs) pool.c (the whole). */
 #pragma once
 #include "base/id.h"
 #include "base/log.h"
@@ -45,7 +45,7 @@ struct pool_run {
     char assembly_id[ID_LEN + 1];
     json_t *message;
     int timeout_s;
-    bool probes; /* see struct pool_task */
+    bool probes, knows_hosts; /* see struct pool_task */
     uv_timer_t *timer; /* first for its taking the job, then for the job */
     struct border_run said; /* by the worker */
     int moves;     /* workers that did not take it */
@@ -157,6 +157,10 @@ void worker_listen(struct worker *w);
 /* For a struct work: removes a directory, and says how much that was. */
 void worker_clean_dead(struct work *k);
 void worker_scrubbed(struct work *k);
+
+/* ---- pool_hosts.c ---- */
+/* False: it is about a host that the job does not name. */
+bool pool_hear_host(struct pool_run *run, const json_t *body);
 
 /* ---- pool_runs.c ---- */
 extern const struct worker_events pool_hears;

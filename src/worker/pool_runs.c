@@ -214,10 +214,10 @@ static void set_input_paths(json_t *inputs)
 static void give(struct pool_run *run, struct worker *w, const char *workspace)
 {
     border_run_begin(&run->said, (int)json_array_size(json_object_get(run->message, "inputs")),
-                     run->probes,
-                     json_is_object(json_object_get(run->message, "undo")));
+                     run->probes, json_is_object(json_object_get(run->message, "undo")));
     run->said.expressions =
         (int)json_array_size(json_object_get(json_object_get(run->message, "evaluate"), "expressions"));
+    run->said.knows_hosts = run->knows_hosts;
     run->worker = w;
     w->run = run;
     w->jobs++;
@@ -289,6 +289,7 @@ struct pool_run *pool_start(struct pool *p, const struct pool_task *task, void *
     run->owner = owner;
     run->role = task->role;
     run->probes = task->probes;
+    run->knows_hosts = task->knows_hosts;
     run->timeout_s = timeout_for(p, task);
     snprintf(run->assembly_id, sizeof run->assembly_id, "%s", task->assembly_id);
     run->message = json_pack("{s:s*,s:s,s:o*,s:o*,s:o,s:o?,s:s?,s:o*,s:o*}", "robot", task->robot, "assembly",
@@ -473,6 +474,10 @@ static void hear_run(struct pool_run *run, enum message type, json_t *body)
             adopt_output(run, body);
         else
             ev->output(ev->ctx, run->owner, run, body);
+        break;
+    case MSG_HOST:
+        if (!pool_hear_host(run, body))
+            refuse_text(run->worker, type, "is about a host that the job does not name");
         break;
     case MSG_VALUES: ev->values(ev->ctx, run->owner, run, json_object_get(body, "values")); break;
     case MSG_DONE:

@@ -6,7 +6,8 @@
  *   W  a packet of the worker that has the job           M  the same, its body in a sealed memory file
  *   U  its body in a memory file with the first digit's seals     D  a packet with as many descriptors as the first digit
  *   F  a file in out/: kind (f, l, d, p, h), name        Z  a packet of the zygote        C  a packet of the courier
- *   J  a job: its kind (0 resize, 1 probe, 2 import, 3 store, 4 undo)   K  confirm an undo   S  stop it   T  a turn
+ *   J  a job: its kind (0 resize, 1 probe, 2 import, 3 store, 4 undo, 5 sftp)  K  confirm an undo  S  stop it
+ *   T  a turn
  * What the worker needs to be at work (up, taken) is said by itself unless the line N has come.
  *
  * With -DFUZZ_POOL_ALONE it is a program of its own: fuzz_pool FILE... plays them, fuzz_pool --random N [SEED] says N messages,
@@ -36,7 +37,7 @@ static const struct {
 } jobs[] = {
     {ROLE_MEDIA, "/image/resize", "input", false},  {ROLE_MEDIA, "/upload/handle", "input", false},
     {ROLE_TRANSFER, "/http/import", NULL, false},   {ROLE_TRANSFER, "/s3/store", "input", false},
-    {ROLE_TRANSFER, "/s3/store", "input", true},
+    {ROLE_TRANSFER, "/s3/store", "input", true},     {ROLE_TRANSFER, "/sftp/store", "input", false},
 };
 
 static void start(int kind)
@@ -238,7 +239,9 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 
 #ifdef FUZZ_POOL_ALONE
 static const char *const seeds[] = {
-    "Wprogress {\"fraction\":0.5}", "Wundo {\"token\":{\"a\":1}}", "Wundo {\"token\":null}", "Wdone {\"exec_us\":1}",
+    "Wprogress {\"fraction\":0.5}", "Wundo {\"token\":{\"a\":1}}", "Wundo {\"token\":null}", "J5",
+    "Whost {\"host\":\"files.example\",\"port\":22,\"key\":\"ssh-ed25519 A\"}",
+    "Whost {\"host\":\"files.example\",\"port\":22}", "Wdone {\"exec_us\":1}",
     "Wfailed {\"code\":3,\"name\":\"\",\"msg\":\"m\",\"detail\":\"d\",\"private\":false}", "Ff0", "Ff1", "Fl2", "Fd3", "Fp4", "Fh5",
     "Woutput {\"index\":0,\"file\":{\"path\":\"out/0\",\"name\":\"x\",\"ext\":\"a\",\"size\":1,\"md5\":\"m\",\"mime\":\"a/b\",\"meta\":{},\"input\":0}}",
     "Woutput {\"index\":1,\"file\":{\"path\":\"out/1\",\"name\":\"x\",\"meta\":{\"a\":[1,2,{\"b\":null}]},\"extra\":{},\"input\":-1}}",

@@ -167,6 +167,19 @@ int host_undo(struct robot_job *j, const char *robot, const char *step, const js
     return robot_options(&opts, j->arena, r, s, false, err) < 0 ? -1 : r->undo(j, opts, token, err);
 }
 
+int robot_host_key(const char **known, struct robot_job *j, const char *host, int port, const char *seen,
+                   struct err *err)
+{
+    AUTO(mem_free) char *name = mem_printf("known %s %d", host, port);
+
+    (void)err;
+    assert(j->robot->flags & ROBOT_KNOWS_HOSTS);
+    if (seen && !jstr(j->settings, name))
+        jset(j->settings, name, seen);
+    *known = jstr(j->settings, name);
+    return 0;
+}
+
 const json_t *host_undo_token(const struct robot_job *j) { return j->undo; }
 
 int host_run_on(struct robot_job *j, const char *robot, const char *step, const char *path,

@@ -79,6 +79,15 @@ static void on_undo(void *ctx, void *owner, struct pool_run *run, json_t *token)
         pool_undo_ok(run);
 }
 
+static void on_host(void *ctx, void *owner, struct pool_run *run, const char *host, int port, const char *key)
+{
+    struct bed *b = owner;
+
+    assert(*host && strlen(host) <= 255 && port > 0 && port < 65536 && strlen(key) <= 3000);
+    b->hosts++;
+    pool_host_is(run, *key ? key : NULL);
+}
+
 static void on_done(void *ctx, void *owner, struct pool_run *run, int64_t exec_us)
 {
     struct bed *b = owner;
@@ -194,6 +203,7 @@ void bed_open(struct bed *b, const char *where)
                                  .output = on_output,
                                  .progress = on_progress,
                                  .undo = on_undo,
+                                 .host = on_host,
                                  .done = on_done,
                                  .failed = on_failed,
                                  .stopped = on_stopped,
@@ -305,7 +315,9 @@ void bed_start(struct bed *b, enum robot_role role, const char *robot, const cha
                              .encodes = b->encodes,
                              .waiting = b->waiting,
                              .probes = !strcmp(robot, "/upload/handle"),
-                             .params = json_object(),
+                             .knows_hosts = str_starts(robot, "/sftp/"),
+                             .params = str_starts(robot, "/sftp/") ? json_pack("{s:s}", "host", "[FILES.example]")
+                                                                   : json_object(),
                              .inputs = json_array(),
                              .undo = undo ? json_object() : NULL};
 

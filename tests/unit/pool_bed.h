@@ -28,7 +28,7 @@ struct bed {
     /* what the conductor heard */
     struct pool_run *run;
     bool hold_undo; /* tokens are not confirmed by themselves */
-    int outputs, undos, dones, failures, stops, posts;
+    int outputs, undos, hosts, dones, failures, stops, posts;
     double progress;
     struct err failure;
     json_t *output; /* the last one */

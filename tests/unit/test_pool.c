@@ -115,6 +115,26 @@ static void a_second_undo_before_the_first_is_confirmed_is_refused(void **state)
     assert_int_equal(bed.undos, 1);
 }
 
+static void a_worker_asks_for_the_key_of_the_host_that_its_job_names_and_of_no_other(void **state)
+{
+    struct bed_worker *w = at_work(ROLE_TRANSFER, "/sftp/store", "input", false);
+
+    (void)state;
+    bed_say(w, "host {\"host\":\"files.example\",\"port\":22,\"key\":\"ssh-ed25519 A\"}");
+    for (int i = 0; i < 5; i++)
+        uv_run(&bed.loop, UV_RUN_NOWAIT);
+    assert_int_equal(bed.hosts, 1);
+    static const char *const others[] = {"bank.example", "FILES.example", "[files.example]", "files.exampl",
+                                         "files.example.x"};
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        AUTO(mem_free) char *text = mem_printf("host {\"host\":\"%s\",\"port\":22}", others[i]);
+
+        refused(at_work(ROLE_TRANSFER, "/sftp/store", "input", false), text, "a host that the job does not name");
+    }
+    refused(at_work(ROLE_TRANSFER, "/s3/store", "input", false), "host {\"host\":\"h\",\"port\":22}",
+            "is nothing that this job may ask");
+}
+
 static void an_import_has_no_input_to_tell_of(void **state)
 {
     (void)state;
@@ -383,6 +403,7 @@ int main(void)
         TEST(an_honest_job_is_done_and_what_it_made_is_measured_here),
         TEST(whoever_breaks_a_rule_is_ended_and_its_job_fails_by_that_name),
         TEST(a_second_undo_before_the_first_is_confirmed_is_refused),
+        TEST(a_worker_asks_for_the_key_of_the_host_that_its_job_names_and_of_no_other),
         TEST(an_import_has_no_input_to_tell_of),
         TEST(a_secret_setting_reaches_only_the_job_that_names_it),
         TEST(a_share_is_the_cores_by_the_jobs_that_can_be_at_work),

@@ -448,6 +448,48 @@ static void steps_are_sealed_in_the_event_and_come_back(void **state)
     }
 }
 
+/* ---- keys of hosts ---- */
+
+static void count_host(void *ctx, const char *host, int port, const char *key, int64_t seen_us)
+{
+    ++*(int *)ctx;
+}
+
+static void the_first_key_of_a_host_stays_each_workspace_its_own_and_not_for_ever_many(void **state)
+{
+    struct fixture *f = *state;
+    char *key = NULL;
+    int n = 0;
+
+    OK(store_begin(f->s, &f->err));
+    OK(store_host_add(f->s, WS, "h", 22, "ssh-ed25519 A", 1, &f->err));
+    OK(store_host_add(f->s, WS, "h", 22, "ssh-ed25519 B", 2, &f->err));
+    OK(store_host_add(f->s, "other", "h", 22, "ssh-ed25519 C", 3, &f->err));
+    for (int port = 100; port < 100 + STORE_HOSTS_MOST; port++)
+        OK(store_host_add(f->s, WS, "h", port, "ssh-ed25519 D", 4, &f->err));
+    OK(store_commit(f->s, &f->err));
+    OK(store_host_get(&key, f->s, WS, "h", 22, &f->err));
+    assert_string_equal(key, "ssh-ed25519 A");
+    free(key);
+    OK(store_host_get(&key, f->s, "other", "h", 22, &f->err));
+    assert_string_equal(key, "ssh-ed25519 C");
+    free(key);
+    OK(store_host_get(&key, f->s, WS, "h", 99 + STORE_HOSTS_MOST, &f->err));
+    assert_null(key);
+    OK(store_hosts(f->s, WS, count_host, &n, &f->err));
+    assert_int_equal(n, STORE_HOSTS_MOST);
+    OK(store_begin(f->s, &f->err));
+    OK(store_host_del(f->s, WS, "h", 22, &f->err));
+    OK(store_host_add(f->s, WS, "h", 22, "ssh-ed25519 B", 5, &f->err));
+    OK(store_host_get(&key, f->s, WS, "h", 22, &f->err));
+    assert_string_equal(key, "ssh-ed25519 B");
+    free(key);
+    OK(store_commit(f->s, &f->err));
+    OK(store_begin(f->s, &f->err));
+    FAILS(store_host_del(f->s, WS, "nobody", 22, &f->err), ERR_NOT_FOUND);
+    store_rollback(f->s);
+}
+
 /* ---- from schema 1 ---- */
 
 static void a_database_of_schema_1_is_taken_over_and_its_secrets_are_sealed(void **state)
@@ -494,6 +536,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        T(the_first_key_of_a_host_stays_each_workspace_its_own_and_not_for_ever_many),
         T(templates_are_found_by_id_and_name_in_their_workspace_alone),
         T(templates_are_listed_by_page_order_and_date),
         T(credentials_are_added_changed_and_removed),
