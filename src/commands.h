@@ -29,6 +29,7 @@ int command_credential(int argc, char **argv);
 int command_template(int argc, char **argv);
 int command_workspace(int argc, char **argv);
 int command_key(int argc, char **argv);
+int command_ssh_key(int argc, char **argv); /* admin_ssh.c */
 /* 0 nothing would be refused, 1 something would, 2 wrong use. */
 int command_check(int argc, char **argv);
 int command_robots(int argc, char **argv);

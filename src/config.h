@@ -19,7 +19,7 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 /* What each one means: the help texts in config.c. Sizes are bytes. */
 struct config {
-    const char *config, *listen, *data, *public_url, *import_allow, *sftp_key, *sftp_known_hosts,
+    const char *config, *listen, *data, *public_url, *import_allow, *sftp_key, *sftp_known_hosts, *ftp_ca,
         *region, *companion, *clamd, *endpoint;
     int log_level; /* enum log_level */
     int log_format, isolation, notify_signature, create_rate_status;

@@ -50,6 +50,14 @@ static void key_more(FILE *to)
         fprintf(to, "  %s\n", *s);
 }
 
+static void ssh_key_more(FILE *to)
+{
+    fputs("\nOptions\n", to);
+    fputs("  --data DIR        the data directory [./workcell-data]\n"
+          "  --workspace NAME  of several workspaces, for hosts and forget: its name or id [the first one]\n",
+          to);
+}
+
 static void serve_more(FILE *to)
 {
     fputc('\n', to);
@@ -151,6 +159,22 @@ const struct command commands[] = {
      "  workcell key add assemblies:write --description 'web page' --data ./data\n\n"
      "Exit codes: 0 done, 1 refused or failed, 2 wrong use (also: there is no such data directory).\n",
      key_more, command_key},
+    {"ssh-key",
+     "\n"
+     "hosts\n"
+     "forget HOST [PORT]",
+     "the key that logs in at SFTP servers, and the servers it knows",
+     "Prints the public half of the key with which this server logs in at SFTP servers, as a line for their\n"
+     "authorized_keys. The pair is made when there is none, also by the server at its start; the setting sftp_key\n"
+     "names another. That works while a server runs; the others do not.\n\n"
+     "hosts prints host, port, time and key of each SFTP server as a workspace saw it first: another key is refused\n"
+     "from then on. forget lets the next login take the key that the server has then: do that when you know why it\n"
+     "changed.\n\n"
+     "Examples\n"
+     "  workcell ssh-key --data ./data >>authorized_keys\n"
+     "  workcell ssh-key forget files.example 2222 --data ./data\n\n"
+     "Exit codes: 0 done, 1 refused or failed, 2 wrong use.\n",
+     ssh_key_more, command_ssh_key},
     {"fsck", "[--repair] [--json] [--data DIR]", "compare the database with the files",
      "Reads a data directory while no server runs on it, and says what does not fit together. --repair mends what can "
      "be\n"

@@ -37,7 +37,8 @@ static int read_key(struct job_settings *s, const char *name, const char *path, 
 
 static int read_keys(struct job_settings *s, const struct config *c, struct err *err)
 {
-    if (read_key(s, "sftp_key", c->sftp_key, err) < 0 || read_key(s, "sftp_known_hosts", c->sftp_known_hosts, err) < 0)
+    if (read_key(s, "sftp_key", c->sftp_key, err) < 0 ||
+        read_key(s, "sftp_known_hosts", c->sftp_known_hosts, err) < 0 || read_key(s, "ftp_ca", c->ftp_ca, err) < 0)
         return -1;
     const char *key = jstr(s->keys, "sftp_key");
     if (key && !strstr(key, "PRIVATE KEY-----"))

@@ -19,6 +19,7 @@
 #include "http/guard.h"
 #include "job_settings.h"
 #include "live/live.h"
+#include "ssh_key.h"
 #include "store/sealed.h"
 #include "store/store.h"
 #include "upload/upload.h"
@@ -244,6 +245,20 @@ static int check_settings(struct server *s, const struct config *c, struct err *
     return 0;
 }
 
+/* Who logs in at SFTP servers when the operator has not said it. */
+static int own_key(struct server *s, const struct config *c, struct err *err)
+{
+    AUTO(mem_free) char *key = NULL;
+
+    if (*c->sftp_key)
+        return 0;
+    if (ssh_key_load(&key, c->data, err) < 0)
+        return -1;
+    json_object_set_new(s->told.keys, "sftp_key", json_string(key));
+    explicit_bzero(key, strlen(key));
+    return 0;
+}
+
 static int open_stores(struct server *s, const struct config *c, struct err *err)
 {
     AUTO(mem_free) char *db = mem_printf("%s/workcell.db", c->data);
@@ -254,7 +269,8 @@ static int open_stores(struct server *s, const struct config *c, struct err *err
                    store_reader_open(&s->app.reader, db, err) < 0 || store_reader_open(&s->reader, db, err) < 0 ||
                    store_reader_open(&s->app.list_reader, db, err) < 0 ||
                    blob_store_open(&s->app.blobs, blobs, err) < 0 ||
-                   sealed_open(&s->seal, s->store, key_file, err) < 0 || first_key(s, err) < 0
+                   sealed_open(&s->seal, s->store, key_file, err) < 0 || first_key(s, err) < 0 ||
+                   own_key(s, c, err) < 0
                ? -1
                : 0;
 }
