@@ -15,7 +15,7 @@ const struct credential_type credential_types[] = {
     {"companion", "provider key secret", "", true, NULL},
     {"digitalocean", "space region key secret", "", true, NULL},
     {"dropbox", NULL, NULL, true, NULL},
-    {"ftp", "host user password", "port", true, NULL},
+    {"ftp", "host user password", "port secure", true, NULL},
     {"google", "project_id client_email private_key", "bucket", false, NULL},
     {"http", "headers", "", false, NULL},
     {"mega", NULL, NULL, true, NULL},
@@ -23,7 +23,8 @@ const struct credential_type credential_types[] = {
     {"rackspace", "account_type data_center container user key", "", true, NULL},
     {"s3", "bucket key secret", "bucket_region host", true, NULL},
     /* the first set is what forms ask for: the key is the server's then */
-    {"sftp", "host port user public_key|host user private_key|host user password", "", true, NULL},
+    {"sftp", "host port user public_key|host user private_key|host user password", "passphrase host_key", true,
+     NULL},
     {"supabase", "bucket host bucket_region key secret", "", true, NULL},
     {"swift", "bucket host key secret", "", true, NULL},
     {"tigris", "bucket host key secret", "", true, NULL},

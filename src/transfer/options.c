@@ -1,6 +1,7 @@
 /* Parameters that Robots share which talk to other servers, and their checks. In the daemon as
  * well: pure. */
 #include "base/near.h"
+#include "transfer/ftp.h"
 #include "transfer/remote.h"
 #include "transfer/sftp.h"
 #include "transfer/values.h"
@@ -168,6 +169,8 @@ json_t *import_paths(const struct import_paths *o)
 /* ---- SFTP ---- */
 
 #define P struct sftp_place
+#define HOST_KEY_FORM \
+    "^(SHA256:[A-Za-z0-9+/]{43}=?|(ssh|ecdsa)-[A-Za-z0-9@.-]+ [A-Za-z0-9+/=]+( .*)?)$"
 #define PUBLIC_KEY_FORM "^(ssh|ecdsa|sk)-[A-Za-z0-9@.-]+ [A-Za-z0-9+/=]+( .*)?$"
 const struct option sftp_place_options[] = {
     OPT_STR(P, credentials, .help = "Name of stored credentials of type sftp."),
@@ -183,11 +186,16 @@ const struct option sftp_place_options[] = {
             .beyond = "a server of one's own has no account whose key there could be",
             .pattern = "^-----BEGIN [A-Z ]*PRIVATE KEY-----",
             .example = "\"-----BEGIN PRIVATE KEY-----\"",
-            .help = "Key that logs in, without a passphrase. Belongs into stored credentials. Left "
-                    "out: the server's own (sftp_key)."),
+            .help = "Key that logs in. Belongs into stored credentials. Left out: the server's own "
+                    "(`workcell ssh-key` prints its public half)."),
+    OPT_STR(P, passphrase, .secret = true, .beyond = "a private key may have one",
+            .help = "What opens the private key. Belongs into stored credentials."),
     OPT_STR(P, password, .secret = true, .beyond = "many servers know nothing else",
-            .help = "Password in the place of a key. Belongs into stored credentials; needs "
-                    "sftp_known_hosts."),
+            .help = "Password in the place of a key. Belongs into stored credentials."),
+    OPT_STR(P, host_key, .beyond = "who knows the server's key need not trust the first one seen",
+            .pattern = HOST_KEY_FORM, .example = "\"ssh-ed25519 AAAA\"",
+            .help = "The server's key, as ssh-keyscan prints it behind the name, or its fingerprint "
+                    "(SHA256:...). Left out: the key that it had at first counts."),
     OPT_END,
 };
 
@@ -203,11 +211,44 @@ int sftp_place_check(const P *p, bool partial, struct err *err)
     }
     if ((p->user && value_has_control(p->user)) ||
         (p->password && value_has_control(p->password)) ||
+        (p->passphrase && value_has_control(p->passphrase)) ||
+        (p->host_key && value_has_control(p->host_key)) ||
         (p->public_key && value_has_control(p->public_key)))
         return err_set(err, ERR_ROBOT_VALIDATION,
-                       "'user', 'password' and 'public_key' must not hold control characters");
+                       "'user', 'password', 'passphrase', 'host_key' and 'public_key' must not hold "
+                       "control characters");
     if (str_given(p->private_key) && str_given(p->password))
         return err_set(err, ERR_ROBOT_VALIDATION,
                        "'private_key' and 'password' exclude each other");
+    return 0;
+}
+
+/* ---- FTP ---- */
+
+#undef P
+#define P struct ftp_place
+const struct option ftp_place_options[] = {
+    OPT_STR(P, credentials, .help = "Name of stored credentials of type ftp."),
+    OPT_STR(P, host, .pattern = "^([A-Za-z0-9._-]+|\\[?[0-9A-Fa-f:.]+\\]?)$",
+            .example = "\"h.example\"",
+            .help = "Name or address of the server, when no stored credentials are used."),
+    OPT_INT(P, port, .min = 1, .max = 65535, .def = 21, .help = "Port of the server."),
+    OPT_STR(P, user, .help = "Who logs in."),
+    OPT_STR(P, password, .secret = true, .help = "With what. Belongs into stored credentials."),
+    OPT_END,
+};
+
+int ftp_place_check(const P *p, bool partial, struct err *err)
+{
+    /* as of SFTP */
+    if (!partial && !str_given(p->credentials)) {
+        const char *missing = !str_given(p->host) ? "host" : !str_given(p->user) ? "user" : NULL;
+
+        if (missing)
+            return err_set(err, ERR_ROBOT_VALIDATION,
+                           "'%s' is missing: give 'credentials', or 'host', 'user' and 'password'", missing);
+    }
+    if ((p->user && value_has_control(p->user)) || (p->password && value_has_control(p->password)))
+        return err_set(err, ERR_ROBOT_VALIDATION, "'user' and 'password' must not hold control characters");
     return 0;
 }

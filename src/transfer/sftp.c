@@ -1,529 +1,343 @@
-#include "transfer/sftp.h"
-#include "http/guard.h"
-#include "transfer/place.h"
+#include "transfer/sftp_private.h"
 #include "transfer/trial.h"
 
-#include <arpa/inet.h>
-#include <curl/curl.h>
 #include <errno.h>
-#include <netdb.h>
-#include <openssl/evp.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
 
-#define CONNECT_S 10L
-#define IDLE_S 30
-#define UPLOAD_BUFFER (256 * 1024L)
-
-struct sftp {
-    struct robot_job *job;
-    const struct sftp_place *place;
-    const struct store_urls *urls;
-    const char *mode;
-    CURL *curl;
-    int key, public_key, known; /* memory files: libssh2 reads keys from files only, and no disk is
-                                   to see them; -1: none */
-    char refused[80];           /* address that the guard turned down; "" none */
-    char fingerprint[64];       /* of the host's key; "" not seen yet */
-    struct remote_file *file;   /* that is being sent; NULL: none */
-    int64_t sent;               /* bytes of it */
-    int read_errno;
-    struct str *answer; /* where what a command says goes; NULL: nowhere */
-};
-
-/* ---- keys ---- */
-
-static int memory_file(int *out, const char *name, const char *text, struct err *err)
-{
-    AUTO(fd_close) int fd = memfd_create(name, MFD_CLOEXEC);
-    size_t len = strlen(text);
-
-    /* a key that came through a form may have lost its last line break, without which OpenSSL reads
-     * none */
-    if (fd < 0 || write(fd, text, len) != (ssize_t)len ||
-        (len && text[len - 1] != '\n' && write(fd, "\n", 1) != 1))
-        return err_errno(err, "keep a key in memory");
-    *out = take_fd(fd);
-    return 0;
-}
-
-static void memory_path(char out[static 40], int fd) { snprintf(out, 40, "/proc/self/fd/%d", fd); }
+enum { CHUNK = 256 * 1024, DIR_MODE = 0755, FILE_MODE = 0644 };
 
 void sftp_close(struct sftp *s)
 {
     if (!s)
         return;
-    curl_easy_cleanup(s->curl);
-    fd_close(s->key);
-    fd_close(s->public_key);
-    fd_close(s->known);
+    walk_done(&s->walk);
+    ssh_close(s->ssh);
     free(s);
 }
 
-static int lacking(const struct robot_job *job, struct err *err, const char *text)
-{
-    err_set(err, ERR_ROBOT_VALIDATION, "%s", text);
-    if (err)
-        robot_code(err->name, robot_of_job(job), "VALIDATION");
-    return -1;
-}
-
 int sftp_open(struct sftp **out, struct robot_job *job, const struct sftp_place *place,
-              const char *mode, const struct store_urls *urls, struct err *err)
+              const struct sftp_how *how, struct err *err)
 {
     AUTO(sftp_close) struct sftp *s = mem_zalloc(sizeof *s);
-    const char *known = jstr_or(robot_settings(job), "sftp_known_hosts", "");
-    const char *key = str_given(place->private_key) ? place->private_key
-                                                    : jstr_or(robot_settings(job), "sftp_key", "");
-    bool by_password = str_given(place->password);
 
-    *s = (struct sftp){.job = job,
-                       .place = place,
-                       .mode = mode,
-                       .urls = urls,
-                       .key = -1,
-                       .public_key = -1,
-                       .known = -1};
-    if (!str_given(place->host) || !str_given(place->user))
-        return lacking(job, err, "the stored credentials lack host or user");
-    if (by_password && !*known)
-        return lacking(job, err,
-                       "a password is only sent to a host whose key is known: this server has no "
-                       "sftp_known_hosts");
-    if (!by_password && !*key)
-        return lacking(job, err,
-                       "nobody can log in: store a private_key in the credentials, or give the "
-                       "server one (setting sftp_key)");
-    if (!by_password && memory_file(&s->key, "key", key, err) < 0)
+    *s = (struct sftp){.job = job, .place = place, .how = *how};
+    s->walk = (struct walk){.job = job, .host = place->host, .recursive = how->recursive};
+    if (ssh_open(&s->ssh, job, place, err) < 0)
         return -1;
-    if (!by_password && str_given(place->public_key) &&
-        memory_file(&s->public_key, "public key", place->public_key, err) < 0)
-        return -1;
-    if (*known && memory_file(&s->known, "known hosts", known, err) < 0)
-        return -1;
-    if (!(s->curl = curl_easy_init()))
-        abort(); /* fails only without memory */
     *out = take(s);
     return 0;
 }
 
-/* ---- curl's callbacks ---- */
-
-/* The name is resolved: what is checked is what gets connected. */
-static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
+int sftp_begin(struct sftp *s, bool *again, struct err *err)
 {
-    struct sftp *s = ctx;
-
-    (void)purpose;
-    if (!guard_allows(&a->addr, jstr_or(robot_settings(s->job), "import_allow", ""))) {
-        if (getnameinfo(&a->addr, a->addrlen, s->refused, sizeof s->refused, NULL, 0,
-                        NI_NUMERICHOST))
-            snprintf(s->refused, sizeof s->refused, "an unusual address");
-        return CURL_SOCKET_BAD;
-    }
-    return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
-}
-
-/* As ssh-keygen -l writes it. */
-static void note_fingerprint(struct sftp *s, const void *key, size_t len)
-{
-    unsigned char md[SHA256_DIGEST_LENGTH], text[48];
-
-    SHA256(key, len, md);
-    EVP_EncodeBlock(text, md, sizeof md);
-    text[strcspn((char *)text, "=")] = 0;
-    snprintf(s->fingerprint, sizeof s->fingerprint, "SHA256:%s", text);
-}
-
-/* There is a list of known hosts. */
-static int check_known(CURL *e, const struct curl_khkey *known, const struct curl_khkey *found,
-                       enum curl_khmatch match, void *ctx)
-{
-    AUTO(mem_free) char *raw = found->len ? NULL : mem_alloc(strlen(found->key) + 4);
-    ptrdiff_t len = found->len
-                        ? (ptrdiff_t)found->len
-                        : base64_decode((unsigned char *)raw, found->key, strlen(found->key));
-
-    (void)e;
-    (void)known;
-    if (len > 0)
-        note_fingerprint(ctx, found->len ? found->key : raw, (size_t)len);
-    return match == CURLKHMATCH_OK ? CURLKHSTAT_FINE : CURLKHSTAT_REJECT;
-}
-
-/* There is none. */
-static int take_any(void *ctx, int type, const char *key, size_t len)
-{
-    (void)type;
-    note_fingerprint(ctx, key, len);
-    return CURLKHMATCH_OK;
-}
-
-static size_t read_file(char *out, size_t size, size_t count, void *ctx)
-{
-    struct sftp *s = ctx;
-    int64_t left = s->file->in->size - s->sent;
-    size_t n = size * count;
-
-    if ((int64_t)n > left)
-        n = (size_t)left;
-    ssize_t got = n ? pread(s->file->fd, out, n, s->sent) : 0;
-    if (n && got <= 0) {
-        s->read_errno = got < 0 ? errno : EIO;
-        return CURL_READFUNC_ABORT;
-    }
-    s->sent += got;
-    return (size_t)got;
-}
-
-static int sftp_on_progress(void *ctx, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal,
-                            curl_off_t ulnow)
-{
-    const struct sftp *s = ctx;
-
-    (void)dltotal;
-    (void)dlnow;
-    if (s->file && ultotal > 0)
-        remote_progress(s->file, ulnow < ultotal ? (double)ulnow / (double)ultotal : 1);
-    return 0;
-}
-
-static size_t keep_answer(char *data, size_t size, size_t count, void *ctx)
-{
-    struct str *b = ctx;
-
-    if (b->len + size * count < 4096)
-        str_add(b, data, size * count);
-    return size * count;
-}
-
-/* ---- a call ---- */
-
-static void slist_free(struct curl_slist *l) { curl_slist_free_all(l); }
-DEFINE_AUTO(struct curl_slist *, slist_free)
-
-static void log_in(struct sftp *s)
-{
-    char path[40];
-
-    curl_easy_setopt(s->curl, CURLOPT_USERNAME, s->place->user);
-    if (s->key < 0) {
-        curl_easy_setopt(s->curl, CURLOPT_PASSWORD, s->place->password);
-        curl_easy_setopt(s->curl, CURLOPT_SSH_AUTH_TYPES,
-                         (long)(CURLSSH_AUTH_PASSWORD | CURLSSH_AUTH_KEYBOARD));
-        return;
-    }
-    curl_easy_setopt(s->curl, CURLOPT_SSH_AUTH_TYPES, (long)CURLSSH_AUTH_PUBLICKEY);
-    memory_path(path, s->key);
-    curl_easy_setopt(s->curl, CURLOPT_SSH_PRIVATE_KEYFILE, path);
-    if (s->public_key >= 0) {
-        memory_path(path, s->public_key);
-        curl_easy_setopt(s->curl, CURLOPT_SSH_PUBLIC_KEYFILE, path);
-    }
-}
-
-static void check_host(struct sftp *s)
-{
-    char path[40];
-
-    if (s->known < 0) {
-        curl_easy_setopt(s->curl, CURLOPT_SSH_HOSTKEYFUNCTION, take_any);
-        curl_easy_setopt(s->curl, CURLOPT_SSH_HOSTKEYDATA, s);
-        return;
-    }
-    memory_path(path, s->known);
-    curl_easy_setopt(s->curl, CURLOPT_SSH_KNOWNHOSTS, path);
-    curl_easy_setopt(s->curl, CURLOPT_SSH_KEYFUNCTION, check_known);
-    curl_easy_setopt(s->curl, CURLOPT_SSH_KEYDATA, s);
-}
-
-/* A path that begins with a slash is the server's, another begins where the login does. */
-static char *url_of(const struct sftp *s, const char *path)
-{
-    AUTO(str_done) struct str url = {0};
-    bool bare6 = strchr(s->place->host, ':') && *s->place->host != '[';
-
-    str_addf(&url, "sftp://%s%s%s:%d/", bare6 ? "[" : "", s->place->host, bare6 ? "]" : "",
-             (int)s->place->port);
-    if (*path != '/')
-        str_puts(&url, "~/");
-    str_add_urlencoded(&url, path + (*path == '/'), "/");
-    return str_take(&url);
-}
-
-/* Connections stay between calls. text: what curl says of a failure. */
-static CURLcode call(struct sftp *s, const char *path, struct curl_slist *commands,
-                     char text[static CURL_ERROR_SIZE])
-{
-    AUTO(mem_free) char *url = url_of(s, path);
-    long idle_s = (long)jint(robot_settings(s->job), "idle_s", IDLE_S);
-    CURL *e = s->curl;
-
-    *text = 0;
-    *s->refused = 0;
-    curl_easy_reset(e);
-    curl_easy_setopt(e, CURLOPT_URL, url);
-    curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
-    curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "sftp");
-    curl_easy_setopt(e, CURLOPT_PROXY, "");
-    curl_easy_setopt(e, CURLOPT_ERRORBUFFER, text);
-    curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-    curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, s);
-    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT,
-                     idle_s < CONNECT_S ? idle_s : CONNECT_S); /* until the login is done */
-    curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, idle_s);
-    curl_easy_setopt(e, CURLOPT_XFERINFOFUNCTION, sftp_on_progress);
-    curl_easy_setopt(e, CURLOPT_XFERINFODATA, s);
-    curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
-    if (s->answer) {
-        curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, keep_answer);
-        curl_easy_setopt(e, CURLOPT_HEADERDATA, s->answer);
-    }
-    curl_easy_setopt(e, CURLOPT_MAX_SEND_SPEED_LARGE, (curl_off_t)place_speed());
-    log_in(s);
-    check_host(s);
-    if (commands) {
-        curl_easy_setopt(e, CURLOPT_QUOTE, commands);
-        curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
-    } else {
-        curl_easy_setopt(e, CURLOPT_UPLOAD, 1L);
-        curl_easy_setopt(e, CURLOPT_INFILESIZE_LARGE, (curl_off_t)s->file->in->size);
-        curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER);
-        curl_easy_setopt(e, CURLOPT_READFUNCTION, read_file);
-        curl_easy_setopt(e, CURLOPT_READDATA, s);
-        curl_easy_setopt(e, CURLOPT_FTP_CREATE_MISSING_DIRS, (long)CURLFTP_CREATE_DIR);
-        if (s->mode)
-            curl_easy_setopt(e, CURLOPT_NEW_FILE_PERMS, strtol(s->mode, NULL, 8));
-    }
-    return curl_easy_perform(e);
+    return s->channel ? 0 : ssh_connect(&s->channel, s->ssh, again, err);
 }
 
 /* ---- what went wrong ---- */
 
-/* It ended before anything could be made at the other side. */
-static bool is_early(CURLcode rc)
+bool sftp_refused(struct sftp *s, int rc, unsigned long why)
 {
-    return rc == CURLE_COULDNT_RESOLVE_HOST || rc == CURLE_COULDNT_CONNECT ||
-           rc == CURLE_PEER_FAILED_VERIFICATION || rc == CURLE_LOGIN_DENIED ||
-           rc == CURLE_REMOTE_ACCESS_DENIED || rc == CURLE_REMOTE_FILE_NOT_FOUND;
+    return rc == LIBSSH2_ERROR_SFTP_PROTOCOL && s->channel &&
+           libssh2_sftp_last_error(s->channel) == why;
 }
 
-/* Another attempt may end otherwise. */
-static bool may_pass(CURLcode rc)
+static const char *words_of(unsigned long why)
 {
-    return rc == CURLE_COULDNT_RESOLVE_HOST || rc == CURLE_COULDNT_CONNECT ||
-           rc == CURLE_OPERATION_TIMEDOUT || rc == CURLE_SEND_ERROR || rc == CURLE_RECV_ERROR ||
-           rc == CURLE_GOT_NOTHING || rc == CURLE_SSH || rc == CURLE_FAILED_INIT ||
-           rc == CURLE_AGAIN;
-}
-
-static int fail_login(const struct sftp *s, struct err *err)
-{
-    return remote_fail(s->job, REMOTE_DENIED, err,
-                       "'%.150s' does not let '%.60s' in with this %s%s%s%s", s->place->host,
-                       s->place->user, s->key < 0 ? "password" : "key",
-                       s->public_key >= 0 ? " (public_key must be its other half)" : "",
-                       *s->fingerprint ? "; its own key is " : "", s->fingerprint);
-}
-
-/* what: that was not done, in words ("store 'a/b'"). */
-static int fail(const struct sftp *s, CURLcode rc, const char *text, const char *what,
-                struct err *err)
-{
-    if (s->read_errno) {
-        errno = s->read_errno;
-        return err_errno(err, "read the file to send");
-    }
-    if (*s->refused) {
-        char refused[160], why[120];
-
-        snprintf(refused, sizeof refused, "can't talk to '%.120s'", s->place->host);
-        snprintf(why, sizeof why, "the address %.80s is private or reserved", s->refused);
-        return remote_refused(s->job, err, refused, why);
-    }
-    switch (rc) {
-    case CURLE_LOGIN_DENIED:
-        return fail_login(s, err);
-    case CURLE_PEER_FAILED_VERIFICATION:
-        return remote_fail(s->job, REMOTE_DENIED, err,
-                           "the key of '%.150s', %s, is not in this server's sftp_known_hosts",
-                           s->place->host,
-                           *s->fingerprint ? s->fingerprint : "of a kind that is not known");
-    case CURLE_REMOTE_ACCESS_DENIED:
-        return remote_fail(s->job, REMOTE_DENIED, err, "'%.150s' does not allow '%.60s' to %s",
-                           s->place->host, s->place->user, what);
-    case CURLE_COULDNT_CONNECT:
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_OPERATION_TIMEDOUT:
-        return remote_fail(s->job, REMOTE_FAILED, err, "can't reach '%.150s': %.200s",
-                           s->place->host, *text ? text : curl_easy_strerror(rc));
+    switch (why) {
+    case LIBSSH2_FX_NO_SPACE_ON_FILESYSTEM:
+        return "its disk is full";
+    case LIBSSH2_FX_QUOTA_EXCEEDED:
+        return "a quota is used up";
+    case LIBSSH2_FX_NO_SUCH_FILE:
+    case LIBSSH2_FX_NO_SUCH_PATH:
+        return "there is no such file or directory";
+    case LIBSSH2_FX_FILE_ALREADY_EXISTS:
+        return "it is there already";
+    case LIBSSH2_FX_NOT_A_DIRECTORY:
+        return "there is a file where a directory must be";
+    case LIBSSH2_FX_LINK_LOOP:
+        return "links turn in a circle";
+    case LIBSSH2_FX_INVALID_FILENAME:
+        return "it does not like the name";
+    case LIBSSH2_FX_OP_UNSUPPORTED:
+        return "it can't do that";
+    case LIBSSH2_FX_BAD_MESSAGE:
+        return "it did not understand";
     default:
-        return remote_fail(s->job, strstr(text, "ermission denied") ? REMOTE_DENIED : REMOTE_FAILED,
-                           err, "can't %s at '%.150s': %.200s", what, s->place->host,
-                           *text ? text : curl_easy_strerror(rc));
+        return "it refused, and did not say why";
     }
 }
 
-/* ---- commands ---- */
-
-/* A path as a word of a command. */
-static void add_word(struct str *out, const char *path)
+static bool is_denial(unsigned long why)
 {
-    str_puts(out, " \"");
-    for (; *path; path++) {
-        if (strchr("\"'\\", *path))
-            str_putc(out, '\\');
-        str_putc(out, *path);
+    return why == LIBSSH2_FX_PERMISSION_DENIED || why == LIBSSH2_FX_WRITE_PROTECT;
+}
+
+int sftp_fail(struct sftp *s, int rc, const char *what, bool *again, struct err *err)
+{
+    unsigned long why = rc == LIBSSH2_ERROR_SFTP_PROTOCOL ? libssh2_sftp_last_error(s->channel) : 0;
+    char words[200];
+
+    if (rc == LIBSSH2_ERROR_SFTP_PROTOCOL && why != LIBSSH2_FX_NO_CONNECTION &&
+        why != LIBSSH2_FX_CONNECTION_LOST) {
+        if (is_denial(why))
+            return remote_fail(s->job, REMOTE_DENIED, err, "'%.150s' does not allow '%.60s' to %s",
+                               s->place->host, s->place->user, what);
+        bool missing = why == LIBSSH2_FX_NO_SUCH_FILE || why == LIBSSH2_FX_NO_SUCH_PATH;
+        return remote_fail(s->job, missing ? REMOTE_NOT_FOUND : REMOTE_FAILED, err,
+                           "can't %s at '%.150s': %s", what, s->place->host, words_of(why));
     }
-    str_putc(out, '"');
+    ssh_words(words, sizeof words, s->ssh, rc);
+    /* whatever it was, nothing more is said on this connection */
+    *again = true;
+    ssh_drop(s->ssh);
+    s->channel = NULL;
+    return remote_fail(s->job, REMOTE_FAILED, err, "can't %s at '%.150s': %.200s", what,
+                       s->place->host, words);
 }
 
-/* verb: with a star in front when its failure is nothing. b: NULL: it has one path. */
-static void add_command(struct curl_slist **list, const char *verb, const char *a, const char *b)
-{
-    AUTO(str_done) struct str line = {0};
+/* ---- calls ---- */
 
-    str_puts(&line, verb);
-    add_word(&line, a);
-    if (b)
-        add_word(&line, b);
-    struct curl_slist *more = curl_slist_append(*list, line.s);
-    if (!more)
-        abort();
-    *list = more;
+LIBSSH2_SFTP_HANDLE *sftp_handle(struct sftp *s, int *rc, const char *path, unsigned long flags,
+                                 long mode, int type)
+{
+    int64_t until = ssh_until(s->ssh);
+    LIBSSH2_SFTP_HANDLE *h;
+
+    *rc = 0;
+    while (
+        !(h = libssh2_sftp_open_ex(s->channel, path, (unsigned)strlen(path), flags, mode, type)) &&
+        (*rc = ssh_errno(s->ssh)) == LIBSSH2_ERROR_EAGAIN && ssh_wait(s->ssh, until)) {
+    }
+    if (h)
+        *rc = 0;
+    return h;
 }
 
-static CURLcode command(struct sftp *s, const char *verb, const char *a, const char *b,
-                        char text[static CURL_ERROR_SIZE])
+int sftp_shut(struct sftp *s, LIBSSH2_SFTP_HANDLE *h)
 {
-    AUTO(slist_free) struct curl_slist *list = NULL;
+    int rc = 0;
 
-    add_command(&list, verb, a, b);
-    return call(s, "", list, text);
+    if (h)
+        SSH_CALL(s->ssh, rc, libssh2_sftp_close_handle(h));
+    return rc;
+}
+
+int sftp_stat(struct sftp *s, const char *path, int how, LIBSSH2_SFTP_ATTRIBUTES *attrs)
+{
+    int rc;
+
+    SSH_CALL(s->ssh, rc,
+             libssh2_sftp_stat_ex(s->channel, path, (unsigned)strlen(path), how, attrs));
+    return rc;
+}
+
+static int rename_to(struct sftp *s, const char *from, const char *to)
+{
+    int rc;
+
+    SSH_CALL(s->ssh, rc,
+             libssh2_sftp_rename_ex(s->channel, from, (unsigned)strlen(from), to,
+                                    (unsigned)strlen(to),
+                                    LIBSSH2_SFTP_RENAME_OVERWRITE | LIBSSH2_SFTP_RENAME_ATOMIC |
+                                        LIBSSH2_SFTP_RENAME_NATIVE));
+    return rc;
+}
+
+static int remove_file(struct sftp *s, const char *path)
+{
+    int rc;
+
+    SSH_CALL(s->ssh, rc, libssh2_sftp_unlink_ex(s->channel, path, (unsigned)strlen(path)));
+    return rc;
+}
+
+/* All that lie above path. What can't be made is seen when the file can't. */
+static int make_directories(struct sftp *s, const char *path)
+{
+    int rc = 0;
+
+    for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        SSH_CALL(s->ssh, rc,
+                 libssh2_sftp_mkdir_ex(s->channel, path, (unsigned)(slash - path), DIR_MODE));
+        if (rc && rc != LIBSSH2_ERROR_SFTP_PROTOCOL)
+            return rc;
+    }
+    return 0;
+}
+
+/* ---- stores ---- */
+
+static LIBSSH2_SFTP_HANDLE *create_part(struct sftp *s, int *rc, const struct remote_file *f)
+{
+    const unsigned long flags = LIBSSH2_FXF_WRITE | LIBSSH2_FXF_CREAT | LIBSSH2_FXF_TRUNC;
+    long mode = s->how.mode ? strtol(s->how.mode, NULL, 8) : FILE_MODE;
+    LIBSSH2_SFTP_HANDLE *h = sftp_handle(s, rc, f->part, flags, mode, LIBSSH2_SFTP_OPENFILE);
+
+    if (h || *rc != LIBSSH2_ERROR_SFTP_PROTOCOL ||
+        sftp_refused(s, *rc, LIBSSH2_FX_PERMISSION_DENIED))
+        return h;
+    if ((*rc = make_directories(s, f->part)))
+        return NULL;
+    return sftp_handle(s, rc, f->part, flags, mode, LIBSSH2_SFTP_OPENFILE);
+}
+
+/* From the beginning: what an earlier attempt left is cut off. What was sent and not confirmed is
+ * read again, and libssh2 wants to see the same bytes. */
+static int send_bytes(struct sftp *s, int *rc, LIBSSH2_SFTP_HANDLE *h, struct remote_file *f,
+                      struct err *err)
+{
+    AUTO(mem_free) char *buf = mem_alloc(CHUNK);
+    int64_t size = f->in->size;
+
+    *rc = 0;
+    for (int64_t done = 0; done < size; done += *rc) {
+        size_t want = size - done < CHUNK ? (size_t)(size - done) : CHUNK;
+        ssize_t n = pread(f->fd, buf, want, done);
+
+        if (n != (ssize_t)want) {
+            errno = n < 0 ? errno : EIO;
+            return err_errno(err, "read the file to send");
+        }
+        SSH_CALL(s->ssh, *rc, (int)libssh2_sftp_write(h, buf, want));
+        if (*rc < 0)
+            return 0;
+        remote_progress(f, (double)(done + *rc) / (double)size);
+    }
+    *rc = 0;
+    return 0;
+}
+
+/* Protocol 3 has no word for a full disk: what fails is a write. */
+static bool is_full(struct sftp *s, const struct remote_file *f)
+{
+    LIBSSH2_SFTP_STATVFS st;
+    int rc;
+
+    SSH_CALL(s->ssh, rc, libssh2_sftp_statvfs(s->channel, f->part, strlen(f->part), &st));
+    return rc == 0 && st.f_frsize * st.f_bavail < CHUNK;
+}
+
+static int fail_write(struct sftp *s, int rc, const struct remote_file *f, const char *what,
+                      bool *again, struct err *err)
+{
+    if (sftp_refused(s, rc, LIBSSH2_FX_FAILURE) && is_full(s, f))
+        return remote_fail(s->job, REMOTE_FAILED, err, "can't %s at '%.150s': its disk is full",
+                           what, s->place->host);
+    return sftp_fail(s, rc, what, again, err);
 }
 
 /* Where what was at the file's path waits until the new one is there. The caller frees. */
 static char *old_name(const struct remote_file *f) { return mem_printf("%s.old", f->part); }
 
 /* Most servers do not rename over a file that is there: that one steps aside first. */
-static CURLcode replace(struct sftp *s, const struct remote_file *f,
-                        char text[static CURL_ERROR_SIZE])
+static int replace(struct sftp *s, const struct remote_file *f)
 {
     AUTO(mem_free) char *old = old_name(f);
-    char ignored[CURL_ERROR_SIZE];
-    CURLcode rc = command(s, "rename", f->part, f->path, text);
+    int rc = rename_to(s, f->part, f->path);
 
-    if (rc != CURLE_QUOTE_ERROR || command(s, "rename", f->path, old, ignored) != CURLE_OK)
+    if (rc != LIBSSH2_ERROR_SFTP_PROTOCOL)
         return rc;
-    rc = command(s, "rename", f->part, f->path, text);
-    if (rc == CURLE_OK)
-        (void)!command(s, "*rm", old, NULL, ignored);
-    else
-        (void)!command(s, "*rename", old, f->path, ignored);
+    unsigned long why = libssh2_sftp_last_error(s->channel);
+    if (is_denial(why) || rename_to(s, f->path, old))
+        return rc;
+    rc = rename_to(s, f->part, f->path);
+    (void)!(rc ? rename_to(s, old, f->path) : remove_file(s, old));
     return rc;
 }
 
-static int sftp_finish(struct sftp *s, struct remote_file *f, struct err *err)
+static int set_mode(struct sftp *s, const struct remote_file *f)
 {
-    char text[CURL_ERROR_SIZE], what[200], mode[24];
-    CURLcode rc = CURLE_OK;
+    LIBSSH2_SFTP_ATTRIBUTES attrs = {.flags = LIBSSH2_SFTP_ATTR_PERMISSIONS,
+                                     .permissions = (unsigned long)strtol(s->how.mode, NULL, 8)};
 
-    snprintf(what, sizeof what, "store '%.150s'", f->path);
-    if (s->mode) {
-        snprintf(mode, sizeof mode, "chmod %s", s->mode);
-        rc = command(s, mode, f->part, NULL, text);
-    }
-    if (rc == CURLE_OK)
-        rc = replace(s, f, text);
-    if (rc == CURLE_OK)
+    return sftp_stat(s, f->part, LIBSSH2_SFTP_SETSTAT, &attrs);
+}
+
+/* The other side has what we have? */
+static int check_size(struct sftp *s, struct remote_file *f, const char *what, struct err *err)
+{
+    LIBSSH2_SFTP_ATTRIBUTES attrs = {0};
+    int rc = sftp_stat(s, f->part, LIBSSH2_SFTP_STAT, &attrs);
+
+    if (rc)
+        return sftp_fail(s, rc, what, &f->again, err);
+    if (!(attrs.flags & LIBSSH2_SFTP_ATTR_SIZE) || (int64_t)attrs.filesize == f->in->size)
         return 0;
-    f->again = may_pass(rc) && !*s->refused;
-    return fail(s, rc, text, what, err);
+    f->again = true;
+    return remote_fail(s->job, REMOTE_FAILED, err,
+                       "can't %s at '%.150s': %lld of %lld bytes arrived", what, s->place->host,
+                       (long long)attrs.filesize, (long long)f->in->size);
 }
 
-/* ---- a full disk ---- */
-
-/* SFTP has no word for it: what fails is a write, as when the connection breaks. */
-static bool is_full(struct sftp *s, const struct remote_file *f)
+static int sftp_put_part(struct sftp *s, struct remote_file *f, const char *what, struct err *err)
 {
-    AUTO(slist_free) struct curl_slist *list = NULL;
-    AUTO(str_done) struct str answer = {0};
-    char text[CURL_ERROR_SIZE];
-    unsigned long long size, free_blocks;
+    int rc, shut;
 
-    add_command(&list, "statvfs", f->part, NULL);
-    s->answer = &answer;
-    CURLcode rc = call(s, "", list, text);
-    s->answer = NULL;
-    const char *unit = answer.s ? strstr(answer.s, "f_frsize: ") : NULL,
-               *left = answer.s ? strstr(answer.s, "f_bavail: ") : NULL;
-    return rc == CURLE_OK && unit && left && sscanf(unit, "f_frsize: %llu", &size) == 1 &&
-           sscanf(left, "f_bavail: %llu", &free_blocks) == 1 &&
-           size * free_blocks < (unsigned long long)UPLOAD_BUFFER;
+    LIBSSH2_SFTP_HANDLE *h = create_part(s, &rc, f);
+    f->made |= rc != LIBSSH2_ERROR_SFTP_PROTOCOL; /* when it broke, nobody knows */
+    if (!h)
+        return sftp_fail(s, rc, what, &f->again, err);
+    if (send_bytes(s, &rc, h, f, err) < 0) {
+        (void)!sftp_shut(s, h);
+        return -1;
+    }
+    if (rc && !ssh_is_broken(rc)) {
+        fail_write(s, rc, f, what, &f->again, err);
+        if (s->channel)
+            (void)!sftp_shut(s, h);
+        return -1;
+    }
+    if (!rc && (shut = sftp_shut(s, h)))
+        return fail_write(s, shut, f, what, &f->again, err);
+    return rc ? sftp_fail(s, rc, what, &f->again, err) : 0;
 }
-
-/* ---- the protocol ---- */
 
 static int sftp_put(void *ctx, struct remote_file *f, struct err *err)
 {
     struct sftp *s = ctx;
-    char text[CURL_ERROR_SIZE], what[200];
+    char what[200];
+    int rc;
 
     snprintf(what, sizeof what, "store '%.150s'", f->path);
-    s->file = f;
-    s->sent = 0;
-    s->read_errno = 0;
-    CURLcode rc = call(s, f->part, NULL, text);
-    s->file = NULL;
-    f->made |= !is_early(rc);
-    if (rc == CURLE_OK)
-        return sftp_finish(s, f, err);
-    if (rc == CURLE_SSH && s->sent && !s->read_errno && is_full(s, f))
-        return remote_fail(s->job, REMOTE_FAILED, err, "can't %s at '%.150s': its disk is full",
-                           what, s->place->host);
-    if (rc == CURLE_SSH && s->sent && !*text)
-        snprintf(text, sizeof text, "after %lld of %lld bytes no more were taken",
-                 (long long)s->sent, (long long)f->in->size);
-    f->again = may_pass(rc) && !s->read_errno && !*s->refused;
-    return fail(s, rc, text, what, err);
+    if (sftp_begin(s, &f->again, err) < 0 || sftp_put_part(s, f, what, err) < 0 ||
+        check_size(s, f, what, err) < 0)
+        return -1;
+    if ((s->how.mode && (rc = set_mode(s, f))) || (rc = replace(s, f)))
+        return sftp_fail(s, rc, what, &f->again, err);
+    return 0;
 }
 
 static int sftp_clear(void *ctx, struct remote_file *f, struct err *err)
 {
+    static const char what[] = "remove what an upload left";
     AUTO(mem_free) char *old = old_name(f);
     struct sftp *s = ctx;
-    char text[CURL_ERROR_SIZE];
 
-    s->read_errno = 0; /* that was of the file that was being sent */
+    if (sftp_begin(s, &f->again, err) < 0)
+        return -1;
     /* The request that makes the file may still be on its way when the run that sent it is dead:
      * look twice. */
     for (int look = 0; look < 2; look++) {
-        CURLcode rc = command(s, "rm", f->part, NULL, text);
+        int rc = remove_file(s, f->part);
 
-        if (rc == CURLE_QUOTE_ERROR && strstr(text, "o such file")) {
+        if (sftp_refused(s, rc, LIBSSH2_FX_NO_SUCH_FILE) ||
+            sftp_refused(s, rc, LIBSSH2_FX_NO_SUCH_PATH)) {
             if (f->in || look)
                 break;
             sleep(1);
             continue;
         }
-        if (rc != CURLE_OK) {
-            f->again = may_pass(rc) && !*s->refused;
-            return fail(s, rc, text, "remove what an upload left", err);
-        }
+        if (rc)
+            return sftp_fail(s, rc, what, &f->again, err);
         break;
     }
     /* Where the new file is in its place this fails, and the old one goes. */
-    AUTO(slist_free) struct curl_slist *list = NULL;
-    add_command(&list, "*rename", old, f->path);
-    add_command(&list, "*rm", old, NULL);
-    CURLcode rc = call(s, "", list, text);
-    f->again = may_pass(rc) && !*s->refused;
-    return rc == CURLE_OK ? 0 : fail(s, rc, text, "remove what an upload left", err);
+    int rc = rename_to(s, old, f->path);
+    if (rc == LIBSSH2_ERROR_SFTP_PROTOCOL)
+        rc = remove_file(s, old);
+    return rc && rc != LIBSSH2_ERROR_SFTP_PROTOCOL ? sftp_fail(s, rc, what, &f->again, err) : 0;
 }
 
 static void sftp_address(void *ctx, const struct remote_file *f, struct str *url,
@@ -531,7 +345,7 @@ static void sftp_address(void *ctx, const struct remote_file *f, struct str *url
 {
     const struct sftp *s = ctx;
 
-    remote_urls(url, ssl_url, s->urls, s->place->host, f->path);
+    remote_urls(url, ssl_url, s->how.urls, s->place->host, f->path);
 }
 
 const struct remote_protocol sftp_protocol = {
@@ -549,10 +363,13 @@ static int sftp_write_probe(void *ctx, const char *name, struct err *err)
 static int sftp_remove_probe(void *ctx, const char *name, struct err *err)
 {
     struct sftp *s = ctx;
-    char text[CURL_ERROR_SIZE];
-    CURLcode rc = command(s, "rm", name, NULL, text);
+    bool again;
+    int rc;
 
-    return rc == CURLE_OK ? 0 : fail(s, rc, text, "remove the probe", err);
+    if (sftp_begin(s, &again, err) < 0)
+        return -1;
+    rc = remove_file(s, name);
+    return rc ? sftp_fail(s, rc, "remove the probe", &again, err) : 0;
 }
 
 int sftp_trial(struct sftp *s, struct err *err)

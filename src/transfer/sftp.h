@@ -1,14 +1,10 @@
-/* sftp.h - a server's files by SFTP (libcurl over libssh2), for Robots of the family sftp.
- *
- * Who logs in: the private key or the password of the stored credentials, else the server's own key
- * (setting sftp_key). Whom it talks to: with the setting sftp_known_hosts only hosts with a key in
- * that file. Without it any host that has the name; a key login gives such a host nothing that it
- * could use elsewhere, a password would, and is not sent then. */
+/* sftp.h - a server's files by SFTP (ssh.h has the login), for Robots of the family sftp. */
 #pragma once
 #include "transfer/remote.h"
 
 struct sftp_place {
-    const char *credentials, *host, *user, *public_key, *private_key, *password;
+    const char *credentials, *host, *user, *public_key, *private_key, *passphrase, *password,
+        *host_key;
     int64_t port;
 };
 extern const struct option sftp_place_options[];
@@ -17,15 +13,22 @@ MUST_CHECK int sftp_place_check(const struct sftp_place *p, bool partial, struct
 #define SFTP_PATH_MAX 1024
 
 struct sftp;
-/* Connects when there is something to do. place is lent; mode: octal digits of the files' mode,
- * NULL: as the server has it. The caller gives *out to sftp_close(). */
+struct sftp_how {
+    const char *mode; /* of a file that is stored: octal digits; NULL: as the server has it */
+    const struct store_urls *urls; /* of a store; lent */
+    bool recursive;                /* of an import: directories below one that is named as well */
+};
+/* Connects when there is something to do. place is lent. The caller gives *out to sftp_close(). */
 MUST_CHECK int sftp_open(struct sftp **out, struct robot_job *job, const struct sftp_place *place,
-                         const char *mode, const struct store_urls *urls, struct err *err);
+                         const struct sftp_how *how, struct err *err);
 void sftp_close(struct sftp *s);
 DEFINE_AUTO(struct sftp *, sftp_close)
 
 /* A file is written under another name beside its own, and renamed. One that is there already makes
  * room for a moment. Its ctx is a struct sftp. */
 extern const struct remote_protocol sftp_protocol;
+/* Directories are listed whole, one a page; links, devices and sockets in them are passed by. Its
+ * ctx is a struct sftp. */
+extern const struct remote_source sftp_source;
 /* Robot.trial. */
 MUST_CHECK int sftp_trial(struct sftp *s, struct err *err);

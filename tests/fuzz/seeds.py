@@ -58,6 +58,14 @@ seed('form_param', 'form-data; name="a b"; filename="C:\\\\x\\y\\"z.jpg"', "atta
      "form-data; name=plain; filename*=iso-8859-1'en'%A3", 'multipart/form-data; boundary="----=_x/"; charset="utf-8"', ';;; =; name=', 'a; name="unclosed')
 dictionary('form_param', 'name=', 'filename=', 'filename*=', "UTF-8''", "iso-8859-1''", '; ', '\\"', '%00', '/../')
 
+seed('ftp_list',
+     'type=file;size=5;modify=20310101000000; a b\r\ntype=cdir; .\r\nType=OS.unix=slink:/etc; l\r\ntype=dir;;; d\n',
+     'total 8\n-rw-r--r--   1 u g   10 Jan 31 12:00  a b\nlrwxrwxrwx 1 u g 4 Jan  1  2031 l -> /etc\n'
+     'drwxr-xr-x+ 2 u 0 2031-01-31 12:00 d\nsrw------- 1 u g 0 1 Jan 12:00 \xff\xfe',
+     '01-31-31  12:00PM                   10 a b\r\n01-31-2031  12:00       <DIR>          d\r\n',
+     '\n \n=; \ntype=; \n-\n----------\n', '\uf7ff\uf780\uf77f\u20ac\n')
+dictionary('ftp_list', 'type=', 'size=', ';', '; ', 'cdir', 'OS.unix=slink', 'Jan', ' 12:00 ', ' -> ', '<DIR>',
+           '2031-01-31', '-rw-r--r--', '01-31-31', b'\xef\x9e\x80')
 seed('range', *(s + r for s in '\x00\x03\x06' for r in ('bytes=0-4', 'bytes=5-', 'bytes=-3', 'bytes=4-2', 'bytes=99-', 'bytes= 1-2', 'bytes=-0', 'bytes=0-0,2-3',
                                                        'bytes=9223372036854775807-', 'items=0-1', 'bytes=-9223372036854775808')))
 dictionary('range', 'bytes=', '-', ',', '18446744073709551616')

@@ -1,5 +1,4 @@
 /* /sftp/store: put files on a server by SFTP. */
-#include "transfer/place.h"
 #include "transfer/sftp.h"
 
 #include <string.h>
@@ -39,10 +38,9 @@ static int open_at(struct sftp **out, struct robot_job *job, const T *o, struct 
     *urls = o->urls;
     if (!strcmp(urls->url_template, "http://host/path"))
         urls->url_template = URL_TEMPLATE;
-    if (place_take(o->place.host ? o->place.host : "", (int)o->place.port, err) < 0)
-        return -1;
-    return sftp_open(out, job, &o->place, strcmp(o->file_chmod, "auto") ? o->file_chmod : NULL,
-                     urls, err);
+    struct sftp_how how = {.mode = strcmp(o->file_chmod, "auto") ? o->file_chmod : NULL,
+                           .urls = urls};
+    return sftp_open(out, job, &o->place, &how, err);
 }
 
 static int sftp_run(struct robot_job *job, const void *opts, struct err *err)
@@ -74,6 +72,7 @@ const struct robot robot_store_sftp = {
     .is_store = true,
     .credentials = "sftp",
     .keys = SFTP_KEYS,
+    .flags = ROBOT_KNOWS_HOSTS,
     .price_factor = 6.6666,
     .opts_size = sizeof(T),
     .slots = 10,

@@ -2,8 +2,8 @@
 #include "../../unit/unit.h"
 #include "base/str.h"
 #include "host.h"
+#include "sshd.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
@@ -22,107 +22,7 @@
 static char dir[64];
 static const char *user;
 static char *own_key, *other_key, *own_public, *other_public, *host_public;
-struct sshd {
-    int port;
-    pid_t pid;
-};
 static struct sshd normal, frozen; /* frozen: lets nobody write */
-
-/* ---- the server ---- */
-
-static char *at(const char *name) { return mem_printf("%s/%s", dir, name); }
-
-static char *contents(const char *path)
-{
-    FILE *f = fopen(path, "re");
-    AUTO(str_done) struct str b = {0};
-    char buf[65536];
-    size_t n;
-
-    while (f && (n = fread(buf, 1, sizeof buf, f)) > 0)
-        str_add(&b, buf, n);
-    if (f)
-        fclose(f);
-    return f ? str_take(&b) : NULL;
-}
-
-static void write_file(const char *path, const char *data, size_t len)
-{
-    FILE *f = fopen(path, "we");
-
-    assert_non_null(f);
-    assert_int_equal(fwrite(data, 1, len, f), len);
-    fclose(f);
-}
-
-static char *new_key(const char *name, char **public_half)
-{
-    AUTO(mem_free) char *path = at(name);
-    AUTO(mem_free) char *command = mem_printf("ssh-keygen -q -t ed25519 -N '' -C test -f %s", path);
-    AUTO(mem_free) char *public_path = mem_printf("%s.pub", path);
-
-    assert_int_equal(system(command), 0);
-    *public_half = contents(public_path);
-    (*public_half)[strcspn(*public_half, "\n")] = 0;
-    return contents(path);
-}
-
-static int listen_anywhere(int *port)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 8) == 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
-    *port = ntohs(a.sin_port);
-    return fd;
-}
-
-static int connect_to(int port)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET,
-                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                            .sin_port = htons((uint16_t)port)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    if (connect(fd, (struct sockaddr *)&a, sizeof a) == 0)
-        return fd;
-    close(fd);
-    return -1;
-}
-
-static struct sshd start_sshd(const char *name, const char *subsystem)
-{
-    struct sshd s;
-    AUTO(mem_free) char *config = at(name);
-    AUTO(mem_free) char *log = mem_printf("%s.log", config);
-
-    fd_close(listen_anywhere(&s.port));
-    AUTO(mem_free)
-    char *text = mem_printf(
-        "ListenAddress 127.0.0.1\nPort %d\nHostKey %s/host\nAuthorizedKeysFile %s/authorized\n"
-        "StrictModes no\nUsePAM no\nPasswordAuthentication yes\nPidFile none\nLogLevel ERROR\n"
-        "Subsystem sftp %s\n",
-        s.port, dir, dir, subsystem);
-    write_file(config, text, strlen(text));
-    s.pid = fork();
-    if (s.pid == 0) {
-        execl("/usr/sbin/sshd", "/usr/sbin/sshd", "-D", "-f", config, "-E", log, NULL);
-        _exit(127);
-    }
-    for (int i = 0; i < 100; i++) {
-        int fd = connect_to(s.port);
-
-        fd_close(fd);
-        if (fd >= 0)
-            return s;
-        assert_int_equal(waitpid(s.pid, NULL, WNOHANG), 0);
-        usleep(50000);
-    }
-    fail_msg("sshd does not listen");
-    return s;
-}
 
 static int begin(void **state)
 {
@@ -134,13 +34,13 @@ static int begin(void **state)
     if (!mkdtemp(dir))
         return -1;
     user = getpwuid(geteuid())->pw_name;
-    free(new_key("host", &host_public));
-    own_key = new_key("own", &own_public);
-    other_key = new_key("other", &other_public);
-    AUTO(mem_free) char *authorized = at("authorized");
-    write_file(authorized, own_public, strlen(own_public));
-    normal = start_sshd("normal", "internal-sftp");
-    frozen = start_sshd("frozen", "internal-sftp -R");
+    free(sshd_key(dir, "host", &host_public));
+    own_key = sshd_key(dir, "own", &own_public);
+    other_key = sshd_key(dir, "other", &other_public);
+    AUTO(mem_free) char *authorized = sshd_at(dir, "authorized");
+    sshd_write(authorized, own_public, strlen(own_public));
+    normal = sshd_start(dir, "normal", "internal-sftp");
+    frozen = sshd_start(dir, "frozen", "internal-sftp -R");
     return 0;
 }
 
@@ -151,80 +51,12 @@ static int end(void **state)
     (void)state;
     const struct sshd *const all[] = {&normal, &frozen};
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-        kill(all[i]->pid, SIGTERM);
-        waitpid(all[i]->pid, NULL, 0);
+        sshd_stop(all[i]);
     }
     char *const texts[] = {own_key, other_key, own_public, other_public, host_public};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         free(texts[i]);
     return system(command);
-}
-
-/* ---- a line to it that breaks ---- */
-
-struct line {
-    pthread_t thread;
-    int listener, port, cuts; /* so many connections break */
-    int64_t after;            /* that many bytes of the client's */
-    int connections;
-    int wake[2];
-};
-
-static void relay(struct line *l, int client, bool cut)
-{
-    int server = connect_to(normal.port);
-    int64_t passed = 0;
-    char buf[65536];
-
-    for (;;) {
-        struct pollfd p[] = {{client, POLLIN, 0}, {server, POLLIN, 0}, {l->wake[0], POLLIN, 0}};
-
-        if (poll(p, 3, -1) < 0 || p[2].revents)
-            break;
-        int from = p[0].revents ? client : server, to = from == client ? server : client;
-        ssize_t n = read(from, buf, sizeof buf);
-        if (n <= 0)
-            break;
-        for (ssize_t done = 0, w; done < n; done += w)
-            if ((w = write(to, buf + done, (size_t)(n - done))) <= 0)
-                goto over;
-        if (from == client && (passed += n) > l->after && cut)
-            break;
-    }
-over:
-    close(client);
-    close(server);
-}
-
-static void *serve_line(void *arg)
-{
-    struct line *l = arg;
-
-    for (;;) {
-        struct pollfd p[] = {{l->listener, POLLIN, 0}, {l->wake[0], POLLIN, 0}};
-
-        if (poll(p, 2, -1) < 0 || p[1].revents)
-            return NULL;
-        int client = accept(l->listener, NULL, NULL);
-        relay(l, client, l->connections++ < l->cuts);
-    }
-}
-
-static void line_start(struct line *l, int cuts, int64_t after)
-{
-    *l = (struct line){.cuts = cuts, .after = after};
-    l->listener = listen_anywhere(&l->port);
-    assert_int_equal(pipe(l->wake), 0);
-    assert_int_equal(pthread_create(&l->thread, NULL, serve_line, l), 0);
-}
-
-static void line_end(struct line *l)
-{
-    assert_int_equal(write(l->wake[1], "x", 1), 1);
-    pthread_join(l->thread, NULL);
-    close(l->listener);
-    close(l->wake[0]);
-    close(l->wake[1]);
 }
 
 /* ---- a run ---- */
@@ -236,7 +68,7 @@ static char *input(struct robot_job *j, const char *name, size_t size)
 
     for (size_t i = 0; i < size; i++)
         data[i] = (char)('a' + i * 7 % 25);
-    write_file(path, data, size);
+    sshd_write(path, data, size);
     host_add_input(j, path);
     return path;
 }
@@ -305,8 +137,8 @@ static int entries(const char *path)
 
 static bool same(const char *a, const char *b)
 {
-    AUTO(mem_free) char *x = contents(a);
-    AUTO(mem_free) char *y = contents(b);
+    AUTO(mem_free) char *x = sshd_read(a);
+    AUTO(mem_free) char *y = sshd_read(b);
 
     return x && y && !strcmp(x, y);
 }
@@ -316,8 +148,8 @@ static bool same(const char *a, const char *b)
 static void a_file_lands_under_directories_that_are_made_and_nothing_else_does(void **state)
 {
     AUTO(host_free) struct robot_job *j = new_job();
-    AUTO(mem_free) char *to = at("made/for/it/a.txt");
-    AUTO(mem_free) char *parent = at("made/for/it");
+    AUTO(mem_free) char *to = sshd_at(dir, "made/for/it/a.txt");
+    AUTO(mem_free) char *parent = sshd_at(dir, "made/for/it");
     const char *in = input(j, "a.txt", BIG);
 
     (void)state;
@@ -353,7 +185,7 @@ static void an_empty_file_and_odd_names_arrive_as_they_are(void **state)
 static void addresses_follow_their_templates(void **state)
 {
     AUTO(host_free) struct robot_job *j = new_job();
-    AUTO(mem_free) char *to = at("t/a b.txt");
+    AUTO(mem_free) char *to = sshd_at(dir, "t/a b.txt");
     json_t *step = step_at(normal.port, to);
 
     (void)state;
@@ -403,13 +235,13 @@ static void file_chmod_is_the_mode_whatever_the_servers_umask(void **state)
 static void what_is_there_already_is_replaced(void **state)
 {
     AUTO(host_free) struct robot_job *j = new_job();
-    AUTO(mem_free) char *parent = at("again");
-    AUTO(mem_free) char *to = at("again/a.txt");
+    AUTO(mem_free) char *parent = sshd_at(dir, "again");
+    AUTO(mem_free) char *to = sshd_at(dir, "again/a.txt");
     const char *in = input(j, "a.txt", 1000);
 
     (void)state;
     assert_int_equal(mkdir(parent, 0755), 0);
-    write_file(to, "old", 3);
+    sshd_write(to, "old", 3);
     runs(j, step_at(normal.port, to));
     assert_true(same(in, to));
     assert_int_equal(entries(parent), 1);
@@ -418,14 +250,14 @@ static void what_is_there_already_is_replaced(void **state)
 static void what_is_in_the_way_stays_and_is_said(void **state)
 {
     AUTO(host_free) struct robot_job *j = new_job();
-    AUTO(mem_free) char *parent = at("inway");
-    AUTO(mem_free) char *file = at("inway/f");
-    AUTO(mem_free) char *below = at("inway/f/x");
+    AUTO(mem_free) char *parent = sshd_at(dir, "inway");
+    AUTO(mem_free) char *file = sshd_at(dir, "inway/f");
+    AUTO(mem_free) char *below = sshd_at(dir, "inway/f/x");
 
     (void)state;
     input(j, "a.txt", 1000);
     assert_int_equal(mkdir(parent, 0755), 0);
-    write_file(file, "f", 1);
+    sshd_write(file, "f", 1);
     fails(j, step_at(normal.port, below), "WORKER_JOB_ERROR", "can't store");
     assert_int_equal(entries(parent), 1);
     assert_null(host_undo_token(j));
@@ -434,7 +266,7 @@ static void what_is_in_the_way_stays_and_is_said(void **state)
 static void each_of_several_inputs_is_stored(void **state)
 {
     AUTO(host_free) struct robot_job *j = new_job();
-    AUTO(mem_free) char *to = at("several.txt");
+    AUTO(mem_free) char *to = sshd_at(dir, "several.txt");
 
     (void)state;
     input(j, "a.txt", 10);
@@ -447,7 +279,7 @@ static void each_of_several_inputs_is_stored(void **state)
 static void who_is_not_let_in_hears_it_and_the_key_is_not_shown(void **state)
 {
     AUTO(host_free) struct robot_job *j = new_job();
-    AUTO(mem_free) char *to = at("never.txt");
+    AUTO(mem_free) char *to = sshd_at(dir, "never.txt");
     json_t *step;
 
     (void)state;
@@ -473,7 +305,7 @@ static void who_is_not_let_in_hears_it_and_the_key_is_not_shown(void **state)
 static void a_private_address_is_refused_unless_the_operator_allows_it(void **state)
 {
     AUTO(host_free) struct robot_job *j = new_job();
-    AUTO(mem_free) char *to = at("private.txt");
+    AUTO(mem_free) char *to = sshd_at(dir, "private.txt");
     struct err err;
 
     (void)state;
@@ -488,17 +320,17 @@ static void a_private_address_is_refused_unless_the_operator_allows_it(void **st
 static void a_host_that_does_not_answer_or_speaks_something_else_is_said(void **state)
 {
     AUTO(host_free) struct robot_job *j = new_job();
-    AUTO(mem_free) char *to = at("nowhere.txt");
+    AUTO(mem_free) char *to = sshd_at(dir, "nowhere.txt");
     int port;
 
     (void)state;
     input(j, "a.txt", 10);
-    fd_close(listen_anywhere(&port));
+    fd_close(sshd_listen(&port));
     fails(j, step_at(port, to), "WORKER_JOB_ERROR", "can't reach '127.0.0.1'");
     json_t *step = step_at(port, to);
     jset(step, "host", "no-such-host.invalid");
     fails(j, step, "WORKER_JOB_ERROR", "can't reach 'no-such-host.invalid'");
-    AUTO(fd_close) int silent = listen_anywhere(&port); /* the kernel answers, and nobody else */
+    AUTO(fd_close) int silent = sshd_listen(&port); /* the kernel answers, and nobody else */
     (void)silent;
     json_object_set_new(host_settings(j), "idle_s", json_integer(1));
     fails(j, step_at(port, to), "WORKER_JOB_ERROR", "can't ");
@@ -507,7 +339,7 @@ static void a_host_that_does_not_answer_or_speaks_something_else_is_said(void **
 static void a_server_that_lets_nobody_write_says_so(void **state)
 {
     AUTO(host_free) struct robot_job *j = new_job();
-    AUTO(mem_free) char *to = at("frozen.txt");
+    AUTO(mem_free) char *to = sshd_at(dir, "frozen.txt");
 
     (void)state;
     input(j, "a.txt", 10);
@@ -518,8 +350,8 @@ static void a_server_that_lets_nobody_write_says_so(void **state)
 static void a_full_disk_is_said_and_nothing_is_left_on_it(void **state)
 {
     AUTO(host_free) struct robot_job *j = new_job();
-    AUTO(mem_free) char *small = at("small");
-    AUTO(mem_free) char *to = at("small/a.txt");
+    AUTO(mem_free) char *small = sshd_at(dir, "small");
+    AUTO(mem_free) char *to = sshd_at(dir, "small/a.txt");
 
     (void)state;
     assert_int_equal(mkdir(small, 0755), 0);
@@ -536,15 +368,15 @@ static void a_full_disk_is_said_and_nothing_is_left_on_it(void **state)
 static void a_connection_that_breaks_in_the_middle_is_made_again(void **state)
 {
     AUTO(host_free) struct robot_job *j = new_job();
-    AUTO(mem_free) char *parent = at("broken");
-    AUTO(mem_free) char *to = at("broken/a.txt");
+    AUTO(mem_free) char *parent = sshd_at(dir, "broken");
+    AUTO(mem_free) char *to = sshd_at(dir, "broken/a.txt");
     const char *in = input(j, "a.txt", BIG);
-    struct line l;
+    struct sshd_line l;
 
     (void)state;
-    line_start(&l, 2, BIG / 3);
+    sshd_line_start(&l, normal.port, 2, BIG / 3);
     runs(j, step_at(l.port, to));
-    line_end(&l);
+    sshd_line_end(&l);
     assert_true(l.connections >= 3);
     assert_true(same(in, to));
     assert_int_equal(entries(parent), 1);
@@ -553,15 +385,15 @@ static void a_connection_that_breaks_in_the_middle_is_made_again(void **state)
 static void one_that_always_breaks_ends_the_job_and_leaves_nothing(void **state)
 {
     AUTO(host_free) struct robot_job *j = new_job();
-    AUTO(mem_free) char *parent = at("hopeless");
-    AUTO(mem_free) char *to = at("hopeless/a.txt");
-    struct line l;
+    AUTO(mem_free) char *parent = sshd_at(dir, "hopeless");
+    AUTO(mem_free) char *to = sshd_at(dir, "hopeless/a.txt");
+    struct sshd_line l;
 
     (void)state;
     input(j, "a.txt", BIG);
-    line_start(&l, 1000, BIG / 3);
+    sshd_line_start(&l, normal.port, 1000, BIG / 3);
     fails(j, step_at(l.port, to), "WORKER_JOB_ERROR", "can't ");
-    line_end(&l);
+    sshd_line_end(&l);
     assert_int_equal(entries(parent), 0);
     assert_null(host_undo_token(j));
 }
@@ -569,10 +401,10 @@ static void one_that_always_breaks_ends_the_job_and_leaves_nothing(void **state)
 static void undo_removes_what_a_killed_run_left_and_brings_the_old_file_back(void **state)
 {
     AUTO(host_free) struct robot_job *j = new_job();
-    AUTO(mem_free) char *parent = at("undo");
-    AUTO(mem_free) char *to = at("undo/a.txt");
-    AUTO(mem_free) char *part = at("undo/.workcell-1.part");
-    AUTO(mem_free) char *old = at("undo/.workcell-1.part.old");
+    AUTO(mem_free) char *parent = sshd_at(dir, "undo");
+    AUTO(mem_free) char *to = sshd_at(dir, "undo/a.txt");
+    AUTO(mem_free) char *part = sshd_at(dir, "undo/.workcell-1.part");
+    AUTO(mem_free) char *old = sshd_at(dir, "undo/.workcell-1.part.old");
     AUTO(json_unref) json_t *token = json_pack("{s:s,s:s}", "part", part, "path", to);
     AUTO(json_unref) json_t *step = step_at(normal.port, to);
     AUTO(mem_free) char *text = json_text(step);
@@ -581,22 +413,22 @@ static void undo_removes_what_a_killed_run_left_and_brings_the_old_file_back(voi
     (void)state;
     assert_int_equal(mkdir(parent, 0755), 0);
     /* in the middle of the upload */
-    write_file(part, "half", 4);
+    sshd_write(part, "half", 4);
     assert_int_equal(host_undo(j, ROBOT, text, token, &err), 0);
     assert_int_equal(entries(parent), 0);
     /* between the two renames */
-    write_file(part, "new", 3);
-    write_file(old, "old", 3);
+    sshd_write(part, "new", 3);
+    sshd_write(old, "old", 3);
     assert_int_equal(host_undo(j, ROBOT, text, token, &err), 0);
-    AUTO(mem_free) char *back = contents(to);
+    AUTO(mem_free) char *back = sshd_read(to);
     assert_string_equal(back, "old");
     assert_int_equal(entries(parent), 1);
     /* after both; again, and when nothing is there, it is the same */
-    write_file(to, "new", 3);
-    write_file(old, "old", 3);
+    sshd_write(to, "new", 3);
+    sshd_write(old, "old", 3);
     for (int i = 0; i < 2; i++)
         assert_int_equal(host_undo(j, ROBOT, text, token, &err), 0);
-    AUTO(mem_free) char *now = contents(to);
+    AUTO(mem_free) char *now = sshd_read(to);
     assert_string_equal(now, "new");
     assert_int_equal(entries(parent), 1);
     json_object_del(token, "part");
@@ -606,7 +438,7 @@ static void undo_removes_what_a_killed_run_left_and_brings_the_old_file_back(voi
 static void with_known_hosts_only_those_are_talked_to(void **state)
 {
     AUTO(host_free) struct robot_job *j = new_job();
-    AUTO(mem_free) char *to = at("known.txt");
+    AUTO(mem_free) char *to = sshd_at(dir, "known.txt");
     AUTO(mem_free) char *own = mem_printf("# ours\n[127.0.0.1]:%d %s\n", normal.port, host_public);
     AUTO(mem_free) char *wrong = mem_printf("[127.0.0.1]:%d %s\n", normal.port, other_public);
     AUTO(mem_free) char *elsewhere = mem_printf("h.example %s\n", host_public);
@@ -623,25 +455,97 @@ static void with_known_hosts_only_those_are_talked_to(void **state)
     assert_int_equal(access(to, F_OK), -1);
 }
 
-static void a_password_goes_to_known_hosts_only(void **state)
+/* The server that a password reached would say that it is wrong. */
+static void a_password_does_not_go_to_a_host_with_another_key(void **state)
 {
     AUTO(host_free) struct robot_job *j = new_job();
-    AUTO(mem_free) char *to = at("password.txt");
-    AUTO(mem_free) char *own = mem_printf("[127.0.0.1]:%d %s\n", normal.port, host_public);
-    struct line l;
+    AUTO(mem_free) char *to = sshd_at(dir, "password.txt");
+    AUTO(mem_free) char *wrong = mem_printf("[127.0.0.1]:%d %s\n", normal.port, other_public);
+    AUTO(mem_free) char *known = mem_printf("known 127.0.0.1 %d", normal.port);
+    json_t *step = step_at(normal.port, to);
 
     (void)state;
     input(j, "a.txt", 10);
-    line_start(&l, 0, 0);
-    json_t *step = step_at(l.port, to);
     jset(step, "password", "hush-hush");
-    fails(j, step, "SFTP_STORE_VALIDATION", "sftp_known_hosts");
-    line_end(&l);
-    assert_int_equal(l.connections, 0);
-    step = step_at(normal.port, to);
-    jset(step, "password", "hush-hush");
-    set(j, "sftp_known_hosts", own);
-    fails(j, step, "WORKER_JOB_ERROR", "with this password");
+    fails(j, json_incref(step), "WORKER_JOB_ERROR",
+          "with this password"); /* the first key that is seen counts */
+    set(j, known, other_public);
+    fails(j, json_incref(step), "WORKER_JOB_ERROR", "is another than the one that it had at first");
+    set(j, "sftp_known_hosts", wrong);
+    fails(j, json_incref(step), "WORKER_JOB_ERROR", "sftp_known_hosts");
+    json_object_del(host_settings(j), "sftp_known_hosts");
+    jset(step, "host_key", other_public);
+    fails(j, step, "WORKER_JOB_ERROR", "is not the host_key");
+}
+
+static void the_first_key_of_a_host_is_remembered_and_another_is_refused(void **state)
+{
+    AUTO(host_free) struct robot_job *j = new_job();
+    AUTO(mem_free) char *to = sshd_at(dir, "learnt.txt");
+    AUTO(mem_free) char *known = mem_printf("known 127.0.0.1 %d", normal.port);
+
+    (void)state;
+    input(j, "a.txt", 10);
+    runs(j, step_at(normal.port, to));
+    const char *learnt = jstr(host_settings(j), known);
+    assert_non_null(learnt);
+    assert_true(str_starts(host_public, learnt)); /* what follows is a comment */
+    runs(j, step_at(normal.port, to));
+    set(j, known, other_public);
+    fails(j, step_at(normal.port, to), "WORKER_JOB_ERROR", "workcell ssh-key forget");
+    set(j, known, "ecdsa-sha2-nistp256 AAAA"); /* a kind of key that it does not have */
+    fails(j, step_at(normal.port, to), "WORKER_JOB_ERROR", "127.0.0.1");
+}
+
+static void a_host_may_be_known_by_its_key_or_its_fingerprint(void **state)
+{
+    AUTO(host_free) struct robot_job *j = new_job();
+    AUTO(mem_free) char *to = sshd_at(dir, "pinned.txt");
+    AUTO(mem_free) char *known = mem_printf("known 127.0.0.1 %d", normal.port);
+    AUTO(mem_free)
+    char *command = mem_printf("ssh-keygen -lf %s/host.pub | cut -d' ' -f2 > %s/print", dir, dir);
+    AUTO(mem_free) char *print_file = sshd_at(dir, "print");
+
+    (void)state;
+    assert_int_equal(system(command), 0);
+    AUTO(mem_free) char *print = sshd_read(print_file);
+    print[strcspn(print, "\n")] = 0;
+    input(j, "a.txt", 10);
+    set(j, known, other_public); /* does not matter then */
+    const char *const keys[] = {host_public, print};
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        json_t *step = step_at(normal.port, to);
+
+        jset(step, "host_key", keys[i]);
+        runs(j, step);
+    }
+    json_t *step = step_at(normal.port, to);
+    jset(step, "host_key", "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+    fails(j, step, "WORKER_JOB_ERROR", "host_key");
+}
+
+static void a_key_with_a_passphrase_logs_in_with_it_and_not_without(void **state)
+{
+    AUTO(host_free) struct robot_job *j = new_job();
+    AUTO(mem_free) char *to = sshd_at(dir, "phrase.txt");
+    AUTO(mem_free) char *locked = sshd_at(dir, "locked");
+    AUTO(mem_free)
+    char *command = mem_printf("cp %s/own %s && chmod 600 %s && ssh-keygen -q -a 1 -p -P '' -N "
+                               "'open sesame' -f %s >/dev/null",
+                               dir, locked, locked, locked);
+
+    (void)state;
+    assert_int_equal(system(command), 0);
+    AUTO(mem_free) char *key = sshd_read(locked);
+    input(j, "a.txt", 10);
+    json_t *step = step_at(normal.port, to);
+    jset(step, "private_key", key);
+    fails(j, json_incref(step), "WORKER_JOB_ERROR", "passphrase");
+    jset(step, "passphrase", "close sesame");
+    fails(j, json_incref(step), "WORKER_JOB_ERROR", "passphrase");
+    jset(step, "passphrase", "open sesame");
+    runs(j, step);
+    unlink(to);
 }
 
 static void bad_parameters_are_refused(void **state)
@@ -686,7 +590,10 @@ int main(void)
         cmocka_unit_test(one_that_always_breaks_ends_the_job_and_leaves_nothing),
         cmocka_unit_test(undo_removes_what_a_killed_run_left_and_brings_the_old_file_back),
         cmocka_unit_test(with_known_hosts_only_those_are_talked_to),
-        cmocka_unit_test(a_password_goes_to_known_hosts_only),
+        cmocka_unit_test(a_password_does_not_go_to_a_host_with_another_key),
+        cmocka_unit_test(the_first_key_of_a_host_is_remembered_and_another_is_refused),
+        cmocka_unit_test(a_host_may_be_known_by_its_key_or_its_fingerprint),
+        cmocka_unit_test(a_key_with_a_passphrase_logs_in_with_it_and_not_without),
         cmocka_unit_test(bad_parameters_are_refused),
     };
     return cmocka_run_group_tests(tests, begin, end);

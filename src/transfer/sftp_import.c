@@ -1,0 +1,222 @@
+/* Files of an SFTP server on their way in. */
+#include "transfer/sftp_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { CHUNK = 128 * 1024, NAME_MOST = 4096 };
+#define PAUSE_MS 500
+
+/* ---- directories ---- */
+
+static enum walk_kind kind_of(struct sftp *s, const char *dir, const char *name, size_t len,
+                              LIBSSH2_SFTP_ATTRIBUTES *attrs)
+{
+    if (!(attrs->flags & LIBSSH2_SFTP_ATTR_PERMISSIONS) && len && !memchr(name, '/', len)) {
+        AUTO(mem_free) char *path = mem_printf("%s%.*s", dir, (int)len, name);
+
+        (void)!sftp_stat(s, path, LIBSSH2_SFTP_LSTAT, attrs);
+    }
+    if (!(attrs->flags & LIBSSH2_SFTP_ATTR_PERMISSIONS))
+        return WALK_FILE; /* the attempt to read it tells */
+    return LIBSSH2_SFTP_S_ISREG(attrs->permissions)   ? WALK_FILE
+           : LIBSSH2_SFTP_S_ISDIR(attrs->permissions) ? WALK_DIRECTORY
+                                                      : WALK_OTHER;
+}
+
+/* 1: it was read whole. 0: rc of libssh2 says why not. -1: err does. */
+static int read_directory(struct sftp *s, int *rc, LIBSSH2_SFTP_HANDLE *h, const char *dir,
+                          struct remote_page *page, struct err *err)
+{
+    AUTO(mem_free) char *name = mem_alloc(NAME_MOST);
+
+    for (;;) {
+        LIBSSH2_SFTP_ATTRIBUTES attrs = {0};
+
+        SSH_CALL(s->ssh, *rc, libssh2_sftp_readdir_ex(h, name, NAME_MOST, NULL, 0, &attrs));
+        if (*rc <= 0)
+            return *rc == 0;
+        if (walk_add(&s->walk, page, dir, name, (size_t)*rc,
+                     kind_of(s, dir, name, (size_t)*rc, &attrs), err) < 0)
+            return -1;
+    }
+}
+
+static int list_once(struct sftp *s, const char *dir, struct remote_page *page, bool *again,
+                     struct err *err)
+{
+    AUTO(mem_free) char *shown = walk_place(dir, strlen(dir));
+    char what[200];
+    int rc;
+
+    snprintf(what, sizeof what, "list '%.150s'", shown);
+    if (sftp_begin(s, again, err) < 0)
+        return -1;
+    LIBSSH2_SFTP_HANDLE *h = sftp_handle(s, &rc, dir, 0, 0, LIBSSH2_SFTP_OPENDIR);
+    if (!h)
+        return sftp_fail(s, rc, what, again, err);
+    int done = read_directory(s, &rc, h, dir, page, err);
+    if (done == 0 && rc == LIBSSH2_ERROR_BUFFER_TOO_SMALL)
+        done = remote_fail(s->job, REMOTE_FAILED, err,
+                           "can't %s at '%.150s': a name is longer than any file's", what,
+                           s->place->host);
+    if (done == 0)
+        return sftp_fail(s, rc, what, again,
+                         err); /* its handle goes with the connection, or with the session */
+    (void)!sftp_shut(s, h);
+    return done < 0 ? -1 : 0;
+}
+
+static int sftp_list(void *ctx, struct remote_page *page, struct err *err)
+{
+    struct sftp *s = ctx;
+    AUTO(mem_free) char *dir = walk_next(&s->walk, page);
+    struct walk_mark here = walk_here(&s->walk);
+
+    for (int attempt = 1; dir; attempt++) {
+        bool again = false;
+
+        if (list_once(s, dir, page, &again, err) == 0)
+            break;
+        walk_back(&s->walk, page, here);
+        if (!again || attempt == REMOTE_ATTEMPTS)
+            return -1;
+        remote_pause(s->job, attempt, PAUSE_MS);
+    }
+    walk_listed(&s->walk, page);
+    return 0;
+}
+
+/* ---- a file ---- */
+
+struct fetch {
+    struct sftp *s;
+    struct remote_import_file *f;
+    char *path;
+    const char *what;
+    int64_t done;
+    int64_t size;        /* of it at the first attempt; -1: nobody said */
+    unsigned long mtime; /* and when it was changed */
+    bool seen, again;
+};
+
+/* What it is, before it is opened: a device or a pipe would have no end. */
+static int look(struct fetch *g, struct err *err)
+{
+    struct sftp *s = g->s;
+    LIBSSH2_SFTP_ATTRIBUTES attrs = {0};
+    int rc = sftp_stat(s, g->path, LIBSSH2_SFTP_STAT, &attrs);
+    int64_t size = -1;
+
+    if (rc)
+        return sftp_fail(s, rc, g->what, &g->again, err);
+    bool typed = attrs.flags & LIBSSH2_SFTP_ATTR_PERMISSIONS;
+    if (typed && LIBSSH2_SFTP_S_ISDIR(attrs.permissions))
+        return remote_fail(s->job, REMOTE_NOT_FOUND, err,
+                           "'%.150s' at '%.100s' is a directory: with a slash at its end the files "
+                           "in it are imported",
+                           g->f->place, s->place->host);
+    if (typed && !LIBSSH2_SFTP_S_ISREG(attrs.permissions))
+        return remote_fail(s->job, REMOTE_FAILED, err, "'%.150s' at '%.100s' is no file",
+                           g->f->place, s->place->host);
+    if (attrs.flags & LIBSSH2_SFTP_ATTR_SIZE)
+        size = attrs.filesize > INT64_MAX ? INT64_MAX : (int64_t)attrs.filesize;
+    if (g->f->limit && size > g->f->limit)
+        return remote_too_large(g->f, g->f->place, size, err);
+    if (g->seen && (size != g->size || attrs.mtime != g->mtime))
+        g->done = 0; /* it is another one by now */
+    g->seen = true;
+    g->size = size;
+    g->mtime = attrs.mtime;
+    return 0;
+}
+
+static int keep(struct fetch *g, const char *data, size_t len, struct err *err)
+{
+    if (pwrite(g->f->fd, data, len, g->done) != (ssize_t)len)
+        return err_errno(err, "write the imported file");
+    g->done += (int64_t)len;
+    if (g->f->limit && g->done > g->f->limit)
+        return remote_too_large(g->f, g->f->place, -1, err);
+    if (g->size > 0)
+        remote_import_progress(g->f, g->done < g->size ? (double)g->done / (double)g->size : 1);
+    return 0;
+}
+
+/* rc as of read_directory(). */
+static int receive(struct fetch *g, int *rc, LIBSSH2_SFTP_HANDLE *h, struct err *err)
+{
+    AUTO(mem_free) char *buf = mem_alloc(CHUNK);
+
+    libssh2_sftp_seek64(h, (libssh2_uint64_t)g->done);
+    for (;;) {
+        SSH_CALL(g->s->ssh, *rc, (int)libssh2_sftp_read(h, buf, CHUNK));
+        if (*rc <= 0)
+            return *rc == 0;
+        if (keep(g, buf, (size_t)*rc, err) < 0)
+            return -1;
+    }
+}
+
+/* A file that lost its end on the way, or that somebody wrote to meanwhile, is none. */
+static int check_whole(struct fetch *g, struct err *err)
+{
+    if (ftruncate(g->f->fd, g->done) < 0)
+        return err_errno(err, "write the imported file");
+    if (g->size < 0 || g->done == g->size)
+        return 0;
+    g->again = true;
+    int rc = remote_fail(g->s->job, REMOTE_FAILED, err,
+                         "can't %s at '%.150s': it has %lld bytes, and %lld came", g->what,
+                         g->s->place->host, (long long)g->size, (long long)g->done);
+    g->done = 0;
+    return rc;
+}
+
+static int fetch_once(struct fetch *g, struct err *err)
+{
+    struct sftp *s = g->s;
+    int rc;
+
+    if (sftp_begin(s, &g->again, err) < 0 || look(g, err) < 0)
+        return -1;
+    LIBSSH2_SFTP_HANDLE *h =
+        sftp_handle(s, &rc, g->path, LIBSSH2_FXF_READ, 0, LIBSSH2_SFTP_OPENFILE);
+    if (!h)
+        return sftp_fail(s, rc, g->what, &g->again, err);
+    if (remote_open(g->f, walk_name(g->path), NULL, err) < 0) {
+        (void)!sftp_shut(s, h);
+        return -1;
+    }
+    int done = receive(g, &rc, h, err);
+    if (done == 0)
+        return sftp_fail(s, rc, g->what, &g->again, err);
+    (void)!sftp_shut(s, h);
+    return done < 0 ? -1 : check_whole(g, err);
+}
+
+static int sftp_get(void *ctx, struct remote_import_file *f, struct err *err)
+{
+    struct sftp *s = ctx;
+    AUTO(mem_free) char *path = walk_path(f->place);
+    char what[200];
+    struct fetch g = {.s = s, .f = f, .path = path, .what = what};
+
+    snprintf(what, sizeof what, "import '%.150s'", f->place);
+    for (int attempt = 1;; attempt++) {
+        int64_t before = g.done;
+
+        g.again = false;
+        if (fetch_once(&g, err) == 0)
+            return 0;
+        if (g.done > before + CHUNK)
+            attempt = 1; /* it goes on, if slowly */
+        if (!g.again || attempt >= REMOTE_ATTEMPTS)
+            return -1;
+        remote_pause(s->job, attempt, PAUSE_MS);
+    }
+}
+
+const struct remote_source sftp_source = {.list = sftp_list, .get = sftp_get, .things = "files"};
