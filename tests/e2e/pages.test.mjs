@@ -63,6 +63,7 @@ const contents = {
   box: { access_token: 't' },
   dropbox: { access_token: 't' },
   vimeo: { access_token: 't' },
+  ftp: { host: 'h.example', user: 'u', password: 'p' },
 }
 
 test('the example on the page of each Robot works as it stands there', async (t) => {

@@ -1,6 +1,6 @@
 // /sftp/store with a real sshd of the test's own, from the official client's upload to the file that lies there.
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import net from 'node:net'
@@ -86,15 +86,15 @@ test('stored credentials log in with their own key, which is kept encrypted and 
   assert.ok(!JSON.stringify([done, open]).includes(line) && !s.log.includes(line))
 })
 
-test('a wrong key, no key and a private network that nobody allowed are said, and nothing lands', async (t) => {
+test('a wrong key, one that is not let in and a private network are said, and nothing lands', async (t) => {
   const there = made('refused')
   const run = async (s) => s.until((await s.create(store(there('a.txt')), { files: { 'a.txt': 'abc' } })).assembly_id)
   const wrong = await run(await serve(t, ['--sftp-key', at('other')]))
   assert.equal(wrong.error, 'WORKER_JOB_ERROR')
   assert.match(wrong.message, /does not let '.*' in with this key/)
-  const none = await run(await Server.start(t, { args: ['--import-allow', '127.0.0.1'] }))
-  assert.equal(none.error, 'SFTP_STORE_VALIDATION')
-  assert.match(none.message, /sftp_key/)
+  const unknown = await run(await Server.start(t, { args: ['--import-allow', '127.0.0.1'] }))
+  assert.equal(unknown.error, 'WORKER_JOB_ERROR')
+  assert.match(unknown.message, /with this key of this server \(`workcell ssh-key` prints it\)/)
   const far = await run(await Server.start(t, { args: ['--sftp-key', at('own')] }))
   assert.equal(far.error, 'WORKER_JOB_ERROR')
   assert.equal(far.is_private_address, true)
@@ -116,6 +116,81 @@ test('with sftp_known_hosts a host with another key gets no file', async (t) => 
   assert.equal(bad.error, 'WORKER_JOB_ERROR')
   assert.match(bad.message, /SHA256:/)
   assert.deepEqual(fs.readdirSync(there('')), ['good.txt'])
+})
+
+test('the server has a key of its own, one however many make it at once, which ssh-key shows', async (t) => {
+  const there = made('own-key')
+  const base = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-e2e-'))
+  const show = () => new Promise((r) => {
+    const p = spawn(binary, ['ssh-key', '--data', base], { stdio: ['ignore', 'pipe', 'inherit'] })
+    let out = ''
+    p.stdout.on('data', (d) => { out += d })
+    p.on('close', (code) => { assert.equal(code, 0); r(out) })
+  })
+  const shown = await Promise.all(Array.from({ length: 8 }, show))
+  assert.equal(new Set(shown).size, 1)
+  assert.match(shown[0], /^ssh-ed25519 AAAA\S+ workcell\n$/)
+  assert.deepEqual(fs.readdirSync(base), ['ssh_key'])
+  assert.equal(fs.statSync(path.join(base, 'ssh_key')).mode & 0o777, 0o600)
+  assert.equal(execFileSync('ssh-keygen', ['-yf', path.join(base, 'ssh_key')], { encoding: 'utf8' }), shown[0])
+  fs.appendFileSync(at('authorized'), shown[0])
+  const s = await Server.start(t, { args: ['--import-allow', '127.0.0.1'], dir: base })
+  assert.equal(await show(), shown[0]) // while it runs
+  const a = await s.create(store(there('a.txt')), { files: { 'a.txt': 'abc' } })
+  const done = await s.until(a.assembly_id)
+  assert.equal(done.ok, 'ASSEMBLY_COMPLETED', done.message)
+  const secret = fs.readFileSync(path.join(base, 'ssh_key'), 'utf8').split('\n')[2]
+  assert.ok(!JSON.stringify(done).includes(secret) && !s.log.includes(secret))
+  await s.stop?.()
+  fs.chmodSync(path.join(base, 'ssh_key'), 0o644)
+  assert.throws(() => execFileSync(binary, ['ssh-key', '--data', base], { stdio: 'pipe' }), /others could read/)
+})
+
+test('files are imported, a directory with all below it, and one that is not there is said by its code', async (t) => {
+  const there = made('import')
+  fs.mkdirSync(there('below'))
+  fs.writeFileSync(there('a.txt'), 'first')
+  fs.writeFileSync(there('below/b.txt'), 'second')
+  fs.symlinkSync('.', there('circle'))
+  const s = await serve(t)
+  const from = (more) => ({ in: { robot: '/sftp/import', host: '127.0.0.1', port, user, result: true, ...more } })
+  const run = async (more) => s.until((await s.create(from(more))).assembly_id)
+  const all = await run({ path: there(''), recursive: true })
+  assert.equal(all.ok, 'ASSEMBLY_COMPLETED', all.message)
+  assert.deepEqual(all.results.in.map((f) => f.name).sort(), ['a.txt', 'b.txt'])
+  const one = await run({ path: there('a.txt') })
+  assert.equal(await (await fetch(one.results.in[0].ssl_url)).text(), 'first')
+  const nothing = await run({ path: there('nothing') })
+  assert.equal(nothing.error, 'SFTP_IMPORT_NOT_FOUND')
+})
+
+test('the first key of a host is remembered, after a restart as well, and another refused', async (t) => {
+  const there = made('remembered')
+  const base = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-e2e-'))
+  t.after(async () => { await sshd.again('host') })
+  const s = await serve(t, [], { dir: base })
+  // several at once: each asks, and one is first
+  const run = async (name) => s.until((await s.create(store(there(name)), { files: { 'a.txt': 'abc' } })).assembly_id)
+  for (const done of await Promise.all(['1', '2', '3', '4'].map(run)))
+    assert.equal(done.ok, 'ASSEMBLY_COMPLETED', done.message)
+  await sshd.again('other')
+  await s.kill9()
+  await s.boot()
+  const refused = await run('5')
+  assert.equal(refused.error, 'WORKER_JOB_ERROR')
+  assert.match(refused.message, /SHA256:\S+, is another than the one that it had at first.*ssh-key forget/)
+  await s.kill9()
+  const how = { encoding: 'utf8', stdio: 'pipe' }
+  const command = (...words) => execFileSync(binary, ['ssh-key', ...words, '--data', base], how)
+  const host = text('host.pub').split(' ').slice(0, 2).join(' ')
+  assert.match(command('hosts'), new RegExp(`^127\\.0\\.0\\.1\\t${port}\\t\\S+\\t${host.replace(/[+/]/g, '\\$&')}\\n$`))
+  command('forget', '127.0.0.1', `${port}`)
+  assert.equal(command('hosts'), '')
+  assert.throws(() => command('forget', '127.0.0.1', `${port}`), /no key of '127.0.0.1', port \d+, is known/)
+  await s.boot()
+  const again = await run('6')
+  assert.equal(again.ok, 'ASSEMBLY_COMPLETED', again.message)
+  assert.deepEqual(fs.readdirSync(there('')).sort(), ['1', '2', '3', '4', '6'])
 })
 
 test('a cancel in the middle leaves nothing there, neither the file nor what was its beginning', async (t) => {

@@ -24,17 +24,30 @@ export class Sshd {
     s.port = free.address().port
     await new Promise((r) => free.close(r))
     if (process.getuid() === 0) fs.mkdirSync('/run/sshd', { recursive: true })
-    const config = ['ListenAddress 127.0.0.1', `Port ${s.port}`, `HostKey ${s.at('host')}`,
-      `AuthorizedKeysFile ${s.at('authorized')}`, 'StrictModes no', 'UsePAM no', 'PasswordAuthentication no',
-      'PidFile none', 'LogLevel ERROR', 'Subsystem sftp internal-sftp']
-    fs.writeFileSync(s.at('config'), config.join('\n') + '\n')
-    s.child = spawn('/usr/sbin/sshd', ['-D', '-f', s.at('config'), '-E', s.at('log')], { stdio: 'ignore' })
-    const up = () => new Promise((r) => {
-      const c = net.connect(s.port, '127.0.0.1', () => { c.destroy(); r(true) }).on('error', () => r(false))
-    })
-    for (const end = Date.now() + 120000; !await up(); await sleep(50))
-      assert.ok(Date.now() < end, 'sshd does not listen')
+    await s.listen('host')
     return s
+  }
+
+  // host: which key it has.
+  async listen(host) {
+    const config = ['ListenAddress 127.0.0.1', `Port ${this.port}`, `HostKey ${this.at(host)}`,
+      `AuthorizedKeysFile ${this.at('authorized')}`, 'StrictModes no', 'UsePAM no', 'PasswordAuthentication no',
+      'PidFile none', 'LogLevel ERROR', 'Subsystem sftp internal-sftp']
+    fs.writeFileSync(this.at('config'), config.join('\n') + '\n')
+    this.child = spawn('/usr/sbin/sshd', ['-D', '-f', this.at('config'), '-E', this.at('log')], { stdio: 'ignore' })
+    for (const end = Date.now() + 120000; !await this.up(); await sleep(50)) assert.ok(Date.now() < end, 'sshd does not listen')
+  }
+
+  up() {
+    return new Promise((r) => {
+      const c = net.connect(this.port, '127.0.0.1', () => { c.destroy(); r(true) }).on('error', () => r(false))
+    })
+  }
+
+  async again(host) {
+    this.child.kill()
+    while (await this.up()) await sleep(50)
+    await this.listen(host)
   }
 
   stop() {
