@@ -51,10 +51,8 @@ static int list_on_body(void *ctx, const char *data, size_t len, struct err *err
  * in it. One that ends in a slash is how some programs mark a directory. */
 static bool is_wanted(const struct s3_importing *im, const struct s3_wanted *w, const char *key)
 {
-    const char *rest = key + strlen(w->prefix);
-
     return str_starts(key, w->prefix) && !str_ends(key, "/") &&
-           (im->opts->recursive || !strchr(rest, '/'));
+           (im->opts->recursive || !strchr(key + strlen(w->prefix), '/'));
 }
 
 static void take_keys(const struct s3_importing *im, struct s3_wanted *w, const json_t *keys)

@@ -64,15 +64,13 @@ static void list(const struct s3_bed *b, const struct origin_request *q, struct 
                    "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>b</"
                    "Name><EncodingType>url</EncodingType>");
     for (const struct s3_bed_object *x = b->objects; x->key; x++) {
-        const char *rest = x->key + strlen(prefix ? prefix : "");
-        bool folder = delimiter && strchr(rest, '/');
-
         if ((prefix && !str_starts(x->key, prefix)) || before(token ? token : start, x->key))
             continue;
         if (!left--) {
             more = true;
             break;
         }
+        bool folder = delimiter && strchr(x->key + strlen(prefix ? prefix : ""), '/');
         AUTO(str_done) struct str coded = {0};
         str_add_urlencoded(&coded, x->key, "/");
         str_puts(&xml, folder ? "<CommonPrefixes><Prefix>" : "<Contents><Key>");
@@ -269,7 +267,8 @@ static void it_is_stored_as_the_service_has_it(void **state)
     AUTO(mem_free) char *acl = mem_printf("x-amz-acl: %s\r\n", service->acl);
     AUTO(mem_free) char *type = mem_printf("Content-Type: %s\r\n", service->type);
     AUTO(mem_free)
-    AUTO(mem_free) char *put = mem_printf("PUT %s/b/x/a%%20b.txt\n", service->folder ? service->folder : "");
+    AUTO(mem_free)
+    char *put = mem_printf("PUT %s/b/x/a%%20b.txt\n", service->folder ? service->folder : "");
     AUTO(mem_free)
     char *url = service->url ? mem_strdup(service->url)
                              : mem_printf("http://%s%s/b/x/a%%20b.txt", origin_host(o),
