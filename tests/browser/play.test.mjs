@@ -172,7 +172,7 @@ test('captions in the pictures are seen by players of HLS and DASH', async (t) =
       await p.until('captions', () => video.textTracks.length > 0)
       await p.page.evaluate(() => { for (const track of video.textTracks) track.mode = 'showing' })
       await p.page.locator('video').screenshot({ path: path.join(out, `captions-${by}-${url.split('/')[0]}.png`) })
-      await p.runs(1.8)
+      await p.until('the end', () => video.currentTime > 3.5)
       const seen = await p.page.evaluate(() => [...video.textTracks].flatMap((track) =>
         [...track.cues ?? []].map((c) => [c.startTime, c.endTime, c.text.trim()])))
       const of = (text) => seen.filter((c) => c[2].includes(text))
