@@ -1,4 +1,5 @@
 #include "transfer/ftp_private.h"
+#include "transfer/place.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -28,6 +29,8 @@ int ftp_open(struct ftp **out, struct robot_job *job, const struct ftp_place *pl
         robot_code(err->name, robot_of_job(job), "VALIDATION");
         return -1;
     }
+    if (place_take(place->host, (int)place->port, err) < 0)
+        return -1;
     struct ftp *f = mem_zalloc(sizeof *f);
     *f = (struct ftp){.job = job, .place = place, .urls = urls, .guarded = {.job = job}};
     f->walk = (struct walk){.job = job, .host = place->host, .recursive = true};

@@ -1,5 +1,6 @@
 #include "transfer/guarded.h"
 #include "http/guard.h"
+#include "transfer/place.h"
 
 #include <netdb.h>
 #include <stdio.h>
@@ -41,6 +42,8 @@ void guarded_set(CURL *e, struct guarded *g)
     /* until the login is done */
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT,
                      idle_s < GUARDED_CONNECT_S ? idle_s : GUARDED_CONNECT_S);
+    curl_easy_setopt(e, CURLOPT_MAX_SEND_SPEED_LARGE, (curl_off_t)place_speed());
+    curl_easy_setopt(e, CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)place_speed());
     curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, idle_s);
 }

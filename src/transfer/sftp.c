@@ -1,4 +1,5 @@
 #include "transfer/sftp_private.h"
+#include "transfer/place.h"
 #include "transfer/trial.h"
 
 #include <errno.h>
@@ -23,7 +24,7 @@ int sftp_open(struct sftp **out, struct robot_job *job, const struct sftp_place 
 
     *s = (struct sftp){.job = job, .place = place, .how = *how};
     s->walk = (struct walk){.job = job, .host = place->host, .recursive = how->recursive};
-    if (ssh_open(&s->ssh, job, place, err) < 0)
+    if (ssh_open(&s->ssh, job, place, err) < 0 || place_take(place->host, (int)place->port, err) < 0)
         return -1;
     *out = take(s);
     return 0;
@@ -203,6 +204,7 @@ static int send_bytes(struct sftp *s, int *rc, LIBSSH2_SFTP_HANDLE *h, struct re
         SSH_CALL(s->ssh, *rc, (int)libssh2_sftp_write(h, buf, want));
         if (*rc < 0)
             return 0;
+        place_pace(*rc);
         remote_progress(f, (double)(done + *rc) / (double)size);
     }
     *rc = 0;

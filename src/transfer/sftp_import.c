@@ -1,4 +1,5 @@
 /* Files of an SFTP server on their way in. */
+#include "transfer/place.h"
 #include "transfer/sftp_private.h"
 
 #include <errno.h>
@@ -155,6 +156,7 @@ static int receive(struct fetch *g, int *rc, LIBSSH2_SFTP_HANDLE *h, struct err 
         SSH_CALL(g->s->ssh, *rc, (int)libssh2_sftp_read(h, buf, CHUNK));
         if (*rc <= 0)
             return *rc == 0;
+        place_pace(*rc);
         if (keep(g, buf, (size_t)*rc, err) < 0)
             return -1;
     }
