@@ -84,8 +84,14 @@ export class Server {
   // Files that jobs left behind, apart from the empty directories of warm workers, and the first exercise of a new one.
   scratchFiles() {
     const out = []
+    const entries = (d) => {
+      try { return fs.readdirSync(d, { withFileTypes: true }) } catch (e) {
+        if (e.code === 'ENOENT') return [] // a worker that ended took it away while we looked
+        throw e
+      }
+    }
     const walk = (d) => {
-      for (const e of fs.readdirSync(d, { withFileTypes: true })) {
+      for (const e of entries(d)) {
         const p = path.join(d, e.name)
         if (e.isDirectory()) walk(p)
         else if (e.name !== 'warm.jpg') out.push(p)
