@@ -53,7 +53,8 @@ static int api_on_body(void *ctx, const char *data, size_t len, struct err *err)
 }
 
 /* One line each, whatever a value holds that came from outside. */
-static int add_line(struct str *lines, const struct api *a, const char *name, const char *value, struct err *err)
+static int add_call_header(struct str *lines, const struct api *a, const char *name, const char *value,
+                           struct err *err)
 {
     if (strpbrk(value, "\r\n"))
         return err_set(err, ERR_INPUT, "a header of a call of %s would have a line break", a->service);
@@ -63,14 +64,15 @@ static int add_line(struct str *lines, const struct api *a, const char *name, co
 
 static int add_lines(struct str *lines, struct api *a, const struct api_call *c, struct err *err)
 {
-    if (c->type && add_line(lines, a, "Content-Type", c->type, err) < 0)
+    if (c->type && add_call_header(lines, a, "Content-Type", c->type, err) < 0)
         return -1;
     for (const char *const *h = c->headers; h && *h; h++)
-        if (add_line(lines, a, "", *h, err) < 0)
+        if (add_call_header(lines, a, "", *h, err) < 0)
             return -1;
     if (c->anonymous)
         return 0;
-    if (a->authorization && add_line(lines, a, a->header ? a->header : "Authorization", a->authorization, err) < 0)
+    if (a->authorization &&
+        add_call_header(lines, a, a->header ? a->header : "Authorization", a->authorization, err) < 0)
         return -1;
     if (a->sign)
         a->sign(a, c, lines);

@@ -60,7 +60,7 @@ static int begin_or_go_on(struct fetch *f, int status, int64_t length, struct er
     return begins_where_we_stopped(f, range) ? 0 : api_odd(f->api, err, "it sends another range than was asked for");
 }
 
-static int fetch_on_head(void *ctx, int status, int64_t length, struct err *err)
+static int got_head(void *ctx, int status, int64_t length, struct err *err)
 {
     struct fetch *f = ctx;
 
@@ -93,7 +93,7 @@ static int take_bytes(struct fetch *f, const char *data, size_t len, struct err 
     return 0;
 }
 
-static int fetch_on_body(void *ctx, const char *data, size_t len, struct err *err)
+static int got_body(void *ctx, const char *data, size_t len, struct err *err)
 {
     struct fetch *f = ctx;
 
@@ -132,8 +132,8 @@ static int ask(struct http_client_response *to, struct fetch *f, struct err *err
                                       .length = -1,
                                       .anonymous = f->anonymous,
                                       .max_redirects = f->max_redirects,
-                                      .on_head = fetch_on_head,
-                                      .on_body = fetch_on_body,
+                                      .on_head = got_head,
+                                      .on_body = got_body,
                                       .ctx = f},
                    err);
 }

@@ -123,7 +123,7 @@ static int64_t number_of(const json_t *object, const char *name)
     return value_offset(&n, &text) && !*text ? n : -1;
 }
 
-static json_t *ask(const struct google *g, const char *name, struct err *err)
+static json_t *ask_object(const struct google *g, const char *name, struct err *err)
 {
     AUTO(mem_free) char *object = google_url(g, name);
     AUTO(mem_free) char *url = mem_printf("%s?fields=" FIELDS, object);
@@ -183,7 +183,7 @@ static int google_on_body(void *ctx, const char *data, size_t len, struct err *e
 }
 
 /* 0: all of it came. *again: it did not, but may. */
-static int fetch(struct getting *g, bool *again, struct err *err)
+static int fetch_object(struct getting *g, bool *again, struct err *err)
 {
     AUTO(http_client_response_done) struct http_client_response r = {0};
     AUTO(mem_free) char *object = google_url(g->google, g->name);
@@ -222,7 +222,7 @@ static int compare(struct getting *g, struct err *err)
                        g->name);
 }
 
-static int fetch_all(struct getting *g, struct err *err)
+static int fetch_whole(struct getting *g, struct err *err)
 {
     if (forget(g, err) < 0)
         return -1;
@@ -232,7 +232,7 @@ static int fetch_all(struct getting *g, struct err *err)
 
         if (g->coded && before && forget(g, err) < 0)
             return -1;
-        if (fetch(g, &again, err) == 0)
+        if (fetch_object(g, &again, err) == 0)
             return compare(g, err);
         attempt = g->got - before >= WORTH && !g->coded ? 1 : attempt + 1;
         if (!again || attempt > REMOTE_ATTEMPTS)
@@ -253,7 +253,7 @@ static int get(void *ctx, struct remote_import_file *f, struct err *err)
 {
     struct google_listing *l = ctx;
     json_t *listed = json_object_get(l->known, f->place);
-    AUTO(json_unref) json_t *object = listed ? json_incref(listed) : ask(l->google, f->place, err);
+    AUTO(json_unref) json_t *object = listed ? json_incref(listed) : ask_object(l->google, f->place, err);
     const char *coding = jstr_or(object, "contentEncoding", ""), *slash = strrchr(f->place, '/');
     struct getting g = {.google = l->google,
                         .file = f,
@@ -272,7 +272,7 @@ static int get(void *ctx, struct remote_import_file *f, struct err *err)
         return remote_too_large(f, g.name, g.size, err);
     if (remote_open(f, slash ? slash + 1 : f->place, jstr(object, "contentType"), err) < 0)
         return -1;
-    int rc = fetch_all(&g, err);
+    int rc = fetch_whole(&g, err);
     google_sums_free(g.sums);
     if (rc == 0)
         say_where(&g);

@@ -237,7 +237,7 @@ int google_session_ask(struct api *api, const char *uri, int64_t size, json_t **
 }
 
 /* What lies from *at on, a piece of it at most. UNSURE: err says why, in case that it stays so. */
-static enum outcome send_piece(json_t **answer, int64_t *at, int64_t *wait_ms, struct google_session *s,
+static enum outcome put_chunk(json_t **answer, int64_t *at, int64_t *wait_ms, struct google_session *s,
                                struct err *err)
 {
     static const int fine[] = {308, 404, 410, 499, 408, 429, 500, 502, 503, 504, 0};
@@ -303,7 +303,7 @@ json_t *google_session_send(struct google_session *s, struct err *err)
 
     for (int failures = 0;;) {
         int64_t wait_ms = 0;
-        enum outcome o = send_piece(&answer, &at, &wait_ms, s, err);
+        enum outcome o = put_chunk(&answer, &at, &wait_ms, s, err);
 
         if (o == DONE)
             return answer;

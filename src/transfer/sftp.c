@@ -186,7 +186,7 @@ static LIBSSH2_SFTP_HANDLE *create_part(struct sftp *s, int *rc, const struct re
 
 /* From the beginning: what an earlier attempt left is cut off. What was sent and not confirmed is
  * read again, and libssh2 wants to see the same bytes. */
-static int send_bytes(struct sftp *s, int *rc, LIBSSH2_SFTP_HANDLE *h, struct remote_file *f,
+static int send_input(struct sftp *s, int *rc, LIBSSH2_SFTP_HANDLE *h, struct remote_file *f,
                       struct err *err)
 {
     AUTO(mem_free) char *buf = mem_alloc(CHUNK);
@@ -281,7 +281,7 @@ static int sftp_put_part(struct sftp *s, struct remote_file *f, const char *what
     f->made |= rc != LIBSSH2_ERROR_SFTP_PROTOCOL; /* when it broke, nobody knows */
     if (!h)
         return sftp_fail(s, rc, what, &f->again, err);
-    if (send_bytes(s, &rc, h, f, err) < 0) {
+    if (send_input(s, &rc, h, f, err) < 0) {
         (void)!sftp_shut(s, h);
         return -1;
     }

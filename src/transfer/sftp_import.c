@@ -12,7 +12,7 @@ enum { CHUNK = 128 * 1024, NAME_MOST = 4096 };
 
 /* ---- directories ---- */
 
-static enum walk_kind kind_of(struct sftp *s, const char *dir, const char *name, size_t len,
+static enum walk_kind entry_kind(struct sftp *s, const char *dir, const char *name, size_t len,
                               LIBSSH2_SFTP_ATTRIBUTES *attrs)
 {
     if (!(attrs->flags & LIBSSH2_SFTP_ATTR_PERMISSIONS) && len && !memchr(name, '/', len)) {
@@ -40,12 +40,12 @@ static int read_directory(struct sftp *s, int *rc, LIBSSH2_SFTP_HANDLE *h, const
         if (*rc <= 0)
             return *rc == 0;
         if (walk_add(&s->walk, page, dir, name, (size_t)*rc,
-                     kind_of(s, dir, name, (size_t)*rc, &attrs), err) < 0)
+                     entry_kind(s, dir, name, (size_t)*rc, &attrs), err) < 0)
             return -1;
     }
 }
 
-static int list_once(struct sftp *s, const char *dir, struct remote_page *page, bool *again,
+static int read_page(struct sftp *s, const char *dir, struct remote_page *page, bool *again,
                      struct err *err)
 {
     AUTO(mem_free) char *shown = walk_place(dir, strlen(dir));
@@ -79,7 +79,7 @@ static int sftp_list(void *ctx, struct remote_page *page, struct err *err)
     for (int attempt = 1; dir; attempt++) {
         bool again = false;
 
-        if (list_once(s, dir, page, &again, err) == 0)
+        if (read_page(s, dir, page, &again, err) == 0)
             break;
         walk_back(&s->walk, page, here);
         if (!again || attempt == REMOTE_ATTEMPTS)
@@ -134,7 +134,7 @@ static int look(struct fetch *g, struct err *err)
     return 0;
 }
 
-static int keep(struct fetch *g, const char *data, size_t len, struct err *err)
+static int keep_bytes(struct fetch *g, const char *data, size_t len, struct err *err)
 {
     if (pwrite(g->f->fd, data, len, g->done) != (ssize_t)len)
         return err_errno(err, "write the imported file");
@@ -157,7 +157,7 @@ static int receive(struct fetch *g, int *rc, LIBSSH2_SFTP_HANDLE *h, struct err 
         if (*rc <= 0)
             return *rc == 0;
         place_pace(*rc);
-        if (keep(g, buf, (size_t)*rc, err) < 0)
+        if (keep_bytes(g, buf, (size_t)*rc, err) < 0)
             return -1;
     }
 }

@@ -482,7 +482,7 @@ static int open_channel(struct ssh *s, bool *again, struct err *err)
                        s->place->host, words);
 }
 
-static int begin_session(struct ssh *s, bool *again, struct err *err)
+static int greet(struct ssh *s, bool *again, struct err *err)
 {
     int rc;
 
@@ -510,7 +510,7 @@ int ssh_connect(LIBSSH2_SFTP **out, struct ssh *s, bool *again, struct err *err)
         return -1;
     s->login_until_us =
         clock_mono_us() + (idle_s < GUARDED_CONNECT_S ? idle_s : GUARDED_CONNECT_S) * SECOND_US;
-    int rc = begin_session(s, again, err) < 0 || check_host(s, err) < 0 ||
+    int rc = greet(s, again, err) < 0 || check_host(s, err) < 0 ||
                      log_in(s, again, err) < 0 || open_channel(s, again, err) < 0
                  ? -1
                  : 0;

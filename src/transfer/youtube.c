@@ -94,7 +94,7 @@ int youtube_put(struct youtube *y, struct remote_file *f, const struct youtube_v
 }
 
 /* The job is run again, or was cancelled: either way nobody will know of this one. */
-static int remove_video(struct youtube *y, const char *id, struct err *err)
+static int withdraw(struct youtube *y, const char *id, struct err *err)
 {
     AUTO(http_client_response_done) struct http_client_response r = {0};
     AUTO(mem_free) char *url = mem_printf("%s/youtube/v3/videos?id=%s", y->endpoint, id);
@@ -120,5 +120,5 @@ int youtube_undo_put(struct youtube *y, const json_t *note, struct err *err)
         return -1;
     if (rc == 0)
         return offset < 0 ? 0 : google_session_end(&y->api, uri, err);
-    return video_id(answer) ? remove_video(y, video_id(answer), err) : 0;
+    return video_id(answer) ? withdraw(y, video_id(answer), err) : 0;
 }

@@ -588,7 +588,6 @@ const struct worker_events pool_hears = {on_message, refuse_worker, on_gone};
 void pool_undo_ok(struct pool_run *run)
 {
     struct err err;
-
     run->said.undo_open = false;
     if (run->worker->state == WORKER_BUSY && wire_send(run->worker->sock, MSG_UNDO_OK, NULL, -1, &err) < 0)
         worker_kill(run->worker);

@@ -35,7 +35,8 @@ export class Sshd {
       'PidFile none', 'LogLevel ERROR', 'Subsystem sftp internal-sftp']
     fs.writeFileSync(this.at('config'), config.join('\n') + '\n')
     this.child = spawn('/usr/sbin/sshd', ['-D', '-f', this.at('config'), '-E', this.at('log')], { stdio: 'ignore' })
-    for (const end = Date.now() + 120000; !await this.up(); await sleep(50)) assert.ok(Date.now() < end, 'sshd does not listen')
+    for (const end = Date.now() + 120000; !await this.up(); await sleep(50))
+      assert.ok(Date.now() < end, 'sshd does not listen')
   }
 
   up() {
