@@ -113,7 +113,7 @@ static const struct setting settings[] = {
     STRING(ftp_ca, "",
            "File with certificates that FTP servers are trusted by beside those of the system. Empty: none."),
     LIST(endpoint, "",
-         "NAME=URL: where a service (azure, box, dropbox, google, rackspace, vimeo, youtube) is reached instead of its own address. May be given again."),
+         "NAME=URL: where a service (dropbox, google, ...) is reached instead of its own address. May be given again."),
     STRING(clamd, "", "ClamAV's daemon that looks for viruses: path of its socket, or address:port. Empty: none."),
     SIZE(import_max_size, "10G", "Largest imported file.", .min = 1),
     STRING(cdn_domain, "",
