@@ -67,7 +67,7 @@ static void answer(void *ctx, const struct origin_request *q, struct str *out)
     snprintf(c->said + used, sizeof c->said - used, "%s %s\n", q->method, q->target);
     if (!strcmp(q->target, "/token")) {
         snprintf(c->form, sizeof c->form, "%s", q->body.s);
-        origin_say(out, 200, "", "{\"access_token\": \"t\", \"expires_in\": 3600}");
+        origin_say(out, 200, "", "{\"access_token\": \"an-access-token\", \"expires_in\": 3600}");
     } else if (strstr(q->target, "upload_id")) {
         on_session(c, q, out);
     } else if (!strcmp(q->method, "POST") && c->begin) {
