@@ -74,7 +74,7 @@ test('robots prints one of them, by its name or the end of it', (t) => {
   assert.equal(one.status, 0)
   assert.deepEqual(one.stdout.match(/^## .*/gm), ['## /image/resize'])
   assert.equal(cli(dir, ['robots', 'resize']).stdout, one.stdout)
-  assert.match(cli(dir, ['robots', '/http/import']).stdout, /Known, but not built here: .*`return_file_stubs`/)
+  assert.match(cli(dir, ['robots', '/http/import']).stdout, /Known, but not built here: .*`force_original_id`/)
   assert.ok(cli(dir, ['robots']).stdout.includes(one.stdout))
   for (const [name, pattern] of [['resise', /did you mean 'resize'\?/], ['/image/resise', /did you mean '\/image\/resize'\?/], ['/video/generate', /known, but not built in this server/]]) {
     const r = cli(dir, ['robots', name])
