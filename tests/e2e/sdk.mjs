@@ -483,7 +483,15 @@ export function testTheRest() {
   })
 
   test('a step as the schemas of the SDK write it, with every default of its Robot, is taken; what is asked for beyond is not', async (t) => {
-    const s = await Server.start(t)
+    const run = await Run.start(t, '@transloadit/node')
+    const s = run.s
+    // what examples name
+    const stored = {
+      my_google: ['google', { project_id: 'p', client_email: 'e', private_key: 'k', bucket: 'b' }],
+      my_channel: ['youtube', { client_id: 'i', client_secret: 's', refresh_token: 'r' }],
+    }
+    for (const [name, [type, content]] of Object.entries(stored))
+      await run.sdk.createTemplateCredential({ name, type, content })
     const { robots } = await (await fetch(`${s.url}/robots`)).json()
     const needed = (r) => ({ ...(r.no_input || r.name === '/upload/handle' ? {} : { use: ':original' }), ...r.example })
     const create = async (robot, step) =>
@@ -499,9 +507,13 @@ export function testTheRest() {
         const key = Object.keys(schemas)
           .find((k) => /^robot[A-Za-z0-9]+InstructionsSchema$/.test(k) && !/Interpolatable|Hidden/.test(k))
         // of some the schemas know no `use`, and people write it all the same
-        const { use, ...more } = needed(r)
+        const { use, ...all } = needed(r)
+        // what an example of ours has beyond the contract
+        const own = schemas[key].safeParse({ robot, ...all }).error?.issues.flatMap((i) => i.keys ?? []) ?? []
+        const [more, beyond] = [false, true]
+          .map((b) => Object.fromEntries(Object.entries(all).filter(([k]) => own.includes(k) === b)))
         const known_use = schemas[key].safeParse({ robot, use, ...more }).success
-        const step = { ...schemas[key].parse({ robot, ...more, ...(known_use ? { use } : {}) }), ...(use ? { use } : {}) }
+        const step = { ...schemas[key].parse({ robot, ...more, ...(known_use ? { use } : {}) }), ...beyond, ...(use ? { use } : {}) }
         const a = await create(robot, step)
         assert.equal(a.ok, 'ASSEMBLY_UPLOADING', `${name} ${a.message} ${JSON.stringify(step)}`)
         await s.cancel(a.assembly_id)
