@@ -243,12 +243,11 @@ static int azure_get(void *ctx, struct remote_import_file *f, struct err *err)
         return remote_fail(f->job, REMOTE_FAILED, err,
                            "'%.150s' has no address: '.' and '..' are no names", name);
     AUTO(mem_free) char *url = azure_url(z, name);
-    AUTO(mem_free) char *directory = mem_printf("/%.*s", slash ? (int)(slash - name) + 1 : 0, name);
     if (api_fetch(&z->api, f,
                   &(struct api_file){.url = url, .name = slash ? slash + 1 : name, .md5 = blob_md5},
                   err) < 0)
         return -1;
-    jset(f->extra, "original_path", directory);
+    remote_say_folder(f, name);
     if (z->next)
         f->meta = json_pack("{s:s}", "next_page_token", z->next);
     return 0;

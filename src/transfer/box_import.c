@@ -130,15 +130,6 @@ static json_t *item_of(struct box_import *w, const char *place, struct err *err)
     return folder ? box_find(w->box, folder, slash ? slash + 1 : place, "file", place, err) : NULL;
 }
 
-static void box_set_directory(json_t *extra, const char *place)
-{
-    const char *slash = strrchr(place, '/');
-    AUTO(mem_free)
-    char *directory = mem_printf("%s%.*s", *place == '/' ? "" : "/", slash ? (int)(slash - place) + 1 : 0, place);
-
-    jset(extra, "original_path", directory);
-}
-
 static int fetch_item(struct box_import *w, struct remote_import_file *file, const json_t *item, EVP_MD_CTX *sha1,
                       struct err *err)
 {
@@ -150,7 +141,7 @@ static int fetch_item(struct box_import *w, struct remote_import_file *file, con
     unsigned char md[EVP_MAX_MD_SIZE];
     char hex[41];
 
-    box_set_directory(file->extra, file->place);
+    remote_say_folder(file, file->place);
     if (fetch_run(&(struct fetch){.api = &w->box->api,
                                   .file = file,
                                   .url = url,

@@ -71,15 +71,6 @@ static void download_done(struct download w)
 }
 DEFINE_AUTO(struct download, download_done)
 
-/* "/a/b/c" lies in "/a/b/". */
-static void dropbox_set_directory(json_t *extra, const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    AUTO(mem_free) char *directory = mem_strndup(path, slash ? (size_t)(slash - path) + 1 : 0);
-
-    jset(extra, "original_path", *directory ? directory : "/");
-}
-
 static int dropbox_on_answer(struct fetch *f, const struct http_client_response *r, struct err *err)
 {
     struct download *w = f->ctx;
@@ -96,7 +87,7 @@ static int dropbox_on_answer(struct fetch *f, const struct http_client_response 
     AUTO(mem_free) char *by_rev = mem_printf("rev:%s", rev);
     w->arg = dropbox_arg(json_pack("{s:s}", "path", by_rev));
     f->lines[0] = w->arg;
-    dropbox_set_directory(f->file->extra, jstr_or(meta, "path_display", f->file->place));
+    remote_say_folder(f->file, jstr_or(meta, "path_display", f->file->place));
     return remote_open(f->file, name, NULL, err);
 }
 

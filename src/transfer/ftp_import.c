@@ -197,6 +197,7 @@ static int ftp_fetch_once(struct ftp_fetch *g, bool *again, struct err *err)
 {
     struct ftp *f = g->f;
 
+    remote_say_folder(g->file, g->path);
     if (remote_open(g->file, walk_name(g->path), NULL, err) < 0)
         return -1;
     g->from = g->done;

@@ -241,14 +241,6 @@ static int fetch_whole(struct getting *g, struct err *err)
     }
 }
 
-static void say_where(const struct getting *g)
-{
-    const char *slash = strrchr(g->name, '/');
-    AUTO(mem_free) char *path = slash ? mem_printf("/%.*s/", (int)(slash - g->name), g->name) : mem_strdup("/");
-
-    json_object_set_new(g->file->extra, "original_path", jstring(path));
-}
-
 static int get(void *ctx, struct remote_import_file *f, struct err *err)
 {
     struct google_listing *l = ctx;
@@ -275,7 +267,7 @@ static int get(void *ctx, struct remote_import_file *f, struct err *err)
     int rc = fetch_whole(&g, err);
     google_sums_free(g.sums);
     if (rc == 0)
-        say_where(&g);
+        remote_say_folder(f, g.name);
     if (rc == 0 && l->recursive && l->next)
         f->meta = json_pack("{s:s}", "next_page_token", l->next);
     return rc;

@@ -61,6 +61,22 @@ int remote_stub(struct remote_import_file *f, const char *name, const char *url,
     return remote_open(f, name, NULL, err);
 }
 
+void remote_say_folder(struct remote_import_file *f, const char *path)
+{
+    const char *end = strrchr(path, '/');
+    AUTO(str_done) struct str out = {0};
+
+    str_putc(&out, '/');
+    for (const char *p = path; end && p < end;) {
+        size_t n = strcspn(p, "/");
+
+        if (n && !(n == 1 && *p == '.') && !(n == 2 && !strncmp(p, "..", 2)))
+            str_addf(&out, "%.*s/", (int)n, p);
+        p += n + 1;
+    }
+    jset(f->extra, "original_path", out.s);
+}
+
 int remote_too_large(const struct remote_import_file *f, const char *shown, int64_t size,
                      struct err *err)
 {

@@ -155,6 +155,8 @@ MUST_CHECK int remote_open(struct remote_import_file *f, const char *name, const
                            struct err *err);
 /* In the place of fetching it (return_file_stubs): an empty file that stands for what lies at url. */
 MUST_CHECK int remote_stub(struct remote_import_file *f, const char *name, const char *url, struct err *err);
+/* Says in its record which folder of the other side it lay in: "a//b/../c.jpg" in "/a/b/". */
+void remote_say_folder(struct remote_import_file *f, const char *path);
 /* size -1: more than is allowed, nobody knows how much. Returns -1. */
 int remote_too_large(const struct remote_import_file *f, const char *shown, int64_t size,
                      struct err *err);

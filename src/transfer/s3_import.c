@@ -144,30 +144,11 @@ static int s3_list_page(void *ctx, struct remote_page *page, struct err *err)
 
 /* ---- a file ---- */
 
-/* The folder of a key, from "/" to "/": no more than a text, but one that would be taken for a
- * path. */
-static char *folder_of(const char *key)
-{
-    const char *end = strrchr(key, '/');
-    AUTO(str_done) struct str out = {0};
-
-    str_putc(&out, '/');
-    for (const char *p = key; end && p < end;) {
-        size_t n = strcspn(p, "/");
-
-        if (n && !(n == 1 && *p == '.') && !(n == 2 && !strncmp(p, "..", 2)))
-            str_addf(&out, "%.*s/", (int)n, p);
-        p += n + 1;
-    }
-    return str_take(&out);
-}
-
 static int s3_get_file(void *ctx, struct remote_import_file *f, struct err *err)
 {
     struct s3_importing *im = ctx;
-    AUTO(mem_free) char *folder = folder_of(f->place);
 
-    jset(f->extra, "original_path", folder);
+    remote_say_folder(f, f->place);
     return s3_get(im->bucket, f, f->place, im->ranges, im->range_count, err);
 }
 

@@ -188,6 +188,7 @@ static int fetch_once(struct fetch *g, struct err *err)
         sftp_handle(s, &rc, g->path, LIBSSH2_FXF_READ, 0, LIBSSH2_SFTP_OPENFILE);
     if (!h)
         return sftp_fail(s, rc, g->what, &g->again, err);
+    remote_say_folder(g->f, g->path);
     if (remote_open(g->f, walk_name(g->path), NULL, err) < 0) {
         (void)!sftp_shut(s, h);
         return -1;

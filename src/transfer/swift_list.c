@@ -131,13 +131,12 @@ static int swift_get(void *ctx, struct remote_import_file *f, struct err *err)
         return remote_fail(f->job, REMOTE_FAILED, err,
                            "'%.150s' has no address: '.' and '..' are no names", name);
     AUTO(mem_free) char *url = swift_url(w, w->place->container, name);
-    AUTO(mem_free) char *directory = mem_printf("/%.*s", slash ? (int)(slash - name) + 1 : 0, name);
     if (api_fetch(
             &w->api, f,
             &(struct api_file){.url = url, .name = slash ? slash + 1 : name, .md5 = object_md5},
             err) < 0)
         return -1;
-    jset(f->extra, "original_path", directory);
+    remote_say_folder(f, name);
     return 0;
 }
 

@@ -513,7 +513,8 @@ export function testTheRest() {
         const [more, beyond] = [false, true]
           .map((b) => Object.fromEntries(Object.entries(all).filter(([k]) => own.includes(k) === b)))
         const known_use = schemas[key].safeParse({ robot, use, ...more }).success
-        const step = { ...schemas[key].parse({ robot, ...more, ...(known_use ? { use } : {}) }), ...beyond, ...(use ? { use } : {}) }
+        const whole = schemas[key].parse({ robot, ...more, ...(known_use ? { use } : {}) })
+        const step = { ...whole, ...beyond, ...(use ? { use } : {}) }
         const a = await create(robot, step)
         assert.equal(a.ok, 'ASSEMBLY_UPLOADING', `${name} ${a.message} ${JSON.stringify(step)}`)
         await s.cancel(a.assembly_id)

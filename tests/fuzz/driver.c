@@ -69,7 +69,8 @@ static size_t roll(size_t below)
 /* One change; data has room for GROWS_MOST more. Returns the new length. */
 static size_t change(uint8_t *data, size_t len)
 {
-    static const uint8_t odd[] = {0, 1, 9, 10, 13, 32, 34, 37, 39, 44, 45, 46, 47, 48, 57, 58, 60, 62, 91, 92, 123, 125, 127, 128, 255};
+    static const uint8_t odd[] = {0, 1, 9, 10, 13, 32, 34, 37, 39, 44, 45, 46, 47, 48, 57, 58, 60, 62,
+                                  91, 92, 123, 125, 127, 128, 255};
     size_t at = len ? roll(len) : 0, n = 1 + roll(GROWS_MOST);
     const struct input *other = &inputs[roll((size_t)files)];
     size_t from = other->len ? roll(other->len) : 0;

@@ -335,8 +335,9 @@ export class Box extends Cloud {
     if (this.notReady > 0) { this.notReady--; return new Answer(202, '', { 'Retry-After': '1' }) }
     const v = version ? f.versions.find((v) => v.id === version) : f.versions.at(-1)
     if (!v) throw refuse(404, 'not_found')
-    return new Answer(302, '',
-      { Location: `http://127.0.0.1:${this.farPort ?? this.far.address().port}/d/1/${v.id}/download?sig=${f.id}` })
+    // in the table the bytes come over the line by which they were asked for
+    const far = this.farIsHere ? q.headers.host : `127.0.0.1:${this.farPort ?? this.far.address().port}`
+    return new Answer(302, '', { Location: `http://${far}/d/1/${v.id}/download?sig=${f.id}` })
   }
 
   takeFar(req, res) {

@@ -51,13 +51,12 @@ conform({
   async start(t) {
     const cloud = await Box.start(t)
     // sessions for files that are smaller than Box's, so that the table's go by one; the bytes come over the line, too
-    Object.assign(cloud, { page: 7, least: 1000, partSize: 2 * MB })
+    Object.assign(cloud, { farIsHere: true, page: 7, least: 1000, partSize: 2 * MB })
     return {
       host: cloud.host, port: cloud.port, complaints: cloud.complaints,
       args: (line) => ['--endpoint', `box=${line.url}`],
       store: (to) => ({ robot: '/box/store', access_token: cloud.token, path: to }),
-      import: (from, line) => { cloud.farPort = line.port; return { robot: '/box/import', access_token: cloud.token,
-        path: from } },
+      import: (from) => ({ robot: '/box/import', access_token: cloud.token, path: from }),
       wrong: { access_token: 'wrong' },
       readOnly: { more: (to) => ({ path: `readonly/${to}` }), list: (prefix) => cloud.list(`readonly/${prefix}`) },
       full: { more: (to) => ({ path: `full/${to}` }), list: (prefix) => cloud.list(`full/${prefix}`) },

@@ -365,11 +365,11 @@ static void
 links_pipes_and_sockets_in_a_directory_are_passed_by_and_circles_do_not_matter(void **state)
 {
     AUTO(host_free) struct robot_job *j = new_job();
-    AUTO(mem_free) char *a = make("links/a.txt", "first", 5);
     AUTO(mem_free) char *all = sshd_at(dir, "links/");
     AUTO(mem_free) char *circle = sshd_at(dir, "links/circle");
     AUTO(mem_free) char *link = sshd_at(dir, "links/link");
     AUTO(mem_free) char *pipe = sshd_at(dir, "links/pipe");
+    free(make("links/a.txt", "first", 5));
     json_t *step = step_at(normal.port, all);
 
     (void)state;
