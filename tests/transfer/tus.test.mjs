@@ -202,7 +202,7 @@ conform({
         .filter((p) => p.startsWith(prefix)),
       // one that was made in the moment of a death is empty, and nobody knows of it
       open: () => there.uploads().filter((u) => !whole(u) && u.bytes.length).map((u) => u.id),
-      read: (at) => there.uploads().find((u) => u.about.metadata.path === at).bytes,
+      read: (at) => there.uploads().find((u) => whole(u) && u.about.metadata.path === at).bytes,
     }
   },
 })
