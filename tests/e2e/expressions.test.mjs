@@ -42,7 +42,7 @@ test('values keep their type, join text, reach lists and objects, and are not gi
   assert.deepEqual([meta('s').result, meta('s').isError], [[1, 13], false])
   assert.equal(meta('m').result, 'Some Name.txt|7|:original|32|string')
   assert.equal(meta('c').result, 9)
-  assert.deepEqual(s.scratchFiles(), [])
+  await s.scratchEmpty()
 })
 
 test('what goes wrong fails the Step by its code, says where and why, and harms nobody else', async (t) => {
@@ -75,7 +75,7 @@ test('what goes wrong fails the Step by its code, says where and why, and harms 
   const ignored = await run(s, { ...hash({ algorithm: '${no.such}', ignore_errors: true }), k })
   assert.equal(ignored.ok, 'ASSEMBLY_COMPLETED')
   assert.match(ignored.ignored_errors[0].message, /Can't find variable: no/)
-  assert.deepEqual(s.scratchFiles(), [])
+  await s.scratchEmpty()
 })
 
 test('what is filled in for each file of a bundle is evaluated for each; a script of a filter is one', async (t) => {
@@ -122,7 +122,7 @@ test('user_meta is evaluated for each file that a Step makes, passes on or takes
   const said = end.warnings.map((w) => w.msg).join()
   assert.match(said, /`user_meta` of the step 'bad' is left out: .*TypeError/)
   assert.match(said, /`user_meta` of the step 'loop' is left out: /)
-  assert.deepEqual(s.scratchFiles(), [])
+  await s.scratchEmpty()
 })
 
 test('what can be seen at creation is told at creation, with expressions in place', async (t) => {

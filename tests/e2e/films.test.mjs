@@ -221,5 +221,5 @@ test('hostile films: every Robot gives a result or says what is wrong, and opens
   for (const step of Object.keys(steps).filter((k) => k !== ':original' && !dull.test(k) && k !== 'video-subtitle-1'))
     assert.ok(done.results[step]?.length, `${step} after all that: ${JSON.stringify(done.ignored_errors)}`)
   assert.ok(!/broke the rules|did not take its job/.test(s.log), s.log)
-  assert.deepEqual(s.scratchFiles(), [])
+  await s.scratchEmpty()
 })

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
-import { picture, root, Server, sign, sleep } from './server.mjs'
+import { picture, root, Server, sign } from './server.mjs'
 
 const faces = { robot: '/image/facedetect', use: ':original', crop: true, faces: 'max-confidence', format: 'preserve', crop_padding: '10%' }
 
@@ -28,8 +28,7 @@ test('a photograph goes through the whole line, is served, and is still there af
   assert.equal(f.width - (f.x2 - f.x1), Math.round((f.x2 - f.x1 - (f.width - (f.x2 - f.x1))) * 0.1), 'one padding is ten percent of the bare face')
   const body = Buffer.from(await (await fetch(face.url)).arrayBuffer())
   assert.equal(createHash('md5').update(body).digest('hex'), face.md5hash)
-  await sleep(50)
-  assert.deepEqual(s.scratchFiles(), [])
+  await s.scratchEmpty()
   assert.deepEqual(s.partialUploads(), [])
 
   await s.stop()

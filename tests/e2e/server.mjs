@@ -101,6 +101,13 @@ export class Server {
     return out
   }
 
+  // A job's files are thrown away beside its answer, so right after it some may be there still. After a cancel none is:
+  // there scratchFiles() is asked.
+  async scratchEmpty() {
+    for (const end = Date.now() + 60000; this.scratchFiles().length && Date.now() < end;) await sleep(20)
+    assert.deepEqual(this.scratchFiles(), [])
+  }
+
   partialUploads() { return fs.readdirSync(path.join(this.dir, 'uploads')) }
 
   // of a sanitized daemon a share: it keeps what was freed, and more beside each block (dev/sanitize)

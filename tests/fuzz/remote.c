@@ -24,9 +24,11 @@ static struct robot_job *current;
 
 /* ---- the other server ---- */
 
-/* In the place of the one in http/client.c, whose other functions are the real ones. */
-int http_client_run(struct http_client_response *out, struct http_client *c, const struct http_client_request *req,
-                    struct err *err);
+/* The linker gives these to whoever asks for http_client_run, sleep and nanosleep (--wrap). */
+int __wrap_http_client_run(struct http_client_response *out, struct http_client *c,
+                           const struct http_client_request *req, struct err *err);
+unsigned __wrap_sleep(unsigned s);
+int __wrap_nanosleep(const struct timespec *want, struct timespec *left);
 
 static void add_header(struct http_client_response *out, char *line)
 {
@@ -72,8 +74,8 @@ static int give_body(struct http_client_response *out, const struct http_client_
     return rc;
 }
 
-int http_client_run(struct http_client_response *out, struct http_client *c, const struct http_client_request *req,
-                    struct err *err)
+int __wrap_http_client_run(struct http_client_response *out, struct http_client *c,
+                           const struct http_client_request *req, struct err *err)
 {
     AUTO(mem_free) char *status = NULL;
 
@@ -105,10 +107,8 @@ int http_client_run(struct http_client_response *out, struct http_client *c, con
     return give_body(out, req, err);
 }
 
-unsigned fuzz_no_sleep(unsigned s);
-unsigned fuzz_no_sleep(unsigned s) { return 0; }
-int fuzz_no_nanosleep(const struct timespec *want, struct timespec *left);
-int fuzz_no_nanosleep(const struct timespec *want, struct timespec *left)
+unsigned __wrap_sleep(unsigned s) { return 0; }
+int __wrap_nanosleep(const struct timespec *want, struct timespec *left)
 {
     CHECK(want->tv_sec >= 0 && want->tv_sec <= 61); /* nobody makes us wait for ever */
     return 0;
