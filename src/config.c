@@ -83,7 +83,7 @@ static const struct setting settings[] = {
     INT(job_timeout_s, "600", "Longest time of a job.", .min = 1),
     INT(encode_timeout_s, "21600", "Longest time of a job that encodes films or sounds.", .min = 1, .max = 31536000),
     INT(encode_threads, "0",
-        "Threads of a job that encodes. 0: the cores, divided by the media jobs that run or wait when it begins.",
+        "Threads of a job that encodes. 0: twice its share of the cores among the media jobs that run or wait then.",
         .max = 256),
     INT(job_memory_mb, "4096", "Most memory of a job, in MB.", .min = 64),
     SIZE(job_file_size, "10G", "Largest file a job may write.", .min = 1),

@@ -33,6 +33,7 @@ struct tool {
     int timeout_ms;       /* 0: the setting timeout_s */
     int cpu_s;            /* of processor time; then the system ends it, ERR_TIMEOUT, and the worker goes on. 0: as above */
     int threads;          /* processor time runs that much faster; 0: 1 */
+    bool batch;           /* it takes long: beside others it gets a third of a worker's share of the processor */
     bool clients_options; /* options of the client's are among argv: a failure is the client's */
 
     /* ffmpeg with TOOL_PROGRESS among its arguments: how much of that many seconds is done, as a

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -96,7 +97,7 @@ bool calls_listed(const struct role *role, int call)
     for (size_t i = 0; i < ARRAY_LEN(conditionals); i++)
         if (conditionals[i].nr == call && has(role, conditionals[i].roles))
             return true;
-    return call == SCMP_SYS(connect) && role->network;
+    return (call == SCMP_SYS(connect) && role->network) || (call == SCMP_SYS(setpriority) && has(role, EXEC));
 }
 
 /* Of local sockets only those that say nothing to anybody before they are connected, which is
@@ -106,6 +107,14 @@ static int allow_local_streams(scmp_filter_ctx f)
     return seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
                             SCMP_CMP(0, SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_UNIX),
                             SCMP_CMP(1, SCMP_CMP_MASKED_EQ, SOCKET_TYPE, SOCK_STREAM));
+}
+
+/* A program's own priority, which it can only worsen, and nobody else's. */
+static int allow_own_priority(scmp_filter_ctx f)
+{
+    return seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(setpriority), 2,
+                            SCMP_CMP(0, SCMP_CMP_MASKED_EQ, UINT32_MAX, PRIO_PROCESS),
+                            SCMP_CMP(1, SCMP_CMP_MASKED_EQ, UINT32_MAX, 0));
 }
 
 static int add_rules(scmp_filter_ctx f, const struct role *role, int connects)
@@ -124,6 +133,8 @@ static int add_rules(scmp_filter_ctx f, const struct role *role, int connects)
     }
     for (size_t i = 0; !rc && i < ARRAY_LEN(unknown); i++)
         rc = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), unknown[i], 0);
+    if (!rc && has(role, EXEC))
+        rc = allow_own_priority(f);
     if (!rc && connects)
         rc = seccomp_rule_add(f, (uint32_t)connects, SCMP_SYS(connect), 0);
     return rc;

@@ -89,8 +89,10 @@ MUST_CHECK int pool_open(struct pool **out, const struct pool_conf *conf,
                          const struct pool_events *events, struct err *err);
 /* May a job of this role start now? */
 bool pool_has_room(const struct pool *p, enum robot_role role);
-/* How many threads a job may use that finds `running` others with workers of its role and `waiting` without: the
- * cores are divided by those that can be at work at a time, of which there are at most `workers`. At least 1. */
+/* How many threads a job may use that finds `running` others with workers of its role and `waiting` without: twice
+ * its share, or all cores, whichever is less. The share is the cores divided by those that can be at work at a time, of
+ * which there are at most `workers`, and at least 1. Twice, as the others may be short, and an encoder can't be given
+ * more threads later. */
 int pool_share(int cores, int workers, int running, int waiting);
 /* owner comes back in every event. Never fails: what goes wrong is reported by failed(). */
 struct pool_run *pool_start(struct pool *p, const struct pool_task *task, void *owner);

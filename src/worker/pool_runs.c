@@ -238,7 +238,8 @@ int pool_share(int cores, int workers, int running, int waiting)
 
     if (jobs > workers)
         jobs = workers;
-    return jobs < 1 ? cores : cores > jobs ? (int)(cores / jobs) : 1;
+    int share = jobs < 1 ? cores : cores > jobs ? (int)(cores / jobs) : 1;
+    return share * 2 < cores ? share * 2 : cores;
 }
 
 /* The job itself has no worker yet. */

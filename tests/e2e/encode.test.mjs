@@ -38,7 +38,7 @@ const running = async (s, n) => {
   throw new Error(`${n} encoders did not start\n${s.log}`)
 }
 
-test('an encode that is alone has all cores, and two that begin at once have half of them each', async (t) => {
+test('an encode that is alone has all cores, and two that begin at once have twice their half, behind all else', async (t) => {
   const s = await Server.start(t, { args: ['--workers-media', '4'] })
   const body = long(t)
   const alone = await s.create({ a: slow }, { files: { 'a.mp4': body } })
@@ -46,9 +46,10 @@ test('an encode that is alone has all cores, and two that begin at once have hal
   await s.cancel(alone.assembly_id)
   assert.deepEqual(encoders(s), [])
   const both = await s.create({ a: slow, b: slow }, { files: { 'a.mp4': body } })
-  const half = Math.max(1, Math.floor(cores / 2))
-  assert.deepEqual((await running(s, 2)).map((e) => e.threads), [half, half])
+  const most = Math.min(cores, 2 * Math.max(1, Math.floor(cores / 2)))
+  assert.deepEqual((await running(s, 2)).map((e) => e.threads), [most, most])
   const pids = encoders(s).map((e) => e.pid)
+  assert.deepEqual(pids.map((pid) => os.getPriority(pid)), [15, 15], 'a short job does not wait for them')
   const got = await s.cancel(both.assembly_id)
   assert.deepEqual(pids.filter(alive), [], 'ffmpeg ends with the Assembly')
   assert.equal(got.ok, 'ASSEMBLY_CANCELED')

@@ -205,6 +205,10 @@ static void try_arguments(int say)
     NOT_REFUSED(say, "losing the death signal", prctl(PR_SET_PDEATHSIG, 0));
     NOT_REFUSED(say, "a subreaper", prctl(PR_SET_CHILD_SUBREAPER, 1));
     NOT_REFUSED(say, "limits of others", prlimit(parent ? parent : 1, RLIMIT_CPU, &zero, NULL));
+    NOT_REFUSED(say, "the priority of somebody", setpriority(PRIO_PROCESS, (id_t)(parent ? parent : 1), 19));
+    NOT_REFUSED(say, "the priority of a user", setpriority(PRIO_USER, 0, 19));
+    NOT_REFUSED(say, "the priority of a group", setpriority(PRIO_PGRP, 0, 19));
+    WORKS(say, "a better priority", setpriority(PRIO_PROCESS, 0, -20));
     NOT_REFUSED(say, "a user namespace", unshare(CLONE_NEWUSER));
     NOT_REFUSED(say, "clone with namespaces", syscall(SYS_clone, (long)CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0));
     NOT_REFUSED(say, "a local socket", socket(AF_UNIX, SOCK_STREAM, 0));

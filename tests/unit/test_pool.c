@@ -170,14 +170,14 @@ static void a_secret_setting_reaches_only_the_job_that_names_it(void **state)
     bed.p.conf.settings = bed.p.conf.keys = NULL;
 }
 
-static void a_share_is_the_cores_by_the_jobs_that_can_be_at_work(void **state)
+static void threads_are_twice_the_cores_by_the_jobs_that_can_be_at_work(void **state)
 {
     (void)state;
     static const int rows[][5] = {
-        /* cores, workers, running, waiting: share */
-        {8, 8, 0, 0, 8},  {8, 8, 1, 0, 4},   {8, 8, 0, 1, 4},  {8, 8, 1, 1, 2}, {8, 8, 7, 0, 1},
-        {8, 8, 3, 90, 1}, {8, 2, 0, 90, 4},  {8, 2, 1, 90, 4}, {8, 1, 0, 5, 8}, {1, 4, 3, 3, 1},
-        {2, 2, 1, 0, 1},  {3, 16, 0, 9, 1},  {2, 0, 0, 0, 2},  {64, 64, 1, INT_MAX, 1},
+        /* cores, workers, running, waiting: threads */
+        {8, 8, 0, 0, 8},  {8, 8, 1, 0, 8},   {8, 8, 0, 1, 8},  {8, 8, 1, 1, 4}, {8, 8, 7, 0, 2},
+        {8, 8, 3, 90, 2}, {8, 2, 0, 90, 8},  {8, 2, 1, 90, 8}, {8, 1, 0, 5, 8}, {1, 4, 3, 3, 1},
+        {2, 2, 1, 0, 2},  {3, 16, 0, 9, 2},  {2, 0, 0, 0, 2},  {64, 64, 1, INT_MAX, 2},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -195,17 +195,17 @@ static const json_t *told(int waiting)
 
 static void many_cores(void)
 {
-    bed.p.conf.cores = 8;
+    bed.p.conf.cores = 12;
     bed.p.conf.workers[ROLE_MEDIA] = 3;
     bed.p.conf.encode_timeout_s = 7200;
 }
 
-static void two_encodes_at_once_get_half_of_the_cores_each(void **state)
+static void three_encodes_at_once_get_two_thirds_of_the_cores_each(void **state)
 {
     (void)state;
     many_cores();
-    assert_int_equal(jint(told(1), "threads", 0), 4); /* the other one waits */
-    assert_int_equal(jint(told(0), "threads", 0), 4); /* ... and starts beside it */
+    assert_int_equal(jint(told(2), "threads", 0), 8); /* the others wait */
+    assert_int_equal(jint(told(1), "threads", 0), 8); /* ... and start beside it */
     assert_int_equal(jint(told(0), "timeout_s", 0), 7200);
 }
 
@@ -213,7 +213,7 @@ static void an_encode_that_is_alone_may_use_all_cores(void **state)
 {
     (void)state;
     many_cores();
-    assert_int_equal(jint(told(0), "threads", 0), 8);
+    assert_int_equal(jint(told(0), "threads", 0), 12);
 }
 
 static void an_operator_may_say_how_many_threads(void **state)
@@ -406,8 +406,8 @@ int main(void)
         TEST(a_worker_asks_for_the_key_of_the_host_that_its_job_names_and_of_no_other),
         TEST(an_import_has_no_input_to_tell_of),
         TEST(a_secret_setting_reaches_only_the_job_that_names_it),
-        TEST(a_share_is_the_cores_by_the_jobs_that_can_be_at_work),
-        TEST(two_encodes_at_once_get_half_of_the_cores_each),
+        TEST(threads_are_twice_the_cores_by_the_jobs_that_can_be_at_work),
+        TEST(three_encodes_at_once_get_two_thirds_of_the_cores_each),
         TEST(an_encode_that_is_alone_may_use_all_cores),
         TEST(an_operator_may_say_how_many_threads),
         TEST(who_does_not_encode_is_told_of_no_threads),

@@ -333,6 +333,7 @@ int av_run(const struct av_run *r, struct err *err)
                      /* decoder, encoder and filters have as many each: a limit for what goes
                         astray, the time by the clock is the job's */
                      .threads = 3 * av_threads(r->job),
+                     .batch = true,
                      .clients_options = r->profile->own,
                      .progress_s = r->seconds > 0 ? r->seconds : 1e9,
                      .from = r->from,
