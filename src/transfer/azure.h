@@ -34,9 +34,6 @@ struct azure {
     const char *base; /* address of the container, without a slash at the end */
     int64_t skew_us;  /* the server's clock minus ours */
     bool skewed;      /* it was corrected once */
-    const char *next; /* of the page listed last: how to go on; NULL: it was the last one */
-    int64_t per_page;
-    bool recursive;
 };
 /* p is lent. Errors: what lacks in stored credentials. */
 MUST_CHECK int azure_open(struct azure *z, struct robot_job *job, const struct azure_place *p,
@@ -58,7 +55,7 @@ void azure_sign(struct api *a, const struct api_call *c, struct str *lines); /* 
 /* remote_protocol.put; blob: ctx's. */
 MUST_CHECK int azure_put(struct azure *z, struct remote_file *f, const struct azure_blob *blob,
                          struct err *err);
-extern const struct remote_source azure_source; /* ctx: struct azure */
+extern const struct import_service azure_service; /* ctx: struct azure, of which the place is set */
 
 /* ---- listings ---- */
 

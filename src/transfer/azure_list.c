@@ -169,17 +169,18 @@ int azure_read_list(json_t *names, char **next, const char *xml, size_t len)
 
 /* ---- pages ---- */
 
-static char *list_url(const struct azure *z, const char *prefix, const char *marker)
+static char *list_url(const struct azure *z, const struct remote_page *page, const char *marker)
 {
+    int64_t most = page->opts->files_per_page;
     struct str url = {0};
 
     str_addf(&url, "%s?restype=container&comp=list&include=metadata&maxresults=%lld", z->base,
-             (long long)(z->per_page > 0 && z->per_page < PAGE_MAX ? z->per_page : PAGE_MAX));
-    if (*prefix) {
+             (long long)(most > 0 && most < PAGE_MAX ? most : PAGE_MAX));
+    if (*page->place) {
         str_puts(&url, "&prefix=");
-        str_add_urlencoded(&url, prefix, "");
+        str_add_urlencoded(&url, page->place, "");
     }
-    if (!z->recursive)
+    if (!page->opts->recursive)
         str_puts(&url, "&delimiter=%2F");
     if (marker) {
         str_puts(&url, "&marker=");
@@ -190,7 +191,7 @@ static char *list_url(const struct azure *z, const char *prefix, const char *mar
 
 static int list_once(struct azure *z, struct remote_page *page, const char *marker, struct err *err)
 {
-    AUTO(mem_free) char *url = list_url(z, page->place + (*page->place == '/'), marker);
+    AUTO(mem_free) char *url = list_url(z, page, marker);
     AUTO(http_client_response_done) struct http_client_response r = {0};
 
     if (api_run(&r, &z->api,
@@ -213,7 +214,6 @@ static int azure_list(void *ctx, struct remote_page *page, struct err *err)
     for (int pages = 0; pages < EMPTY_MAX; pages++) {
         if (list_once(z, page, marker, err) < 0)
             return -1;
-        z->next = page->next ? arena_strdup(robot_arena(z->api.job), page->next) : NULL;
         if (json_array_size(page->places) || !page->next)
             return 0;
         free(marker);
@@ -237,7 +237,7 @@ static bool blob_md5(const struct http_client_response *r, unsigned char md5[sta
 static int azure_get(void *ctx, struct remote_import_file *f, struct err *err)
 {
     struct azure *z = ctx;
-    const char *name = f->place + (*f->place == '/'), *slash = strrchr(name, '/');
+    const char *name = f->place, *slash = strrchr(name, '/');
 
     if (!api_is_path(name))
         return remote_fail(f->job, REMOTE_FAILED, err,
@@ -248,9 +248,22 @@ static int azure_get(void *ctx, struct remote_import_file *f, struct err *err)
                   err) < 0)
         return -1;
     remote_say_folder(f, name);
-    if (z->next)
-        f->meta = json_pack("{s:s}", "next_page_token", z->next);
     return 0;
 }
 
-const struct remote_source azure_source = {.list = azure_list, .get = azure_get, .things = "blobs"};
+static int azure_import_open(void *ctx, struct robot_job *job, struct err *err)
+{
+    struct azure *z = ctx;
+
+    return azure_open(z, job, z->place, err);
+}
+
+static void azure_import_close(void *ctx) { azure_done(ctx); }
+
+const struct import_service azure_service = {.things = "blobs",
+                                             .pages = IMPORT_ONE_TOLD,
+                                             .keys = true,
+                                             .open = azure_import_open,
+                                             .close = azure_import_close,
+                                             .list = azure_list,
+                                             .get = azure_get};

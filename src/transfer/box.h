@@ -72,12 +72,11 @@ MUST_CHECK int box_delete(struct box *b, const char *id, struct err *err);
 /* Close the upload session that a killed run left. */
 MUST_CHECK int box_upload_undo(struct box *b, const json_t *token, struct err *err);
 
-/* What remote_source of Box needs. */
 struct box_import {
-    struct box *box;
+    const struct box_keys *keys;
+    /* of box_service */
+    struct box box;
     json_t *found, *queue; /* files of the page by their paths; folders that are to be looked into */
     int pages;
 };
-void box_import_done(struct box_import w);
-DEFINE_AUTO(struct box_import, box_import_done)
-extern const struct remote_source box_source; /* ctx: struct box_import */
+extern const struct import_service box_service; /* ctx: struct box_import, of which the keys are set */

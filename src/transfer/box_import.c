@@ -10,10 +10,22 @@
 #define PAGES_MAX 100000 /* of one job */
 #define REDIRECTS 5      /* the bytes lie on another host */
 
-void box_import_done(struct box_import w)
+/* ---- signing in ---- */
+
+static int box_import_open(void *ctx, struct robot_job *job, struct err *err)
 {
-    json_decref(w.found);
-    json_decref(w.queue);
+    struct box_import *w = ctx;
+
+    return box_open(&w->box, job, w->keys, err);
+}
+
+static void box_import_close(void *ctx)
+{
+    struct box_import *w = ctx;
+
+    json_decref(w->found);
+    json_decref(w->queue);
+    box_done(w->box);
 }
 
 /* ---- what a folder holds, with all that lies below ---- */
@@ -21,7 +33,7 @@ void box_import_done(struct box_import w)
 static int push_folder(struct box_import *w, const char *id, const char *path, int64_t deep, struct err *err)
 {
     if (deep > DEEP_MAX || json_array_size(w->queue) >= FOLDERS_MAX)
-        return remote_fail(w->box->api.job, REMOTE_FAILED, err,
+        return remote_fail(w->box.api.job, REMOTE_FAILED, err,
                            "'%.150s' is one folder too many: at most %d in each other, and %d at once", path,
                            DEEP_MAX, FOLDERS_MAX);
     json_array_append_new(w->queue,
@@ -31,7 +43,7 @@ static int push_folder(struct box_import *w, const char *id, const char *path, i
 
 static int begin_listing(struct box_import *w, const char *place, struct err *err)
 {
-    AUTO(mem_free) char *id = box_folder(w->box, place, /* make= */ false, err);
+    AUTO(mem_free) char *id = box_folder(&w->box, place, /* make= */ false, err);
 
     if (!id)
         return -1;
@@ -51,7 +63,7 @@ static int take_item(struct box_import *w, struct remote_page *page, const json_
     AUTO(mem_free) char *path = mem_printf("%s/%s", jstr_or(folder, "path", ""), name);
 
     if (!box_is_id(jstr(item, "id")) || !*name || strchr(name, '/'))
-        return api_odd(&w->box->api, err, "an item without an id or a name");
+        return api_odd(&w->box.api, err, "an item without an id or a name");
     if (!strcmp(type, "folder"))
         return push_folder(w, jstr(item, "id"), path, jint(folder, "deep", 0) + 1, err);
     if (strcmp(type, "file") != 0) /* a bookmark has no bytes */
@@ -72,9 +84,9 @@ static int box_list(void *ctx, struct remote_page *page, struct err *err)
             return -1;
     }
     if (++w->pages > PAGES_MAX)
-        return remote_fail(w->box->api.job, REMOTE_FAILED, err, "the pages of '%.150s' have no end", page->place);
+        return remote_fail(w->box.api.job, REMOTE_FAILED, err, "the pages of '%.150s' have no end", page->place);
     AUTO(json_unref) json_t *folder = json_incref(json_array_get(w->queue, 0));
-    AUTO(json_unref) json_t *items = box_items(w->box, jstr(folder, "id"), jstr(folder, "marker"), err);
+    AUTO(json_unref) json_t *items = box_items(&w->box, jstr(folder, "id"), jstr(folder, "marker"), err);
     if (!items)
         return -1;
     json_decref(w->found);
@@ -84,7 +96,7 @@ static int box_list(void *ctx, struct remote_page *page, struct err *err)
             return -1;
     const char *next = box_next_marker(items), *before = jstr(folder, "marker");
     if (next && before && !strcmp(next, before))
-        return remote_fail(w->box->api.job, REMOTE_FAILED, err, "the pages of '%.150s' have no end", page->place);
+        return remote_fail(w->box.api.job, REMOTE_FAILED, err, "the pages of '%.150s' have no end", page->place);
     if (next)
         jset(folder, "marker", next);
     else
@@ -126,8 +138,8 @@ static json_t *item_of(struct box_import *w, const char *place, struct err *err)
 
     if (item)
         return json_incref(item);
-    AUTO(mem_free) char *folder = box_folder(w->box, directory, /* make= */ false, err);
-    return folder ? box_find(w->box, folder, slash ? slash + 1 : place, "file", place, err) : NULL;
+    AUTO(mem_free) char *folder = box_folder(&w->box, directory, /* make= */ false, err);
+    return folder ? box_find(&w->box, folder, slash ? slash + 1 : place, "file", place, err) : NULL;
 }
 
 static int fetch_item(struct box_import *w, struct remote_import_file *file, const json_t *item, EVP_MD_CTX *sha1,
@@ -135,14 +147,14 @@ static int fetch_item(struct box_import *w, struct remote_import_file *file, con
 {
     const char *version = jstr(json_object_get(item, "file_version"), "id");
     AUTO(mem_free)
-    char *url = mem_printf("%s/2.0/files/%s/content%s%s", w->box->base, jstr(item, "id"),
+    char *url = mem_printf("%s/2.0/files/%s/content%s%s", w->box.base, jstr(item, "id"),
                            box_is_id(version) ? "?version=" : "", box_is_id(version) ? version : "");
     struct download d = {.item = item, .sha1 = sha1};
     unsigned char md[EVP_MAX_MD_SIZE];
     char hex[41];
 
     remote_say_folder(file, file->place);
-    if (fetch_run(&(struct fetch){.api = &w->box->api,
+    if (fetch_run(&(struct fetch){.api = &w->box.api,
                                   .file = file,
                                   .url = url,
                                   .max_redirects = REDIRECTS,
@@ -156,7 +168,7 @@ static int fetch_item(struct box_import *w, struct remote_import_file *file, con
         abort();
     hex_encode(hex, md, 20);
     if (strcmp(hex, jstr_or(item, "sha1", "")) != 0)
-        return api_odd(&w->box->api, err, "the bytes that came have another sha1 than the file");
+        return api_odd(&w->box.api, err, "the bytes that came have another sha1 than the file");
     return 0;
 }
 
@@ -171,4 +183,8 @@ static int box_get(void *ctx, struct remote_import_file *file, struct err *err)
     return rc;
 }
 
-const struct remote_source box_source = {.list = box_list, .get = box_get, .things = "files"};
+const struct import_service box_service = {.things = "files",
+                                           .open = box_import_open,
+                                           .close = box_import_close,
+                                           .list = box_list,
+                                           .get = box_get};

@@ -67,4 +67,4 @@ DEFINE_AUTO(struct dropbox_hash, dropbox_hash_done)
  * to free. */
 MUST_CHECK int dropbox_upload(char **url, struct dropbox *d, struct remote_file *f, bool share, struct err *err);
 
-extern const struct remote_source dropbox_source; /* ctx: struct dropbox */
+extern const struct import_service dropbox_service; /* ctx: struct dropbox, of which the keys are set */

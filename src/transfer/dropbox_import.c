@@ -124,4 +124,17 @@ static int dropbox_get(void *ctx, struct remote_import_file *file, struct err *e
     return 0;
 }
 
-const struct remote_source dropbox_source = {.list = dropbox_list, .get = dropbox_get, .things = "files"};
+static int dropbox_import_open(void *ctx, struct robot_job *job, struct err *err)
+{
+    struct dropbox *d = ctx;
+
+    return dropbox_open(d, job, d->keys, err);
+}
+
+static void dropbox_import_close(void *ctx) { dropbox_done(*(struct dropbox *)ctx); }
+
+const struct import_service dropbox_service = {.things = "files",
+                                               .open = dropbox_import_open,
+                                               .close = dropbox_import_close,
+                                               .list = dropbox_list,
+                                               .get = dropbox_get};

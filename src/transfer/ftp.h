@@ -36,6 +36,9 @@ DEFINE_AUTO(struct ftp *, ftp_close)
 /* A file is written under another name beside its own, its size is asked for, and it is renamed.
  * Its ctx is a struct ftp. */
 extern const struct remote_protocol ftp_protocol;
-/* Directories with all that lie below them; by MLSD, or LIST in the forms of ftp_list.h. Its ctx is
- * a struct ftp. */
-extern const struct remote_source ftp_source;
+/* Directories with all that lie below them; by MLSD, or LIST in the forms of ftp_list.h. */
+struct ftp_import {
+    const struct ftp_place *place;
+    struct ftp *ftp; /* of ftp_service */
+};
+extern const struct import_service ftp_service; /* ctx: struct ftp_import, of which the place is set */

@@ -97,9 +97,9 @@ static bool knows_no_mlsd(const struct ftp *f)
     return f->status == 500 || f->status == 501 || f->status == 502 || f->status == 504;
 }
 
-static int ftp_list_once(struct ftp *f, const char *dir, struct remote_page *page, bool *again,
-                         struct err *err)
+static int ftp_read_page(void *ctx, const char *dir, struct remote_page *page, bool *again, struct err *err)
 {
+    struct ftp *f = ctx;
     struct listing l = {.f = f, .page = page, .dir = dir, .mlsd = !f->no_mlsd, .err = err};
     AUTO(mem_free) char *shown = walk_place(dir, strlen(dir));
     char what[200];
@@ -123,22 +123,9 @@ static int ftp_list_once(struct ftp *f, const char *dir, struct remote_page *pag
 
 static int ftp_list(void *ctx, struct remote_page *page, struct err *err)
 {
-    struct ftp *f = ctx;
-    AUTO(mem_free) char *dir = walk_next(&f->walk, page);
-    struct walk_mark here = walk_here(&f->walk);
+    struct ftp *f = ((struct ftp_import *)ctx)->ftp;
 
-    for (int attempt = 1; dir; attempt++) {
-        bool again = false;
-
-        if (ftp_list_once(f, dir, page, &again, err) == 0)
-            break;
-        walk_back(&f->walk, page, here);
-        if (!again || attempt == REMOTE_ATTEMPTS)
-            return -1;
-        remote_pause(f->job, attempt, PAUSE_MS);
-    }
-    walk_listed(&f->walk, page);
-    return 0;
+    return walk_list(&f->walk, page, ftp_read_page, f, err);
 }
 
 /* ---- a file ---- */
@@ -230,7 +217,7 @@ static int ftp_fetch_once(struct ftp_fetch *g, bool *again, struct err *err)
 
 static int ftp_get(void *ctx, struct remote_import_file *file, struct err *err)
 {
-    struct ftp *f = ctx;
+    struct ftp *f = ((struct ftp_import *)ctx)->ftp;
     AUTO(mem_free) char *path = walk_path(file->place);
     char what[200];
     struct ftp_fetch g = {
@@ -255,4 +242,17 @@ static int ftp_get(void *ctx, struct remote_import_file *file, struct err *err)
     }
 }
 
-const struct remote_source ftp_source = {.list = ftp_list, .get = ftp_get, .things = "files"};
+static int ftp_import_open(void *ctx, struct robot_job *job, struct err *err)
+{
+    struct ftp_import *w = ctx;
+
+    return ftp_open(&w->ftp, job, w->place, NULL, err);
+}
+
+static void ftp_import_close(void *ctx) { ftp_close(((struct ftp_import *)ctx)->ftp); }
+
+const struct import_service ftp_service = {.things = "files",
+                                           .open = ftp_import_open,
+                                           .close = ftp_import_close,
+                                           .list = ftp_list,
+                                           .get = ftp_get};

@@ -51,15 +51,13 @@ MUST_CHECK int google_trial(struct google *g, struct err *err);
 char *google_host(const struct google *g);
 
 struct google_listing {
-    struct google *google;
-    bool recursive;
-    int64_t per_page;
-    json_t *known;  /* of the last page: {name: object} */
-    int64_t pages;  /* read so far */
-    char *next;     /* of a recursive listing: what the page after this one begins with; NULL: none */
+    const struct google_place *place;
+    /* of google_service */
+    struct google google;
+    json_t *known; /* of the last page: {name: object} */
+    int64_t pages; /* read so far */
 };
-/* For remote_import(): ctx is a struct google_listing; free known and next afterwards. */
-extern const struct remote_source google_source;
+extern const struct import_service google_service; /* ctx: struct google_listing, of which the place is set */
 /* One answer of a list: names go to places (markers of directories don't), what is known of each to known. *next: the
  * token of the next page, NULL: none; the caller frees. what: what is odd, when -1. */
 MUST_CHECK int google_read_page(json_t *places, json_t *known, char **next, const json_t *answer, const char **what);

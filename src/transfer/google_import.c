@@ -14,19 +14,16 @@
 
 /* ---- lists ---- */
 
-/* A leading slash is the root, not part of a name. */
-static const char *prefix_of(const char *place) { return place + (*place == '/'); }
-
 static char *page_url(const struct google_listing *l, const struct remote_page *page, const char *token, int64_t most)
 {
     AUTO(str_done) struct str out = {0};
-    AUTO(mem_free) char *list = google_url(l->google, NULL);
+    AUTO(mem_free) char *list = google_url(&l->google, NULL);
 
     str_addf(&out, "%s?maxResults=%lld&fields=nextPageToken%%2Citems(", list, (long long)most);
     str_add_urlencoded(&out, FIELDS, "");
     str_puts(&out, ")&prefix=");
-    str_add_urlencoded(&out, prefix_of(page->place), "");
-    if (!l->recursive)
+    str_add_urlencoded(&out, page->place, "");
+    if (!page->opts->recursive)
         str_puts(&out, "&delimiter=%2F");
     if (str_given(token)) {
         str_puts(&out, "&pageToken=");
@@ -69,12 +66,12 @@ static int read_answer(struct google_listing *l, struct remote_page *page, const
     const char *what;
 
     if (l->pages++ >= PAGES_MAX)
-        return remote_fail(l->google->api.job, REMOTE_FAILED, err, "the list of '%.150s' has no end", page->place);
+        return remote_fail(l->google.api.job, REMOTE_FAILED, err, "the list of '%.150s' has no end", page->place);
     AUTO(json_unref)
-    json_t *answer = api_json(&l->google->api, &(struct api_call){.method = "GET", .url = url, .length = -1}, err);
+    json_t *answer = api_json(&l->google.api, &(struct api_call){.method = "GET", .url = url, .length = -1}, err);
     if (!answer)
         return -1;
-    return google_read_page(page->places, l->known, next, answer, &what) < 0 ? api_odd(&l->google->api, err, what) : 0;
+    return google_read_page(page->places, l->known, next, answer, &what) < 0 ? api_odd(&l->google.api, err, what) : 0;
 }
 
 /* Until the page is full: one answer may have less, or only what stands for directories. */
@@ -83,20 +80,19 @@ static int list(void *ctx, struct remote_page *page, struct err *err)
     struct google_listing *l = ctx;
     AUTO(mem_free) char *token = page->after ? mem_strdup(page->after) : NULL;
 
-    json_object_clear(l->known);
+    json_decref(l->known);
+    l->known = json_object();
     for (;;) {
-        int64_t left = l->per_page - (int64_t)json_array_size(page->places);
+        int64_t left = page->opts->files_per_page - (int64_t)json_array_size(page->places);
         char *next = NULL;
 
         if (read_answer(l, page, token, left < PER_ANSWER ? left : PER_ANSWER, &next, err) < 0)
             return -1;
         free(token);
         token = next;
-        if (!token || (int64_t)json_array_size(page->places) >= l->per_page)
+        if (!token || (int64_t)json_array_size(page->places) >= page->opts->files_per_page)
             break;
     }
-    free(l->next);
-    l->next = token ? mem_strdup(token) : NULL;
     page->next = take(token);
     return 0;
 }
@@ -245,9 +241,9 @@ static int get(void *ctx, struct remote_import_file *f, struct err *err)
 {
     struct google_listing *l = ctx;
     json_t *listed = json_object_get(l->known, f->place);
-    AUTO(json_unref) json_t *object = listed ? json_incref(listed) : ask_object(l->google, f->place, err);
+    AUTO(json_unref) json_t *object = listed ? json_incref(listed) : ask_object(&l->google, f->place, err);
     const char *coding = jstr_or(object, "contentEncoding", ""), *slash = strrchr(f->place, '/');
-    struct getting g = {.google = l->google,
+    struct getting g = {.google = &l->google,
                         .file = f,
                         .name = f->place,
                         .size = number_of(object, "size"),
@@ -259,7 +255,7 @@ static int get(void *ctx, struct remote_import_file *f, struct err *err)
     if (!object)
         return -1;
     if (g.size < 0 || g.generation < 0)
-        return api_odd(&l->google->api, err, "it does not say how large an object is");
+        return api_odd(&l->google.api, err, "it does not say how large an object is");
     if (f->limit && g.size > f->limit)
         return remote_too_large(f, g.name, g.size, err);
     if (remote_open(f, slash ? slash + 1 : f->place, jstr(object, "contentType"), err) < 0)
@@ -268,9 +264,30 @@ static int get(void *ctx, struct remote_import_file *f, struct err *err)
     google_sums_free(g.sums);
     if (rc == 0)
         remote_say_folder(f, g.name);
-    if (rc == 0 && l->recursive && l->next)
-        f->meta = json_pack("{s:s}", "next_page_token", l->next);
     return rc;
 }
 
-const struct remote_source google_source = {.list = list, .get = get, .things = "objects"};
+static int google_import_open(void *ctx, struct robot_job *job, struct err *err)
+{
+    struct google_listing *l = ctx;
+    int rc = google_open(&l->google, job, l->place, "devstorage.read_only", err);
+
+    l->google.api.ctx = &l->google;
+    return rc;
+}
+
+static void google_import_close(void *ctx)
+{
+    struct google_listing *l = ctx;
+
+    json_decref(l->known);
+    google_close(l->google);
+}
+
+const struct import_service google_service = {.things = "objects",
+                                              .pages = IMPORT_ONE_DEEP,
+                                              .keys = true,
+                                              .open = google_import_open,
+                                              .close = google_import_close,
+                                              .list = list,
+                                              .get = get};

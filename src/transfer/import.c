@@ -93,11 +93,14 @@ int remote_too_large(const struct remote_import_file *f, const char *shown, int6
 
 struct run {
     struct robot_job *job;
-    const struct import_plan *plan;
+    const struct import_service *service;
+    void *ctx;
+    const struct import_opts *opts;
     int64_t limit;
     const char *limit_name;
     size_t done, failed;
     bool ignore, batch; /* batch: it is about more than one file */
+    const char *next;   /* of the only page that is imported: how to go on behind it; NULL: it is not told */
     struct err first;   /* of what failed */
 };
 
@@ -106,7 +109,7 @@ static void find_limit(struct run *r)
 {
     int64_t server = jint(robot_settings(r->job), "max_file_size", 0);
 
-    r->limit = r->plan->max_file_size;
+    r->limit = r->opts->max_file_size;
     r->limit_name = "the Step's max_file_size";
     if (server > 0 && (!r->limit || server < r->limit)) {
         r->limit = server;
@@ -140,8 +143,12 @@ static bool ignores_failures(const json_t *v)
 
 static int fetch_and_emit(struct remote_import_file *f, struct run *r, struct err *err)
 {
-    if (r->plan->source->get(r->plan->ctx, f, err) < 0)
+    if (r->service->get(r->ctx, f, err) < 0)
         return -1;
+    if (r->next && !f->meta)
+        f->meta = json_object();
+    if (r->next)
+        jset(f->meta, "next_page_token", r->next);
     fd_close(take_fd(f->fd));
     json_object_set_new(f->extra, "from_batch_import", json_boolean(r->batch));
     struct robot_output out = {
@@ -164,7 +171,7 @@ static int import_one(struct run *r, const char *place, double from, double shar
     AUTO(json_unref) json_t *extra = json_object();
     struct remote_import_file f = {.job = r->job,
                                    .place = place,
-                                   .force_name = nth_name(r->plan->opts->force_name, r->done),
+                                   .force_name = nth_name(r->opts->force_name, r->done),
                                    .limit = r->limit,
                                    .limit_name = r->limit_name,
                                    .from = from,
@@ -192,35 +199,57 @@ static int import_one(struct run *r, const char *place, double from, double shar
     return 0;
 }
 
+/* Of a directory. */
+static bool wants_one_page(const struct run *r)
+{
+    const struct import_opts *o = r->opts;
+
+    switch (r->service->pages) {
+    case IMPORT_ALL: return false;
+    case IMPORT_ONE_DEEP: return o->recursive;
+    case IMPORT_ONE_TOLD: return o->recursive || str_given(o->next_page_token);
+    case IMPORT_ONE_ALWAYS: return true;
+    }
+    return false;
+}
+
+static int import_page(struct run *r, const json_t *places, double from, double share, struct err *err)
+{
+    double one = share / (double)json_array_size(places);
+    json_t *item;
+    size_t i;
+
+    json_array_foreach (places, i, item)
+        if (import_one(r, json_string_value(item), from + one * (double)i, one, err) < 0)
+            return -1;
+    return 0;
+}
+
 static int import_directory(struct run *r, const char *place, double from, double share,
                             struct err *err)
 {
-    const struct import_plan *plan = r->plan;
-    AUTO(mem_free) char *after = plan->after && *plan->after ? mem_strdup(plan->after) : NULL;
+    const char *token = r->opts->next_page_token;
+    bool one_page = wants_one_page(r);
+    AUTO(mem_free) char *after = str_given(token) ? mem_strdup(token) : NULL;
     size_t before = r->done;
 
     r->batch = true;
-    for (int64_t number = plan->page > 1 ? plan->page : 1;; number++) {
+    for (int64_t number = one_page && r->opts->page_number > 1 ? r->opts->page_number : 1;; number++) {
         AUTO(json_unref) json_t *places = json_array();
         struct remote_page page = {
-            .place = place, .number = number, .after = after, .places = places};
-        int rc = plan->source->list(plan->ctx, &page, err);
+            .place = place, .opts = r->opts, .number = number, .after = after, .places = places};
+        int rc = r->service->list(r->ctx, &page, err);
         AUTO(mem_free) char *next = page.next;
-        json_t *item;
-        size_t i;
 
         /* how many pages there are nobody knows: each gets half of what is left */
-        share /= next && !plan->one_page ? 2 : 1;
-        json_array_foreach (places, i, item) {
-            double one = share / (double)json_array_size(places);
-
-            if (rc == 0 &&
-                import_one(r, json_string_value(item), from + one * (double)i, one, err) < 0)
-                rc = -1;
-        }
+        share /= next && !one_page ? 2 : 1;
+        r->next = one_page && token ? next : NULL;
+        if (rc == 0)
+            rc = import_page(r, places, from, share, err);
+        r->next = NULL;
         if (rc < 0)
             return -1;
-        if (!next || plan->one_page)
+        if (!next || one_page)
             break;
         if (after && !strcmp(after, next)) /* a server that turns in a circle */
             return remote_fail(r->job, REMOTE_FAILED, err, "the pages of '%.150s' have no end",
@@ -230,43 +259,64 @@ static int import_directory(struct run *r, const char *place, double from, doubl
         after = take(next);
     }
     if (r->done == before)
-        return remote_fail(r->job, REMOTE_NOT_FOUND, err, "'%.150s' holds no file", place);
+        return remote_fail(r->job, REMOTE_NOT_FOUND, err, "'%.150s' holds no file", *place ? place : "/");
     return 0;
 }
 
-int remote_import(struct robot_job *job, const struct import_plan *plan, struct err *err)
+/* As the service calls it. The caller frees. */
+static char *place_of(const struct import_service *s, const char *path)
 {
-    struct run r = {
-        .job = job, .plan = plan, .ignore = ignores_failures(plan->opts->ignore_errors)};
-    size_t total = json_array_size(plan->places), i;
-    double share = 1.0 / (double)total;
-    json_t *item;
+    return s->place ? s->place(path) : mem_strdup(path + (s->keys && *path == '/'));
+}
 
-    find_limit(&r);
-    r.batch = total > 1;
-    json_array_foreach (plan->places, i, item) {
-        const char *place = json_string_value(item);
-        bool directory = plan->source->list && str_ends(place, "/");
+static int import_all(struct run *r, const json_t *paths, struct err *err)
+{
+    double share = 1.0 / (double)json_array_size(paths);
+    json_t *item;
+    size_t i;
+
+    json_array_foreach (paths, i, item) {
+        AUTO(mem_free) char *place = place_of(r->service, json_string_value(item));
+        bool directory = r->service->list && (!*place || str_ends(place, "/"));
         struct err why = {0};
 
-        if ((directory ? import_directory : import_one)(&r, place, share * (double)i, share,
-                                                        &why) == 0)
+        if ((directory ? import_directory : import_one)(r, place, share * (double)i, share, &why) == 0)
             continue;
-        if (!r.ignore || !remote_is_failure(job, &why)) {
+        if (!r->ignore || !remote_is_failure(r->job, &why)) {
             *err = why;
             return -1;
         }
-        if (!r.failed++)
-            r.first = why;
+        if (!r->failed++)
+            r->first = why;
     }
-    if (!r.failed)
+    if (!r->failed)
         return 0;
     /* One error for the job, after the good ones were handed over: it goes to the ignored errors of
      * the Assembly. */
-    *err = r.first;
-    if (r.done > 1)
-        err_set_named(err, r.first.code, r.first.name, "%zu of %zu %s failed, the first one so: %s",
-                      r.failed, r.done, plan->source->things, r.first.msg);
-    err->is_private_address = r.first.is_private_address;
+    *err = r->first;
+    if (r->done > 1)
+        err_set_named(err, r->first.code, r->first.name, "%zu of %zu %s failed, the first one so: %s",
+                      r->failed, r->done, r->service->things, r->first.msg);
+    err->is_private_address = r->first.is_private_address;
     return -1;
+}
+
+int remote_import(struct robot_job *job, const struct import_service *service, void *ctx,
+                  const struct import_opts *o, struct err *err)
+{
+    AUTO(json_unref) json_t *paths = import_paths(o);
+    struct run r = {.job = job,
+                    .service = service,
+                    .ctx = ctx,
+                    .opts = o,
+                    .ignore = ignores_failures(o->ignore_errors),
+                    .batch = json_array_size(paths) > 1};
+    int rc = service->open ? service->open(ctx, job, err) : 0;
+
+    find_limit(&r);
+    if (rc == 0)
+        rc = import_all(&r, paths, err);
+    if (service->close)
+        service->close(ctx);
+    return rc;
 }

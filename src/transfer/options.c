@@ -98,17 +98,41 @@ int store_opts_check(const struct store_opts *o, bool tree, size_t most, struct 
 
 /* ---- imports ---- */
 
+#define I struct import_opts
+const struct option import_path_options[] = {
+    OPT_JSON(I, path, .required = true, .example = "\"a/b\"",
+             .help = "What to import: a path or a list of them. One that ends in a slash is a directory."),
+    OPT_END,
+};
 const struct option import_options[] = {
-    OPT_JSON(struct import_opts, force_name, .nullable = true, .example = "\"n\"",
+    OPT_JSON(I, force_name, .nullable = true, .example = "\"n\"",
              .help = "File name to use, or a list of them in the order of what is imported."),
-    OPT_JSON(struct import_opts, import_on_errors, .def_str = "[]", .example = "[\"meta\"]",
+    OPT_JSON(I, import_on_errors, .def_str = "[]", .example = "[\"meta\"]",
              .help = "Phases (\"meta\") after whose failure the file is still imported."),
     /* shared by all Robots, and checked there; here each file stands for itself */
-    OPT_JSON(struct import_opts, ignore_errors, .nullable = true, .example = "true",
+    OPT_JSON(I, ignore_errors, .nullable = true, .example = "true",
              .help = "true, or a list with \"import\": a file that can't be fetched is left out, "
                      "and the others go on."),
     OPT_END,
 };
+const struct option import_page_options[] = {
+    OPT_BOOL(I, recursive,
+             .help = "Take what lies in sub-directories as well: of all that there is, one page."),
+    OPT_INT(I, files_per_page, .min = 1, .max = REMOTE_IMPORT_MAX, .def = 1000,
+            .help = "How many files a page has at the most."),
+    OPT_END,
+};
+const struct option import_number_options[] = {
+    OPT_INT(I, page_number, .min = 1, .max = 10000, .def = 1,
+            .help = "Which page is imported, with recursive."),
+    OPT_END,
+};
+const struct option import_token_options[] = {
+    OPT_STR(I, next_page_token, .def_str = "",
+            .help = "Begin where an earlier page ended: next_page_token in the meta of its files."),
+    OPT_END,
+};
+#undef I
 
 static bool is_text_or_texts(const json_t *v)
 {
@@ -133,21 +157,13 @@ int import_opts_check(const struct import_opts *o, struct err *err)
     return 0;
 }
 
-const struct option import_path_options[] = {
-    OPT_JSON(
-        struct import_paths, path, .required = true, .example = "\"a/b\"",
-        .help =
-            "What to import: a path or a list of them. One that ends in a slash is a directory."),
-    OPT_END,
-};
-
-int import_paths_check(const struct import_paths *o, bool partial, struct err *err)
+int import_check(const struct import_opts *o, bool partial, struct err *err)
 {
     json_t *item;
     size_t i;
 
     if (!o->path && partial)
-        return 0;
+        return import_opts_check(o, err);
     if (!is_text_or_texts(o->path) || (json_is_array(o->path) && !json_array_size(o->path)))
         return err_set(err, ERR_ROBOT_VALIDATION, "'path' must be a text or a list of texts");
     if (json_array_size(o->path) > REMOTE_IMPORT_MAX)
@@ -158,10 +174,10 @@ int import_paths_check(const struct import_paths *o, bool partial, struct err *e
         if (!json_string_length(item) || value_has_control(json_string_value(item)))
             return err_set(err, ERR_ROBOT_VALIDATION,
                            "'path' holds a path that is empty or has a control character");
-    return 0;
+    return import_opts_check(o, err);
 }
 
-json_t *import_paths(const struct import_paths *o)
+json_t *import_paths(const struct import_opts *o)
 {
     return json_is_array(o->path) ? json_incref(o->path) : json_pack("[O]", o->path);
 }

@@ -117,21 +117,33 @@ void remote_urls(struct str *url, struct str *ssl_url, const struct store_urls *
 
 /* ---- imports ---- */
 
+/* What an import may be asked for. A Robot's struct has it as the member `import`, its table those groups of rows that
+ * its contract has; what it has no row for stays 0. */
 struct import_opts {
+    json_t *path; /* a text or a list, where one that ends in a slash is a directory */
     json_t *force_name, *import_on_errors, *ignore_errors;
+    bool recursive;
+    int64_t page_number, files_per_page;
+    const char *next_page_token;
+    int64_t max_file_size; /* bytes; 0: any */
 };
-extern const struct option import_options[];
-MUST_CHECK int import_opts_check(const struct import_opts *o, struct err *err);
-
-/* What is imported from a place with paths: a text or a list, where one that ends in a slash is a
- * directory. */
-struct import_paths {
-    json_t *path;
-};
+#define IMPORT_GROUP(T, rows) OPT_GROUP(T, import, struct import_opts, rows)
 extern const struct option import_path_options[];
-MUST_CHECK int import_paths_check(const struct import_paths *o, bool partial, struct err *err);
+extern const struct option import_options[]; /* of every import: force_name, import_on_errors, ignore_errors */
+extern const struct option import_page_options[];   /* recursive, files_per_page */
+extern const struct option import_number_options[]; /* page_number */
+extern const struct option import_token_options[];  /* next_page_token */
+/* All but path. */
+MUST_CHECK int import_opts_check(const struct import_opts *o, struct err *err);
+/* path too. */
+MUST_CHECK int import_check(const struct import_opts *o, bool partial, struct err *err);
 /* The paths as a list of texts. The caller unrefs. */
-json_t *import_paths(const struct import_paths *o);
+json_t *import_paths(const struct import_opts *o);
+
+/* Members of the record. */
+#define IMPORT_RECORD(T)                                                                                             \
+    .codes = "NOT_FOUND ACCESS_DENIED FAILURE", .no_input = true, .opts_size = sizeof(T), .options = options
+#define IMPORT_PRICE .price_factor = 6.6666, .slots = 20 /* as the contract has them for most */
 
 /* One file on its way in. */
 struct remote_import_file {
@@ -164,31 +176,40 @@ int remote_too_large(const struct remote_import_file *f, const char *shown, int6
 /* A page of what a directory holds. */
 struct remote_page {
     const char *place;
+    const struct import_opts *opts;
     int64_t number;    /* from 1 */
     const char *after; /* what the page before said to go on with; NULL: it is the first */
     json_t *places;    /* to be filled: texts */
     char *next;        /* to be set if there are more pages; freed by who asked */
 };
 
-struct remote_source {
-    /* What lies below a place that ends in a slash. NULL: there are no directories. */
+/* How much of a directory is imported: all its pages, one after the other; or one, the page_number-th or that of
+ * next_page_token, which is told in the meta of its files. */
+enum import_pages {
+    IMPORT_ALL,
+    IMPORT_ONE_DEEP,   /* one with `recursive` */
+    IMPORT_ONE_TOLD,   /* the same, and with next_page_token */
+    IMPORT_ONE_ALWAYS, /* one */
+};
+
+/* What a service does itself; all else is done here. ctx is remote_import()'s. Each function fails with remote_fail()
+ * where it is the other side's failure. */
+struct import_service {
+    const char *things; /* what its files are called in messages: "addresses" */
+    enum import_pages pages;
+    bool keys; /* a slash in front of a path stands for the root, which is "", and is no part of the name */
+    /* A path as the Robot was given it, as the service has it; the caller frees. NULL: as it is. */
+    char *(*place)(const char *path);
+    /* Before anything else. close() follows, whether it succeeded or not. NULL: there is nothing to do. */
+    int (*open)(void *ctx, struct robot_job *job, struct err *err);
+    void (*close)(void *ctx);
+    /* A page of what lies below a place that ends in a slash. NULL: there are no directories. */
     int (*list)(void *ctx, struct remote_page *page, struct err *err);
     /* Fetch f->place: remote_open(), write, and say in f->extra what else there is to say. */
     int (*get)(void *ctx, struct remote_import_file *f, struct err *err);
-    const char *things; /* what places are called in messages: "addresses" */
-};
-struct import_plan {
-    const struct remote_source *source;
-    void *ctx;
-    const struct import_opts *opts;
-    const json_t *places;  /* texts */
-    int64_t max_file_size; /* the Step's; 0: none */
-    bool one_page;         /* of a directory only that page that is asked for */
-    int64_t page;          /* the first; 0: 1 */
-    const char *after;     /* what it begins with; NULL: the beginning */
 };
 #define REMOTE_IMPORT_MAX 10000 /* files of one job */
-/* Fetch all of them, page by page, each handed over before the next is begun. With ignore_errors
+/* Fetch all of o->path, page by page, each handed over before the next is begun. With ignore_errors
  * the others go on after one that failed, and the job fails in the end with what happened first. */
-MUST_CHECK int remote_import(struct robot_job *job, const struct import_plan *plan,
-                             struct err *err);
+MUST_CHECK int remote_import(struct robot_job *job, const struct import_service *service, void *ctx,
+                             const struct import_opts *o, struct err *err);

@@ -10,7 +10,7 @@
 #define IDLE_MOST 1000      /* of them, without a file, one after the other */
 
 struct s3_importing {
-    struct s3_bucket *bucket;
+    struct s3_bucket bucket;
     const struct s3_import_opts *opts;
     struct value_range ranges[VALUE_RANGES_MAX];
     int range_count;
@@ -36,7 +36,7 @@ static int list_on_head(void *ctx, int status, const struct http_client_response
 
 static int list_failed(const struct s3_importing *im, const struct err *why, struct err *err)
 {
-    return remote_fail(im->bucket->job, REMOTE_FAILED, err, "%s", why->msg);
+    return remote_fail(im->bucket.job, REMOTE_FAILED, err, "%s", why->msg);
 }
 
 static int list_on_body(void *ctx, const char *data, size_t len, struct err *err)
@@ -52,7 +52,7 @@ static int list_on_body(void *ctx, const char *data, size_t len, struct err *err
 static bool is_wanted(const struct s3_importing *im, const struct s3_wanted *w, const char *key)
 {
     return str_starts(key, w->prefix) && !str_ends(key, "/") &&
-           (im->opts->recursive || !strchr(key + strlen(w->prefix), '/'));
+           (im->opts->import.recursive || !strchr(key + strlen(w->prefix), '/'));
 }
 
 static void take_keys(const struct s3_importing *im, struct s3_wanted *w, const json_t *keys)
@@ -84,22 +84,22 @@ static int list_some(struct s3_importing *im, struct s3_wanted *w, char **token,
         {"prefix", w->prefix},
         {*token                ? "continuation-token"
          : start               ? "start-after"
-         : im->opts->recursive ? NULL
+         : im->opts->import.recursive ? NULL
                                : "delimiter",
          *token  ? *token
          : start ? start
                  : "/"},
-        {(*token || start) && !im->opts->recursive ? "delimiter" : NULL, "/"},
+        {(*token || start) && !im->opts->import.recursive ? "delimiter" : NULL, "/"},
         {0}};
     const char *next = NULL;
     json_t *keys;
     struct err why;
 
     if (im->requests++ == REQUESTS_MOST || im->idle == IDLE_MOST)
-        return remote_fail(im->bucket->job, REMOTE_FAILED, err, "the list of '%.150s' has no end",
+        return remote_fail(im->bucket.job, REMOTE_FAILED, err, "the list of '%.150s' has no end",
                            w->prefix);
     s3_list_restart(im->list);
-    if (s3_call(&r, im->bucket,
+    if (s3_call(&r, &im->bucket,
                 &(struct s3_call){.method = "GET",
                                   .query = query,
                                   .fd = -1,
@@ -112,7 +112,7 @@ static int list_some(struct s3_importing *im, struct s3_wanted *w, char **token,
     if (s3_list_end(im->list, &keys, &next, &why) < 0)
         return list_failed(im, &why, err);
     if (next && *token && !strcmp(next, *token))
-        return remote_fail(im->bucket->job, REMOTE_FAILED, err,
+        return remote_fail(im->bucket.job, REMOTE_FAILED, err,
                            "the list of '%.150s' turns in a circle", w->prefix);
     im->idle = json_array_size(keys) ? 0 : im->idle + 1;
     take_keys(im, w, keys);
@@ -126,9 +126,9 @@ static int list_some(struct s3_importing *im, struct s3_wanted *w, char **token,
 static int s3_list_page(void *ctx, struct remote_page *page, struct err *err)
 {
     struct s3_importing *im = ctx;
-    bool paged = im->opts->recursive;
-    int64_t size = paged ? im->opts->files_per_page : S3_LIST_KEYS;
-    struct s3_wanted w = {.prefix = strcmp(page->place, "/") ? page->place : "",
+    bool paged = page->opts->recursive;
+    int64_t size = paged ? page->opts->files_per_page : S3_LIST_KEYS;
+    struct s3_wanted w = {.prefix = page->place,
                           .skip = paged ? (page->number - 1) * size : 0,
                           .most = size,
                           .places = page->places};
@@ -149,43 +149,38 @@ static int s3_get_file(void *ctx, struct remote_import_file *f, struct err *err)
     struct s3_importing *im = ctx;
 
     remote_say_folder(f, f->place);
-    return s3_get(im->bucket, f, f->place, im->ranges, im->range_count, err);
+    return s3_get(&im->bucket, f, f->place, im->ranges, im->range_count, err);
 }
 
-/* A slash in front is none of the key; alone it is the root. */
-static json_t *keys_of(const struct import_paths *o)
+/* ---- the bucket ---- */
+
+static int s3_import_open(void *ctx, struct robot_job *job, struct err *err)
 {
-    AUTO(json_unref) json_t *given = import_paths(o);
-    json_t *keys = json_array(), *item;
-    size_t i;
+    struct s3_importing *im = ctx;
 
-    json_array_foreach (given, i, item) {
-        const char *path = json_string_value(item);
+    im->range_count = im->opts->range ? value_ranges(im->ranges, im->opts->range, err) : 0;
+    im->list = s3_list_new();
+    return im->range_count < 0 ? -1 : s3_open(&im->bucket, job, &im->opts->place, NULL, err);
+}
 
-        json_array_append_new(keys, jstring(*path == '/' && path[1] ? path + 1 : path));
-    }
-    return keys;
+static void s3_import_close(void *ctx)
+{
+    struct s3_importing *im = ctx;
+
+    s3_list_free(im->list);
+    s3_bucket_done(im->bucket);
 }
 
 int s3_import_run(struct robot_job *job, const void *opts, struct err *err)
 {
-    static const struct remote_source source = {
-        .list = s3_list_page, .get = s3_get_file, .things = "keys"};
+    static const struct import_service service = {.things = "keys",
+                                                  .pages = IMPORT_ONE_DEEP,
+                                                  .keys = true,
+                                                  .open = s3_import_open,
+                                                  .close = s3_import_close,
+                                                  .list = s3_list_page,
+                                                  .get = s3_get_file};
     const struct s3_import_opts *o = opts;
-    AUTO(s3_bucket_done) struct s3_bucket b = {0};
-    AUTO(s3_list_free) struct s3_list *list = s3_list_new();
-    AUTO(json_unref) json_t *keys = keys_of(&o->paths);
-    struct s3_importing im = {.bucket = &b, .opts = o, .list = list};
 
-    im.range_count = o->range ? value_ranges(im.ranges, o->range, err) : 0;
-    if (im.range_count < 0 || s3_open(&b, job, &o->place, NULL, err) < 0)
-        return -1;
-    return remote_import(job,
-                         &(struct import_plan){.source = &source,
-                                               .ctx = &im,
-                                               .opts = &o->import,
-                                               .places = keys,
-                                               .one_page = o->recursive,
-                                               .page = o->page_number},
-                         err);
+    return remote_import(job, &service, &(struct s3_importing){.opts = o}, &o->import, err);
 }

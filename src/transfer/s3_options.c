@@ -203,17 +203,13 @@ int s3_check_store(const struct s3_service *s, const S *o, bool partial, struct 
 
 #define I struct s3_import_opts
 const struct option s3_import_rows[] = {
-    OPT_GROUP(I, paths, struct import_paths, import_path_options),
-    OPT_BOOL(I, recursive,
-             .help = "Take what lies in sub-directories as well: of all that there is, one page."),
-    OPT_INT(I, files_per_page, .min = 1, .max = REMOTE_IMPORT_MAX, .def = 1000,
-            .help = "How many files a page has, with recursive."),
-    OPT_GROUP(I, import, struct import_opts, import_options),
+    IMPORT_GROUP(I, import_path_options),
+    IMPORT_GROUP(I, import_page_options),
+    IMPORT_GROUP(I, import_options),
     OPT_END,
 };
 const struct option s3_page_rows[] = {
-    OPT_INT(I, page_number, .min = 1, .max = 10000, .def = 1,
-            .help = "Which page is imported, with recursive."),
+    IMPORT_GROUP(I, import_number_options),
     OPT_UNSUPPORTED("return_file_stubs", .def_str = "false"),
     OPT_END,
 };
@@ -237,8 +233,6 @@ int s3_check_import(const struct s3_service *s, const I *o, bool partial, struct
 
     if (o->range && value_ranges(ranges, o->range, err) < 0)
         return -1;
-    return s3_check_place(s, &o->place, partial, err) < 0 ||
-                   import_paths_check(&o->paths, partial, err) < 0
-               ? -1
-               : import_opts_check(&o->import, err);
+    return s3_check_place(s, &o->place, partial, err) < 0 ? -1
+                                                          : import_check(&o->import, partial, err);
 }

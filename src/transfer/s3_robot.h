@@ -23,14 +23,12 @@ int s3_import_run(struct robot_job *job, const void *opts, struct err *err);
     .example = "{" place "}", .check = service##_store_check, .run = IN_WORKER(s3_store_run),      \
     .undo = IN_WORKER(s3_store_undo), .trial = IN_WORKER(s3_store_trial)
 #define S3_IMPORT(service, title, place)                                                           \
-    .name = "/" #service "/import", .summary = "Import files from " title, .no_input = true,       \
-    .credentials = #service, .codes = "NOT_FOUND ACCESS_DENIED FAILURE",                           \
-    .opts_size = sizeof(struct s3_import_opts), .options = options,                                \
+    .name = "/" #service "/import", .summary = "Import files from " title,                         \
+    .credentials = #service, IMPORT_RECORD(struct s3_import_opts),                                 \
     .example = "{" place ", \"path\": \"a/b.jpg\"}", .check = service##_import_check,              \
     .run = IN_WORKER(s3_import_run)
 /* As the contract has them for all but S3 itself. */
 #define S3_STORE_PRICE .price_factor = 6.6666, .slots = 10
-#define S3_IMPORT_PRICE .price_factor = 6.6666, .slots = 20
 
 /* Groups of a table. */
 #define S3_STORE_PLACE(rows) OPT_GROUP(struct s3_store_opts, place, struct s3_place, rows)

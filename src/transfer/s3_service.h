@@ -72,10 +72,7 @@ MUST_CHECK int s3_check_store(const struct s3_service *s, const struct s3_store_
 
 struct s3_import_opts {
     struct s3_place place;
-    struct import_paths paths;
     struct import_opts import;
-    bool recursive;
-    int64_t page_number, files_per_page;
     const char *start_file_name;
     json_t *range;
 };

@@ -23,7 +23,7 @@ int sftp_open(struct sftp **out, struct robot_job *job, const struct sftp_place 
     AUTO(sftp_close) struct sftp *s = mem_zalloc(sizeof *s);
 
     *s = (struct sftp){.job = job, .place = place, .how = *how};
-    s->walk = (struct walk){.job = job, .host = place->host, .recursive = how->recursive};
+    s->walk = (struct walk){.job = job, .host = place->host};
     if (ssh_open(&s->ssh, job, place, err) < 0 || place_take(place->host, (int)place->port, err) < 0)
         return -1;
     *out = take(s);

@@ -16,7 +16,6 @@ struct sftp;
 struct sftp_how {
     const char *mode; /* of a file that is stored: octal digits; NULL: as the server has it */
     const struct store_urls *urls; /* of a store; lent */
-    bool recursive;                /* of an import: directories below one that is named as well */
 };
 /* Connects when there is something to do. place is lent. The caller gives *out to sftp_close(). */
 MUST_CHECK int sftp_open(struct sftp **out, struct robot_job *job, const struct sftp_place *place,
@@ -27,8 +26,11 @@ DEFINE_AUTO(struct sftp *, sftp_close)
 /* A file is written under another name beside its own, and renamed. One that is there already makes
  * room for a moment. Its ctx is a struct sftp. */
 extern const struct remote_protocol sftp_protocol;
-/* Directories are listed whole, one a page; links, devices and sockets in them are passed by. Its
- * ctx is a struct sftp. */
-extern const struct remote_source sftp_source;
+/* Directories are listed whole, one a page; links, devices and sockets in them are passed by. */
+struct sftp_import {
+    const struct sftp_place *place;
+    struct sftp *sftp; /* of sftp_service */
+};
+extern const struct import_service sftp_service; /* ctx: struct sftp_import, of which the place is set */
 /* Robot.trial. */
 MUST_CHECK int sftp_trial(struct sftp *s, struct err *err);

@@ -45,9 +45,9 @@ static int read_directory(struct sftp *s, int *rc, LIBSSH2_SFTP_HANDLE *h, const
     }
 }
 
-static int read_page(struct sftp *s, const char *dir, struct remote_page *page, bool *again,
-                     struct err *err)
+static int sftp_read_page(void *ctx, const char *dir, struct remote_page *page, bool *again, struct err *err)
 {
+    struct sftp *s = ctx;
     AUTO(mem_free) char *shown = walk_place(dir, strlen(dir));
     char what[200];
     int rc;
@@ -72,22 +72,10 @@ static int read_page(struct sftp *s, const char *dir, struct remote_page *page, 
 
 static int sftp_list(void *ctx, struct remote_page *page, struct err *err)
 {
-    struct sftp *s = ctx;
-    AUTO(mem_free) char *dir = walk_next(&s->walk, page);
-    struct walk_mark here = walk_here(&s->walk);
+    struct sftp *s = ((struct sftp_import *)ctx)->sftp;
 
-    for (int attempt = 1; dir; attempt++) {
-        bool again = false;
-
-        if (read_page(s, dir, page, &again, err) == 0)
-            break;
-        walk_back(&s->walk, page, here);
-        if (!again || attempt == REMOTE_ATTEMPTS)
-            return -1;
-        remote_pause(s->job, attempt, PAUSE_MS);
-    }
-    walk_listed(&s->walk, page);
-    return 0;
+    s->walk.recursive = page->opts->recursive;
+    return walk_list(&s->walk, page, sftp_read_page, s, err);
 }
 
 /* ---- a file ---- */
@@ -202,7 +190,7 @@ static int fetch_once(struct fetch *g, struct err *err)
 
 static int sftp_get(void *ctx, struct remote_import_file *f, struct err *err)
 {
-    struct sftp *s = ctx;
+    struct sftp *s = ((struct sftp_import *)ctx)->sftp;
     AUTO(mem_free) char *path = walk_path(f->place);
     char what[200];
     struct fetch g = {.s = s, .f = f, .path = path, .what = what};
@@ -222,4 +210,17 @@ static int sftp_get(void *ctx, struct remote_import_file *f, struct err *err)
     }
 }
 
-const struct remote_source sftp_source = {.list = sftp_list, .get = sftp_get, .things = "files"};
+static int sftp_import_open(void *ctx, struct robot_job *job, struct err *err)
+{
+    struct sftp_import *w = ctx;
+
+    return sftp_open(&w->sftp, job, w->place, &(struct sftp_how){0}, err);
+}
+
+static void sftp_import_close(void *ctx) { sftp_close(((struct sftp_import *)ctx)->sftp); }
+
+const struct import_service sftp_service = {.things = "files",
+                                            .open = sftp_import_open,
+                                            .close = sftp_import_close,
+                                            .list = sftp_list,
+                                            .get = sftp_get};

@@ -24,8 +24,6 @@ struct swift {
     bool old;             /* by headers (version 1), not by JSON (version 2) */
     const char *storage;  /* address of the account, without a slash at the end */
     const char *cdn; /* address of what says where the network delivers from; NULL: there is none */
-    int64_t per_page;
-    bool recursive;
 };
 /* Signs in. p is lent. Errors: also what lacks in stored credentials. */
 MUST_CHECK int swift_open(struct swift *w, struct robot_job *job, const struct swift_place *p,
@@ -48,7 +46,7 @@ MUST_CHECK int swift_put(void *ctx, struct remote_file *f, struct err *err);
 void swift_address(void *ctx, const struct remote_file *f, struct str *url, struct str *ssl_url);
 MUST_CHECK int swift_undo(struct swift *w, const json_t *token, struct err *err);
 
-extern const struct remote_source swift_source; /* ctx: struct swift */
+extern const struct import_service swift_service; /* ctx: struct swift, of which the place is set */
 /* Reads the JSON of a listing of at most limit names: those that are no directories into names, and
  * the place behind the last one into *marker (the caller frees; NULL: there was nothing). How many
  * there were, or -1: it is something else. */

@@ -47,18 +47,18 @@ int64_t swift_read_list(json_t *names, char **marker, const char *text, size_t l
     return (int64_t)json_array_size(list);
 }
 
-static char *swift_list_url(const struct swift *w, const char *prefix, const char *marker,
+static char *swift_list_url(const struct swift *w, const struct remote_page *page, const char *marker,
                             int64_t limit)
 {
     AUTO(mem_free) char *container = swift_url(w, w->place->container, NULL);
     struct str url = {0};
 
     str_addf(&url, "%s?format=json&limit=%lld", container, (long long)limit);
-    if (*prefix) {
+    if (*page->place) {
         str_puts(&url, "&prefix=");
-        str_add_urlencoded(&url, prefix, "");
+        str_add_urlencoded(&url, page->place, "");
     }
-    if (!w->recursive)
+    if (!page->opts->recursive)
         str_puts(&url, "&delimiter=%2F");
     if (marker) {
         str_puts(&url, "&marker=");
@@ -68,11 +68,11 @@ static char *swift_list_url(const struct swift *w, const char *prefix, const cha
 }
 
 /* One page: *after becomes the place behind it, NULL when it was the last one. */
-static int swift_list_once(struct swift *w, json_t *names, char **after, const char *prefix,
+static int swift_list_once(struct swift *w, json_t *names, char **after, const struct remote_page *page,
                            struct err *err)
 {
-    int64_t limit = w->per_page > 0 && w->per_page < PAGE_MAX ? w->per_page : PAGE_MAX;
-    AUTO(mem_free) char *url = swift_list_url(w, prefix, *after, limit);
+    int64_t most = page->opts->files_per_page, limit = most > 0 && most < PAGE_MAX ? most : PAGE_MAX;
+    AUTO(mem_free) char *url = swift_list_url(w, page, *after, limit);
     AUTO(http_client_response_done) struct http_client_response r = {0};
 
     if (api_run(&r, &w->api,
@@ -95,18 +95,17 @@ static int swift_list(void *ctx, struct remote_page *page, struct err *err)
 {
     struct swift *w = ctx;
     AUTO(mem_free) char *after = page->after ? mem_strdup(page->after) : NULL;
-    const char *prefix = page->place + (*page->place == '/');
 
     /* a page by its number: the others are passed */
     for (int64_t number = 1; !page->after && number < page->number; number++) {
         AUTO(json_unref) json_t *passed = json_array();
 
-        if (swift_list_once(w, passed, &after, prefix, err) < 0)
+        if (swift_list_once(w, passed, &after, page, err) < 0)
             return -1;
         if (!after)
             return 0;
     }
-    if (swift_list_once(w, page->places, &after, prefix, err) < 0)
+    if (swift_list_once(w, page->places, &after, page, err) < 0)
         return -1;
     page->next = take(after);
     return 0;
@@ -125,7 +124,7 @@ static bool object_md5(const struct http_client_response *r, unsigned char md5[s
 static int swift_get(void *ctx, struct remote_import_file *f, struct err *err)
 {
     struct swift *w = ctx;
-    const char *name = f->place + (*f->place == '/'), *slash = strrchr(name, '/');
+    const char *name = f->place, *slash = strrchr(name, '/');
 
     if (!api_is_path(name))
         return remote_fail(f->job, REMOTE_FAILED, err,
@@ -140,5 +139,19 @@ static int swift_get(void *ctx, struct remote_import_file *f, struct err *err)
     return 0;
 }
 
-const struct remote_source swift_source = {
-    .list = swift_list, .get = swift_get, .things = "objects"};
+static int swift_import_open(void *ctx, struct robot_job *job, struct err *err)
+{
+    struct swift *w = ctx;
+
+    return swift_open(w, job, w->place, err);
+}
+
+static void swift_import_close(void *ctx) { api_done(((struct swift *)ctx)->api); }
+
+const struct import_service swift_service = {.things = "objects",
+                                             .pages = IMPORT_ONE_DEEP,
+                                             .keys = true,
+                                             .open = swift_import_open,
+                                             .close = swift_import_close,
+                                             .list = swift_list,
+                                             .get = swift_get};

@@ -30,11 +30,11 @@ MUST_CHECK int vimeo_upload_undo(struct vimeo *v, const json_t *token, struct er
 
 #define VIMEO_SOURCE INT64_MAX
 struct vimeo_import {
-    struct vimeo *vimeo;
+    const char *access_token;
     int64_t lines; /* of the rendition that is wanted; VIMEO_SOURCE: the file as it was uploaded */
-    int64_t per_page;
+    struct vimeo vimeo; /* of vimeo_service */
 };
-extern const struct remote_source vimeo_source; /* ctx: struct vimeo_import */
+extern const struct import_service vimeo_service; /* ctx: struct vimeo_import */
 /* Of what a description of a video offers, the file that is nearest to what is wanted: that one, else the best below,
  * else the smallest above. Lent; NULL: there is none. */
 const json_t *vimeo_pick(const json_t *video, int64_t lines);

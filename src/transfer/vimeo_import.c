@@ -15,7 +15,7 @@
 
 static int vimeo_list(void *ctx, struct remote_page *page, struct err *err)
 {
-    const struct vimeo_import *w = ctx;
+    struct vimeo_import *w = ctx;
     const char *place = page->place + strspn(page->place, "/");
     size_t n = strlen(place);
     json_t *video;
@@ -25,17 +25,17 @@ static int vimeo_list(void *ctx, struct remote_page *page, struct err *err)
         n--;
     AUTO(mem_free)
     char *path = mem_printf("/%.*s?page=%lld&per_page=%lld&fields=uri", (int)n, place, (long long)page->number,
-                            (long long)w->per_page);
-    AUTO(json_unref) json_t *answer = vimeo_call(w->vimeo, "GET", path, NULL, false, err);
+                            (long long)page->opts->files_per_page);
+    AUTO(json_unref) json_t *answer = vimeo_call(&w->vimeo, "GET", path, NULL, false, err);
     const json_t *all = json_object_get(answer, "data");
     if (!answer)
         return -1;
-    if (!json_is_array(all) || json_array_size(all) > (size_t)w->per_page)
-        return api_odd(&w->vimeo->api, err,
+    if (!json_is_array(all) || json_array_size(all) > (size_t)page->opts->files_per_page)
+        return api_odd(&w->vimeo.api, err,
                        "a collection without its videos, or with more of them than were asked for");
     json_array_foreach (all, i, video) {
         if (!vimeo_is_video(jstr(video, "uri")))
-            return api_odd(&w->vimeo->api, err, "a collection of something that is no video");
+            return api_odd(&w->vimeo.api, err, "a collection of something that is no video");
         json_array_append_new(page->places, jstring(jstr(video, "uri") + 1));
     }
     return 0;
@@ -148,10 +148,10 @@ static int fetch_video(struct vimeo *v, struct remote_import_file *file, struct 
 
 static int vimeo_get(void *ctx, struct remote_import_file *file, struct err *err)
 {
-    const struct vimeo_import *w = ctx;
+    struct vimeo_import *w = ctx;
     AUTO(mem_free)
     char *path = mem_printf("/%s?fields=uri,name,download,files", file->place + strspn(file->place, "/"));
-    AUTO(json_unref) json_t *video = vimeo_call(w->vimeo, "GET", path, NULL, false, err);
+    AUTO(json_unref) json_t *video = vimeo_call(&w->vimeo, "GET", path, NULL, false, err);
     struct download d = {.video = video, .file = vimeo_pick(video, w->lines)};
 
     if (!video)
@@ -166,9 +166,48 @@ static int vimeo_get(void *ctx, struct remote_import_file *file, struct err *err
         file->extra, "vimeo",
         json_pack("{s:s,s:s}", "title", jstr_or(video, "name", ""), "uri", jstr_or(video, "uri", "")));
     d.md5 = EVP_MD_CTX_new();
-    int rc = fetch_video(w->vimeo, file, &d, err);
+    int rc = fetch_video(&w->vimeo, file, &d, err);
     EVP_MD_CTX_free(d.md5);
     return rc;
 }
 
-const struct remote_source vimeo_source = {.list = vimeo_list, .get = vimeo_get, .things = "videos"};
+/* ---- the service ---- */
+
+static int vimeo_import_open(void *ctx, struct robot_job *job, struct err *err)
+{
+    struct vimeo_import *w = ctx;
+
+    return vimeo_open(&w->vimeo, job, w->access_token, err);
+}
+
+static void vimeo_import_close(void *ctx) { vimeo_done(((struct vimeo_import *)ctx)->vimeo); }
+
+/* ".../videos/1" */
+static bool is_one_video(const char *s)
+{
+    size_t n = strlen(s), digits = 0;
+
+    while (digits < n && s[n - 1 - digits] >= '0' && s[n - 1 - digits] <= '9')
+        digits++;
+    n -= digits;
+    return digits && n >= 7 && !strncmp(s + n - 7, "videos/", 7) && (n == 7 || s[n - 8] == '/');
+}
+
+/* A collection is to remote_import() what a directory is: it ends in a slash. */
+static char *vimeo_place(const char *given)
+{
+    AUTO(mem_free) char *path = mem_strdup(given);
+    size_t n = strlen(path);
+
+    while (n && path[n - 1] == '/')
+        path[--n] = 0;
+    return mem_printf("%s%s", path, is_one_video(path) ? "" : "/");
+}
+
+const struct import_service vimeo_service = {.things = "videos",
+                                             .pages = IMPORT_ONE_ALWAYS,
+                                             .place = vimeo_place,
+                                             .open = vimeo_import_open,
+                                             .close = vimeo_import_close,
+                                             .list = vimeo_list,
+                                             .get = vimeo_get};

@@ -5,6 +5,7 @@
 
 #define ENTRIES_MOST 200000
 #define BYTES_MOST (32 << 20)
+#define PAUSE_MS 500
 
 /* ---- bytes and text ---- */
 
@@ -91,7 +92,8 @@ static void push(struct walk *w, char *dir)
     w->dirs[w->count++] = dir;
 }
 
-char *walk_next(struct walk *w, const struct remote_page *page)
+/* The directory to list now; the caller frees. NULL: there is none. */
+static char *next_directory(struct walk *w, const struct remote_page *page)
 {
     if (!page->after) {
         forget_from(w, 0);
@@ -104,23 +106,29 @@ char *walk_next(struct walk *w, const struct remote_page *page)
     return take(w->dirs[w->count]);
 }
 
-struct walk_mark walk_here(const struct walk *w)
+int walk_list(struct walk *w, struct remote_page *page,
+              int (*read)(void *ctx, const char *dir, struct remote_page *page, bool *again, struct err *err),
+              void *ctx, struct err *err)
 {
-    return (struct walk_mark){w->count, w->seen, w->bytes};
-}
+    AUTO(mem_free) char *dir = next_directory(w, page);
+    size_t count = w->count, seen = w->seen, bytes = w->bytes;
 
-void walk_back(struct walk *w, struct remote_page *page, struct walk_mark m)
-{
-    forget_from(w, m.count);
-    w->seen = m.seen;
-    w->bytes = m.bytes;
-    json_array_clear(page->places);
-}
+    for (int attempt = 1; dir; attempt++) {
+        bool again = false;
 
-void walk_listed(struct walk *w, struct remote_page *page)
-{
+        if (read(ctx, dir, page, &again, err) == 0)
+            break;
+        forget_from(w, count);
+        w->seen = seen;
+        w->bytes = bytes;
+        json_array_clear(page->places);
+        if (!again || attempt == REMOTE_ATTEMPTS)
+            return -1;
+        remote_pause(w->job, attempt, PAUSE_MS);
+    }
     if (w->count)
         page->next = mem_printf("%lld", (long long)++w->page);
+    return 0;
 }
 
 static int depth_of(const char *dir)

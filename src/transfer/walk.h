@@ -27,21 +27,15 @@ struct walk {
 };
 
 void walk_done(struct walk *w);
-/* A page is a directory: the one to list now, to be freed; its files go to page->places. Call
- * walk_listed() when it was. */
-char *walk_next(struct walk *w, const struct remote_page *page);
+/* import_service.list: a page is a directory, with what is known of more of them its next. read() lists dir, by
+ * walk_add(); it is called again while it fails and sets *again, and what it had added is forgotten. */
+MUST_CHECK int walk_list(struct walk *w, struct remote_page *page,
+                         int (*read)(void *ctx, const char *dir, struct remote_page *page, bool *again, struct err *err),
+                         void *ctx, struct err *err);
 /* One entry of dir. "." and ".." are nothing. Errors: the name holds a slash or a NUL; more than is
  * allowed. */
 MUST_CHECK int walk_add(struct walk *w, struct remote_page *page, const char *dir, const char *name,
                         size_t len, enum walk_kind kind, struct err *err);
-/* Where walk_next() left off: what a listing that broke has added is forgotten. */
-struct walk_mark {
-    size_t count, seen, bytes;
-};
-struct walk_mark walk_here(const struct walk *w);
-void walk_back(struct walk *w, struct remote_page *page, struct walk_mark m);
-void walk_listed(struct walk *w, struct remote_page *page);
-
 /* The bytes of a place, and the place of bytes. The caller frees. */
 char *walk_path(const char *place);
 char *walk_place(const char *path, size_t len);

@@ -143,6 +143,8 @@ test('what only Swift has', { timeout: 600000 }, async (t) => {
     for (const page_number of [1, 2, 3]) pages.push(...names(await get('d/', { recursive: true, files_per_page: 2,
       page_number })))
     assert.equal(new Set(pages).size, 6)
+    await swift.put('more', '/lead', 'its name begins with a slash')
+    assert.deepEqual(names(await get('//', {})), ['lead'])
     assert.equal((await run({ robot: '/cloudfiles/import', ...login, container: 'missing', path: 'a' })).error,
       'CLOUDFILES_IMPORT_NOT_FOUND')
   })

@@ -199,6 +199,9 @@ test('a directory: its files, or all below it page by page; markers are none', a
   const token = one.results.out[0].meta.next_page_token
   assert.ok(token)
   assert.equal(one.results.out.find((r) => r.name === 'c.txt').original_path, '/d/sub/')
+  const beside = await fetch({ path: ['d/', 'top.txt'], recursive: true, files_per_page: 3 })
+  assert.deepEqual(beside.results.out.filter((r) => r.meta.next_page_token).map((r) => r.name).sort(),
+    ['a.txt', 'b.txt', 'c.txt'])
   const two = await fetch({ path: 'd/', recursive: true, files_per_page: 3, next_page_token: token })
   assert.deepEqual(names(two), ['d.txt'])
   assert.equal(two.results.out[0].meta.next_page_token, undefined)

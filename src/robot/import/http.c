@@ -10,9 +10,13 @@ struct http_opts {
     json_t *url, *headers, *range;
     const char *url_delimiter, *credentials;
     bool fail_fast, return_file_stubs;
-    int64_t max_file_size;
 };
 #define T struct http_opts
+static const struct option http_size[] = {
+    OPT_INT(struct import_opts, max_file_size, .min = 1, .max = 9e15, .unit = "bytes",
+            .help = "Refuse files that are larger."),
+    OPT_END,
+};
 static const struct option options[] = {
     OPT_JSON(T, url, .required = true, .example = "\"http://b/\"",
              .help = "Address, list of addresses, or several joined by url_delimiter."),
@@ -23,10 +27,9 @@ static const struct option options[] = {
                      "or either as JSON text."),
     OPT_STR(T, credentials,
             .help = "Name of stored credentials of type http, which hold the headers."),
-    OPT_GROUP(T, import, struct import_opts, import_options),
+    IMPORT_GROUP(T, import_options),
     OPT_BOOL(T, fail_fast, .help = "Do not try a failed download again."),
-    OPT_INT(T, max_file_size, .min = 1, .max = 9e15, .unit = "bytes",
-            .help = "Refuse files that are larger."),
+    IMPORT_GROUP(T, http_size),
     OPT_JSON(T, range, .example = "\"0-9\"",
              .help = "Bytes to fetch: \"0-99\", \"-100\" (the last 100), or a list; several are "
                      "written at their own offsets into one file."),
@@ -152,8 +155,8 @@ static int http_get(void *ctx, struct remote_import_file *f, struct err *err)
 
 static int http_run(struct robot_job *job, const void *opts, struct err *err)
 {
-    static const struct remote_source files = {.get = http_get, .things = "addresses"};
-    static const struct remote_source stubs = {.get = http_get_stub, .things = "addresses"};
+    static const struct import_service files = {.get = http_get, .things = "addresses"};
+    static const struct import_service stubs = {.get = http_get_stub, .things = "addresses"};
     const T *o = opts;
     struct arena *a = robot_arena(job);
     json_t *urls = read_urls(a, o, err), *headers = urls ? read_headers(a, o, err) : NULL, *item;
@@ -172,26 +175,19 @@ static int http_run(struct robot_job *job, const void *opts, struct err *err)
                                 .ranges = ranges,
                                 .range_count = range_count,
                                 .fail_fast = o->fail_fast};
-    return remote_import(job,
-                         &(struct import_plan){.source = o->return_file_stubs ? &stubs : &files,
-                                               .ctx = &how,
-                                               .opts = &o->import,
-                                               .places = urls,
-                                               .max_file_size = o->max_file_size},
-                         err);
+    struct import_opts import = o->import;
+    import.path = urls;
+    return remote_import(job, o->return_file_stubs ? &stubs : &files, &how, &import, err);
 }
 
 const struct robot robot_import_http = {
     .name = "/http/import",
     .summary = "Import files from web addresses",
     .role = ROLE_TRANSFER,
-    .codes = "NOT_FOUND ACCESS_DENIED FAILURE",
-    .no_input = true,
+    IMPORT_RECORD(T),
     .flags = ROBOT_FETCHES,
     .price_factor = 10,
-    .opts_size = sizeof(T),
     .slots = 10,
-    .options = options,
     .example = "{\"url\": \"http://a.example/\"}",
     .check = http_check,
     .run = IN_WORKER(http_run),

@@ -3,4 +3,4 @@
 
 S3_TABLE(minio, import, S3_IMPORT_ROWS(s3_plain_rows))
 const struct robot robot_import_minio = {
-    .role = ROLE_TRANSFER, S3_IMPORT(minio, "MinIO", S3_PLAIN), S3_IMPORT_PRICE};
+    .role = ROLE_TRANSFER, S3_IMPORT(minio, "MinIO", S3_PLAIN), IMPORT_PRICE};

@@ -3,4 +3,4 @@
 
 S3_TABLE(swift, import, S3_IMPORT_ROWS(s3_regional_rows))
 const struct robot robot_import_swift = {
-    .role = ROLE_TRANSFER, S3_IMPORT(swift, "OpenStack Swift", S3_PLAIN), S3_IMPORT_PRICE};
+    .role = ROLE_TRANSFER, S3_IMPORT(swift, "OpenStack Swift", S3_PLAIN), IMPORT_PRICE};

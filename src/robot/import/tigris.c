@@ -3,4 +3,4 @@
 
 S3_TABLE(tigris, import, S3_IMPORT_ROWS(s3_regional_rows))
 const struct robot robot_import_tigris = {
-    .role = ROLE_TRANSFER, S3_IMPORT(tigris, "Tigris", S3_AWS), S3_IMPORT_PRICE};
+    .role = ROLE_TRANSFER, S3_IMPORT(tigris, "Tigris", S3_AWS), IMPORT_PRICE};

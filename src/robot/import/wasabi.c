@@ -3,4 +3,4 @@
 
 S3_TABLE(wasabi, import, S3_IMPORT_ROWS(s3_regional_rows))
 const struct robot robot_import_wasabi = {
-    .role = ROLE_TRANSFER, S3_IMPORT(wasabi, "Wasabi", S3_AWS), S3_IMPORT_PRICE};
+    .role = ROLE_TRANSFER, S3_IMPORT(wasabi, "Wasabi", S3_AWS), IMPORT_PRICE};
