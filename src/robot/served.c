@@ -113,20 +113,41 @@ static bool is_directive(const char *s, size_t len, const char *name)
     return len == strlen(name) && !strncasecmp(s, name, len);
 }
 
-int64_t served_age_s(const char *cache_control)
+struct ages {
+    int64_t shared, any; /* s-maxage, max-age; -1: it is not said */
+    bool never, own;     /* own: only for who asked, or asked again each time */
+};
+
+static struct ages ages_of(const char *cache_control)
 {
-    int64_t shared = -1, any = -1, s;
+    struct ages a = {.shared = -1, .any = -1};
+    int64_t s;
 
     for (const char *p = cache_control; p && *p;) {
         size_t len = strcspn(p += strspn(p, ", \t"), ", \t");
 
-        if (is_directive(p, len, "no-store") || is_directive(p, len, "private") || is_directive(p, len, "no-cache"))
-            return 0;
+        a.never |= is_directive(p, len, "no-store");
+        a.own |= is_directive(p, len, "private") || is_directive(p, len, "no-cache");
         if ((s = seconds_of(p, len, "s-maxage")) >= 0)
-            shared = s;
+            a.shared = s;
         else if ((s = seconds_of(p, len, "max-age")) >= 0)
-            any = s;
+            a.any = s;
         p += len;
     }
-    return shared >= 0 ? shared : any >= 0 ? any : 0;
+    return a;
+}
+
+int64_t served_age_s(const char *cache_control)
+{
+    struct ages a = ages_of(cache_control);
+
+    return a.never || a.own ? 0 : a.shared >= 0 ? a.shared : a.any >= 0 ? a.any : 0;
+}
+
+int64_t served_longest_s(const char *cache_control)
+{
+    struct ages a = ages_of(cache_control);
+    int64_t longest = a.shared > a.any ? a.shared : a.any;
+
+    return a.never || longest < 0 ? 0 : longest;
 }

@@ -20,3 +20,5 @@ MUST_CHECK int served_headers_check(const json_t *headers, struct err *err);
 /* How long a cache that many share may keep an answer with this Cache-Control, in seconds: s-maxage, else max-age; 0:
  * not at all, also without the header. NULL is fine. */
 int64_t served_age_s(const char *cache_control);
+/* And anybody at all, a browser too. */
+int64_t served_longest_s(const char *cache_control);

@@ -1,6 +1,8 @@
 /* The half of remote.h that is about imports. */
+#include "base/clock.h"
 #include "base/filetype.h"
 #include "http/naming.h"
+#include "robot/stub.h"
 #include "transfer/remote.h"
 
 #include <ctype.h>
@@ -53,11 +55,13 @@ int remote_open(struct remote_import_file *f, const char *name, const char *mime
     return f->fd < 0 ? err_errno(err, "create the imported file") : 0;
 }
 
-int remote_stub(struct remote_import_file *f, const char *name, const char *url, struct err *err)
+int remote_stub(struct remote_import_file *f, const char *name, const char *url, int64_t until_us, struct err *err)
 {
     if (strlen(url) > ROBOT_STUB_MAX)
         return remote_fail(f->job, REMOTE_FAILED, err, "an address of a stub has at most %d bytes", ROBOT_STUB_MAX);
     f->stub = arena_strdup(robot_arena(f->job), url);
+    if (until_us)
+        f->meta = json_pack("{s:I}", STUB_META, (json_int_t)(until_us / SECOND_US));
     return remote_open(f, name, NULL, err);
 }
 
@@ -100,6 +104,7 @@ struct run {
     const char *limit_name;
     size_t done, failed;
     bool ignore, batch; /* batch: it is about more than one file */
+    bool listed;        /* the files of a page are under way */
     const char *next;   /* of the only page that is imported: how to go on behind it; NULL: it is not told */
     struct err first;   /* of what failed */
 };
@@ -143,7 +148,10 @@ static bool ignores_failures(const json_t *v)
 
 static int fetch_and_emit(struct remote_import_file *f, struct run *r, struct err *err)
 {
-    if (r->service->get(r->ctx, f, err) < 0)
+    int (*get)(void *, struct remote_import_file *, struct err *) =
+        r->opts->return_file_stubs ? r->service->stub : r->service->get;
+
+    if (get(r->ctx, f, err) < 0)
         return -1;
     if (r->next && !f->meta)
         f->meta = json_object();
@@ -172,6 +180,7 @@ static int import_one(struct run *r, const char *place, double from, double shar
     struct remote_import_file f = {.job = r->job,
                                    .place = place,
                                    .force_name = nth_name(r->opts->force_name, r->done),
+                                   .listed = r->listed,
                                    .limit = r->limit,
                                    .limit_name = r->limit_name,
                                    .from = from,
@@ -244,8 +253,10 @@ static int import_directory(struct run *r, const char *place, double from, doubl
         /* how many pages there are nobody knows: each gets half of what is left */
         share /= next && !one_page ? 2 : 1;
         r->next = one_page && token ? next : NULL;
+        r->listed = true;
         if (rc == 0)
             rc = import_page(r, places, from, share, err);
+        r->listed = false;
         r->next = NULL;
         if (rc < 0)
             return -1;

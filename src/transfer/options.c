@@ -132,6 +132,11 @@ const struct option import_token_options[] = {
             .help = "Begin where an earlier page ended: next_page_token in the meta of its files."),
     OPT_END,
 };
+const struct option import_stub_options[] = {
+    OPT_BOOL(I, return_file_stubs,
+             .help = "Do not fetch anything: empty files stand for the addresses, for Steps that can do with these."),
+    OPT_END,
+};
 #undef I
 
 static bool is_text_or_texts(const json_t *v)

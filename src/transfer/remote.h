@@ -122,7 +122,7 @@ void remote_urls(struct str *url, struct str *ssl_url, const struct store_urls *
 struct import_opts {
     json_t *path; /* a text or a list, where one that ends in a slash is a directory */
     json_t *force_name, *import_on_errors, *ignore_errors;
-    bool recursive;
+    bool recursive, return_file_stubs;
     int64_t page_number, files_per_page;
     const char *next_page_token;
     int64_t max_file_size; /* bytes; 0: any */
@@ -133,6 +133,7 @@ extern const struct option import_options[]; /* of every import: force_name, imp
 extern const struct option import_page_options[];   /* recursive, files_per_page */
 extern const struct option import_number_options[]; /* page_number */
 extern const struct option import_token_options[];  /* next_page_token */
+extern const struct option import_stub_options[];   /* return_file_stubs: the service has stub() */
 /* All but path. */
 MUST_CHECK int import_opts_check(const struct import_opts *o, struct err *err);
 /* path too. */
@@ -150,6 +151,7 @@ struct remote_import_file {
     struct robot_job *job;
     const char *place;      /* what is fetched: an address, a path */
     const char *force_name; /* NULL: the other side's name counts */
+    bool listed;            /* a page had it a moment ago: it is there */
     int64_t limit;          /* bytes; 0: any */
     const char *limit_name; /* whose limit it is */
     double from, share;     /* of the job's progress */
@@ -165,8 +167,11 @@ void remote_import_progress(const struct remote_import_file *f, double fraction)
  * Nothing when it is open already. */
 MUST_CHECK int remote_open(struct remote_import_file *f, const char *name, const char *mime,
                            struct err *err);
-/* In the place of fetching it (return_file_stubs): an empty file that stands for what lies at url. */
-MUST_CHECK int remote_stub(struct remote_import_file *f, const char *name, const char *url, struct err *err);
+/* In the place of fetching it (return_file_stubs): an empty file that stands for what lies at url. until_us: when that
+ * address ends, which the meta of the file says; 0: nobody knows of an end. */
+MUST_CHECK int remote_stub(struct remote_import_file *f, const char *name, const char *url, int64_t until_us,
+                           struct err *err);
+#define REMOTE_STUB_LIFE_S 86400 /* of an address that we sign */
 /* Says in its record which folder of the other side it lay in: "a//b/../c.jpg" in "/a/b/". */
 void remote_say_folder(struct remote_import_file *f, const char *path);
 /* size -1: more than is allowed, nobody knows how much. Returns -1. */
@@ -207,6 +212,8 @@ struct import_service {
     int (*list)(void *ctx, struct remote_page *page, struct err *err);
     /* Fetch f->place: remote_open(), write, and say in f->extra what else there is to say. */
     int (*get)(void *ctx, struct remote_import_file *f, struct err *err);
+    /* Say by remote_stub() where it lies, with return_file_stubs. NULL: nobody has an address for it. */
+    int (*stub)(void *ctx, struct remote_import_file *f, struct err *err);
 };
 #define REMOTE_IMPORT_MAX 10000 /* files of one job */
 /* Fetch all of o->path, page by page, each handed over before the next is begun. With ignore_errors

@@ -92,22 +92,29 @@ void s3_urls(struct str *url, struct str *ssl_url, const struct s3_bucket *b, co
     }
 }
 
-json_t *s3_signed_urls(const struct s3_bucket *b, const char *key, int64_t good_for_s)
+char *s3_signed_url(const struct s3_bucket *b, const char *scheme, const char *key, int64_t good_for_s)
 {
     AUTO(mem_free) char *host = s3_host(b);
     AUTO(mem_free) char *path = s3_path(b, key);
-    AUTO(str_done) struct str target = {0}, url = {0}, ssl_url = {0};
-    json_t *extra = json_object();
+    AUTO(str_done) struct str target = {0};
 
     sigv4_presign(
         &target, &b->keys,
         &(struct sigv4_request){
             .method = "GET", .host = host, .path = path, .at_us = clock_now_us() + b->skew_us},
         good_for_s);
-    str_addf(&url, "%s://%s%s", b->host ? b->scheme : "http", host, target.s);
-    add_https(&ssl_url, url.s, b->has_port);
+    return mem_printf("%s://%s%s", scheme, host, target.s);
+}
+
+json_t *s3_signed_urls(const struct s3_bucket *b, const char *key, int64_t good_for_s)
+{
+    AUTO(mem_free) char *url = s3_signed_url(b, b->host ? b->scheme : "http", key, good_for_s);
+    AUTO(str_done) struct str ssl_url = {0};
+    json_t *extra = json_object();
+
+    add_https(&ssl_url, url, b->has_port);
     if (b->service->two_signed)
-        jset(extra, "signed_url", url.s);
+        jset(extra, "signed_url", url);
     jset(extra, "signed_ssl_url", ssl_url.s);
     return extra;
 }

@@ -210,7 +210,7 @@ const struct option s3_import_rows[] = {
 };
 const struct option s3_page_rows[] = {
     IMPORT_GROUP(I, import_number_options),
-    OPT_UNSUPPORTED("return_file_stubs", .def_str = "false"),
+    IMPORT_GROUP(I, import_stub_options),
     OPT_END,
 };
 
@@ -233,6 +233,9 @@ int s3_check_import(const struct s3_service *s, const I *o, bool partial, struct
 
     if (o->range && value_ranges(ranges, o->range, err) < 0)
         return -1;
+    if (o->range && o->import.return_file_stubs)
+        return err_set(err, ERR_ROBOT_VALIDATION,
+                       "'return_file_stubs' fetches nothing, so 'range' has no place beside it");
     return s3_check_place(s, &o->place, partial, err) < 0 ? -1
                                                           : import_check(&o->import, partial, err);
 }

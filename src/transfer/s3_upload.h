@@ -25,6 +25,8 @@ MUST_CHECK int s3_upload_undo(struct s3_bucket *b, const json_t *token, struct e
  * the service has them. */
 void s3_urls(struct str *url, struct str *ssl_url, const struct s3_bucket *b, const char *prefix,
              const char *key);
+/* An address by which anybody may read it for so many seconds. The caller frees. */
+char *s3_signed_url(const struct s3_bucket *b, const char *scheme, const char *key, int64_t good_for_s);
 /* {signed_url, signed_ssl_url}, good for so many seconds. The caller unrefs. */
 json_t *s3_signed_urls(const struct s3_bucket *b, const char *key, int64_t good_for_s);
 

@@ -1,4 +1,5 @@
 /* The half of vimeo.h that lists and fetches videos. */
+#include "base/clock.h"
 #include "base/filetype.h"
 #include "transfer/fetch.h"
 #include "transfer/vimeo.h"
@@ -9,6 +10,7 @@
 #include <strings.h>
 
 #define REDIRECTS 5
+#define UNTOLD_LIFE_S 3600 /* of an address whose end Vimeo does not say */
 #define MD5_HEX 33
 
 /* ---- a page of a collection ---- */
@@ -146,25 +148,55 @@ static int fetch_video(struct vimeo *v, struct remote_import_file *file, struct 
     return 0;
 }
 
-static int vimeo_get(void *ctx, struct remote_import_file *file, struct err *err)
+/* What Vimeo says of it, for the caller to unref, and which of its files is wanted. NULL with err. */
+static json_t *ask_video(const json_t **wanted, struct vimeo_import *w, struct remote_import_file *file,
+                         struct err *err)
 {
-    struct vimeo_import *w = ctx;
     AUTO(mem_free)
     char *path = mem_printf("/%s?fields=uri,name,download,files", file->place + strspn(file->place, "/"));
     AUTO(json_unref) json_t *video = vimeo_call(&w->vimeo, "GET", path, NULL, false, err);
-    struct download d = {.video = video, .file = vimeo_pick(video, w->lines)};
 
+    *wanted = vimeo_pick(video, w->lines);
     if (!video)
-        return -1;
-    if (!d.file)
-        return remote_fail(
+        return NULL;
+    if (!*wanted) {
+        remote_fail(
             file->job, REMOTE_DENIED, err,
             "Vimeo gives no file of '%.100s': the token needs the scope video_files, and the account a plan "
             "that has it",
             file->place);
+        return NULL;
+    }
     json_object_set_new(
         file->extra, "vimeo",
         json_pack("{s:s,s:s}", "title", jstr_or(video, "name", ""), "uri", jstr_or(video, "uri", "")));
+    return take(video);
+}
+
+/* The address lets in by itself, until Vimeo takes it back. */
+static int vimeo_stub(void *ctx, struct remote_import_file *f, struct err *err)
+{
+    const json_t *file;
+    AUTO(json_unref) json_t *video = ask_video(&file, ctx, f, err);
+    AUTO(mem_free) char *name = video ? name_of(video, file) : NULL;
+    int64_t until_us;
+
+    if (!video)
+        return -1;
+    if (date_read(&until_us, jstr_or(file, "expires", ""), NULL) < 0)
+        until_us = clock_now_us() + UNTOLD_LIFE_S * SECOND_US;
+    return remote_stub(f, name, jstr(file, "link"), until_us, err);
+}
+
+static int vimeo_get(void *ctx, struct remote_import_file *file, struct err *err)
+{
+    struct vimeo_import *w = ctx;
+    struct download d = {0};
+    AUTO(json_unref) json_t *video = ask_video(&d.file, w, file, err);
+
+    if (!video)
+        return -1;
+    d.video = video;
     d.md5 = EVP_MD_CTX_new();
     int rc = fetch_video(&w->vimeo, file, &d, err);
     EVP_MD_CTX_free(d.md5);
@@ -210,4 +242,5 @@ const struct import_service vimeo_service = {.things = "videos",
                                              .open = vimeo_import_open,
                                              .close = vimeo_import_close,
                                              .list = vimeo_list,
-                                             .get = vimeo_get};
+                                             .get = vimeo_get,
+                                             .stub = vimeo_stub};

@@ -150,6 +150,19 @@ test('each service stores and imports, and doctor tries its credentials', async 
     assert.equal(f.md5hash, createHash('md5').update(data).digest('hex'), n)
     assert.equal(f.from_batch_import, n !== 'supabase', n)
   }
+  const stubbed = names.filter((n) => n !== 'backblaze') // the contract gives it none
+  const stubs = Object.fromEntries(stubbed.map((n) => [n, { ...imports[n], return_file_stubs: true }]))
+  const told = await s.until((await s.create(stubs)).assembly_id, undefined, 120000)
+  assert.equal(told.ok, 'ASSEMBLY_COMPLETED', told.message)
+  for (const n of stubbed) {
+    const [f] = told.results[n]
+    assert.deepEqual([f.name, f.size, f.is_temp_url, f.original_path], ['a b.bin', 0, false, `/by-${n}/`], n)
+    assert.ok(Math.abs(f.meta.stub_expires - Date.now() / 1000 - 86400) < 600, n)
+    const there = await fetch(f.url)
+    assert.equal(there.status, 200, `${n}: ${f.url}`)
+    assert.deepEqual(Buffer.from(await there.arrayBuffer()), data, n)
+    assert.notEqual((await fetch(f.url.replace(/Expires=86400/, 'Expires=86401'))).status, 200, n)
+  }
   const bin = process.env.WORKCELL || path.join(root, 'build/workcell')
   const run = promisify(execFile) // not in our way: the stand-in answers from here
   for (const n of ['backblaze', 'digitalocean']) {

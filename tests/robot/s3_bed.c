@@ -1,4 +1,6 @@
 #include "s3_bed.h"
+#include "base/clock.h"
+#include "robot/stub.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -348,10 +350,48 @@ static void a_page_of_all_that_lies_below_is_imported(void **state)
     s3_bed_fails(j, o, robot, none, code, "");
 }
 
+static void a_stub_is_an_address_that_is_signed_for_a_day(void **state)
+{
+    struct s3_bed b = {.objects = {{"d/1 a.mp4", "one"}, {"top.txt", "two"}}};
+    AUTO(origin_end) struct origin *o = origin_start(s3_bed_answer, &b);
+    AUTO(host_free) struct robot_job *j = job_of(o, NULL);
+    const char *folder = service->folder ? service->folder : "";
+    AUTO(mem_free) char *robot = mem_printf("/%s/import", service->name);
+    AUTO(mem_free)
+    char *step = mem_printf("%s, \"path\": [\"/d/\", \"top.txt\"], \"return_file_stubs\": true", service->place);
+    AUTO(mem_free) char *none = mem_printf("%s, \"path\": \"e\", \"return_file_stubs\": true", service->place);
+    AUTO(mem_free) char *first = mem_printf("http://%s%s/b/d/1%%20a.mp4?", origin_host(o), folder);
+    AUTO(mem_free) char *head = mem_printf("HEAD %s/b/top.txt\n", folder);
+    int64_t before_s = clock_now_us() / SECOND_US;
+    char code[ROBOT_CODE_MAX];
+
+    (void)state;
+    if (!option_find(robot_find(robot)->options, "return_file_stubs"))
+        return; /* the contract does not give it to this one */
+    s3_bed_runs(j, o, robot, step);
+    assert_int_equal(host_output_count(j), 2);
+    const struct host_output *f = host_output(j, 0);
+    if (!str_starts(f->stub, first) || !strstr(f->stub, "X-Amz-Expires=86400&") ||
+        !strstr(f->stub, "X-Amz-Signature=") || strstr(f->stub, "hush"))
+        fail_msg("stub: %s", f->stub);
+    assert_string_equal(f->mime, "video/mp4");
+    assert_string_equal(s3_bed_text(j, 0), "");
+    assert_string_equal(jstr_or(f->extra, "original_path", ""), "/d/");
+    int64_t life_s = jint(f->meta, STUB_META, 0) - before_s;
+    assert_true(life_s >= 86400 && life_s < 86400 + 60);
+    /* what was listed is there; what was not is asked for, and nothing is fetched */
+    assert_non_null(strstr(b.said, head));
+    assert_null(strstr(b.said, "1%20a.mp4"));
+    assert_null(strstr(b.said, "GET /b/top"));
+    robot_code(code, robot_find(robot), "NOT_FOUND");
+    s3_bed_fails(j, o, robot, none, code, "");
+}
+
 int s3_bed_import(const struct s3_bed_service *s)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_page_of_all_that_lies_below_is_imported),
+        cmocka_unit_test(a_stub_is_an_address_that_is_signed_for_a_day),
     };
 
     service = s;

@@ -2,6 +2,7 @@
  * reads the headers from its meta (robot/served.h) and sends them. */
 #include "robot/robot.h"
 #include "robot/served.h"
+#include "robot/stub.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -129,12 +130,35 @@ static json_t *headers_for(struct robot_job *job, const struct serve_opts *o)
     return headers;
 }
 
+/* No cache may send anybody on to an address that is over by then: whoever gets it late has half of its time yet. */
+static void keep_short(json_t *headers, int64_t left_s)
+{
+    const char *name, *have = NULL;
+    char ages[100];
+    json_t *v;
+
+    json_object_foreach (headers, name, v)
+        if (!strcasecmp(name, "Cache-Control"))
+            have = json_string_value(v);
+    if (served_longest_s(have) <= left_s / 2)
+        return;
+    snprintf(ages, sizeof ages, "%s, max-age=%lld", served_age_s(have) ? "public" : "private", (long long)left_s / 2);
+    set_text(headers, "Cache-Control", ages);
+}
+
 static int serve_run(struct robot_job *job, const void *opts, struct err *err)
 {
-    json_t *headers = headers_for(job, opts);
+    const struct robot_input *in = robot_input(job, 0);
+    bool is_stub = str_given(in->stub);
+    int64_t left_s = -1;
 
-    if (str_given(robot_input(job, 0)->stub)) /* who asks is sent on */
-        set_text(headers, "Location", robot_input(job, 0)->stub);
+    if (is_stub && stub_left_s(&left_s, job, in, err) < 0)
+        return -1;
+    json_t *headers = headers_for(job, opts);
+    if (is_stub) /* who asks is sent on */
+        set_text(headers, "Location", in->stub);
+    if (left_s >= 0)
+        keep_short(headers, left_s);
     json_t *meta = json_pack("{s:{s:o}}", SERVED_META, "headers", headers);
     return robot_emit_same(job, 0, meta, err);
 }

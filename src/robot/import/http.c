@@ -9,7 +9,7 @@ struct http_opts {
     struct import_opts import;
     json_t *url, *headers, *range;
     const char *url_delimiter, *credentials;
-    bool fail_fast, return_file_stubs;
+    bool fail_fast;
 };
 #define T struct http_opts
 static const struct option http_size[] = {
@@ -33,8 +33,7 @@ static const struct option options[] = {
     OPT_JSON(T, range, .example = "\"0-9\"",
              .help = "Bytes to fetch: \"0-99\", \"-100\" (the last 100), or a list; several are "
                      "written at their own offsets into one file."),
-    OPT_BOOL(T, return_file_stubs,
-             .help = "Do not fetch anything: empty files stand for the addresses, for Steps that can do with these."),
+    IMPORT_GROUP(T, import_stub_options),
     OPT_UNSUPPORTED("bucket"),
     OPT_UNSUPPORTED("force_original_id"),
     OPT_END,
@@ -126,14 +125,14 @@ static int http_check(const void *opts, bool partial, struct err *err)
     const json_t *headers = read_headers(a, o, err);
     if (!headers || value_ranges(ranges, o->range, err) < 0)
         return -1;
-    if (o->return_file_stubs && (o->range || json_array_size(headers)))
+    if (o->import.return_file_stubs && (o->range || json_array_size(headers)))
         return err_set(err, ERR_ROBOT_VALIDATION,
                        "'return_file_stubs' fetches nothing, so 'range' and 'headers' have no place beside it");
     return import_opts_check(&o->import, err);
 }
 
 /* User and password stay here: the address is for everybody who sees the file. */
-static int http_get_stub(void *ctx, struct remote_import_file *f, struct err *err)
+static int http_stub(void *ctx, struct remote_import_file *f, struct err *err)
 {
     AUTO(mem_free) char *clean = naming_clean_url(f->place);
     AUTO(mem_free) char *direct = clean ? naming_direct_url(clean) : NULL;
@@ -145,7 +144,7 @@ static int http_get_stub(void *ctx, struct remote_import_file *f, struct err *er
     if (!url)
         return remote_fail(f->job, REMOTE_FAILED, err, "'url' holds something that is not a web address");
     jset(f->extra, "import_url", shown);
-    return remote_stub(f, name ? name : "", url, err);
+    return remote_stub(f, name ? name : "", url, 0, err);
 }
 
 static int http_get(void *ctx, struct remote_import_file *f, struct err *err)
@@ -155,8 +154,7 @@ static int http_get(void *ctx, struct remote_import_file *f, struct err *err)
 
 static int http_run(struct robot_job *job, const void *opts, struct err *err)
 {
-    static const struct import_service files = {.get = http_get, .things = "addresses"};
-    static const struct import_service stubs = {.get = http_get_stub, .things = "addresses"};
+    static const struct import_service service = {.things = "addresses", .get = http_get, .stub = http_stub};
     const T *o = opts;
     struct arena *a = robot_arena(job);
     json_t *urls = read_urls(a, o, err), *headers = urls ? read_headers(a, o, err) : NULL, *item;
@@ -177,7 +175,7 @@ static int http_run(struct robot_job *job, const void *opts, struct err *err)
                                 .fail_fast = o->fail_fast};
     struct import_opts import = o->import;
     import.path = urls;
-    return remote_import(job, o->return_file_stubs ? &stubs : &files, &how, &import, err);
+    return remote_import(job, &service, &how, &import, err);
 }
 
 const struct robot robot_import_http = {

@@ -31,7 +31,7 @@ static const struct option options[] = {
              .help = "Which of the files that Vimeo has of a video. Without that one it is the best below, else the "
                      "smallest above."),
     IMPORT_GROUP(T, import_options),
-    OPT_UNSUPPORTED("return_file_stubs", .def_str = "false"),
+    IMPORT_GROUP(T, import_stub_options),
     OPT_END,
 };
 

@@ -1,10 +1,13 @@
 /* /file/serve: which headers an answer has, and which nobody may ask for. */
 #include "../../unit/unit.h"
+#include "base/clock.h"
 #include "base/str.h"
 #include "host.h"
 #include "robot/served.h"
+#include "robot/stub.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *write_file(struct robot_job *job, const char *name)
@@ -187,9 +190,57 @@ static void how_long_a_shared_cache_may_keep_it(void **state)
     }
 }
 
+/* An input that is a stub; left_s 0: nobody knows of an end. */
+static int serve_stub(struct robot_job *job, const char *step, int64_t left_s, struct err *err)
+{
+    *err = (struct err){0};
+    host_add_input(job, write_file(job, "film.mp4"));
+    host_input(job)->stub = "https://far.example/film.mp4?sig=x";
+    if (left_s)
+        host_input_meta(job, json_pack("{s:I}", STUB_META, (json_int_t)(clock_now_us() / SECOND_US + left_s)));
+    return host_run(job, "/file/serve", step, err);
+}
+
+static void nobody_is_sent_on_to_an_address_that_is_over(void **state)
+{
+    static const struct {
+        const char *step, *kept; /* the Cache-Control without its seconds; those are at most half of what is left */
+        int64_t left_s, most_s;
+    } rows[] = {{"{}", "public, max-age=259200, s-maxage=86400", 0, 0},
+                {"{}", "public, max-age=259200, s-maxage=86400", 600000, 0},
+                {"{}", "public, max-age=", 86400, 43200},
+                {"{\"cache_duration\": 60}", "public, max-age=60, s-maxage=60", 3600, 0},
+                {"{\"headers\": {\"cache-control\": \"private, max-age=90000\"}}", "private, max-age=", 86400, 43200},
+                {"{\"headers\": {\"cache-control\": \"s-maxage=10, max-age=90000\"}}", "public, max-age=", 3600, 1800},
+                {"{\"headers\": {\"cache-control\": \"no-store, max-age=90000\"}}", "no-store, max-age=90000", 60, 0}};
+    struct err err;
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(host_free) struct robot_job *job = host_new();
+
+        if (serve_stub(job, rows[i].step, rows[i].left_s, &err) < 0)
+            fail_msg("%s: %s", rows[i].step, err.msg);
+        const json_t *h = json_object_get(json_object_get(host_output(job, 0)->meta, SERVED_META), "headers");
+        const char *have = jstr_or(h, "Cache-Control", jstr_or(h, "cache-control", ""));
+        size_t n = strlen(rows[i].kept);
+
+        assert_string_equal(jstr_or(h, "Location", ""), "https://far.example/film.mp4?sig=x");
+        if (strncmp(have, rows[i].kept, n) != 0 || (!rows[i].most_s && have[n]))
+            fail_msg("%s: %s", rows[i].step, have);
+        if (rows[i].most_s && (atoll(have + n) > rows[i].most_s || atoll(have + n) < rows[i].most_s - 60))
+            fail_msg("%s: %s", rows[i].step, have);
+    }
+    AUTO(host_free) struct robot_job *job = host_new();
+    assert_int_equal(serve_stub(job, "{}", -5, &err), -1);
+    assert_string_equal(err_name(&err), "FILE_SERVE_VALIDATION");
+    assert_non_null(strstr(err.msg, "was good until"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nobody_is_sent_on_to_an_address_that_is_over),
         cmocka_unit_test(an_answer_has_the_contracts_headers),
         cmocka_unit_test(given_headers_are_laid_over_whatever_their_case),
         cmocka_unit_test(what_the_clients_schemas_write_out_asks_for_nothing),

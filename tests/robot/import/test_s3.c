@@ -410,7 +410,7 @@ static void bad_parameters_are_refused_before_anything_is_sent(void **state)
                                       "\"a\", \"bucket\": \"x/y\"",
                                       "\"a\", \"bucket_region\": \"evil.example/\"",
                                       "\"a\", \"host\": \"http://x@evil.example\"",
-                                      "\"a\", \"return_file_stubs\": true"};
+                                      "\"a\", \"range\": \"0-9\", \"return_file_stubs\": true"};
     struct s3_bed b = {0};
     AUTO(origin_end) struct origin *o = origin_start(s3_bed_answer, &b);
     AUTO(host_free) struct robot_job *j = s3_bed_job(NULL);
@@ -425,9 +425,28 @@ static void bad_parameters_are_refused_before_anything_is_sent(void **state)
     assert_int_equal(origin_requests(o), 0);
 }
 
+static void a_stub_of_what_may_not_be_read_is_none(void **state)
+{
+    struct s3_bed b = {.fails = 99, .status = 403};
+    AUTO(origin_end) struct origin *o = origin_start(s3_bed_answer, &b);
+    AUTO(host_free) struct robot_job *j = s3_bed_job(NULL);
+    AUTO(mem_free) char *token = mem_zalloc(1801);
+    AUTO(mem_free) char *far = NULL;
+
+    (void)state;
+    s3_bed_fails(j, o, ROBOT, STEP "\"a\", \"return_file_stubs\": true", "S3_IMPORT_ACCESS_DENIED", "");
+    assert_int_equal(host_output_count(j), 0);
+    /* the address of a session has its token in it, and is too long with some */
+    memset(token, 'x', 1800);
+    far = mem_printf(STEP "\"d/\", \"session_token\": \"%s\", \"return_file_stubs\": true", token);
+    b = (struct s3_bed){.objects = {{"d/1", "one"}}};
+    s3_bed_fails(j, o, ROBOT, far, "S3_IMPORT_FAILURE", "at most 2000");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_stub_of_what_may_not_be_read_is_none),
         cmocka_unit_test(an_object_comes_with_its_name_and_its_folder),
         cmocka_unit_test(a_directory_is_its_files_page_by_page),
         cmocka_unit_test(the_root_is_a_slash_and_all_below_it_comes_in_pages),

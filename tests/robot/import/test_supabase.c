@@ -1,5 +1,5 @@
 #include "../s3_bed.h"
 
 S3_BED_IMPORT(
-        .name = "supabase",
+        .name = "supabase", .folder = "/storage/v1/s3",
         .place = "\"bucket\": \"b\", \"host\": \"HOST\", \"key\": \"k\", \"secret\": \"hush-hush\"")

@@ -1,6 +1,8 @@
 /* /vimeo/import. What needs a whole service: tests/transfer/vimeo.test.mjs. */
 #include "../../unit/unit.h"
 #include "../talk.h"
+#include "base/clock.h"
+#include "robot/stub.h"
 #include "transfer/vimeo.h"
 
 #define ROBOT "/vimeo/import"
@@ -83,9 +85,47 @@ static void one_page_is_asked_for_and_another_answer_is_none(void **state)
     }
 }
 
+static void a_stub_is_the_address_that_vimeo_gives_with_its_end(void **state)
+{
+#define FILE_OF(more) "\"link\": \"https://far.example/v.mp4?s=1\", \"rendition\": \"720p\", \"type\": \"video/mp4\"" more
+    static const struct {
+        const char *video;
+        int64_t until_s; /* 0: an hour from now */
+    } rows[] = {
+        {"{\"uri\": \"/videos/5\", \"name\": \"a/b\", \"download\": [{"
+         FILE_OF(", \"expires\": \"2031-05-06T09:08:09+02:00\"") "}]}",
+         1935817689},
+        {"{\"uri\": \"/videos/5\", \"name\": \"a/b\", \"files\": [{" FILE_OF("") "}]}", 0},
+        {"{\"uri\": \"/videos/5\", \"name\": \"a/b\", \"files\": [{" FILE_OF(", \"expires\": \"soon\"") "}]}", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct talk_turn turns[] = {
+            {"GET /videos/5?fields=uri,name,download,files", NULL, 200, NULL, rows[i].video}, {0}};
+        int64_t now_s = clock_now_us() / SECOND_US;
+        struct talk t;
+
+        talk_begin(&t, turns, ROBOT, "vimeo", NULL);
+        talk_run(&t, "{\"access_token\": \"t\", \"path\": \"videos/5\", \"return_file_stubs\": true}", NULL, NULL);
+        const struct host_output *f = host_output(t.job, 0);
+        int64_t until_s = jint(f->meta, STUB_META, 0);
+
+        assert_string_equal(f->stub, "https://far.example/v.mp4?s=1");
+        assert_string_equal(f->name, "a_b.mp4");
+        assert_int_equal(f->size, 0);
+        if (rows[i].until_s)
+            assert_int_equal(until_s, rows[i].until_s);
+        else
+            assert_true(until_s >= now_s + 3600 && until_s < now_s + 3660);
+        talk_end(&t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_stub_is_the_address_that_vimeo_gives_with_its_end),
         cmocka_unit_test(what_can_be_imported_is_asked_before),
         cmocka_unit_test(the_nearest_rendition_is_taken),
         cmocka_unit_test(what_goes_into_addresses_is_a_video),
