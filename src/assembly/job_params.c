@@ -195,6 +195,19 @@ static int check_stubs(const struct robot *robot, const struct job *j, struct er
     return 0;
 }
 
+/* Does a step need the files of this one, even where it was told to give stubs? */
+static bool is_filled(const struct assembly *a, int step)
+{
+    for (int t = 1; t < a->in->count; t++) {
+        const struct step *s = &a->in->steps[t];
+
+        for (int u = 0; s->robot->flags & ROBOT_FILLS_STUBS && u < s->use_count; u++)
+            if (s->uses[u].step == step)
+                return true;
+    }
+    return false;
+}
+
 int assembly_job_params(json_t **out, const struct assembly *a, const struct job *j,
                         const char *region, const struct credential_source *credentials, struct err *err)
 {
@@ -221,8 +234,11 @@ int assembly_job_params(json_t **out, const struct assembly *a, const struct job
         return refused(s->robot, err);
     job_variables(&fv, a, j, region);
     with_defaults = params_with_defaults(s);
-    if (variables_apply(&params, with_defaults, s->robot->options, &fv.v, err) < 0 ||
-        inject(params, s->robot, credentials, err) < 0 || checked(arena, s->robot, params, with_defaults, err) < 0)
+    if (variables_apply(&params, with_defaults, s->robot->options, &fv.v, err) < 0)
+        return refused(s->robot, err);
+    if (is_filled(a, j->step))
+        json_object_del(params, "return_file_stubs");
+    if (inject(params, s->robot, credentials, err) < 0 || checked(arena, s->robot, params, with_defaults, err) < 0)
         return refused(s->robot, err);
     *out = take(params);
     return 0;

@@ -33,6 +33,7 @@ enum robot_flag {
                                        cores they may use: "threads" of robot_settings() */
     ROBOT_TAKES_STUBS = 1 << 7,     /* can do with a file that is an address only (robot_input.stub) */
     ROBOT_KNOWS_HOSTS = 1 << 8,     /* logs in at the SSH server that its parameter `host` names: robot_host_key() */
+    ROBOT_FILLS_STUBS = 1 << 9,     /* may be given a stub, and needs the file: what it uses is imported whole */
 };
 
 struct robot_job;

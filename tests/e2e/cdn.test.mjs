@@ -91,7 +91,7 @@ test('with the settings that there are when nobody says otherwise', async (top) 
     const origin = await there(t, () => ({ body: film, headers: { 'Content-Type': 'video/mp4' } }))
     const sdk = client(on), variants = { low: { width: 64, height: 36 }, high: {} }
     await sdk.createTemplate({ name: 'shown', require_signature_auth: 1, template: { steps: {
-      film: { robot: '/http/import', url: `${origin.url}/\${fields.input}` },
+      film: { robot: '/http/import', url: `${origin.url}/\${fields.input}`, return_file_stubs: true },
       stream: { robot: '/video/ondemand', use: 'film', variants, segment_duration: 2, sign_urls_for: 60,
         asset: '${fields.part}', asset_param_name: 'part' },
       served: { robot: '/file/serve', use: 'stream' } } } })

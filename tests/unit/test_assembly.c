@@ -83,6 +83,31 @@ static void a_file_goes_through_a_step_and_the_assembly_completes(void **state)
     assembly_free(a);
 }
 
+static void an_import_gives_stubs_unless_a_step_needs_the_files(void **state)
+{
+    static const char *const users[] = {
+        "\"robot\":\"/file/serve\"",
+        "\"robot\":\"/video/ondemand\",\"variants\":{\"low\":{\"width\":64,\"height\":36}}"};
+    (void)state;
+
+    for (int i = 0; i < 2; i++) {
+        AUTO(mem_free)
+        char *steps = mem_printf("{\"in\":{\"robot\":\"/http/import\",\"url\":\"http://x/a.mp4\","
+                                 "\"return_file_stubs\":true},\"out\":{%s,\"use\":\"in\"}}",
+                                 users[i]);
+        struct effects fx = {0};
+        struct assembly *a = begin(&fx, steps, 0, false);
+        AUTO(json_unref) json_t *params = NULL;
+        struct err err;
+
+        assert_int_equal(assembly_job_params(&params, a, a->jobs[0], "r", NULL, &err), 0);
+        assert_string_equal(jstr_or(params, "url", ""), "http://x/a.mp4");
+        assert_int_equal(jbool(params, "return_file_stubs", false), i == 0);
+        effects_done(&fx);
+        assembly_free(a);
+    }
+}
+
 static void a_request_that_lost_a_file_on_its_way_fails(void **state)
 {
     struct effects fx = {0};
@@ -1216,6 +1241,7 @@ int main(void)
         cmocka_unit_test(a_replay_begins_with_its_inputs),
         cmocka_unit_test(progress_rises_to_100_and_never_falls),
         cmocka_unit_test(a_file_goes_through_a_step_and_the_assembly_completes),
+        cmocka_unit_test(an_import_gives_stubs_unless_a_step_needs_the_files),
         cmocka_unit_test(a_request_that_lost_a_file_on_its_way_fails),
         cmocka_unit_test(after_a_cancel_nothing_changes_the_outcome),
         cmocka_unit_test(a_completed_assembly_cannot_be_canceled),
