@@ -71,22 +71,6 @@ MUST_CHECK int api_token(struct api *a, const char *url, const char *form, bool 
  * head, or NULL. NULL with err (ERR_ROBOT_VALIDATION): the key can't be read. The caller frees. */
 char *api_jwt(const json_t *claims, const char *key, const char *passphrase, const char *kid, struct err *err);
 
-/* ---- files ---- */
-
-struct api_file {
-    const char *url, *name; /* name: of the file, as the service has it */
-    /* What the first answer says of the MD5 of all bytes. False: nothing. NULL: there is no such thing. */
-    bool (*md5)(const struct http_client_response *r, unsigned char md5[static 16]);
-};
-/* Fetch a file of an import: its bytes as they lie there (no Content-Encoding is undone), from where they broke off as
- * long as the ETag is the same, and checked by their number and MD5. */
-MUST_CHECK int api_fetch(struct api *a, struct remote_import_file *f, const struct api_file *what, struct err *err);
-/* The same 16 bytes as a header has them. False: it has none. */
-bool api_md5_hex(unsigned char md5[static 16], const char *text); /* quotes around it are fine */
-bool api_md5_base64(unsigned char md5[static 16], const char *text);
-/* Has a name that comes from a listing no part that is "." or ".."? Servers make another address of such. */
-bool api_is_path(const char *path);
-
 /* ---- credentials on trial ---- */
 
 struct api_trial {

@@ -1,5 +1,6 @@
 /* What lies in a container of Azure Blob Storage, and a file out of it. */
 #include "transfer/azure.h"
+#include "transfer/fetch.h"
 
 #include <libxml/parser.h>
 #include <string.h>
@@ -225,26 +226,35 @@ static int azure_list(void *ctx, struct remote_page *page, struct err *err)
 /* ---- a file ---- */
 
 /* Of a part, Content-MD5 would be that of the part. */
-static bool blob_md5(const struct http_client_response *r, unsigned char md5[static 16])
+static int azure_on_answer(struct fetch *f, const struct http_client_response *r, struct err *err)
 {
     AUTO(mem_free) char *whole = http_client_header(r, "x-ms-blob-content-md5");
     AUTO(mem_free) char *this = http_client_header(r, "content-md5");
     AUTO(mem_free) char *range = http_client_header(r, "content-range");
+    AUTO(mem_free) char *mime = http_client_header(r, "content-type");
+    const char *md5 = whole ? whole : range ? NULL : this, *slash = strrchr(f->file->place, '/');
 
-    return whole ? api_md5_base64(md5, whole) : this && !range && api_md5_base64(md5, this);
+    f->want = md5 ? fetch_md5_base64(robot_arena(f->file->job), md5) : NULL;
+    return remote_open(f->file, slash ? slash + 1 : f->file->place, mime, err);
 }
 
 static int azure_get(void *ctx, struct remote_import_file *f, struct err *err)
 {
     struct azure *z = ctx;
-    const char *name = f->place, *slash = strrchr(name, '/');
+    const char *name = f->place;
 
-    if (!api_is_path(name))
+    if (!fetch_is_path(name))
         return remote_fail(f->job, REMOTE_FAILED, err,
                            "'%.150s' has no address: '.' and '..' are no names", name);
     AUTO(mem_free) char *url = azure_url(z, name);
-    if (api_fetch(&z->api, f,
-                  &(struct api_file){.url = url, .name = slash ? slash + 1 : name, .md5 = blob_md5},
+    if (fetch_run(&(struct fetch){.api = &z->api,
+                                  .file = f,
+                                  .url = url,
+                                  .as_it_lies = true,
+                                  .same = FETCH_IF_MATCH,
+                                  .size = -1,
+                                  .digest = "MD5",
+                                  .on_answer = azure_on_answer},
                   err) < 0)
         return -1;
     remote_say_folder(f, name);

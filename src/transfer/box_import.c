@@ -2,7 +2,6 @@
 #include "transfer/box.h"
 #include "transfer/fetch.h"
 
-#include <openssl/evp.h>
 #include <string.h>
 
 #define FOLDERS_MAX REMOTE_IMPORT_MAX /* that wait to be looked into */
@@ -108,25 +107,12 @@ static int box_list(void *ctx, struct remote_page *page, struct err *err)
 
 /* ---- one file ---- */
 
-struct download {
-    const json_t *item;
-    EVP_MD_CTX *sha1;
-};
-
-static void box_on_bytes(struct fetch *f, const void *data, size_t len)
-{
-    struct download *w = f->ctx;
-
-    if (!(data ? EVP_DigestUpdate(w->sha1, data, len) : EVP_DigestInit_ex(w->sha1, EVP_sha1(), NULL)))
-        abort();
-}
-
 static int box_on_answer(struct fetch *f, const struct http_client_response *r, struct err *err)
 {
-    const struct download *w = f->ctx;
+    const json_t *item = f->ctx;
 
     (void)r;
-    return remote_open(f->file, jstr_or(w->item, "name", ""), NULL, err);
+    return remote_open(f->file, jstr_or(item, "name", ""), NULL, err);
 }
 
 /* Of its folder's page, or looked for by its name. */
@@ -142,45 +128,33 @@ static json_t *item_of(struct box_import *w, const char *place, struct err *err)
     return folder ? box_find(&w->box, folder, slash ? slash + 1 : place, "file", place, err) : NULL;
 }
 
-static int fetch_item(struct box_import *w, struct remote_import_file *file, const json_t *item, EVP_MD_CTX *sha1,
-                      struct err *err)
+static int fetch_item(struct box_import *w, struct remote_import_file *file, json_t *item, struct err *err)
 {
     const char *version = jstr(json_object_get(item, "file_version"), "id");
     AUTO(mem_free)
     char *url = mem_printf("%s/2.0/files/%s/content%s%s", w->box.base, jstr(item, "id"),
                            box_is_id(version) ? "?version=" : "", box_is_id(version) ? version : "");
-    struct download d = {.item = item, .sha1 = sha1};
-    unsigned char md[EVP_MAX_MD_SIZE];
-    char hex[41];
 
     remote_say_folder(file, file->place);
-    if (fetch_run(&(struct fetch){.api = &w->box.api,
-                                  .file = file,
-                                  .url = url,
-                                  .max_redirects = REDIRECTS,
-                                  .size = jint(item, "size", -1),
-                                  .on_answer = box_on_answer,
-                                  .on_bytes = box_on_bytes,
-                                  .ctx = &d},
-                  err) < 0)
-        return -1;
-    if (!EVP_DigestFinal_ex(sha1, md, NULL))
-        abort();
-    hex_encode(hex, md, 20);
-    if (strcmp(hex, jstr_or(item, "sha1", "")) != 0)
-        return api_odd(&w->box.api, err, "the bytes that came have another sha1 than the file");
-    return 0;
+    return fetch_run(&(struct fetch){.api = &w->box.api,
+                                     .file = file,
+                                     .url = url,
+                                     .max_redirects = REDIRECTS,
+                                     .same = FETCH_PINNED,
+                                     .size = jint(item, "size", -1),
+                                     .digest = "SHA1",
+                                     .want = jstr_or(item, "sha1", ""),
+                                     .on_answer = box_on_answer,
+                                     .ctx = item},
+                     err);
 }
 
 static int box_get(void *ctx, struct remote_import_file *file, struct err *err)
 {
     struct box_import *w = ctx;
     AUTO(json_unref) json_t *item = item_of(w, file->place, err);
-    EVP_MD_CTX *sha1 = item ? EVP_MD_CTX_new() : NULL;
-    int rc = item ? fetch_item(w, file, item, sha1, err) : -1;
 
-    EVP_MD_CTX_free(sha1);
-    return rc;
+    return item ? fetch_item(w, file, item, err) : -1;
 }
 
 const struct import_service box_service = {.things = "files",

@@ -91,9 +91,9 @@ static int dropbox_on_answer(struct fetch *f, const struct http_client_response 
     return remote_open(f->file, name, NULL, err);
 }
 
-static void dropbox_on_bytes(struct fetch *f, const void *data, size_t len)
+static void dropbox_on_bytes(void *ctx, const void *data, size_t len)
 {
-    struct download *w = f->ctx;
+    struct download *w = ctx;
 
     if (data)
         dropbox_hash_add(&w->hash, data, len);
@@ -112,6 +112,7 @@ static int dropbox_get(void *ctx, struct remote_import_file *file, struct err *e
                                   .file = file,
                                   .url = url,
                                   .lines = {w.arg},
+                                  .same = FETCH_PINNED,
                                   .size = -1,
                                   .on_answer = dropbox_on_answer,
                                   .on_bytes = dropbox_on_bytes,

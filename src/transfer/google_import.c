@@ -1,16 +1,14 @@
 /* The half of google.h that is about imports. */
+#include "transfer/fetch.h"
 #include "transfer/google.h"
 #include "transfer/values.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define PER_ANSWER 500 /* objects: names of 1024 bytes, and an answer is read up to 1 MiB */
 #define PAGES_MAX 2000 /* of all listings of a job */
-#define PAUSE_MS 500
 #define FIELDS "name,size,generation,md5Hash,crc32c,contentType,contentEncoding"
-#define WORTH ((int64_t)1024 * 1024) /* bytes after which attempts are counted anew */
 
 /* ---- lists ---- */
 
@@ -100,15 +98,8 @@ static int list(void *ctx, struct remote_page *page, struct err *err)
 /* ---- one object ---- */
 
 struct getting {
-    struct google *google;
-    struct remote_import_file *file;
-    const char *name;
-    int64_t size, generation;
-    const char *md5, *crc32c; /* as the store has them; NULL: it does not */
-    bool coded;               /* stored compressed: it is decoded on the way, and can't be counted or compared */
-    int64_t got;
+    json_t *object; /* what the store says of it */
     struct google_sums *sums;
-    struct http_client_response *answer;
 };
 
 static int64_t number_of(const json_t *object, const char *name)
@@ -127,114 +118,62 @@ static json_t *ask_object(const struct google *g, const char *name, struct err *
     return api_json((struct api *)&g->api, &(struct api_call){.method = "GET", .url = url, .length = -1}, err);
 }
 
-static int forget(struct getting *g, struct err *err)
+static int google_on_answer(struct fetch *f, const struct http_client_response *r, struct err *err)
 {
-    g->got = 0;
+    const struct getting *g = f->ctx;
+    const char *slash = strrchr(f->file->place, '/');
+
+    (void)r;
+    return remote_open(f->file, slash ? slash + 1 : f->file->place, jstr(g->object, "contentType"), err);
+}
+
+static void google_on_bytes(void *ctx, const void *data, size_t len)
+{
+    struct getting *g = ctx;
+
+    if (data) {
+        google_sums_add(g->sums, data, len);
+        return;
+    }
     google_sums_free(g->sums);
     g->sums = google_sums_new();
-    return g->file->fd >= 0 && ftruncate(g->file->fd, 0) < 0 ? err_errno(err, "empty the imported file") : 0;
 }
 
-static int part_is_wrong(const struct getting *g, struct err *err)
+static int compare(struct getting *g, const struct remote_import_file *f, struct err *err)
 {
-    return remote_fail(g->file->job, REMOTE_FAILED, err, "of '%.150s' came another part than was asked for", g->name);
-}
-
-static int google_on_head(void *ctx, int status, int64_t length, struct err *err)
-{
-    struct getting *g = ctx;
-    AUTO(mem_free)
-    char *want = mem_printf("bytes %lld-%lld/%lld", (long long)g->got, (long long)g->size - 1, (long long)g->size);
-    AUTO(mem_free) char *part = http_client_header(g->answer, "content-range");
-
-    if (status / 100 != 2)
-        return 0;
-    if (status == 206)
-        return g->got && part && !strcmp(part, want) ? 0 : part_is_wrong(g, err);
-    if (g->got && forget(g, err) < 0) /* all of it once more */
-        return -1;
-    return !g->coded && length >= 0 && length != g->size ? part_is_wrong(g, err) : 0;
-}
-
-static int google_on_body(void *ctx, const char *data, size_t len, struct err *err)
-{
-    struct getting *g = ctx;
-
-    if (!g->coded && g->got + (int64_t)len > g->size)
-        return remote_fail(g->file->job, REMOTE_FAILED, err, "of '%.150s' came more bytes than it has", g->name);
-    if (g->file->limit && g->got + (int64_t)len > g->file->limit)
-        return remote_too_large(g->file, g->name, -1, err);
-    google_sums_add(g->sums, data, len);
-    for (size_t done = 0; done < len;) {
-        ssize_t n = pwrite(g->file->fd, data + done, len - done, g->got + (int64_t)done);
-
-        if (n < 0)
-            return err_errno(err, "write the imported file");
-        done += (size_t)n;
-    }
-    g->got += (int64_t)len;
-    if (g->size > 0 && !g->coded)
-        remote_import_progress(g->file, (double)g->got / (double)g->size);
-    return 0;
-}
-
-/* 0: all of it came. *again: it did not, but may. */
-static int fetch_object(struct getting *g, bool *again, struct err *err)
-{
-    AUTO(http_client_response_done) struct http_client_response r = {0};
-    AUTO(mem_free) char *object = google_url(g->google, g->name);
-    AUTO(mem_free) char *url = mem_printf("%s?alt=media&generation=%lld", object, (long long)g->generation);
-    AUTO(mem_free) char *range = g->got ? mem_printf("Range: bytes=%lld-", (long long)g->got) : NULL;
-    const char *const headers[] = {range ? range : g->coded ? "Accept-Encoding: gzip" : NULL, NULL};
-
-    g->answer = &r;
-    int rc = api_run(&r, &g->google->api,
-                     &(struct api_call){.method = "GET",
-                                        .url = url,
-                                        .headers = headers,
-                                        .length = -1,
-                                        .on_head = google_on_head,
-                                        .on_body = google_on_body,
-                                        .ctx = g},
-                     err);
-    g->answer = NULL;
-    /* cut off: no answer, or one of which the rest is missing */
-    *again = rc < 0 && r.status / 100 != 4 && !err->is_private_address && remote_is_failure(g->file->job, err);
-    if (rc < 0 || g->coded || g->got == g->size)
-        return rc;
-    *again = true;
-    return remote_fail(g->file->job, REMOTE_FAILED, err, "of '%.150s' came %lld of %lld bytes", g->name,
-                       (long long)g->got, (long long)g->size);
-}
-
-static int compare(struct getting *g, struct err *err)
-{
+    const char *want_md5 = jstr(g->object, "md5Hash"), *want_crc32c = jstr(g->object, "crc32c");
     char md5[25], crc32c[9];
 
     google_sums_end(g->sums, md5, crc32c);
-    if (g->coded || ((!g->md5 || !strcmp(g->md5, md5)) && (!g->crc32c || !strcmp(g->crc32c, crc32c))))
+    if ((!want_md5 || !strcmp(want_md5, md5)) && (!want_crc32c || !strcmp(want_crc32c, crc32c)))
         return 0;
-    return remote_fail(g->file->job, REMOTE_FAILED, err, "what came of '%.150s' is not what its checksum says",
-                       g->name);
+    return remote_fail(f->job, REMOTE_FAILED, err, "what came of '%.150s' is not what its checksum says", f->place);
 }
 
-static int fetch_whole(struct getting *g, struct err *err)
+/* coded: stored compressed, so that it is decoded on the way, and can't be counted or compared. */
+static int fetch_object(struct getting *g, struct google *google, struct remote_import_file *f, bool coded,
+                        struct err *err)
 {
-    if (forget(g, err) < 0)
-        return -1;
-    for (int attempt = 1;;) {
-        int64_t before = g->got;
-        bool again;
+    int64_t size = number_of(g->object, "size"), generation = number_of(g->object, "generation");
+    AUTO(mem_free) char *object = google_url(google, f->place);
+    AUTO(mem_free) char *url = mem_printf("%s?alt=media&generation=%lld", object, (long long)generation);
 
-        if (g->coded && before && forget(g, err) < 0)
-            return -1;
-        if (fetch_object(g, &again, err) == 0)
-            return compare(g, err);
-        attempt = g->got - before >= WORTH && !g->coded ? 1 : attempt + 1;
-        if (!again || attempt > REMOTE_ATTEMPTS)
-            return -1;
-        remote_pause(g->file->job, attempt, PAUSE_MS);
-    }
+    if (size < 0 || generation < 0)
+        return api_odd(&google->api, err, "it does not say how large an object is");
+    if (f->limit && size > f->limit)
+        return remote_too_large(f, f->place, size, err);
+    if (fetch_run(&(struct fetch){.api = &google->api,
+                                  .file = f,
+                                  .url = url,
+                                  .lines = {coded ? "Accept-Encoding: gzip" : NULL},
+                                  .same = coded ? FETCH_NEVER : FETCH_PINNED,
+                                  .size = coded ? -1 : size,
+                                  .on_answer = google_on_answer,
+                                  .on_bytes = google_on_bytes,
+                                  .ctx = g},
+                  err) < 0)
+        return -1;
+    return coded ? 0 : compare(g, f, err);
 }
 
 static int get(void *ctx, struct remote_import_file *f, struct err *err)
@@ -242,28 +181,15 @@ static int get(void *ctx, struct remote_import_file *f, struct err *err)
     struct google_listing *l = ctx;
     json_t *listed = json_object_get(l->known, f->place);
     AUTO(json_unref) json_t *object = listed ? json_incref(listed) : ask_object(&l->google, f->place, err);
-    const char *coding = jstr_or(object, "contentEncoding", ""), *slash = strrchr(f->place, '/');
-    struct getting g = {.google = &l->google,
-                        .file = f,
-                        .name = f->place,
-                        .size = number_of(object, "size"),
-                        .generation = number_of(object, "generation"),
-                        .md5 = jstr(object, "md5Hash"),
-                        .crc32c = jstr(object, "crc32c"),
-                        .coded = *coding && strcmp(coding, "identity") != 0};
+    const char *coding = jstr_or(object, "contentEncoding", "");
+    struct getting g = {.object = object};
 
     if (!object)
         return -1;
-    if (g.size < 0 || g.generation < 0)
-        return api_odd(&l->google.api, err, "it does not say how large an object is");
-    if (f->limit && g.size > f->limit)
-        return remote_too_large(f, g.name, g.size, err);
-    if (remote_open(f, slash ? slash + 1 : f->place, jstr(object, "contentType"), err) < 0)
-        return -1;
-    int rc = fetch_whole(&g, err);
+    int rc = fetch_object(&g, &l->google, f, *coding && strcmp(coding, "identity") != 0, err);
     google_sums_free(g.sums);
     if (rc == 0)
-        remote_say_folder(f, g.name);
+        remote_say_folder(f, f->place);
     return rc;
 }
 

@@ -1,4 +1,5 @@
 /* What lies in a container of Swift, and a file out of it. */
+#include "transfer/fetch.h"
 #include "transfer/swift.h"
 
 #include <string.h>
@@ -112,28 +113,36 @@ static int swift_list(void *ctx, struct remote_page *page, struct err *err)
 }
 
 /* The ETag of a large object is none of its bytes. */
-static bool object_md5(const struct http_client_response *r, unsigned char md5[static 16])
+static int swift_on_answer(struct fetch *f, const struct http_client_response *r, struct err *err)
 {
     AUTO(mem_free) char *etag = http_client_header(r, "etag");
     AUTO(mem_free) char *fixed = http_client_header(r, "x-static-large-object");
     AUTO(mem_free) char *moving = http_client_header(r, "x-object-manifest");
+    AUTO(mem_free) char *mime = http_client_header(r, "content-type");
+    const char *slash = strrchr(f->file->place, '/');
 
-    return etag && !fixed && !moving && api_md5_hex(md5, etag);
+    f->want = etag && !fixed && !moving ? fetch_md5_hex(robot_arena(f->file->job), etag) : NULL;
+    return remote_open(f->file, slash ? slash + 1 : f->file->place, mime, err);
 }
 
 static int swift_get(void *ctx, struct remote_import_file *f, struct err *err)
 {
     struct swift *w = ctx;
-    const char *name = f->place, *slash = strrchr(name, '/');
+    const char *name = f->place;
 
-    if (!api_is_path(name))
+    if (!fetch_is_path(name))
         return remote_fail(f->job, REMOTE_FAILED, err,
                            "'%.150s' has no address: '.' and '..' are no names", name);
     AUTO(mem_free) char *url = swift_url(w, w->place->container, name);
-    if (api_fetch(
-            &w->api, f,
-            &(struct api_file){.url = url, .name = slash ? slash + 1 : name, .md5 = object_md5},
-            err) < 0)
+    if (fetch_run(&(struct fetch){.api = &w->api,
+                                  .file = f,
+                                  .url = url,
+                                  .as_it_lies = true,
+                                  .same = FETCH_IF_MATCH,
+                                  .size = -1,
+                                  .digest = "MD5",
+                                  .on_answer = swift_on_answer},
+                  err) < 0)
         return -1;
     remote_say_folder(f, name);
     return 0;
