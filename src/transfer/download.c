@@ -1,15 +1,13 @@
 #include "transfer/download.h"
+#include "transfer/body.h"
 #include "base/clock.h"
 #include "http/naming.h"
 
 #include <string.h>
 #include <strings.h>
 #include <time.h>
-#include <unistd.h>
 
 #define ATTEMPTS 3     /* without progress between them */
-#define ATTEMPTS_MAX 1000
-#define PROGRESS_MIN (256 * 1024) /* bytes that make a failure the first again */
 #define PAUSE_MS 500
 #define REDIRECTS_MAX 10
 #define CHANGES_MAX 2 /* how often a file may change under way */
@@ -25,19 +23,14 @@ struct download_form {
 
 /* One address on its way into a file. */
 struct download {
-    struct remote_import_file *file;
+    struct body body;
     const struct download_plan *plan;
     const char *url;       /* what is fetched */
     const char *shown_url; /* what may be shown */
-    double from, share;    /* of the request under way in the file's progress */
     bool own_range;        /* the caller's headers have a Range of their own */
 
     const struct value_range *range; /* that is asked for; NULL: the whole file */
-    int64_t offset, end; /* where in our file the next byte goes; one past the highest byte */
-    int64_t begin;       /* where the bytes of this range begin in our file */
     int64_t shift;       /* where the first byte of our file lies in theirs */
-    int64_t stop;        /* bytes of this answer end here; -1: anywhere */
-    int64_t last;        /* of their file, the last byte that is wanted; -1: its end */
     int64_t resume;      /* of their file, where to go on; -1: from the beginning */
     bool whole;          /* the server ignored the range */
     bool parts;          /* it did not, for a range that was asked for */
@@ -99,6 +92,9 @@ static bool form_is_same(struct download *d, int64_t total)
 
 /* ---- an answer ---- */
 
+/* Of their file, the last byte that is wanted; -1: its end. */
+static int64_t last_of(const struct download *d) { return d->body.size < 0 ? -1 : d->body.size + d->shift - 1; }
+
 static int open_file(struct download *d, struct err *err)
 {
     AUTO(mem_free) char *disposition = http_client_header(d->answer, "content-disposition");
@@ -107,7 +103,7 @@ static int open_file(struct download *d, struct err *err)
 
     if (!name)
         name = naming_from_url(d->answer->url);
-    return remote_open(d->file, name ? name : "", mime, err);
+    return remote_open(d->body.file, name ? name : "", mime, err);
 }
 
 /* Is from-to what the request asked for? */
@@ -116,7 +112,7 @@ static bool is_asked_range(const struct download *d, int64_t from, int64_t to, i
     const struct value_range *r = d->range;
 
     if (d->resume >= 0)
-        return from == d->resume && (d->last < 0 || to <= d->last);
+        return from == d->resume && (d->body.size < 0 || to <= last_of(d));
     if (!r)
         return false;
     if (r->from >= 0)
@@ -136,20 +132,18 @@ static int begin_part(struct download *d, struct err *err)
     int64_t from, to, total;
 
     if (!text || !value_content_range(&from, &to, &total, text) || !is_asked_range(d, from, to, total))
-        return remote_fail(d->file->job, REMOTE_FAILED, err,
+        return remote_fail(d->body.file->job, REMOTE_FAILED, err,
                            "'%.150s' answered with another range than was asked for", d->shown_url);
     if (!form_is_same(d, total))
         return it_changed(d, err);
     if (d->resume < 0) {
         d->parts = true;
+        int64_t end = d->range->to >= 0 && d->range->from >= 0 ? d->range->to + 1 : total;
+
         d->shift = d->plan->range_count > 1 ? 0 : from;
-        d->begin = d->offset = from - d->shift;
-        d->last = d->range && d->range->to >= 0 && d->range->from >= 0 ? d->range->to : total - 1;
+        body_lies(&d->body, from - d->shift, end < 0 ? -1 : end - d->shift);
     }
-    d->stop = to - d->shift + 1;
-    return d->file->limit && d->stop > d->file->limit
-               ? remote_too_large(d->file, d->shown_url, d->stop, err)
-               : 0;
+    return body_expect(&d->body, to - d->shift + 1, err);
 }
 
 /* All of it, from the beginning. */
@@ -163,13 +157,8 @@ static int begin_whole(struct download *d, int64_t length, struct err *err)
     (void)form_is_same(d, length);
     d->coded = coding && *coding && strcasecmp(coding, "identity") != 0;
     d->whole = true; /* a server that does not know ranges sends all there is */
-    d->offset = d->end = d->begin = d->shift = 0;
-    d->last = d->stop = -1;
-    if (ftruncate(d->file->fd, 0) < 0)
-        return err_errno(err, "empty the imported file");
-    return d->file->limit && length > d->file->limit
-               ? remote_too_large(d->file, d->shown_url, length, err)
-               : 0;
+    d->shift = 0;
+    return body_starts_over(&d->body, d->coded ? -1 : length, err);
 }
 
 static int on_head(void *ctx, int status, int64_t length, struct err *err)
@@ -183,42 +172,23 @@ static int on_head(void *ctx, int status, int64_t length, struct err *err)
     if (status == 206 && (d->range || d->resume >= 0))
         return begin_part(d, err);
     if (status == 206 && !d->own_range)
-        return remote_fail(d->file->job, REMOTE_FAILED, err,
+        return remote_fail(d->body.file->job, REMOTE_FAILED, err,
                            "'%.150s' answered with a part of the file, which nobody asked for", d->shown_url);
     return begin_whole(d, length, err);
 }
 
 static int on_body(void *ctx, const char *data, size_t len, struct err *err)
 {
-    struct download *d = ctx;
-
-    if (d->stop >= 0 && d->offset + (int64_t)len > d->stop)
-        return remote_fail(d->file->job, REMOTE_FAILED, err,
-                           "'%.150s' sent more bytes than it announced", d->shown_url);
-    if (d->file->limit && d->offset + (int64_t)len > d->file->limit)
-        return remote_too_large(d->file, d->shown_url, -1, err);
-    while (len) {
-        ssize_t n = pwrite(d->file->fd, data, len, d->offset);
-
-        if (n < 0)
-            return err_errno(err, "write the imported file");
-        data += n;
-        len -= (size_t)n;
-        d->offset += n;
-    }
-    if (d->offset > d->end)
-        d->end = d->offset;
-    return 0;
+    return body_take(&((struct download *)ctx)->body, data, len, err);
 }
 
+/* Of what can't be counted. */
 static void download_on_progress(void *ctx, double fraction)
 {
-    const struct download *d = ctx;
-    double before = 0;
+    const struct body *b = &((const struct download *)ctx)->body;
 
-    if (d->resume >= 0 && d->form.total > 0 && !d->range)
-        before = (double)d->resume / (double)d->form.total;
-    remote_import_progress(d->file, d->from + d->share * (before + (1 - before) * fraction));
+    if (b->size < 0)
+        remote_import_progress(b->file, b->from + b->share * fraction);
 }
 
 /* ---- a request ---- */
@@ -239,8 +209,8 @@ static char *range_line(const struct download *d)
 {
     const struct value_range *r = d->range;
 
-    if (d->resume >= 0 && d->last >= 0 && r)
-        return mem_printf("Range: bytes=%lld-%lld", (long long)d->resume, (long long)d->last);
+    if (d->resume >= 0 && d->body.size >= 0 && r)
+        return mem_printf("Range: bytes=%lld-%lld", (long long)d->resume, (long long)last_of(d));
     if (d->resume >= 0)
         return mem_printf("Range: bytes=%lld-", (long long)d->resume);
     if (!r)
@@ -271,7 +241,7 @@ static void fill_headers(struct download_lines *l, const struct download *d)
 static int download_refuse(const struct download *d, int rc, int status, const struct err *cause,
                            struct err *err)
 {
-    const struct robot_job *job = d->file->job;
+    const struct robot_job *job = d->body.file->job;
 
     if (rc < 0 && cause->is_private_address) {
         char what[200];
@@ -302,7 +272,7 @@ static int seconds_left(const struct download *d)
 
 static int run_once(struct http_client_response *r, struct download *d, struct err *cause)
 {
-    const struct robot_job *job = d->file->job;
+    const struct robot_job *job = d->body.file->job;
     AUTO(lines_done) struct download_lines lines = {0};
 
     fill_headers(&lines, d);
@@ -330,25 +300,26 @@ static int run_once(struct http_client_response *r, struct download *d, struct e
 
 /* Where the next attempt begins: behind what is there, if the other side can tell whether it is still the same file;
  * else what a broken answer wrote does not count. */
-static void choose_resume(struct download *d, bool fits, int64_t end_before)
+static void choose_resume(struct download *d, bool fits)
 {
     d->resume = -1;
-    if (fits && d->form.validator && !d->coded && !d->own_range && d->offset > d->begin) {
-        d->resume = d->offset + d->shift;
+    if (fits && d->form.validator && !d->coded && !d->own_range && d->body.at > d->body.begin) {
+        d->resume = d->body.at + d->shift;
         return;
     }
-    d->end = end_before;
+    body_back(&d->body);
+    d->changed = d->whole && d->parts; /* what ranges had brought is gone */
     d->whole = false;
 }
 
 /* 1: all that was to come is there; 0: it is worth another attempt; -1: it is not. */
 static int download_judge(const struct download *d, int rc, int status, struct err *cause)
 {
-    bool ended = d->stop >= 0 && d->offset == d->stop;
+    bool ended = d->body.stop >= 0 && d->body.at == d->body.stop;
 
     if (rc < 0)
         return cause->code == ERR_IO ? ended : -1;
-    if (status / 100 == 2 && (ended || d->stop < 0))
+    if (status / 100 == 2 && (ended || d->body.stop < 0))
         return 1;
     if (status / 100 == 2) {
         err_set(cause, ERR_IO, "it sent fewer bytes than it announced");
@@ -362,30 +333,29 @@ static int download_judge(const struct download *d, int rc, int status, struct e
 /* The whole file or one of its ranges. 1: it turned out to be another file than before. */
 static int request(struct download *d, struct err *err)
 {
-    int64_t end_before = d->end, far = 0;
-
     d->resume = -1;
-    d->offset = d->begin = 0;
-    for (int attempt = 1, all = 1;; attempt++, all++) {
+    body_piece(&d->body);
+    for (int attempt = 1;; attempt++) {
         AUTO(http_client_response_done) struct http_client_response r = {0};
         struct err cause = {0};
 
-        d->stop = -1;
+        d->body.stop = -1;
         int rc = run_once(&r, d, &cause), verdict = download_judge(d, rc, r.status, &cause);
 
         if (d->changed)
             return 1;
         if (verdict > 0)
             return 0;
-        choose_resume(d, rc < 0 || r.status != 416, end_before);
-        if (d->resume >= 0 && d->offset - d->begin >= far + PROGRESS_MIN && all < ATTEMPTS_MAX) {
-            far = d->offset - d->begin;
+        if (verdict == 0)
+            choose_resume(d, rc < 0 || r.status != 416);
+        if (d->changed)
+            return 1;
+        if (d->resume >= 0 && body_moved(&d->body))
             attempt = 1;
-        }
         bool late = d->deadline_us && clock_mono_us() + SECOND_US >= d->deadline_us;
         if (verdict < 0 || d->plan->fail_fast || late || attempt == ATTEMPTS)
             return download_refuse(d, cause.code ? -1 : rc, r.status, &cause, err);
-        remote_wait(d->file->job, attempt, PAUSE_MS, rc == 0 ? remote_retry_after(&r) : 0);
+        remote_wait(d->body.file->job, attempt, PAUSE_MS, rc == 0 ? remote_retry_after(&r) : 0);
     }
 }
 
@@ -394,10 +364,10 @@ static int fetch_all(struct download *d, struct err *err)
 {
     int requests = d->plan->range_count ? d->plan->range_count : 1, changes = 0;
 
-    d->share = 1.0 / requests;
+    d->body.share = 1.0 / requests;
     for (int k = 0; k < requests && !d->whole; k++) {
         d->range = d->plan->range_count ? &d->plan->ranges[k] : NULL;
-        d->from = k * d->share;
+        d->body.from = k * d->body.share;
         int rc = request(d, err);
 
         if (rc < 0)
@@ -405,11 +375,11 @@ static int fetch_all(struct download *d, struct err *err)
         if (rc == 0)
             continue;
         if (d->plan->fail_fast || ++changes > CHANGES_MAX)
-            return remote_fail(d->file->job, REMOTE_FAILED, err, "'%.150s' changes while it is fetched",
+            return remote_fail(d->body.file->job, REMOTE_FAILED, err, "'%.150s' changes while it is fetched",
                                d->shown_url);
         form_forget(&d->form);
         d->changed = d->whole = d->parts = false;
-        d->end = 0;
+        d->body.end = 0;
         k = -1;
     }
     return 0;
@@ -421,7 +391,7 @@ int download(struct remote_import_file *f, const struct download_plan *plan, str
     AUTO(mem_free) char *shown = naming_public_url(asked ? asked : "");
     AUTO(mem_free) char *direct = asked ? naming_direct_url(asked) : NULL;
     struct download d = {
-        .file = f, .plan = plan, .url = direct, .shown_url = shown, .form = {.total = -1}, .stop = -1, .last = -1};
+        .body = {.file = f, .shown = shown}, .plan = plan, .url = direct, .shown_url = shown, .form = {.total = -1}};
 
     if (!asked)
         return remote_fail(f->job, REMOTE_FAILED, err,
@@ -432,11 +402,8 @@ int download(struct remote_import_file *f, const struct download_plan *plan, str
         d.own_range |= !strncasecmp(*p, "range:", 6);
     int rc = fetch_all(&d, err);
     form_forget(&d.form);
-    if (rc < 0)
+    if (rc < 0 || body_cut(&d.body, err) < 0)
         return -1;
-    /* A shorter second answer must not leave the tail of a longer, broken first one behind. */
-    if (ftruncate(f->fd, d.end) < 0)
-        return err_errno(err, "cut the imported file");
     jset(f->extra, "import_url", d.shown_url);
     return 0;
 }

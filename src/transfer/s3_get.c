@@ -1,28 +1,24 @@
 #include "transfer/s3_get.h"
+#include "transfer/body.h"
 #include "transfer/s3_sums.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #define ROUNDS 3 /* so often an object may change, or arrive damaged, under our hands */
-#define WORTH ((int64_t)1024 * 1024) /* bytes after which attempts are counted anew */
 
 /* One object on its way into a file, and the request under way for it. */
 struct getting {
     struct s3_bucket *bucket;
-    struct remote_import_file *file;
+    struct body body;
     const char *key;
     const struct value_range *range; /* that is asked for; NULL: the whole */
     bool own_offset;                 /* its bytes go where they are in the object */
-    double from, share;              /* of it in the file's progress */
 
     struct sigv4_pair headers[4];
     char range_text[64], etag[256]; /* etag "": none by which the object could be known again */
-    int64_t first, last;            /* bytes of the object that are fetched; last -1: not known */
-    int64_t got, most;              /* of them; as many as ever before an attempt */
-    int64_t end;                    /* of the file */
+    int64_t shift;                  /* where the first byte of our file lies in the object */
     bool whole;                     /* the server gives all there is, though asked for a range */
     bool begun;                     /* there was an answer with bytes of this range */
     bool changed;                   /* there is another object now */
@@ -39,9 +35,9 @@ static void get_ask(struct getting *g)
     size_t n = sizeof g->range_text;
 
     *t = 0;
-    if (g->got)
-        snprintf(t, n, g->last >= 0 ? "bytes=%lld-%lld" : "bytes=%lld-",
-                 (long long)(g->first + g->got), (long long)g->last);
+    if (g->body.at > g->body.begin)
+        snprintf(t, n, g->body.size >= 0 ? "bytes=%lld-%lld" : "bytes=%lld-", (long long)(g->shift + g->body.at),
+                 (long long)(g->shift + g->body.size - 1));
     else if (r && r->from < 0)
         snprintf(t, n, "bytes=-%lld", (long long)r->to);
     else if (r)
@@ -52,7 +48,7 @@ static void get_ask(struct getting *g)
 /* Everything of this range anew. */
 static void get_forget(struct getting *g)
 {
-    g->got = 0;
+    body_back(&g->body);
     g->begun = g->coded = false;
     s3_sums_free(take(g->sums));
 }
@@ -62,12 +58,9 @@ static bool get_before(void *ctx)
     struct getting *g = ctx;
     struct sigv4_pair *h = g->headers;
 
-    if (g->got && (!*g->etag || g->coded))
+    if (g->body.at > g->body.begin && (!*g->etag || g->coded))
         get_forget(g);
-    /* against the most so far: who begins again and again gets nowhere */
-    bool moved = g->got - g->most >= WORTH;
-    if (g->got > g->most)
-        g->most = g->got;
+    bool moved = body_moved(&g->body);
     get_ask(g);
     *h++ = (struct sigv4_pair){"x-amz-checksum-mode", "ENABLED"};
     if (*g->range_text)
@@ -85,54 +78,46 @@ static int get_odd(const struct getting *g, struct err *err, const char *what)
     return remote_fail(g->bucket->job, REMOTE_FAILED, err, "of '%.150s' came %s", g->key, what);
 }
 
-/* "bytes 0-99/1000" */
-static bool get_content_range(int64_t *from, int64_t *to, const struct http_client_response *r)
-{
-    AUTO(mem_free) char *text = http_client_header(r, "content-range");
-    const char *at = text;
-
-    if (!text || strncasecmp(at, "bytes", 5) != 0)
-        return false;
-    at += 5 + strspn(at + 5, " =");
-    return value_offset(from, &at) && *at++ == '-' && value_offset(to, &at) && *to >= *from;
-}
-
 static int get_part(struct getting *g, const struct http_client_response *r, struct err *err)
 {
     const struct value_range *want = g->range;
-    int64_t from, to;
+    AUTO(mem_free) char *text = http_client_header(r, "content-range");
+    int64_t from, to, total;
 
-    if (!get_content_range(&from, &to, r))
+    if (!text || !value_content_range(&from, &to, &total, text))
         return get_odd(g, err, "a part that does not say which");
     if (g->begun) {
-        if (from != g->first + g->got || (g->last >= 0 && to != g->last))
+        if (from != g->shift + g->body.at || (g->body.size >= 0 && to + 1 != g->shift + g->body.size))
             return get_odd(g, err, "another part than was asked for");
-        g->last = to;
-        return 0;
+        g->body.size = to + 1 - g->shift;
+        return body_expect(&g->body, g->body.size, err);
     }
+    /* there was a whole one in between, so what other ranges had brought is gone */
+    g->changed = g->whole;
+    if (g->changed)
+        return get_odd(g, err, "a part of what had come whole");
     if (!want || (want->from >= 0 && (from != want->from || (want->to >= 0 && to > want->to))) ||
         (want->from < 0 && to - from >= want->to))
         return get_odd(g, err, "another range than was asked for");
-    g->first = from;
-    g->last = to;
+    g->shift = g->own_offset ? 0 : from;
     g->begun = true;
-    return 0;
+    body_lies(&g->body, from - g->shift, to + 1 - g->shift);
+    return body_expect(&g->body, g->body.size, err);
 }
 
 /* All of it: it was asked for, or the server knows no ranges. */
 static int get_whole(struct getting *g, const struct http_client_response *r, int64_t length,
-                       struct err *err)
+                     struct err *err)
 {
     AUTO(mem_free) char *coding = http_client_header(r, "content-encoding");
 
     get_forget(g);
     g->whole = g->begun = true;
     g->coded = coding && *coding && strcasecmp(coding, "identity") != 0;
-    g->first = g->end = 0;
-    g->last = g->coded || length < 0 ? -1 : length - 1;
+    g->shift = 0;
     if (!g->coded)
         g->sums = s3_sums_new(r);
-    return ftruncate(g->file->fd, 0) < 0 ? err_errno(err, "empty the imported file") : 0;
+    return body_starts_over(&g->body, g->coded ? -1 : length, err);
 }
 
 /* By its ETag, which is kept. A store that minds no If-Match must not have two objects spliced. */
@@ -155,43 +140,19 @@ static int get_on_head(void *ctx, int status, const struct http_client_response 
     const char *slash = strrchr(g->key, '/');
     bool is_part = status == 206 && *g->range_text;
 
-    if (remote_open(g->file, slash ? slash + 1 : g->key, mime, err) < 0)
+    if (remote_open(g->body.file, slash ? slash + 1 : g->key, mime, err) < 0)
         return -1;
     if (!get_same(g, r, is_part))
         return get_odd(g, err, "a part of another object: it has changed");
-    if ((is_part ? get_part(g, r, err) : get_whole(g, r, length, err)) < 0)
-        return -1;
-    int64_t size = g->last < 0 ? -1 : (g->own_offset && is_part ? 0 : -g->first) + g->last + 1;
-    return g->file->limit && size > g->file->limit ? remote_too_large(g->file, g->key, size, err)
-                                                   : 0;
+    return is_part ? get_part(g, r, err) : get_whole(g, r, length, err);
 }
 
 static int get_on_body(void *ctx, const char *data, size_t len, struct err *err)
 {
     struct getting *g = ctx;
-    int64_t at = (g->own_offset && !g->whole ? g->first : 0) + g->got;
 
-    if (g->last >= 0 && g->got + (int64_t)len > g->last - g->first + 1)
-        return get_odd(g, err, "more bytes than were announced");
-    if (g->file->limit && at + (int64_t)len > g->file->limit)
-        return remote_too_large(g->file, g->key, -1, err);
     s3_sums_add(g->sums, data, len);
-    while (len) {
-        ssize_t n = pwrite(g->file->fd, data, len, at);
-
-        if (n < 0)
-            return err_errno(err, "write the imported file");
-        data += n;
-        len -= (size_t)n;
-        at += n;
-        g->got += n;
-    }
-    if (at > g->end)
-        g->end = at;
-    if (g->last >= 0)
-        remote_import_progress(g->file, g->from + g->share * (double)g->got /
-                                                      (double)(g->last - g->first + 1));
-    return 0;
+    return body_take(&g->body, data, len, err);
 }
 
 /* ---- all of it ---- */
@@ -202,8 +163,8 @@ static int get_one(struct getting *g, struct err *err)
     AUTO(http_client_response_done) struct http_client_response r = {0};
     char code[64];
 
+    body_piece(&g->body);
     get_forget(g);
-    g->most = 0;
     g->whole = g->changed = false;
     if (s3_call(&r, g->bucket,
                 &(struct s3_call){.method = "GET",
@@ -217,7 +178,7 @@ static int get_one(struct getting *g, struct err *err)
                                   .ctx = g},
                 code, NULL, err) < 0)
         return g->changed || !strcmp(code, "PreconditionFailed") || !strcmp(code, "412") ? 1 : -1;
-    if (g->last >= 0 && g->got != g->last - g->first + 1)
+    if (!body_is_whole(&g->body))
         return get_odd(g, err, "fewer bytes than were announced");
     const char *wrong = s3_sums_wrong(g->sums);
     if (!wrong)
@@ -232,22 +193,21 @@ static int get_all(struct getting *g, const struct value_range *ranges, int coun
     int rc = 0, requests = count ? count : 1;
 
     g->etag[0] = 0;
-    g->end = 0;
-    g->share = 1.0 / requests;
-    if (g->file->path && ftruncate(g->file->fd, 0) < 0)
-        return err_errno(err, "empty the imported file");
+    g->body.share = 1.0 / requests;
+    if (body_starts_over(&g->body, -1, err) < 0)
+        return -1;
     for (int k = 0; k < requests && rc == 0 && !(k && g->whole); k++) {
         g->range = count ? &ranges[k] : NULL;
-        g->from = k * g->share;
+        g->body.from = k * g->body.share;
         rc = get_one(g, err);
     }
-    return rc;
+    return rc ? rc : body_cut(&g->body, err);
 }
 
 int s3_get(struct s3_bucket *b, struct remote_import_file *f, const char *key,
            const struct value_range *ranges, int range_count, struct err *err)
 {
-    struct getting g = {.bucket = b, .file = f, .key = key, .own_offset = range_count > 1};
+    struct getting g = {.bucket = b, .body = {.file = f, .shown = key}, .key = key, .own_offset = range_count > 1};
     int rc = 1;
 
     for (int round = 1; rc == 1 && round <= ROUNDS; round++)
