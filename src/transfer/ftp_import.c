@@ -1,4 +1,5 @@
 /* Files of an FTP server on their way in. */
+#include "transfer/body.h"
 #include "transfer/ftp_list.h"
 #include "transfer/ftp_private.h"
 
@@ -6,7 +7,6 @@
 #include <string.h>
 
 #define PAUSE_MS 500
-#define GOES_ON (128 * 1024) /* bytes of an attempt that make it count as none */
 
 /* ---- directories ---- */
 
@@ -134,8 +134,9 @@ struct ftp_fetch {
     struct ftp *f;
     struct remote_import_file *file;
     const char *path, *what;
-    int64_t from, done;  /* this attempt began at `from` */
-    int64_t size, mtime; /* of the first attempt; -1: nobody said */
+    struct body body;
+    int64_t from;        /* this attempt began there */
+    int64_t mtime;       /* of the first attempt, as the body's size; -1: nobody said */
     bool seen, changed;  /* changed: it is another one than that which was begun */
     int rc;              /* of what is ours: -1, and err says what */
     struct err *err;
@@ -149,8 +150,8 @@ static bool is_same(struct ftp_fetch *g)
     curl_easy_getinfo(g->f->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &left);
     curl_easy_getinfo(g->f->curl, CURLINFO_FILETIME_T, &mtime);
     int64_t size = left < 0 ? -1 : left + g->from;
-    bool same = !g->from || (size == g->size && mtime == g->mtime);
-    g->size = size;
+    bool same = !g->from || (size == g->body.size && mtime == g->mtime);
+    g->body.size = size;
     g->mtime = mtime;
     g->seen = true;
     return same;
@@ -160,24 +161,15 @@ static size_t ftp_on_data(char *data, size_t size, size_t count, void *ctx)
 {
     struct ftp_fetch *g = ctx;
     size_t len = size * count;
+    int64_t limit = g->file->limit;
 
     if (!g->seen && !is_same(g)) {
         g->changed = true;
         return 0;
     }
-    if (g->file->limit && (g->size > g->file->limit || g->done + (int64_t)len > g->file->limit)) {
-        g->rc = remote_too_large(g->file, g->file->place, g->size > g->file->limit ? g->size : -1,
-                                 g->err);
-        return 0;
-    }
-    if (pwrite(g->file->fd, data, len, g->done) != (ssize_t)len) {
-        g->rc = err_errno(g->err, "write the imported file");
-        return 0;
-    }
-    g->done += (int64_t)len;
-    if (g->size > 0)
-        remote_import_progress(g->file, g->done < g->size ? (double)g->done / (double)g->size : 1);
-    return len;
+    g->rc = limit && g->body.size > limit ? remote_too_large(g->file, g->file->place, g->body.size, g->err)
+                                          : body_take(&g->body, data, len, g->err);
+    return g->rc < 0 ? 0 : len;
 }
 
 static int ftp_fetch_once(struct ftp_fetch *g, bool *again, struct err *err)
@@ -187,7 +179,7 @@ static int ftp_fetch_once(struct ftp_fetch *g, bool *again, struct err *err)
     remote_say_folder(g->file, g->path);
     if (remote_open(g->file, walk_name(g->path), NULL, err) < 0)
         return -1;
-    g->from = g->done;
+    g->from = g->body.at;
     g->seen = g->changed = false;
     g->rc = 0;
     ftp_begin(f, g->path);
@@ -200,14 +192,13 @@ static int ftp_fetch_once(struct ftp_fetch *g, bool *again, struct err *err)
         return -1;
     if (!g->seen)
         g->changed = !is_same(g);
-    bool whole = rc == CURLE_OK && !g->changed && (g->size < 0 || g->done == g->size);
-    if (whole)
-        return ftruncate(g->file->fd, g->done) < 0 ? err_errno(err, "write the imported file") : 0;
+    if (rc == CURLE_OK && !g->changed && body_is_whole(&g->body))
+        return body_cut(&g->body, err);
     *again = rc == CURLE_OK || g->changed || rc == CURLE_FTP_COULDNT_USE_REST ||
              rc == CURLE_BAD_DOWNLOAD_RESUME || ftp_may_pass(f, rc);
     if (rc == CURLE_OK || g->changed || rc == CURLE_FTP_COULDNT_USE_REST ||
         rc == CURLE_BAD_DOWNLOAD_RESUME)
-        g->done = 0; /* from the beginning */
+        body_back(&g->body);
     if (rc == CURLE_OK || g->changed)
         return remote_fail(f->job, REMOTE_FAILED, err,
                            "can't %s at '%.150s': it changes, or what came is not what it has",
@@ -220,8 +211,13 @@ static int ftp_get(void *ctx, struct remote_import_file *file, struct err *err)
     struct ftp *f = ((struct ftp_import *)ctx)->ftp;
     AUTO(mem_free) char *path = walk_path(file->place);
     char what[200];
-    struct ftp_fetch g = {
-        .f = f, .file = file, .path = path, .what = what, .size = -1, .mtime = -1, .err = err};
+    struct ftp_fetch g = {.f = f,
+                          .file = file,
+                          .path = path,
+                          .what = what,
+                          .body = {.file = file, .shown = file->place, .share = 1},
+                          .mtime = -1,
+                          .err = err};
 
     snprintf(what, sizeof what, "import '%.150s'", file->place);
     for (const char *p = path; *p; p++)
@@ -229,12 +225,13 @@ static int ftp_get(void *ctx, struct remote_import_file *file, struct err *err)
             return remote_fail(f->job, REMOTE_FAILED, err,
                                "can't %s: FTP has no words for a name with control characters",
                                what);
+    body_piece(&g.body);
     for (int attempt = 1;; attempt++) {
         bool again = false;
 
         if (ftp_fetch_once(&g, &again, err) == 0)
             return 0;
-        if (g.done > g.from + GOES_ON)
+        if (body_moved(&g.body))
             attempt = 1; /* it goes on, if slowly */
         if (!again || attempt >= REMOTE_ATTEMPTS)
             return -1;

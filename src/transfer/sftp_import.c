@@ -1,4 +1,5 @@
 /* Files of an SFTP server on their way in. */
+#include "transfer/body.h"
 #include "transfer/place.h"
 #include "transfer/sftp_private.h"
 
@@ -85,9 +86,8 @@ struct fetch {
     struct remote_import_file *f;
     char *path;
     const char *what;
-    int64_t done;
-    int64_t size;        /* of it at the first attempt; -1: nobody said */
-    unsigned long mtime; /* and when it was changed */
+    struct body body;
+    unsigned long mtime; /* when it was changed, at the last attempt */
     bool seen, again;
 };
 
@@ -114,23 +114,11 @@ static int look(struct fetch *g, struct err *err)
         size = attrs.filesize > INT64_MAX ? INT64_MAX : (int64_t)attrs.filesize;
     if (g->f->limit && size > g->f->limit)
         return remote_too_large(g->f, g->f->place, size, err);
-    if (g->seen && (size != g->size || attrs.mtime != g->mtime))
-        g->done = 0; /* it is another one by now */
+    if (g->seen && (size != g->body.size || attrs.mtime != g->mtime))
+        body_back(&g->body); /* it is another one by now */
     g->seen = true;
-    g->size = size;
+    g->body.size = size;
     g->mtime = attrs.mtime;
-    return 0;
-}
-
-static int keep_bytes(struct fetch *g, const char *data, size_t len, struct err *err)
-{
-    if (pwrite(g->f->fd, data, len, g->done) != (ssize_t)len)
-        return err_errno(err, "write the imported file");
-    g->done += (int64_t)len;
-    if (g->f->limit && g->done > g->f->limit)
-        return remote_too_large(g->f, g->f->place, -1, err);
-    if (g->size > 0)
-        remote_import_progress(g->f, g->done < g->size ? (double)g->done / (double)g->size : 1);
     return 0;
 }
 
@@ -139,13 +127,13 @@ static int receive(struct fetch *g, int *rc, LIBSSH2_SFTP_HANDLE *h, struct err 
 {
     AUTO(mem_free) char *buf = mem_alloc(CHUNK);
 
-    libssh2_sftp_seek64(h, (libssh2_uint64_t)g->done);
+    libssh2_sftp_seek64(h, (libssh2_uint64_t)g->body.at);
     for (;;) {
         SSH_CALL(g->s->ssh, *rc, (int)libssh2_sftp_read(h, buf, CHUNK));
         if (*rc <= 0)
             return *rc == 0;
         place_pace(*rc);
-        if (keep_bytes(g, buf, (size_t)*rc, err) < 0)
+        if (body_take(&g->body, buf, (size_t)*rc, err) < 0)
             return -1;
     }
 }
@@ -153,15 +141,15 @@ static int receive(struct fetch *g, int *rc, LIBSSH2_SFTP_HANDLE *h, struct err 
 /* A file that lost its end on the way, or that somebody wrote to meanwhile, is none. */
 static int check_whole(struct fetch *g, struct err *err)
 {
-    if (ftruncate(g->f->fd, g->done) < 0)
-        return err_errno(err, "write the imported file");
-    if (g->size < 0 || g->done == g->size)
+    if (body_cut(&g->body, err) < 0)
+        return -1;
+    if (body_is_whole(&g->body))
         return 0;
     g->again = true;
     int rc = remote_fail(g->s->job, REMOTE_FAILED, err,
                          "can't %s at '%.150s': it has %lld bytes, and %lld came", g->what,
-                         g->s->place->host, (long long)g->size, (long long)g->done);
-    g->done = 0;
+                         g->s->place->host, (long long)g->body.size, (long long)g->body.at);
+    body_back(&g->body);
     return rc;
 }
 
@@ -193,16 +181,16 @@ static int sftp_get(void *ctx, struct remote_import_file *f, struct err *err)
     struct sftp *s = ((struct sftp_import *)ctx)->sftp;
     AUTO(mem_free) char *path = walk_path(f->place);
     char what[200];
-    struct fetch g = {.s = s, .f = f, .path = path, .what = what};
+    struct fetch g = {
+        .s = s, .f = f, .path = path, .what = what, .body = {.file = f, .shown = f->place, .share = 1}};
 
     snprintf(what, sizeof what, "import '%.150s'", f->place);
+    body_piece(&g.body);
     for (int attempt = 1;; attempt++) {
-        int64_t before = g.done;
-
         g.again = false;
         if (fetch_once(&g, err) == 0)
             return 0;
-        if (g.done > before + CHUNK)
+        if (body_moved(&g.body))
             attempt = 1; /* it goes on, if slowly */
         if (!g.again || attempt >= REMOTE_ATTEMPTS)
             return -1;
