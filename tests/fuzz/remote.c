@@ -1,5 +1,4 @@
 #include "remote.h"
-#include "http/client.h"
 
 #include <ctype.h>
 #include <fcntl.h>
@@ -19,6 +18,8 @@ struct robot_job {
     const struct robot *robot;
 };
 
+char *(*remote_server)(const struct http_client_request *req);
+void (*remote_emitted)(const char *path);
 static struct bytes *answers;
 static struct robot_job *current;
 
@@ -74,8 +75,7 @@ static int give_body(struct http_client_response *out, const struct http_client_
     return rc;
 }
 
-int __wrap_http_client_run(struct http_client_response *out, struct http_client *c,
-                           const struct http_client_request *req, struct err *err)
+static int answer(struct http_client_response *out, const struct http_client_request *req, struct err *err)
 {
     AUTO(mem_free) char *status = NULL;
 
@@ -104,7 +104,23 @@ int __wrap_http_client_run(struct http_client_response *out, struct http_client 
         req->on_progress(req->ctx, 0.5);
     if (req->on_head && req->on_head(req->ctx, out->status, length_of(out), err) < 0)
         return -1;
-    return give_body(out, req, err);
+    AUTO(mem_free) char *broken = http_client_header(out, "broken");
+    int rc = give_body(out, req, err);
+    return rc == 0 && broken ? err_set(err, ERR_IO, "the connection broke") : rc;
+}
+
+int __wrap_http_client_run(struct http_client_response *out, struct http_client *c,
+                           const struct http_client_request *req, struct err *err)
+{
+    if (!remote_server)
+        return answer(out, req, err);
+    AUTO(mem_free) char *text = current->requests > MAX_REQUESTS ? NULL : remote_server(req);
+    struct bytes told = {(const uint8_t *)text, text ? strlen(text) : 0}, *before = answers;
+
+    answers = &told;
+    int rc = answer(out, req, err);
+    answers = before;
+    return rc;
 }
 
 unsigned __wrap_sleep(unsigned s) { return 0; }
@@ -185,6 +201,8 @@ int robot_emit(struct robot_job *j, const struct robot_output *o, struct err *er
     struct stat st;
 
     CHECK(stat(o->path, &st) == 0 && st.st_size <= 100000); /* max_file_size */
+    if (remote_emitted)
+        remote_emitted(o->path);
     unlink(o->path);
     CHECK(!o->name || (*o->name && !strchr(o->name, '/')));
     is_text(o->name);

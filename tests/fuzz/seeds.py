@@ -506,6 +506,11 @@ for answers in (['200\n' + W_ETAG + '\nabcdefghi'],
                 [W_PART % ('a', '0-1', 'ab'), W_PART % ('b', '4-8', 'abcde'), '200\netag: "b"\n\nabcdefghi']):
     seed('import', json.dumps({'url': 'http://x/a', 'range': ['0-1', '4-8']}) + '\n' + NEXT.join(answers))
     seed('import', json.dumps({'url': 'http://x/a'}) + '\n' + NEXT.join(answers))
+for who in range(10):
+    for told in range(4):
+        for script in (b'', b'\x08\x80', b'\x08\x80\x04', b'\x08\x80\x03', b'\x08\x80\x07', b'\x08\x40\x08\x40\x08\x40',
+                       b'\x08\x80\x30', b'\x00\x38\x80\x00', b'\x00\x38\x20\x00', b'\xf0\x00', b'\x08\x80\xf2', b'\xf4\x08\x80\xf3'):
+            seed('fetch', bytes((who, told)) + script)
 W_ASKS = {'robot': '/http/request', 'url': 'http://x/ask', 'payload': 'metadata'}
 W_OWN = {'path': '/0123456789abcdef0123456789abcdef/a b.jpg'}
 W_NEW = {'url': 'http://y/b'}
