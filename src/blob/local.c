@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define WRITTEN_BACK (INT64_C(8) << 20) /* bytes that are worth a call */
+
 /* "ab/<id>", relative to DIR */
 struct blob_path {
     char s[3 + 3 + ID_LEN + 1];
@@ -88,6 +90,14 @@ static int open_dir(int *out, int at, const char *name, struct err *err)
         return err_errno(err, "open directory '%s'", name);
     *out = fd;
     return 0;
+}
+
+void blob_write_back(int fd, int64_t *begun, int64_t size)
+{
+    if (size - *begun < WRITTEN_BACK)
+        return;
+    (void)sync_file_range(fd, *begun, size - *begun, SYNC_FILE_RANGE_WRITE);
+    *begun = size;
 }
 
 int blob_flush_dir(int fd, const char *name, struct err *err)

@@ -18,4 +18,7 @@ MUST_CHECK int blob_begin_call(struct blob_store *bs, const char *id, struct err
 void blob_hold(struct blob_store *bs, const char *id);
 /* The directory of a blob. */
 MUST_CHECK int blob_shelf_open(int *out, struct blob_store *bs, const char *id, struct err *err);
+/* Of a file that grows to size: the disk has something to do while we sum, and the flush in the end waits for the rest
+ * only. *begun: how far that is said already, 0 at first. A hint, whose failure says nothing. */
+void blob_write_back(int fd, int64_t *begun, int64_t size);
 MUST_CHECK int blob_flush_dir(int fd, const char *name, struct err *err);

@@ -90,6 +90,7 @@ static int measure(struct blob_taken *out, const struct source *s, int from, int
     AUTO(md5_free) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     AUTO(mem_free) char *buf = mem_alloc(CHUNK);
     unsigned char digest[EVP_MAX_MD_SIZE];
+    int64_t begun = 0;
     ssize_t n;
 
     if (!ctx || !EVP_DigestInit_ex(ctx, EVP_md5(), NULL))
@@ -107,6 +108,7 @@ static int measure(struct blob_taken *out, const struct source *s, int from, int
             done += w > 0 ? w : 0;
         }
         out->size += n;
+        blob_write_back(to >= 0 ? to : from, &begun, out->size);
     }
     if (n < 0)
         return err_errno(err, "read '%s'", s->label);
