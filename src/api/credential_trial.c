@@ -2,6 +2,7 @@
 #include "assembly/credentials.h"
 #include "base/clock.h"
 #include "worker/trial.h"
+#include "worker/trial_answer.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -37,16 +38,33 @@ static json_t *ask_robot(const struct trial *t, const struct credential_bench *b
     return trial_ask(t, "workcell-transfer", "--trial", robot->name, input, CREDENTIAL_TRIAL_S, err);
 }
 
-static json_t *verdict_of(const struct robot *robot, const json_t *said, int64_t took_us)
+/* "signed in, wrote a probe and removed the probe": only what it has done. */
+static void say_done(struct str *out, const struct robot *robot, unsigned did)
 {
-    const char *error = jstr(said, "error"), *code = jstr(said, "code");
-    json_t *v = json_pack("{s:b,s:s,s:I}", "works", !error, "robot", robot->name, "duration_ms",
-                          (json_int_t)(took_us / 1000));
-    AUTO(mem_free) char *done = mem_printf("%s signed in, wrote a probe and removed it again", robot->name);
+    static const struct {
+        unsigned step;
+        const char *words;
+    } all[] = {{TRIAL_WROTE, "wrote a probe"},
+               {TRIAL_READ, "read it back"},
+               {TRIAL_LISTED, "listed what lies there"},
+               {TRIAL_REMOVED, "removed the probe"}};
 
-    jset(v, "message", error ? error : done);
-    if (error)
-        jset(v, "code", code && *code ? code : "WORKER_JOB_ERROR");
+    str_addf(out, "%s signed in", robot->name);
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        if (did & all[i].step)
+            str_addf(out, "%s%s", did >> (i + 1) ? ", " : " and ", all[i].words);
+}
+
+static json_t *verdict_of(const struct robot *robot, const struct trial_found *found, int64_t took_us)
+{
+    json_t *v = json_pack("{s:b,s:s,s:I}", "works", found->works, "robot", robot->name, "duration_ms",
+                          (json_int_t)(took_us / 1000));
+    AUTO(str_done) struct str done = {0};
+
+    say_done(&done, robot, found->did);
+    jset(v, "message", found->works ? done.s : found->words);
+    if (!found->works)
+        jset(v, "code", found->code);
     return v;
 }
 
@@ -64,11 +82,12 @@ int credential_try(json_t **out, const struct credential_bench *b, const char *n
             if (!(*r)->credentials || strcmp((*r)->credentials, type) || (*r)->is_store != stores)
                 continue;
             AUTO(json_unref) json_t *said = ask_robot(&t, b, *r, name, type, content, err);
-            if (!said)
+            struct trial_found found;
+            if (!said || trial_answer_read(&found, said, err) < 0)
                 return -1;
-            if (jbool(said, "none", false))
+            if (found.none)
                 continue;
-            *out = verdict_of(*r, said, clock_mono_us() - start);
+            *out = verdict_of(*r, &found, clock_mono_us() - start);
             return 0;
         }
     return err_set(err, ERR_CREDENTIALS, "Credentials of type %.60s can't be tried: no Robot here knows how", type);
@@ -89,8 +108,9 @@ struct credential_trials {
     struct credential_bench bench;
     pthread_mutex_t lock;
     pthread_cond_t fewer;
-    struct running *first;
-    int count;
+    struct running *first; /* those that have not answered */
+    int count;             /* of them */
+    int threads;           /* of which some have answered */
     _Atomic(bool) stop;
 };
 
@@ -109,7 +129,7 @@ void credential_trials_stop(struct credential_trials *t)
 {
     pthread_mutex_lock(&t->lock);
     t->stop = true;
-    while (t->count)
+    while (t->threads)
         pthread_cond_wait(&t->fewer, &t->lock);
     pthread_mutex_unlock(&t->lock);
 }
@@ -132,6 +152,20 @@ static void running_free(struct running *r)
     free(r);
 }
 
+static void give_place_back(struct running *r)
+{
+    struct credential_trials *t = r->all;
+
+    pthread_mutex_lock(&t->lock);
+    for (struct running **p = &t->first; *p; p = &(*p)->next)
+        if (*p == r) {
+            *p = r->next;
+            break;
+        }
+    t->count--;
+    pthread_mutex_unlock(&t->lock);
+}
+
 static void *try_one(void *arg)
 {
     struct running *r = arg;
@@ -140,15 +174,11 @@ static void *try_one(void *arg)
     struct err err = {0};
     int rc = credential_try(&found, &t->bench, r->name, r->type, r->content, &err);
 
+    give_place_back(r); /* first: who has the answer may ask again at once */
     r->done(r->ctx, found, rc < 0 ? &err : NULL);
-    pthread_mutex_lock(&t->lock);
-    for (struct running **p = &t->first; *p; p = &(*p)->next)
-        if (*p == r) {
-            *p = r->next;
-            break;
-        }
-    t->count--;
     running_free(r);
+    pthread_mutex_lock(&t->lock);
+    t->threads--;
     pthread_cond_broadcast(&t->fewer);
     pthread_mutex_unlock(&t->lock);
     return NULL;
@@ -194,6 +224,7 @@ int credential_trials_post(struct credential_trials *t, const char *workspace, c
             rc = 0;
             t->first = r; /* the thread can't be at its end yet: it needs the lock */
             t->count++;
+            t->threads++;
         }
     }
     pthread_mutex_unlock(&t->lock);

@@ -102,8 +102,8 @@ struct robot {
     /* Take back what a killed run left at somebody else's (an open multipart upload). token is what
      * robot_set_undo() got. Runs in a fresh worker; must be idempotent. May be NULL. */
     int (*undo)(struct robot_job *job, const void *opts, const json_t *token, struct err *err);
-    /* Does the other side do what run() needs of it, with these options? For doctor; leaves nothing behind. May be
-     * NULL. */
+    /* Does the other side do what run() needs of it, with these options? Leaves nothing behind, and says what it did
+     * beside signing in (robot_tried()). May be NULL. */
     int (*trial)(struct robot_job *job, const void *opts, struct err *err);
 };
 
@@ -147,6 +147,16 @@ MUST_CHECK int robot_emit_passed(struct robot_job *job, int input, struct err *e
 MUST_CHECK int robot_emit_stored(struct robot_job *job, int input, const char *url,
                                  const char *ssl_url, json_t *extra, json_t *meta,
                                  struct err *err);
+/* What a trial has done with a probe at the other side, each when it has gone well. */
+enum robot_trial_step {
+    TRIAL_WROTE = 1 << 0,
+    TRIAL_READ = 1 << 1,
+    TRIAL_LISTED = 1 << 2,
+    TRIAL_REMOVED = 1 << 3,
+    TRIAL_ALL = (1 << 4) - 1,
+};
+void robot_tried(struct robot_job *job, enum robot_trial_step step);
+
 /* 0 to 1. May be called often: it is told at most five times a second, and never goes back. */
 void robot_progress(struct robot_job *job, double fraction);
 /* From now until robot_set_undo(job, NULL): if this run dies, Robot.undo gets token. Stolen.

@@ -26,27 +26,45 @@ static int read_back(struct robot_job *job, const struct remote_trial *t, void *
                : remote_fail(job, REMOTE_FAILED, err, "it is not what was written");
 }
 
+/* rc and err are of what went before, which counts first. */
+static int take_away(struct robot_job *job, const struct remote_trial *t, void *ctx, const char *name, int rc,
+                     struct err *err)
+{
+    AUTO(mem_free) char *what = mem_printf("the probe '%s' was written, and could not be removed", name);
+    struct err gone;
+
+    if (!t->remove)
+        return rc;
+    if (t->remove(ctx, name, &gone) == 0) {
+        robot_tried(job, TRIAL_REMOVED);
+        return rc;
+    }
+    if (rc < 0)
+        return rc;
+    *err = gone;
+    return say_which(err, what);
+}
+
 int remote_try(struct robot_job *job, const struct remote_trial *t, void *ctx, struct err *err)
 {
     char id[ID_LEN + 1];
-    struct err gone;
     int rc = 0;
 
     id_new(id);
     AUTO(mem_free) char *name = mem_printf("workcell-probe-%s.txt", id);
     if (t->write(ctx, name, err) < 0)
         return say_which(err, "a probe could not be written");
-    if (t->read && read_back(job, t, ctx, name, err) < 0)
-        rc = say_which(err, "a probe was written, but could not be read");
-    if (rc == 0 && t->list && t->list(ctx, name, err) < 0)
-        rc = say_which(err, "a probe was written and read, but the listing failed");
-    if (t->remove && t->remove(ctx, name, &gone) < 0 && rc == 0) {
-        AUTO(mem_free) char *what = mem_printf("the probe '%s' was written, and could not be removed", name);
-
-        *err = gone;
-        rc = say_which(err, what);
-    }
-    return rc;
+    robot_tried(job, TRIAL_WROTE);
+    if (t->read && (rc = read_back(job, t, ctx, name, err)) < 0)
+        say_which(err, "a probe was written, but could not be read");
+    else if (t->read)
+        robot_tried(job, TRIAL_READ);
+    if (rc == 0 && t->list && (rc = t->list(ctx, name, err)) < 0)
+        say_which(err, t->read ? "a probe was written and read, but the listing failed"
+                               : "a probe was written, but the listing failed");
+    else if (rc == 0 && t->list)
+        robot_tried(job, TRIAL_LISTED);
+    return take_away(job, t, ctx, name, rc, err);
 }
 
 int remote_put_probe(struct robot_job *job, const struct remote_protocol *p, void *ctx, const char *name,

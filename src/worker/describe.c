@@ -144,13 +144,13 @@ static json_t *describe_all(const char *dir)
 
 static json_t *try_inside(const struct errand *e)
 {
-    json_t *out = json_object();
-    struct err err;
+    struct err err = {0};
+    unsigned did = 0;
 
-    if (worker_trial(e->robot, e->body, &err) < 0)
-        json_object_update_new(out, json_pack("{s:o,s:s,s:b}", "error", jstring(err.msg), "code", err_name(&err),
-                                              "none", err.code == ERR_CONFIG));
-    return out;
+    if (worker_trial(&did, e->robot, e->body, &err) == 0)
+        return json_pack("{s:i}", "did", (int)did);
+    return json_pack("{s:o,s:s,s:b}", "error", jstring(err.msg), "code", err_name(&err), "none",
+                     err.code == ERR_CONFIG);
 }
 
 /* {params, settings} comes on standard input; everything is done from inside the jail, as a job would be. */

@@ -17,6 +17,7 @@ struct robot_job {
     struct robot_input *inputs;
     int input_count;
     int paths, outputs;
+    unsigned tried; /* enum robot_trial_step */
     size_t said; /* bytes of all outputs */
     int64_t last_progress_us;
     double last_progress;
@@ -31,6 +32,8 @@ const char *robot_assembly_id(const struct robot_job *job)
 {
     return jstr_or(job->body, "assembly", "");
 }
+
+void robot_tried(struct robot_job *job, enum robot_trial_step step) { job->tried |= step; }
 
 const char *robot_status(const struct robot_job *job) { return jstr(job->body, "status"); }
 
@@ -373,7 +376,7 @@ static void serve_job(int sock, json_t *body)
         _exit(1);
 }
 
-int worker_trial(const char *name, const json_t *body, struct err *err)
+int worker_trial(unsigned *did, const char *name, const json_t *body, struct err *err)
 {
     AUTO(arena_free) struct arena *arena = arena_new();
     struct robot_job job = {.sock = -1, .arena = arena, .body = body, .params = json_object_get(body, "params"),
@@ -384,7 +387,9 @@ int worker_trial(const char *name, const json_t *body, struct err *err)
         return err_set(err, ERR_CONFIG, "the Robot '%s' has no trial", name);
     if (robot_options(&opts, arena, job.robot, job.params, false, err) < 0)
         return -1;
-    return job.robot->trial(&job, opts, err);
+    int rc = job.robot->trial(&job, opts, err);
+    *did = job.tried;
+    return rc;
 }
 
 _Noreturn void worker_serve(int sock)

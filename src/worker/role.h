@@ -49,5 +49,5 @@ _Noreturn void worker_serve(int sock);
 /* describe.c: `PROGRAM --describe DIR` and `PROGRAM --trial DIR ROBOT`, for doctor; DIR has in/ and out/. Each prints
  * one JSON object. -1: argv is something else. */
 int describe_main(int argc, char **argv);
-/* host.c: Robot.trial with body {params, settings}. */
-MUST_CHECK int worker_trial(const char *robot, const json_t *body, struct err *err);
+/* host.c: Robot.trial with body {params, settings}. did: enum robot_trial_step. */
+MUST_CHECK int worker_trial(unsigned *did, const char *robot, const json_t *body, struct err *err);

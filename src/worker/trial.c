@@ -1,6 +1,7 @@
 #include "worker/trial.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "worker/trial_answer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +16,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ANSWER_MAX (256 * 1024)
 #define LOOK_US 200000 /* whether it is to stop */
 
 /* ---- its directory ---- */
@@ -60,7 +60,7 @@ static int read_all(struct str *out, const struct trial *t, int fd, int timeout_
         int64_t left = end - clock_mono_us();
         ssize_t n;
 
-        if (left <= 0 || out->len > ANSWER_MAX || (t->stop && *t->stop) ||
+        if (left <= 0 || out->len > TRIAL_ANSWER_MAX || (t->stop && *t->stop) ||
             (poll(&p, 1, left < LOOK_US ? (int)(left / 1000) + 1 : LOOK_US / 1000) < 0 && errno != EINTR))
             return -1;
         if (!p.revents)
@@ -141,7 +141,7 @@ json_t *trial_ask(const struct trial *t, const char *program, const char *flag, 
         kill(pid, SIGKILL); /* its cell ends with it */
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    json_t *answer = rc == 0 && said.s ? json_reads(said.s) : NULL;
+    json_t *answer = rc == 0 && said.s ? trial_answer_parse(said.s, said.len) : NULL;
     if (!answer && t->stop && *t->stop)
         err_set(err, ERR_WORKER, "%s was ended: the server stops", program);
     else if (!answer && rc < 0)

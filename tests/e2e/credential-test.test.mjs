@@ -50,6 +50,7 @@ test('a test of stored credentials says that they work, or in words and by a cod
   const { ok, works, robot, code } = good
   assert.deepEqual([ok, works, robot, code], ['TEMPLATE_CREDENTIALS_TESTED', true, '/sftp/store', undefined],
     JSON.stringify(good))
+  assert.equal(good.message, '/sftp/store signed in, wrote a probe and removed the probe')
   for (const [name, says] of Object.entries({
     wrong_key: /could not be written: .* does not let .* in with this key/, reader: /could not be written/,
     closed: /can't reach/, hidden: /--import-allow/,

@@ -178,6 +178,8 @@ const json_t *robot_variables(const struct robot_job *j) { return NULL; }
 const json_t *robot_settings(const struct robot_job *j) { return j->settings; }
 void robot_progress(struct robot_job *j, double fraction) { CHECK(fraction >= 0 && fraction <= 1.0001); }
 
+void robot_tried(struct robot_job *j, enum robot_trial_step step) { CHECK(!(step & ~TRIAL_ALL)); }
+
 static char out_dir[] = "/tmp/workcell-fuzz-XXXXXX";
 
 static void remove_dir(void) { rmdir(out_dir); }

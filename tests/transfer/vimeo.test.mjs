@@ -49,7 +49,7 @@ const only = (cloud) => { assert.equal(cloud.videos.size, 1); return [...cloud.v
 test('a video is published with all that is said of it, once all of it is there', async (t) => {
   const { cloud, server, store, good } = await bed(t)
   const tried = await server.signedPost('/template_credentials/mine/test', {})
-  assert.ok(tried.works, tried.message)
+  assert.deepEqual([tried.works, tried.message], [true, '/vimeo/import signed in'], 'no probe is written there')
   cloud.fault({ on: /POST \/me\/videos/, ...tooManyRequests })
   const st = good(await store(film, { acl: 'password', password: 'waves', showcases: ['7', '8'], folder_id: '5',
     downloadable: true }))
