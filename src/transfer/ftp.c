@@ -1,5 +1,6 @@
 #include "transfer/ftp_private.h"
 #include "transfer/place.h"
+#include "transfer/trial.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -444,3 +445,27 @@ static void ftp_address(void *ctx, const struct remote_file *file, struct str *u
 
 const struct remote_protocol ftp_protocol = {
     .tree = true, .parts = true, .put = ftp_put, .clear = ftp_clear, .address = ftp_address};
+
+/* ---- trial ---- */
+
+static int ftp_write_probe(void *ctx, const char *name, struct err *err)
+{
+    const struct ftp *f = ctx;
+
+    return remote_put_probe(f->job, &ftp_protocol, ctx, name, err);
+}
+
+static int ftp_remove_probe(void *ctx, const char *name, struct err *err)
+{
+    struct ftp *f = ctx;
+    CURLcode rc = ftp_remove_file(f, name);
+
+    return rc == CURLE_OK ? 0 : ftp_fail(f, rc, "remove the probe", err);
+}
+
+int ftp_trial(struct ftp *f, struct err *err)
+{
+    static const struct remote_trial trial = {.write = ftp_write_probe, .remove = ftp_remove_probe};
+
+    return remote_try(f->job, &trial, f, err);
+}

@@ -42,3 +42,5 @@ struct ftp_import {
     struct ftp *ftp; /* of ftp_service */
 };
 extern const struct import_service ftp_service; /* ctx: struct ftp_import, of which the place is set */
+/* Robot.trial. */
+MUST_CHECK int ftp_trial(struct ftp *f, struct err *err);

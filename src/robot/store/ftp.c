@@ -44,6 +44,14 @@ static int ftp_undo(struct robot_job *job, const void *opts, const json_t *token
                : remote_undo(job, &ftp_protocol, f, token, err);
 }
 
+static int ftp_try(struct robot_job *job, const void *opts, struct err *err)
+{
+    const T *o = opts;
+    AUTO(ftp_close) struct ftp *f = NULL;
+
+    return ftp_open(&f, job, &o->place, &o->urls, err) < 0 ? -1 : ftp_trial(f, err);
+}
+
 const struct robot robot_store_ftp = {
     .name = "/ftp/store",
     .summary = "Store files on an FTP server",
@@ -59,4 +67,5 @@ const struct robot robot_store_ftp = {
     .check = ftp_check,
     .run = IN_WORKER(ftp_run),
     .undo = IN_WORKER(ftp_undo),
+    .trial = IN_WORKER(ftp_try),
 };
