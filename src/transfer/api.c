@@ -83,6 +83,9 @@ static int add_lines(struct str *lines, struct api *a, const struct api_call *c,
 static int send_once(struct http_client_response *out, struct api *a, const struct api_call *c, struct err *err)
 {
     AUTO(str_done) struct str lines = {0};
+    bool queried = a->query && !c->anonymous;
+    AUTO(mem_free)
+    char *url = mem_printf("%s%s%s", c->url, !queried ? "" : strchr(c->url, '?') ? "&" : "?", queried ? a->query : "");
     const char *list[API_HEADERS_MAX + 1];
     const json_t *settings = robot_settings(a->job);
     AUTO(attempt_done) struct attempt t = {.a = a, .c = c};
@@ -101,7 +104,7 @@ static int send_once(struct http_client_response *out, struct api *a, const stru
     list[n] = NULL;
     int rc = http_client_run(out, a->client,
                              &(struct http_client_request){.method = c->method,
-                                                           .url = c->url,
+                                                           .url = url,
                                                            .headers = list,
                                                            .body = c->body,
                                                            .body_fd = c->fd,

@@ -33,6 +33,7 @@ struct api {
     const char *service;  /* as messages name it: "Dropbox" */
     char *authorization;  /* value of that header; NULL: none. api_done() frees it */
     const char *header;   /* that header where it is not "Authorization" */
+    const char *query;    /* put behind every address that is not anonymous, as it is; NULL: nothing */
     const char *secret; /* that no message repeats, whatever the other side says, beside authorization; NULL: none */
     /* Get another authorization: there is none yet, or what there is was refused (401), which may happen once a call.
      * NULL: it stays. */

@@ -1,6 +1,6 @@
 /* azure.h - Azure Blob Storage: where a container is, requests signed with the account's key
- * (Shared Key), addresses with a shared access signature, block blobs, listings. The table and its
- * check are in the daemon, too. */
+ * (Shared Key) or let in by a signature of its owner's (SAS), addresses with such a one, block blobs,
+ * listings. The table and its check are in the daemon, too. */
 #pragma once
 #include "transfer/api.h"
 
@@ -12,6 +12,7 @@ struct azure_place {
 extern const struct option azure_place_options[];
 MUST_CHECK int azure_place_check(const struct azure_place *p, bool partial, struct err *err);
 #define AZURE_NAME_MAX 1024 /* bytes of a blob's name */
+#define AZURE_SAS_MAX 2048  /* bytes of a shared access signature */
 
 /* How a blob is to be. */
 struct azure_blob {
@@ -30,7 +31,7 @@ struct azure {
     struct api api;
     const struct azure_place *place;
     unsigned char key[AZURE_KEY_MAX];
-    size_t key_len;
+    size_t key_len; /* 0: a shared access signature lets us in */
     const char *base; /* address of the container, without a slash at the end */
     int64_t skew_us;  /* the server's clock minus ours */
     bool skewed;      /* it was corrected once */
@@ -50,6 +51,9 @@ char *azure_sas_url(const struct azure *z, const char *name, const char *permiss
  * headers, "Name: value\n"; of the body only the length counts. For tests. */
 char *azure_string_to_sign(const char *account, const char *method, const char *url,
                            const char *lines, int64_t length);
+/* Is what stands in the place of a key a shared access signature ("sv=...&sig=...", a question mark in front is fine),
+ * which a base64 text can't be? */
+bool azure_is_sas(const char *key);
 void azure_sign(struct api *a, const struct api_call *c, struct str *lines); /* struct api.sign */
 
 /* remote_protocol.put; blob: ctx's. */

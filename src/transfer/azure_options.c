@@ -18,9 +18,34 @@ const struct option azure_place_options[] = {
             .example = "\"container\"",
             .help = "Name of the container, when no stored credentials are used."),
     OPT_STR(P, key, .secret = true,
-            .help = "Key of the account, base64. Belongs into stored credentials."),
+            .help = "Key of the account, base64, or a shared access signature (`sv=...&sig=...`) for the container or "
+                    "account. Belongs into stored credentials."),
     OPT_END,
 };
+
+bool azure_is_sas(const char *key) { return strchr(key, '&') != NULL; }
+
+/* It goes into addresses as it is. */
+static int check_sas(const char *sas, struct err *err)
+{
+    bool has_sig = false, has_sv = false;
+    size_t n = strlen(sas);
+
+    for (const char *p = sas + (*sas == '?'); *p; p += strcspn(p, "&"), p += *p == '&') {
+        has_sig |= str_starts(p, "sig=") && p[4] && p[4] != '&';
+        has_sv |= str_starts(p, "sv=") && p[3] && p[3] != '&';
+    }
+    for (const char *p = sas + (*sas == '?'); *p; p++)
+        if (!isalnum((unsigned char)*p) && !strchr("-._~%=&:+/,", *p))
+            return err_set(err, ERR_ROBOT_VALIDATION,
+                           "'key' is no shared access signature: it holds a character that no address has there");
+    if (!has_sig || !has_sv || n > AZURE_SAS_MAX)
+        return err_set(err, ERR_ROBOT_VALIDATION,
+                       "'key' is neither a key of a storage account nor a shared access signature with sv and sig of "
+                       "at most %d bytes",
+                       AZURE_SAS_MAX);
+    return 0;
+}
 
 int azure_place_check(const P *p, bool partial, struct err *err)
 {
@@ -36,6 +61,8 @@ int azure_place_check(const P *p, bool partial, struct err *err)
                 "'%s' is missing: give 'credentials', or 'account', 'container' and 'key'",
                 missing);
     }
+    if (str_given(p->key) && azure_is_sas(p->key) && check_sas(p->key, err) < 0)
+        return -1;
     if (p->container && strlen(p->container) > 63)
         return err_set(err, ERR_ROBOT_VALIDATION, "'container' has more than 63 characters");
     return 0;

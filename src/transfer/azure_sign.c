@@ -167,6 +167,8 @@ void azure_sign(struct api *a, const struct api_call *c, struct str *lines)
 
     strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
     str_addf(lines, "x-ms-date: %s\nx-ms-version: " AZURE_VERSION "\n", date);
+    if (a->query)
+        return;
     AUTO(mem_free)
     char *text = azure_string_to_sign(z->place->account, c->method, c->url, lines->s, length);
     azure_hmac(mac, z, text);

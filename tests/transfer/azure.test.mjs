@@ -13,7 +13,6 @@ conform({
   store: true,
   imports: true,
   cannot: {
-    'a target that is read-only is said, and nothing lands': 'who has the key may write',
     'a target that is full is said, and nothing is left on it': 'an account has no end that a test could reach',
     'a size that is not true fails, and is no file': 'Azurite tells the truth; test_azure.c has a server that lies',
   },
@@ -30,6 +29,7 @@ conform({
       store: (path) => ({ robot: '/azure/store', ...place, path }),
       import: (path) => ({ robot: '/azure/import', ...place, path }),
       wrong: { key: Buffer.from('wrong').toString('base64') },
+      readOnly: { more: () => ({ key: Azurite.sas('tests', 'rl') }) },
       list: (prefix) => azure.list('tests', prefix),
       read: (path) => azure.read('tests', path),
       put: (path, data) => azure.put('tests', path, data),
@@ -114,6 +114,38 @@ test('what only Azure has', { timeout: 600000 }, async (t) => {
     const bad = await s.signedPost('/template_credentials/azure-bad/test', {})
     assert.deepEqual([bad.works, bad.code], [false, 'AZURE_STORE_ACCESS_DENIED'], JSON.stringify(bad))
     assert.deepEqual(await azure.list('tests', 'workcell-probe'), [])
+  })
+
+  await t.test('a shared access signature lets in as the key does, for what it allows', async () => {
+    const sas = Azurite.sas('tests', 'racwdl'), by = { ...place, key: sas }
+    const data = randomBytes(2500000)
+    await store({ ...by, path: 'sas/in blocks+%.bin' }, data)
+    assert.deepEqual(await azure.read('tests', 'sas/in blocks+%.bin'), data)
+    await store({ ...by, key: `?${sas}`, path: 'sas/whole.bin' }, data.subarray(0, 5000))
+    const all = await done({ robot: '/azure/import', result: true, ...by, path: 'sas/', files_per_page: 1 })
+    assert.deepEqual(all.results.out.map((f) => f.size).sort(), [2500000, 5000])
+    const kept = await s.signedPost('/template_credentials', { name: 'azure-sas', type: 'azure', content: by })
+    assert.equal(kept.ok, 'TEMPLATE_CREDENTIALS_CREATED')
+    const tried = await s.signedPost('/template_credentials/azure-sas/test', {})
+    assert.deepEqual([tried.works, tried.robot], [true, '/azure/store'], JSON.stringify(tried))
+    await done({ robot: '/azure/import', credentials: 'azure-sas', path: 'sas/whole.bin' })
+    const refused = async (more, code) => {
+      const step = { robot: '/azure/store', use: ':original', ...by, path: 'sas/no.bin', ...more }
+      const made = await s.create({ out: step }, { files: { 'a.txt': 'abc' } })
+      const got = made.assembly_id ? await s.until(made.assembly_id, undefined, 120000) : made
+      assert.equal(got.error, code, JSON.stringify(got).slice(0, 400))
+      return got.message
+    }
+    await refused({ key: Azurite.sas('tests', 'rl') }, 'AZURE_STORE_ACCESS_DENIED')
+    await refused({ key: Azurite.sas('tests', 'racwdl', -60) }, 'AZURE_STORE_ACCESS_DENIED')
+    await refused({ key: Azurite.sas('others', 'racwdl') }, 'AZURE_STORE_ACCESS_DENIED')
+    await refused({ key: sas.replace(/sig=.*/, 'sig=d3Jvbmc%3D') }, 'AZURE_STORE_ACCESS_DENIED')
+    assert.match(await refused({ key: 'sv=2020-12-06&sp=r' }, 'AZURE_STORE_VALIDATION'), /sv and sig/)
+    assert.match(await refused({ key: `${sas}&a= b` }, 'AZURE_STORE_VALIDATION'), /character/)
+    assert.match(await refused({ sas_expires_in: 60 }, 'AZURE_STORE_VALIDATION'), /sas_expires_in/)
+    assert.deepEqual(await azure.list('tests', 'sas/no'), [])
+    const sig = sas.match(/sig=([^&]+)/)[1]
+    assert.ok(!s.log.includes(sig) && !JSON.stringify(all).includes(sig))
   })
 
   await t.test('a container that is missing is said', async () => {

@@ -44,6 +44,9 @@ static int azure_store_check(const void *opts, bool partial, struct err *err)
     const T *o = opts;
     struct azure_blob blob = blob_of(o);
 
+    if (o->sas_expires_in > 0 && str_given(o->place.key) && azure_is_sas(o->place.key))
+        return err_set(err, ERR_ROBOT_VALIDATION,
+                       "'sas_expires_in' needs the key of the account: a shared access signature can't sign another");
     return store_opts_check(&o->store, /* tree= */ true, AZURE_NAME_MAX, err) < 0 ||
                    azure_blob_check(&blob, err) < 0
                ? -1
