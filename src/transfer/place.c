@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <openssl/rand.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,11 +16,15 @@
 #define WAIT_S 300
 #define LOOK_MS 40       /* between two questions, at first, */
 #define LOOK_MOST_MS 400 /* and in the end */
+#define REST_MS 50       /* at rest with a connection: whether somebody waits for its place */
 
 /* Of this process, which does one job at a time. */
 static struct {
     bool in_job;
     char key[17]; /* of the place that is ours; "": none */
+    bool used;    /* in this job */
+    void (*drop)(void); /* of the connection that is kept; NULL: none is */
+    int64_t drop_us;    /* when, if nobody asks for it */
     int64_t speed, wait_s;
     int64_t pace_us, passed; /* since when, and how much since then */
 } own;
@@ -27,6 +32,7 @@ static struct {
 void place_begin(const json_t *settings)
 {
     own.in_job = true;
+    own.used = false;
     own.speed = jint(settings, "bytes_per_s", 0);
     own.wait_s = jint(settings, "place_wait_s", WAIT_S);
     own.pace_us = 0;
@@ -69,14 +75,25 @@ static void nap(int64_t ms)
     nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
 }
 
+static void drop_kept(void)
+{
+    void (*drop)(void) = own.drop;
+
+    own.drop = NULL; /* first: it may give its place back, and does not come here again */
+    if (drop)
+        drop();
+}
+
 int place_take(const char *host, int port, struct err *err)
 {
     int64_t end_us = clock_mono_us() + own.wait_s * SECOND_US, look_ms = LOOK_MS;
     char key[17];
 
     key_of(key, host, port);
+    own.used = true;
     if (!own.in_job || !strcmp(key, own.key))
         return 0;
+    drop_kept();
     *own.key = 0; /* the init gives the old one back first */
     while (ask_init(key) == EAGAIN) {
         if (clock_mono_us() >= end_us)
@@ -91,12 +108,45 @@ int place_take(const char *host, int port, struct err *err)
     return 0;
 }
 
-void place_end(void)
+bool place_keep(const char *host, int port, void (*drop)(void))
 {
+    char key[17];
+
+    key_of(key, host, port);
+    if (!own.in_job || own.drop || strcmp(key, own.key) != 0)
+        return false;
+    own.drop = drop;
+    return true;
+}
+
+void place_kept_taken(void) { own.drop = NULL; }
+
+static void give_back(void)
+{
+    drop_kept();
     if (*own.key)
         (void)ask_init("");
     *own.key = 0;
+}
+
+void place_end(void)
+{
     own.in_job = false;
+    own.drop_us = clock_mono_us() + PLACE_KEEP_S * SECOND_US;
+    if (!own.drop || !own.used)
+        give_back();
+}
+
+void place_rest(int fd)
+{
+    while (own.drop) {
+        struct pollfd p = {fd, POLLIN, 0};
+
+        if (poll(&p, 1, REST_MS) > 0)
+            return;
+        if (clock_mono_us() >= own.drop_us || ask_init(PLACE_WANTED) == EAGAIN)
+            give_back();
+    }
 }
 
 int64_t place_speed(void) { return own.in_job ? own.speed : 0; }

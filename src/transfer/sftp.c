@@ -13,7 +13,7 @@ void sftp_close(struct sftp *s)
     if (!s)
         return;
     walk_done(&s->walk);
-    ssh_close(s->ssh);
+    (s->failed || !s->ssh ? ssh_close : ssh_rest)(s->ssh);
     free(s);
 }
 
@@ -80,6 +80,8 @@ int sftp_fail(struct sftp *s, int rc, const char *what, bool *again, struct err 
     unsigned long why = rc == LIBSSH2_ERROR_SFTP_PROTOCOL ? libssh2_sftp_last_error(s->channel) : 0;
     char words[200];
 
+    s->failed = true;
+
     if (rc == LIBSSH2_ERROR_SFTP_PROTOCOL && why != LIBSSH2_FX_NO_CONNECTION &&
         why != LIBSSH2_FX_CONNECTION_LOST) {
         if (is_denial(why))
@@ -122,6 +124,7 @@ int sftp_shut(struct sftp *s, LIBSSH2_SFTP_HANDLE *h)
 
     if (h)
         SSH_CALL(s->ssh, rc, libssh2_sftp_close_handle(h));
+    s->failed |= rc != 0;
     return rc;
 }
 

@@ -11,6 +11,7 @@ struct sftp {
     struct ssh *ssh;
     LIBSSH2_SFTP *channel; /* since sftp_begin(); NULL after a failure that broke it */
     struct walk walk;
+    bool failed; /* a call that may have left something open at the other side */
 };
 
 /* There is a channel. */

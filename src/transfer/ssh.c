@@ -1,6 +1,7 @@
 #include "transfer/ssh.h"
 #include "base/clock.h"
 #include "transfer/guarded.h"
+#include "transfer/place.h"
 
 #include <openssl/evp.h>
 #include <openssl/sha.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 
 #define PASSWORD_ASKS_MOST 3 /* rounds of a server that asks instead of taking */
+#define SESSION_S 300        /* then it is made anew: who may log in is looked at again */
 
 struct ssh {
     struct robot_job *job;
@@ -24,14 +26,22 @@ struct ssh {
     const char *known;    /* the key that this workspace knows it by; NULL: none */
     bool asked;           /* for that */
     int64_t login_until_us;
+    long idle_s; /* guarded_idle_s() */
     int asks;
+    unsigned char id[SHA256_DIGEST_LENGTH]; /* of all that decides who logs in where */
+    int64_t since_us; /* of the session */
+    bool spoilt;      /* a call was given up in the middle: nothing is known of what follows */
 };
+
+static struct ssh *kept; /* of the job before; NULL: none */
+
+static void drop_kept_session(void) { ssh_close(take(kept)); }
 
 /* ---- waiting ---- */
 
 int64_t ssh_until(const struct ssh *s)
 {
-    int64_t idle = clock_mono_us() + guarded_idle_s(s->job) * SECOND_US;
+    int64_t idle = clock_mono_us() + s->idle_s * SECOND_US;
 
     return s->login_until_us && s->login_until_us < idle ? s->login_until_us : idle;
 }
@@ -45,7 +55,10 @@ bool ssh_wait(struct ssh *s, int64_t until_us)
                                (way & LIBSSH2_SESSION_BLOCK_OUTBOUND ? POLLOUT : 0)),
                        0};
 
-    return left_ms > 0 && poll(&p, 1, left_ms > 1000 ? 1000 : (int)left_ms) >= 0;
+    if (left_ms > 0 && poll(&p, 1, left_ms > 1000 ? 1000 : (int)left_ms) >= 0)
+        return true;
+    s->spoilt = true;
+    return false;
 }
 
 int ssh_errno(const struct ssh *s) { return libssh2_session_last_errno(s->session); }
@@ -83,7 +96,7 @@ void ssh_words(char *out, size_t size, struct ssh *s, int rc)
     char *said = NULL;
 
     if (rc == LIBSSH2_ERROR_EAGAIN)
-        snprintf(out, size, "no answer for %ld s", guarded_idle_s(s->job));
+        snprintf(out, size, "no answer for %ld s", s->idle_s);
     else if (s->session && libssh2_session_last_error(s->session, &said, NULL, 0) && said && *said)
         snprintf(out, size, "%s", said);
     else
@@ -98,6 +111,54 @@ static int lacking(const struct robot_job *job, struct err *err, const char *tex
     if (err)
         robot_code(err->name, robot_of_job(job), "VALIDATION");
     return -1;
+}
+
+/* Each with its length, so that no two are the same in a row of others. */
+static void id_of_login(struct ssh *s)
+{
+    const struct sftp_place *p = s->place;
+    const char *const all[] = {s->host,       p->user,       p->password, s->key,
+                               p->public_key, p->passphrase, p->host_key, s->known_hosts,
+                               jstr_or(robot_settings(s->job), "import_allow", "")};
+    AUTO(str_done) struct str text = {0};
+
+    str_addf(&text, "%d\n", (int)p->port);
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        str_addf(&text, "%zu:%s\n", all[i] ? strlen(all[i]) : 0, all[i] ? all[i] : "");
+    SHA256((const unsigned char *)text.s, text.len, s->id);
+    explicit_bzero(text.s, text.len);
+}
+
+/* A server that has something to say unasked says goodbye, most of the time. */
+static bool is_quiet(const struct ssh *s)
+{
+    struct pollfd p = {s->sock, POLLIN, 0};
+
+    return poll(&p, 1, 0) == 0;
+}
+
+/* s, or the session that was kept, if it is the same. */
+static struct ssh *go_on(struct ssh *s)
+{
+    struct ssh *old = kept;
+
+    if (!old || memcmp(old->id, s->id, sizeof s->id) != 0 || !is_quiet(old)) {
+        if (old) {
+            place_kept_taken();
+            drop_kept_session();
+        }
+        return s;
+    }
+    place_kept_taken();
+    kept = NULL;
+    old->job = old->guarded.job = s->job;
+    old->place = s->place;
+    old->key = s->key;
+    old->known_hosts = s->known_hosts;
+    old->idle_s = s->idle_s;
+    old->asked = false;
+    ssh_close(s);
+    return old;
 }
 
 int ssh_open(struct ssh **out, struct robot_job *job, const struct sftp_place *place,
@@ -120,6 +181,7 @@ int ssh_open(struct ssh **out, struct robot_job *job, const struct sftp_place *p
                       .key = str_given(place->password) ? "" : key,
                       .known_hosts = jstr_or(robot_settings(job), "sftp_known_hosts", ""),
                       .guarded = {.job = job},
+                      .idle_s = guarded_idle_s(job),
                       .sock = CURL_SOCKET_BAD};
     s->host = mem_strdup(place->host + (*place->host == '['));
     n = strlen(s->host);
@@ -128,7 +190,8 @@ int ssh_open(struct ssh **out, struct robot_job *job, const struct sftp_place *p
     for (char *p = s->host; *p; p++)
         if (*p >= 'A' && *p <= 'Z')
             *p = (char)(*p - 'A' + 'a');
-    *out = s;
+    id_of_login(s);
+    *out = go_on(s);
     return 0;
 }
 
@@ -149,6 +212,7 @@ void ssh_drop(struct ssh *s)
     curl_easy_cleanup(s->tcp);
     s->tcp = NULL;
     s->sock = CURL_SOCKET_BAD;
+    s->spoilt = false;
 }
 
 void ssh_close(struct ssh *s)
@@ -158,6 +222,20 @@ void ssh_close(struct ssh *s)
     ssh_drop(s);
     free(s->host);
     free(s);
+}
+
+void ssh_rest(struct ssh *s)
+{
+    if (!s->sftp || s->spoilt || clock_mono_us() - s->since_us > SESSION_S * SECOND_US ||
+        !place_keep(s->place->host, (int)s->place->port, drop_kept_session)) {
+        ssh_close(s);
+        return;
+    }
+    /* these are the job's, which ends now */
+    s->job = s->guarded.job = NULL;
+    s->place = NULL;
+    s->key = s->known_hosts = s->known = NULL;
+    kept = s;
 }
 
 /* ---- whose key that is ---- */
@@ -376,6 +454,13 @@ static int by_password(struct ssh *s, const char *offered)
     return rc;
 }
 
+/* It is about the key that we have, not about the other side. */
+static bool is_unread(int rc)
+{
+    return rc == LIBSSH2_ERROR_FILE || rc == LIBSSH2_ERROR_PROTO ||
+           rc == LIBSSH2_ERROR_METHOD_NONE || rc == LIBSSH2_ERROR_KEYFILE_AUTH_FAILED;
+}
+
 static int by_key(struct ssh *s)
 {
     const char *user = s->place->user,
@@ -391,13 +476,6 @@ static int by_key(struct ssh *s)
                  str_given(s->place->passphrase) ? s->place->passphrase : NULL));
     explicit_bzero(key, strlen(key));
     return rc;
-}
-
-/* It is about the key that we have, not about the other side. */
-static bool is_unread(int rc)
-{
-    return rc == LIBSSH2_ERROR_FILE || rc == LIBSSH2_ERROR_PROTO ||
-           rc == LIBSSH2_ERROR_METHOD_NONE || rc == LIBSSH2_ERROR_KEYFILE_AUTH_FAILED;
 }
 
 static int fail_login(const struct ssh *s, int rc, struct err *err)
@@ -497,7 +575,6 @@ static int greet(struct ssh *s, bool *again, struct err *err)
 int ssh_connect(LIBSSH2_SFTP **out, struct ssh *s, bool *again, struct err *err)
 {
     bool remembers = !*s->known_hosts && !str_given(s->place->host_key);
-    long idle_s = guarded_idle_s(s->job);
 
     *out = s->sftp;
     if (s->sftp)
@@ -508,8 +585,9 @@ int ssh_connect(LIBSSH2_SFTP **out, struct ssh *s, bool *again, struct err *err)
     s->asked = true;
     if (connect_tcp(s, again, err) < 0)
         return -1;
-    s->login_until_us =
-        clock_mono_us() + (idle_s < GUARDED_CONNECT_S ? idle_s : GUARDED_CONNECT_S) * SECOND_US;
+    s->login_until_us = clock_mono_us() + (s->idle_s < GUARDED_CONNECT_S ? s->idle_s
+                                                                         : GUARDED_CONNECT_S) *
+                                              SECOND_US;
     int rc = greet(s, again, err) < 0 || check_host(s, err) < 0 ||
                      log_in(s, again, err) < 0 || open_channel(s, again, err) < 0
                  ? -1
@@ -517,6 +595,7 @@ int ssh_connect(LIBSSH2_SFTP **out, struct ssh *s, bool *again, struct err *err)
     if (rc < 0)
         ssh_drop(s);
     s->login_until_us = 0;
+    s->since_us = clock_mono_us();
     *out = s->sftp;
     return rc;
 }

@@ -12,11 +12,15 @@
 
 struct ssh;
 
-/* Looks at the place; connects later. Both are lent. */
+/* Looks at the place; connects later, or goes on with the session that an earlier job of this worker left by
+ * ssh_rest(): only for the same host, port, user, keys and passwords, under the same settings. Both are lent. */
 MUST_CHECK int ssh_open(struct ssh **out, struct robot_job *job, const struct sftp_place *place,
                         struct err *err);
 void ssh_close(struct ssh *s);
 DEFINE_AUTO(struct ssh *, ssh_close)
+/* In the place of ssh_close(), where all went well: a session without a fault is kept for the next job (place_keep()).
+ * A worker serves one workspace alone, so it is never another's. */
+void ssh_rest(struct ssh *s);
 /* There is a channel: the one of before, or a new one. *again: another attempt may end otherwise.
  */
 MUST_CHECK int ssh_connect(LIBSSH2_SFTP **out, struct ssh *s, bool *again, struct err *err);

@@ -404,6 +404,8 @@ _Noreturn void worker_serve(int sock)
         AUTO(json_unref) json_t *body = NULL;
         int fd = -1;
 
+        if (role_program.idle)
+            role_program.idle(sock);
         if (wire_recv(sock, &type, &body, &fd, &err) <= 0)
             _exit(0);
         fd_close(fd);

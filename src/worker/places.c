@@ -12,12 +12,13 @@
 
 #define MOST 1024 /* config.c */
 #define HOSTS (1LL << 40)
+#define WANTS (HOSTS * MOST) /* behind all places: a byte for each host, locked by all who wait for one there */
 
 int places_file(int most) { return most > 0 ? memfd_create("places", MFD_CLOEXEC) : -1; }
 
 struct places places_of(int fd, int most)
 {
-    return (struct places){fd > 2 ? fd : -1, most < MOST ? most : MOST, -1};
+    return (struct places){fd > 2 ? fd : -1, most < MOST ? most : MOST, -1, -1};
 }
 
 bool places_asked(const struct sockaddr_storage *to, socklen_t len)
@@ -41,7 +42,23 @@ static void let_go(struct places *p)
 {
     if (p->held >= 0)
         (void)lock(p, F_UNLCK, p->held);
-    p->held = -1;
+    if (p->wanted >= 0)
+        (void)lock(p, F_UNLCK, p->wanted);
+    p->held = p->wanted = -1;
+}
+
+/* Locks that do not keep each other out, and F_GETLK tells of those of others alone. */
+static void want(struct places *p, unsigned long long host)
+{
+    p->wanted = WANTS + (long long)(host % HOSTS);
+    (void)lock(p, F_RDLCK, p->wanted);
+}
+
+static bool is_wanted(const struct places *p)
+{
+    struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = WANTS + p->held / MOST, .l_len = 1};
+
+    return p->held >= 0 && fcntl(p->fd, F_GETLK, &l) == 0 && l.l_type != F_UNLCK;
 }
 
 int places_answer(struct places *p, const struct sockaddr_storage *to, socklen_t len)
@@ -53,6 +70,8 @@ int places_answer(struct places *p, const struct sockaddr_storage *to, socklen_t
     if (p->fd < 0)
         return 0;
     memcpy(text, un->sun_path + 1 + name, len - begin);
+    if (!strcmp(text, PLACE_WANTED))
+        return is_wanted(p) ? EAGAIN : 0;
     unsigned long long host = strtoull(text, &end, 16);
     let_go(p); /* first: who waits for one holds none */
     if (!*text)
@@ -69,5 +88,6 @@ int places_answer(struct places *p, const struct sockaddr_storage *to, socklen_t
         if (errno != EAGAIN && errno != EACCES)
             return 0; /* no locks here: nobody counts */
     }
+    want(p, host);
     return EAGAIN;
 }

@@ -27,6 +27,9 @@ struct role_program {
     void (*begin)(const json_t *settings);
     /* After a job was answered: what makes the next one faster. May be NULL. */
     void (*rest)(void);
+    /* Between jobs: gives up in time what was kept for the next one. Returns when sock has something to read, or
+     * nothing is kept. NULL: nothing ever is. */
+    void (*idle)(int sock);
     /* Something that a job started goes on and can't be ended from here: the worker ends after its job. NULL: there is no such thing. */
     bool (*stuck)(void);
     /* Post notifications, many at a time, until sock closes. NULL: this program has no network. */

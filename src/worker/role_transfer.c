@@ -37,5 +37,6 @@ const struct role_program role_program = {.role = ROLE_TRANSFER,
                                           .warm = transfer_warm,
                                           .begin = transfer_begin,
                                           .rest = place_end,
+                                          .idle = place_rest,
                                           .courier = courier_serve,
                                           .describe = transfer_describe};

@@ -8,9 +8,10 @@ import path from 'node:path'
 import { sleep } from './server.mjs'
 
 export class Sshd {
-  // forced: {name of another key: the command that whoever logs in with it gets}
-  static async start({ forced = {} } = {}) {
-    const s = new Sshd()
+  // forced: {name of another key: the command that whoever logs in with it gets}; level: of its log; more: lines of its
+  // configuration
+  static async start({ forced = {}, level = 'ERROR', more = [] } = {}) {
+    const s = Object.assign(new Sshd(), { level, more })
     s.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-sshd-'))
     s.at = (name) => path.join(s.dir, name)
     s.text = (name) => fs.readFileSync(s.at(name), 'utf8')
@@ -32,11 +33,28 @@ export class Sshd {
   async listen(host) {
     const config = ['ListenAddress 127.0.0.1', `Port ${this.port}`, `HostKey ${this.at(host)}`,
       `AuthorizedKeysFile ${this.at('authorized')}`, 'StrictModes no', 'UsePAM no', 'PasswordAuthentication no',
-      'PidFile none', 'LogLevel ERROR', 'Subsystem sftp internal-sftp']
+      'PidFile none', `LogLevel ${this.level}`,
+      'Subsystem sftp internal-sftp', ...this.more]
     fs.writeFileSync(this.at('config'), config.join('\n') + '\n')
     this.child = spawn('/usr/sbin/sshd', ['-D', '-f', this.at('config'), '-E', this.at('log')], { stdio: 'ignore' })
     for (const end = Date.now() + 120000; !await this.up(); await sleep(50))
       assert.ok(Date.now() < end, 'sshd does not listen')
+  }
+
+  // Of all that its log has, which needs the level VERBOSE.
+  logins() { return this.text('log').match(/Accepted (publickey|password|keyboard-interactive)/g)?.length ?? 0 }
+
+  // The processes below the one that listens: they serve a client each, and outlive it.
+  sessions() {
+    const parent = new Map()
+    for (const pid of fs.readdirSync('/proc').filter((n) => /^\d+$/.test(n))) {
+      try {
+        const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8')
+        parent.set(Number(pid), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]))
+      } catch { /* it ended while we looked */ }
+    }
+    const below = (pid) => parent.has(pid) && (parent.get(pid) === this.child.pid || below(parent.get(pid)))
+    return [...parent.keys()].filter(below)
   }
 
   up() {

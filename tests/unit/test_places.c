@@ -54,7 +54,7 @@ static struct other other_start(int fd, int most)
         char key[17] = "";
 
         while (read(to[0], key, 16) == 16) {
-            unsigned char rc = (unsigned char)ask(&p, *key == '-' ? "" : key);
+            unsigned char rc = (unsigned char)ask(&p, *key == '-' ? "" : *key == '?' ? PLACE_WANTED : key);
 
             if (write(from[1], &rc, 1) != 1)
                 break;
@@ -150,6 +150,34 @@ static void what_is_no_question_is_none_and_nonsense_takes_nothing(void **state)
     close(fd);
 }
 
+static void who_waits_is_seen_by_who_has_the_place_and_by_nobody_else(void **state)
+{
+    (void)state;
+    int fd = places_file(1);
+    struct other holder = other_start(fd, 1), waiter = other_start(fd, 1), third = other_start(fd, 1);
+    const char *wanted = "????????????????", *back = "----------------";
+
+    assert_int_equal(tell(&holder, wanted), 0); /* it has none */
+    assert_int_equal(tell(&holder, HOST), 0);
+    assert_int_equal(tell(&third, OTHER), 0);
+    assert_int_equal(tell(&holder, wanted), 0);
+    assert_int_equal(tell(&waiter, HOST), EAGAIN);
+    assert_int_equal(tell(&holder, wanted), EAGAIN);
+    assert_int_equal(tell(&third, wanted), 0);       /* it is another host */
+    assert_int_equal(tell(&third, HOST), EAGAIN);    /* two may wait, */
+    assert_int_equal(tell(&waiter, back), 0);        /* and one gives up */
+    assert_int_equal(tell(&holder, wanted), EAGAIN);
+    other_end(&third); /* or is killed */
+    assert_int_equal(tell(&holder, wanted), 0);
+    assert_int_equal(tell(&waiter, HOST), EAGAIN);
+    assert_int_equal(tell(&holder, back), 0);
+    assert_int_equal(tell(&waiter, HOST), 0);
+    assert_int_equal(tell(&waiter, wanted), 0); /* whoever has it does not wait any more */
+    other_end(&holder);
+    other_end(&waiter);
+    close(fd);
+}
+
 static void where_nobody_counts_every_place_is_free(void **state)
 {
     (void)state;
@@ -165,6 +193,7 @@ int main(void)
         cmocka_unit_test(a_host_has_so_many_places_and_one_that_is_killed_leaves_its_own),
         cmocka_unit_test(nobody_has_more_than_one_place_however_often_it_asks),
         cmocka_unit_test(what_is_no_question_is_none_and_nonsense_takes_nothing),
+        cmocka_unit_test(who_waits_is_seen_by_who_has_the_place_and_by_nobody_else),
         cmocka_unit_test(where_nobody_counts_every_place_is_free),
     };
 
