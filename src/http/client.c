@@ -1,4 +1,4 @@
-#include "http/client.h"
+#include "http/client_priv.h"
 #include "base/clock.h"
 #include "http/address.h"
 #include "http/decode.h"
@@ -7,9 +7,7 @@
 #include "http/naming.h"
 
 #include <assert.h>
-#include <curl/curl.h>
 #include <netdb.h>
-#include <pthread.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -19,11 +17,6 @@
 #define PASSED_MAX ((size_t)64 * 1024)
 #define SLOWEST 100 /* bytes in a second: no line is so slow, and who sends a byte now and then would go on for ever */
 #define PIECE (256 * 1024) /* bytes that are read and written at once: curl's own 16 KB cost a system call each */
-
-struct http_client {
-    CURL *curl;
-    char *guard; /* what curl's open connections were checked against; NULL: nothing */
-};
 
 /* One hop: a request and its answer, seen from curl's callbacks. */
 struct hop {
@@ -42,28 +35,6 @@ struct hop {
     char refused[80];  /* address that the guard turned down; "" none */
     struct err *err;
 };
-
-static void client_global_init(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
-
-struct http_client *http_client_new(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    struct http_client *c = mem_zalloc(sizeof *c);
-
-    pthread_once(&once, client_global_init);
-    if (!(c->curl = curl_easy_init()))
-        abort(); /* fails only without memory */
-    return c;
-}
-
-void http_client_free(struct http_client *c)
-{
-    if (!c)
-        return;
-    curl_easy_cleanup(c->curl);
-    free(c->guard);
-    free(c);
-}
 
 void http_client_response_done(struct http_client_response r)
 {
@@ -486,7 +457,7 @@ static int run_hop(struct hop *h, struct http_client *c, const char *url, const 
     curl_easy_reset(e); /* options only: connections and resolved names stay */
     set_target(e, h->req, url, login, headers, cookie);
     set_callbacks(e, h, text);
-    if (manners_keep(e, url, h->err) < 0 || set_times(e, h, deadline_us) < 0)
+    if (manners_keep(e, c->host, c->port, h->err) < 0 || set_times(e, h, deadline_us) < 0)
         return -1;
     set_method(e, h);
 
@@ -505,18 +476,6 @@ static int run_hop(struct hop *h, struct http_client *c, const char *url, const 
 
 /* ---- the whole road ---- */
 
-/* Connections that were opened under other rules must not serve this request. */
-static void use_guard(struct http_client *c, const char *guard)
-{
-    if ((!guard && !c->guard) || (guard && c->guard && !strcmp(guard, c->guard)))
-        return;
-    curl_easy_cleanup(c->curl);
-    if (!(c->curl = curl_easy_init()))
-        abort();
-    free(c->guard);
-    c->guard = guard ? mem_strdup(guard) : NULL;
-}
-
 int http_client_run(struct http_client_response *out, struct http_client *c,
                     const struct http_client_request *req, struct err *err)
 {
@@ -529,7 +488,8 @@ int http_client_run(struct http_client_response *out, struct http_client *c,
     bool same_origin = true;
 
     *out = (struct http_client_response){.url = mem_strdup(req->url)};
-    use_guard(c, req->guard);
+    client_use_guard(c, req->guard);
+    client_use_host(c, req->url); /* before cookies: it may begin anew */
     /* A first cookie makes a jar in memory, for which curl keeps to RFC 6265. CURLOPT_COOKIEFILE makes one as well, and its list
      * is lost at each reset. */
     if (req->cookies)
@@ -543,6 +503,7 @@ int http_client_run(struct http_client_response *out, struct http_client *c,
         str_reset(&out->headers);
         str_reset(&out->body);
         AUTO(address_login_done) struct address_login own = address_login(out->url);
+        client_use_host(c, out->url);
         int rc = run_hop(&h, c, out->url, same_origin && !own.user ? &login : NULL, same_origin, deadline_us);
         decoder_free(h.decoder);
         if (rc < 0)

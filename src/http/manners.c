@@ -1,15 +1,30 @@
 #include "http/manners.h"
+#include "base/str.h"
 
 #include <stdlib.h>
 
 struct http_manners http_manners;
 
-int manners_keep(CURL *e, const char *url, struct err *err)
+bool manners_where(char **host, int *port, const char *url)
 {
     CURLU *u = curl_url();
-    char *host = NULL, *port = NULL;
-    int rc = 0;
+    char *name = NULL, *number = NULL;
+    bool known = u && !curl_url_set(u, CURLUPART_URL, url, CURLU_PATH_AS_IS) &&
+                 !curl_url_get(u, CURLUPART_HOST, &name, 0) &&
+                 !curl_url_get(u, CURLUPART_PORT, &number, CURLU_DEFAULT_PORT);
 
+    if (known) {
+        *host = mem_strdup(name);
+        *port = atoi(number);
+    }
+    curl_free(name);
+    curl_free(number);
+    curl_url_cleanup(u);
+    return known;
+}
+
+int manners_keep(CURL *e, const char *host, int port, struct err *err)
+{
     /* curl looks at the time between two buffers: with large ones it is far over the speed before it does */
     if (http_manners.bytes_per_s) {
         curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 16384L);
@@ -17,11 +32,5 @@ int manners_keep(CURL *e, const char *url, struct err *err)
     }
     curl_easy_setopt(e, CURLOPT_MAX_SEND_SPEED_LARGE, (curl_off_t)http_manners.bytes_per_s);
     curl_easy_setopt(e, CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)http_manners.bytes_per_s);
-    if (http_manners.admit && u && !curl_url_set(u, CURLUPART_URL, url, CURLU_PATH_AS_IS) &&
-        !curl_url_get(u, CURLUPART_HOST, &host, 0) && !curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT))
-        rc = http_manners.admit(host, atoi(port), err);
-    curl_free(host);
-    curl_free(port);
-    curl_url_cleanup(u);
-    return rc;
+    return http_manners.admit && host ? http_manners.admit(host, port, err) : 0;
 }

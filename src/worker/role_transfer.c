@@ -20,7 +20,7 @@ static void transfer_warm(void) {}
 static void transfer_begin(const json_t *settings)
 {
     place_begin(settings);
-    http_manners = (struct http_manners){place_take, place_speed()};
+    http_manners = (struct http_manners){place_take, place_speed(), place_keep, place_kept_taken};
 }
 
 static void transfer_describe(json_t *out)

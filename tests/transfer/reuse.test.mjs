@@ -1,7 +1,8 @@
-// Connections are kept from one job to the next: counted at the other side, by a real sshd's log.
+// Connections are kept from one job to the next: counted at the other side, by a real sshd's log and by a web server.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
+import http from 'node:http'
 import path from 'node:path'
 import { test } from 'node:test'
 import { binary, Server, sleep } from '../e2e/server.mjs'
@@ -93,4 +94,40 @@ test('another key, and a server that was started anew, are logged in to anew', a
   good(await send(s, { 'e.txt': 'e' }, by('own')))
   assert.ok(sshd.logins() > before)
   assert.deepEqual(fs.readdirSync(to).sort(), ['a.txt', 'b.txt', 'd.txt', 'e.txt'])
+})
+
+// What an import fetches from and a store sends to; it counts connections.
+async function web(t) {
+  const it = { made: 0, asked: 0 }
+  const server = http.createServer((req, res) => {
+    it.asked++
+    req.resume().on('end', () => res.writeHead(200, { 'Content-Type': 'application/octet-stream', ETag: '"x"' })
+      .end(req.method === 'GET' ? 'abc' : ''))
+  })
+  server.keepAliveTimeout = 120000
+  server.on('connection', () => { it.made++ })
+  await new Promise((r) => server.listen(0, '127.0.0.1', r))
+  t.after(() => { server.closeAllConnections(); server.close() })
+  it.port = server.address().port
+  it.url = `http://127.0.0.1:${it.port}`
+  return it
+}
+
+test('200 jobs by HTTP are a handful of connections, exports as well as imports', async (t) => {
+  const s = await serve(t)
+  const there = await web(t)
+  const at = { bucket: 'b', key: 'k', secret: 's', bucket_region: 'us-east-1', host: there.url, no_vhost: true }
+  const out = { robot: '/s3/store', use: ':original', ...at, path: '${file.url_name}' }
+  const a = await s.create({ out }, { files: small(100) })
+  good(await s.until(a.assembly_id, undefined, PATIENCE))
+  const [stores, asked] = [there.made, there.asked]
+  assert.ok(asked >= 100 && stores <= most(100), `${stores} connections for ${asked} requests of 100 exports`)
+  const steps = Object.fromEntries(Array.from({ length: 5 }, (_, i) =>
+    [`i${i}`, { robot: '/http/import', url: `${there.url}/${i}`, result: true }]))
+  const all = await Promise.all(Array.from({ length: 20 }, () => s.create(steps)))
+  for (const b of all) good(await s.until(b.assembly_id, undefined, PATIENCE))
+  const imports = there.made - stores
+  t.diagnostic(`${stores} connections for 100 exports, ${imports} for 100 imports`)
+  assert.ok(imports <= most(100), `${imports} connections for 100 imports`)
+  await soon('connections at rest are closed', () => connected(s, there.port).length === 0)
 })
