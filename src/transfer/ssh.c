@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "transfer/guarded.h"
 #include "transfer/place.h"
+#include "transfer/ssh_rsa.h"
 
 #include <openssl/evp.h>
 #include <openssl/sha.h>
@@ -62,34 +63,6 @@ bool ssh_wait(struct ssh *s, int64_t until_us)
 }
 
 int ssh_errno(const struct ssh *s) { return libssh2_session_last_errno(s->session); }
-
-bool ssh_is_broken(int rc)
-{
-    switch (rc) {
-    case LIBSSH2_ERROR_EAGAIN:
-    case LIBSSH2_ERROR_SOCKET_SEND:
-    case LIBSSH2_ERROR_SOCKET_RECV:
-    case LIBSSH2_ERROR_SOCKET_DISCONNECT:
-    case LIBSSH2_ERROR_SOCKET_TIMEOUT:
-    case LIBSSH2_ERROR_SOCKET_NONE:
-    case LIBSSH2_ERROR_TIMEOUT:
-    case LIBSSH2_ERROR_BAD_SOCKET:
-    case LIBSSH2_ERROR_CHANNEL_CLOSED:
-    case LIBSSH2_ERROR_CHANNEL_EOF_SENT:
-    case LIBSSH2_ERROR_CHANNEL_FAILURE:
-    case LIBSSH2_ERROR_BANNER_RECV:
-    case LIBSSH2_ERROR_BANNER_SEND:
-    case LIBSSH2_ERROR_KEX_FAILURE:
-    case LIBSSH2_ERROR_KEY_EXCHANGE_FAILURE:
-    case LIBSSH2_ERROR_INVALID_MAC:
-    case LIBSSH2_ERROR_DECRYPT:
-    case LIBSSH2_ERROR_ZLIB:
-    case LIBSSH2_ERROR_PROTO:
-        return true;
-    default:
-        return false;
-    }
-}
 
 void ssh_words(char *out, size_t size, struct ssh *s, int rc)
 {
@@ -454,13 +427,6 @@ static int by_password(struct ssh *s, const char *offered)
     return rc;
 }
 
-/* It is about the key that we have, not about the other side. */
-static bool is_unread(int rc)
-{
-    return rc == LIBSSH2_ERROR_FILE || rc == LIBSSH2_ERROR_PROTO ||
-           rc == LIBSSH2_ERROR_METHOD_NONE || rc == LIBSSH2_ERROR_KEYFILE_AUTH_FAILED;
-}
-
 static int by_key(struct ssh *s)
 {
     const char *user = s->place->user,
@@ -474,13 +440,20 @@ static int by_key(struct ssh *s)
              libssh2_userauth_publickey_frommemory(
                  s->session, user, strlen(user), open, open ? strlen(open) : 0, key, strlen(key),
                  str_given(s->place->passphrase) ? s->place->passphrase : NULL));
+    if (rc && !ssh_is_broken(rc) && !ssh_is_unread(rc)) {
+        struct ssh_rsa *rsa = ssh_rsa_read(key, s->place->passphrase);
+
+        if (rsa)
+            SSH_CALL(s, rc, ssh_rsa_log_in(rsa, s->session, user));
+        ssh_rsa_free(rsa);
+    }
     explicit_bzero(key, strlen(key));
     return rc;
 }
 
 static int fail_login(const struct ssh *s, int rc, struct err *err)
 {
-    bool unread = *s->key && is_unread(rc);
+    bool unread = *s->key && ssh_is_unread(rc);
 
     return remote_fail(
         s->job, REMOTE_DENIED, err, "'%.150s' does not let '%.60s' in with this %s%s%s%s%s%s",
@@ -489,6 +462,9 @@ static int fail_login(const struct ssh *s, int rc, struct err *err)
         str_given(s->place->public_key) ? " (public_key must be its other half)" : "",
         *s->key && !str_given(s->place->private_key)
             ? " of this server (`workcell ssh-key` prints it)"
+        : *s->key && !unread && ssh_rsa_is_locked(s->key)
+            ? ", an RSA key whose passphrase allows only SHA-1 here: `ssh-keygen -p -m PEM` writes it in a form "
+              "that allows more"
             : "",
         *s->fingerprint ? "; its own key is " : "", s->fingerprint);
 }
@@ -521,7 +497,7 @@ static int log_in(struct ssh *s, bool *again, struct err *err)
     rc = *s->key ? by_key(s) : by_password(s, offered);
     if (rc == 0)
         return 0;
-    return ssh_is_broken(rc) && !(*s->key && is_unread(rc)) ? fail_broken(s, rc, again, err)
+    return ssh_is_broken(rc) && !(*s->key && ssh_is_unread(rc)) ? fail_broken(s, rc, again, err)
                                                             : fail_login(s, rc, err);
 }
 

@@ -42,5 +42,7 @@ int ssh_errno(const struct ssh *s);
 
 /* rc says that the connection is broken or silent, and not that the server refused. */
 bool ssh_is_broken(int rc);
+/* It is about the key that we have, not about the other side. */
+bool ssh_is_unread(int rc);
 /* What libssh2 says of the last failure, in brackets where there is a word; text of out's size. */
 void ssh_words(char *out, size_t size, struct ssh *s, int rc);
