@@ -13,6 +13,7 @@ export const quick = !!process.env.BENCH_QUICK
 export const ROUNDS = quick ? 1 : 3
 export const tmp = fs.mkdtempSync(path.join(build, 'bench-'))
 export const started = []
+process.on('exit', () => { for (const child of started) child.kill() }) // whatever it is that ends us
 export const sleep = (ms) => new Promise((r) => setTimeout(r, ms))
 export const median = (v) => [...v].sort((a, b) => a - b)[Math.floor(v.length / 2)]
 export const percentile = (v, p) => [...v].sort((a, b) => a - b)[Math.min(v.length - 1, Math.floor(v.length * p))]
@@ -51,6 +52,20 @@ export async function create(s, steps, expected) {
   const params = JSON.stringify({ auth: { key: 'k' }, steps })
   const body = new URLSearchParams({ params, num_expected_upload_files: expected })
   return (await fetch(`${s.url}/assemblies`, { method: 'POST', body })).json()
+}
+// What lies in that directory, by HTTP.
+export async function nginx(www) {
+  const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((n) => `${n}_temp_path ${www}/${n};`).join(' ')
+  const port = 18000 + (process.pid % 1000), origin = `http://127.0.0.1:${port}`
+  fs.writeFileSync(path.join(www, 'nginx.conf'), `daemon off; user root; worker_processes auto;
+    pid ${www}/pid; error_log ${www}/errors;
+    events { worker_connections 1024; }
+    http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; types { image/jpeg jpg; } ${temp}
+      server { listen 127.0.0.1:${port}; root ${www}; } }`)
+  const child = spawn('/usr/sbin/nginx', ['-c', path.join(www, 'nginx.conf')], { stdio: 'inherit' })
+  started.push(child)
+  for (let i = 0; i < 100 && !(await fetch(origin).catch(() => null)); i++) await sleep(50)
+  return { child, origin, port }
 }
 const base64 = (text) => Buffer.from(text).toString('base64')
 export const meta = (a, name = 'a.bin') =>

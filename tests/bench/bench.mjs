@@ -1,10 +1,11 @@
 // Side by side with what else there is (bed.mjs says how). `bench.mjs url films` has the rows of those parts alone.
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { createHmac, randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import {
-  build, cancelRows, canceled, create, dir, end, finish, here, load, median, meta, original, quick, row, ROUNDS, serve, sleep, start, started, tmp,
+  build, cancelRows, canceled, create, dir, end, finish, here, load, median, meta, nginx, original, quick, row,
+  ROUNDS, serve, sleep, start, tmp,
 } from './bed.mjs'
 
 // a part of the table: all of them, or those that the command line names
@@ -202,22 +203,13 @@ await part('formats', async () => {
   }
 })
 await part('films', () => import('./films.mjs'))
+await part('transfers', () => import('./transfers.mjs'))
 // files by URL: one that is kept, and one that has to be made
 await part('url', async () => {
   const www = dir()
   fs.copyFileSync(jpeg, path.join(www, 'photo.jpg'))
   fs.writeFileSync(path.join(www, 'small'), Buffer.alloc(26000, 'x'))
-  const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((n) => `${n}_temp_path ${www}/${n};`).join(' ')
-  const port = 18000 + (process.pid % 1000)
-  fs.writeFileSync(path.join(www, 'nginx.conf'), `daemon off; user root; worker_processes auto;
-    pid ${www}/pid; error_log ${www}/errors;
-    events { worker_connections 1024; }
-    http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; types { image/jpeg jpg; } ${temp}
-      server { listen 127.0.0.1:${port}; root ${www}; } }`)
-  const nginx = spawn('/usr/sbin/nginx', ['-c', path.join(www, 'nginx.conf')], { stdio: 'inherit' })
-  started.push(nginx)
-  const origin = `http://127.0.0.1:${port}`
-  for (let i = 0; i < 100 && !(await fetch(origin).catch(() => null)); i++) await sleep(50)
+  const { child: web, origin, port } = await nginx(www)
   const s = await serve('--import-allow', '127.0.0.1')
   const template = async (name, more, from) => {
     const get = { robot: '/http/import', url: `${origin}/\${fields.input}` }
@@ -271,7 +263,7 @@ await part('url', async () => {
     `${median(peer).toFixed(1)}/s ipx`, ratio.toFixed(2), '>= 1.3', ratio >= 1.3)
   await end(p)
   await end(s)
-  nginx.kill()
+  web.kill()
 })
 function spawnText(cmd, args) { try { return execFileSync(cmd, args, { stdio: ['ignore', 'pipe', 'pipe'] }).toString() + execFileSync('sh', ['-c', `${cmd} ${args.map((x) => `'${x}'`).join(' ')} 2>&1`]).toString() } catch (e) { return String(e.stderr) } }
 // archives, and a digest: ten files that a deflater can make something of. The others run at the priority of workers.
