@@ -6,7 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CHUNK = 256 * 1024, DIR_MODE = 0755, FILE_MODE = 0644 };
+enum { DIR_MODE = 0755, FILE_MODE = 0644 };
+enum {
+    UNDER_WAY = 1024 * 1024, /* bytes that are sent before the first of them is confirmed, */
+    PACED = 256 * 1024,      /* and where there is a limit to the bandwidth */
+    PIECE = 4 * UNDER_WAY,   /* read before it is moved to the front */
+};
 
 void sftp_close(struct sftp *s)
 {
@@ -187,28 +192,58 @@ static LIBSSH2_SFTP_HANDLE *create_part(struct sftp *s, int *rc, const struct re
     return sftp_handle(s, rc, f->part, flags, mode, LIBSSH2_SFTP_OPENFILE);
 }
 
-/* From the beginning: what an earlier attempt left is cut off. What was sent and not confirmed is
- * read again, and libssh2 wants to see the same bytes. */
-static int send_input(struct sftp *s, int *rc, LIBSSH2_SFTP_HANDLE *h, struct remote_file *f,
-                      struct err *err)
+/* The piece of the input that is under way. libssh2 sends all that it is given, returns when the
+ * server has confirmed the first of it, and wants to see the rest again: what is in it is read once. */
+struct sftp_piece {
+    char *bytes;
+    size_t from, end; /* of them: not confirmed yet */
+    int64_t read;     /* bytes of the file */
+};
+
+/* As much as may be under way, or all that is left. */
+static int fill_piece(struct sftp_piece *p, const struct remote_file *f, struct err *err)
 {
-    AUTO(mem_free) char *buf = mem_alloc(CHUNK);
-    int64_t size = f->in->size;
+    size_t have = p->end - p->from;
 
-    *rc = 0;
-    for (int64_t done = 0; done < size; done += *rc) {
-        size_t want = size - done < CHUNK ? (size_t)(size - done) : CHUNK;
-        ssize_t n = pread(f->fd, buf, want, done);
+    if (have >= UNDER_WAY || p->read == f->in->size)
+        return 0;
+    memmove(p->bytes, p->bytes + p->from, have);
+    p->from = 0;
+    p->end = have;
+    while (p->end < PIECE && p->read < f->in->size) {
+        int64_t left = f->in->size - p->read;
+        size_t room = PIECE - p->end;
+        ssize_t n = pread(f->fd, p->bytes + p->end, left < (int64_t)room ? (size_t)left : room, p->read);
 
-        if (n != (ssize_t)want) {
+        if (n <= 0) {
             errno = n < 0 ? errno : EIO;
             return err_errno(err, "read the file to send");
         }
-        SSH_CALL(s->ssh, *rc, (int)libssh2_sftp_write(h, buf, want));
+        p->end += (size_t)n;
+        p->read += n;
+    }
+    return 0;
+}
+
+/* From the beginning: what an earlier attempt left is cut off. */
+static int send_input(struct sftp *s, int *rc, LIBSSH2_SFTP_HANDLE *h, struct remote_file *f,
+                      struct err *err)
+{
+    AUTO(mem_free) char *bytes = mem_alloc(PIECE);
+    struct sftp_piece p = {.bytes = bytes};
+    size_t most = place_speed() ? PACED : UNDER_WAY;
+
+    *rc = 0;
+    for (int64_t done = 0; done < f->in->size; done += *rc) {
+        if (fill_piece(&p, f, err) < 0)
+            return -1;
+        size_t want = p.end - p.from < most ? p.end - p.from : most;
+        SSH_CALL(s->ssh, *rc, (int)libssh2_sftp_write(h, p.bytes + p.from, want));
         if (*rc < 0)
             return 0;
+        p.from += (size_t)*rc;
         place_pace(*rc);
-        remote_progress(f, (double)(done + *rc) / (double)size);
+        remote_progress(f, (double)(done + *rc) / (double)f->in->size);
     }
     *rc = 0;
     return 0;
@@ -221,7 +256,7 @@ static bool is_full(struct sftp *s, const struct remote_file *f)
     int rc;
 
     SSH_CALL(s->ssh, rc, libssh2_sftp_statvfs(s->channel, f->part, strlen(f->part), &st));
-    return rc == 0 && st.f_frsize * st.f_bavail < CHUNK;
+    return rc == 0 && st.f_frsize * st.f_bavail < UNDER_WAY;
 }
 
 static int fail_write(struct sftp *s, int rc, const struct remote_file *f, const char *what,
