@@ -103,7 +103,7 @@ static const struct setting settings[] = {
     INT(max_archive_depth, "64", "How deep members of an archive may lie.", .min = 1, .max = 1000),
     STRING(companion, "", "Companion beside this server, e.g. http://127.0.0.1:3020. Empty: none."),
     STRING(import_allow, "", "Private networks that imports may reach. Empty: none."),
-    INT(transfer_connections, "8", "Workers that are connected to one host at a time. 0: any number.", .max = 1024),
+    INT(transfer_connections, "8", "Connections to one host at a time, of all workers. 0: any number.", .max = 1024),
     SIZE(transfer_bandwidth, "0",
          "Bytes a second that all imports together read, and all exports together send. 0: any number."),
     STRING(sftp_key, "",

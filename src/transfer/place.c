@@ -108,6 +108,14 @@ int place_take(const char *host, int port, struct err *err)
     return 0;
 }
 
+bool place_more(void) { return !own.in_job || ask_init(PLACE_MORE) != EAGAIN; }
+
+void place_fewer(void)
+{
+    if (own.in_job)
+        (void)ask_init(PLACE_FEWER);
+}
+
 bool place_keep(const char *host, int port, void (*drop)(void))
 {
     char key[17];
@@ -135,6 +143,8 @@ void place_end(void)
     own.drop_us = clock_mono_us() + PLACE_KEEP_S * SECOND_US;
     if (!own.drop || !own.used)
         give_back();
+    else
+        (void)ask_init(PLACE_FEWER); /* only one is kept */
 }
 
 void place_rest(int fd)

@@ -38,8 +38,15 @@ static int lock(const struct places *p, short type, long long at)
     return fcntl(p->fd, F_SETLK, &l);
 }
 
+static void let_go_more(struct places *p)
+{
+    while (p->more_count)
+        (void)lock(p, F_UNLCK, p->more[--p->more_count]);
+}
+
 static void let_go(struct places *p)
 {
+    let_go_more(p);
     if (p->held >= 0)
         (void)lock(p, F_UNLCK, p->held);
     if (p->wanted >= 0)
@@ -61,6 +68,27 @@ static bool is_wanted(const struct places *p)
     return p->held >= 0 && fcntl(p->fd, F_GETLK, &l) == 0 && l.l_type != F_UNLCK;
 }
 
+static bool is_ours(const struct places *p, long long at)
+{
+    for (int i = 0; i < p->more_count; i++)
+        if (p->more[i] == at)
+            return true;
+    return p->held == at;
+}
+
+/* One more where we are. A lock that we have is ours again whenever we ask: those are passed by. */
+static int one_more(struct places *p)
+{
+    long long first = p->held - p->held % MOST;
+
+    for (long long at = first; p->held >= 0 && p->more_count < PLACES_MORE && at < first + p->most; at++)
+        if (!is_ours(p, at) && lock(p, F_WRLCK, at) == 0) {
+            p->more[p->more_count++] = at;
+            return 0;
+        }
+    return EAGAIN;
+}
+
 int places_answer(struct places *p, const struct sockaddr_storage *to, socklen_t len)
 {
     const struct sockaddr_un *un = (const struct sockaddr_un *)to;
@@ -72,6 +100,12 @@ int places_answer(struct places *p, const struct sockaddr_storage *to, socklen_t
     memcpy(text, un->sun_path + 1 + name, len - begin);
     if (!strcmp(text, PLACE_WANTED))
         return is_wanted(p) ? EAGAIN : 0;
+    if (!strcmp(text, PLACE_MORE))
+        return one_more(p);
+    if (!strcmp(text, PLACE_FEWER)) {
+        let_go_more(p);
+        return 0;
+    }
     unsigned long long host = strtoull(text, &end, 16);
     let_go(p); /* first: who waits for one holds none */
     if (!*text)

@@ -126,6 +126,40 @@ static void nobody_has_more_than_one_place_however_often_it_asks(void **state)
     close(fd);
 }
 
+static void who_has_a_place_may_have_some_more_that_are_free_and_gives_them_back(void **state)
+{
+    (void)state;
+    int fd = places_file(6);
+    struct places p = places_of(fd, 6);
+    struct other a = other_start(fd, 6), b = other_start(fd, 6), c = other_start(fd, 6);
+
+    assert_int_equal(ask(&p, HOST), 0);
+    for (int i = 0; i < PLACES_MORE; i++)
+        assert_int_equal(ask(&p, PLACE_MORE), 0);
+    assert_int_equal(ask(&p, PLACE_MORE), EAGAIN); /* so many and no more, though two are free */
+    assert_int_equal(tell(&a, HOST), 0);
+    assert_int_equal(tell(&b, HOST), 0);
+    assert_int_equal(tell(&c, HOST), EAGAIN);
+    assert_int_equal(ask(&p, PLACE_FEWER), 0);
+    assert_int_equal(p.more_count, 0);
+    assert_int_equal(tell(&c, HOST), 0);
+    assert_int_equal(ask(&p, PLACE_MORE), 0);
+    assert_int_equal(ask(&p, PLACE_MORE), 0);
+    assert_int_equal(ask(&p, PLACE_MORE), EAGAIN); /* the host is full */
+    assert_int_equal(ask(&p, OTHER), 0);           /* elsewhere: all of them are given back */
+    assert_int_equal(p.more_count, 0);
+    struct other d = other_start(fd, 6), e = other_start(fd, 6), f = other_start(fd, 6);
+    assert_int_equal(tell(&d, HOST), 0);
+    assert_int_equal(tell(&e, HOST), 0);
+    assert_int_equal(tell(&f, HOST), 0);
+    assert_int_equal(ask(&p, PLACE_MORE), 0);
+    assert_int_equal(ask(&p, ""), 0);
+    assert_int_equal(ask(&p, PLACE_MORE), EAGAIN); /* than none */
+    for (struct other *all[] = {&a, &b, &c, &d, &e, &f}, **o = all; o < all + 6; o++)
+        other_end(*o);
+    close(fd);
+}
+
 static void what_is_no_question_is_none_and_nonsense_takes_nothing(void **state)
 {
     (void)state;
@@ -144,6 +178,7 @@ static void what_is_no_question_is_none_and_nonsense_takes_nothing(void **state)
     assert_false(places_asked(&to, len));
     assert_int_equal(ask(&p, "00zz"), EINVAL);
     assert_int_equal(ask(&p, "00"), EINVAL);
+    assert_int_equal(ask(&p, PLACE_MORE), EAGAIN); /* than none */
     assert_int_equal(p.held, -1);
     assert_int_equal(ask(&p, HOST), 0);
     assert_true(p.held >= 0);
@@ -184,6 +219,7 @@ static void where_nobody_counts_every_place_is_free(void **state)
     struct places p = places_of(places_file(0), 0);
 
     assert_int_equal(ask(&p, HOST), 0);
+    assert_int_equal(ask(&p, PLACE_MORE), 0);
     assert_int_equal(p.held, -1);
 }
 
@@ -192,6 +228,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_host_has_so_many_places_and_one_that_is_killed_leaves_its_own),
         cmocka_unit_test(nobody_has_more_than_one_place_however_often_it_asks),
+        cmocka_unit_test(who_has_a_place_may_have_some_more_that_are_free_and_gives_them_back),
         cmocka_unit_test(what_is_no_question_is_none_and_nonsense_takes_nothing),
         cmocka_unit_test(who_waits_is_seen_by_who_has_the_place_and_by_nobody_else),
         cmocka_unit_test(where_nobody_counts_every_place_is_free),
