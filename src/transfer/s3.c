@@ -64,8 +64,7 @@ void s3_bucket_init(struct s3_bucket *b, struct robot_job *job, const struct s3_
                             .name = p->bucket,
                             .scheme =
                                 "https", /* nobody who left the host alone asked for an open line */
-                            .folder = "",
-                            .progress_share = 1};
+                            .folder = ""};
     if (*endpoint || !own)
         read_host(b, *endpoint ? endpoint : p->host, service->plain);
     /* A certificate for *.host does not cover a bucket with dots. */
@@ -199,16 +198,15 @@ static int set_transport_error(struct err *err, const struct s3_bucket *b, const
 
 /* One attempt, as the HTTP client's callbacks see it. */
 struct attempt {
-    const struct s3_bucket *b;
     const struct s3_call *c;
     const struct http_client_response *answer;
 };
 
 static void s3_on_progress(void *ctx, double fraction)
 {
-    const struct s3_bucket *b = ((const struct attempt *)ctx)->b;
+    const struct attempt *a = ctx;
 
-    remote_progress(b->file, b->progress_from + b->progress_share * fraction);
+    a->c->on_progress(a->c->ctx, fraction);
 }
 
 static int s3_on_head(void *ctx, int status, int64_t length, struct err *err)
@@ -252,7 +250,7 @@ static int call_once(struct http_client_response *out, struct s3_bucket *b, cons
                                 .payload = payload_of(hash, c),
                                 .at_us = clock_now_us() + b->skew_us};
     const char *list[S3_CALL_HEADERS_MAX + 8];
-    struct attempt attempt = {b, c, out};
+    struct attempt attempt = {c, out};
     int n = 0;
 
     str_addf(&url, "%s://%s", b->scheme, host);
@@ -277,7 +275,7 @@ static int call_once(struct http_client_response *out, struct s3_bucket *b, cons
                                .body_length = c->body ? -1 : c->length,
                                .idle_timeout_s = (int)jint(robot_settings(b->job), "idle_s", 0),
                                .guard = jstr_or(robot_settings(b->job), "import_allow", ""),
-                               .on_progress = c->fd >= 0 && b->file ? s3_on_progress : NULL,
+                               .on_progress = c->on_progress ? s3_on_progress : NULL,
                                .on_head = s3_on_head,
                                .on_body = c->on_body ? s3_on_body : NULL,
                                .ctx = &attempt,
@@ -298,7 +296,7 @@ bool s3_learn_time(struct s3_bucket *b, const struct http_client_response *r)
 
 static bool learn_region(struct s3_bucket *b, const struct s3_error *e)
 {
-    if (!*e->region || !strcmp(e->region, b->keys.region))
+    if (b->settled || !*e->region || !strcmp(e->region, b->keys.region))
         return false;
     b->keys.region = arena_strdup(robot_arena(b->job), e->region);
     return true;
@@ -346,7 +344,7 @@ int s3_call(struct http_client_response *out, struct s3_bucket *b, const struct 
             if (unsure)
                 *unsure = true;
         }
-        if (again && attempt < REMOTE_ATTEMPTS) {
+        if (again && attempt < REMOTE_ATTEMPTS && !(c->given_up && *c->given_up)) {
             remote_wait(b->job, attempt, S3_PAUSE_MS, heard ? remote_retry_after(&r) : 0);
             continue;
         }

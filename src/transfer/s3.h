@@ -7,6 +7,7 @@
 #include "transfer/s3_service.h"
 
 #include <libxml/tree.h>
+#include <stdatomic.h>
 
 #define S3_CALL_HEADERS_MAX 40
 
@@ -22,9 +23,8 @@ struct s3_bucket {
     const char *folder; /* in front of the bucket: "" or "/storage/v1/s3" */
     bool has_port;
     bool path_style;
-    int64_t skew_us;                      /* the server's clock minus ours */
-    const struct remote_file *file;       /* whose progress is told; NULL: nobody's */
-    double progress_from, progress_share; /* of the request under way in the whole upload */
+    bool settled;    /* its region is known for sure: no answer changes it */
+    int64_t skew_us; /* the server's clock minus ours */
 };
 /* The texts of p are lent for as long as b is used. */
 void s3_bucket_init(struct s3_bucket *b, struct robot_job *job, const struct s3_service *service,
@@ -60,6 +60,8 @@ struct s3_call {
     int (*on_head)(void *ctx, int status, const struct http_client_response *r, int64_t length,
                    struct err *err);
     int (*on_body)(void *ctx, const char *data, size_t len, struct err *err);
+    void (*on_progress)(void *ctx, double fraction); /* of the file that is sent; may be NULL */
+    const atomic_bool *given_up; /* true: no other attempt. May be NULL */
     void *ctx;
 };
 /* Send until there is a lasting answer; every attempt is signed anew. 0: a 2xx answer is in out.

@@ -1,15 +1,11 @@
 #include "transfer/s3_upload.h"
 #include "base/clock.h"
+#include "transfer/s3_parts.h"
 
-#include <fcntl.h>
-#include <openssl/evp.h>
 #include <string.h>
 #include <time.h>
 
-#define MIB (INT64_C(1024) * 1024)
-#define MULTIPART_THRESHOLD (100 * MIB)
-#define PART_MIN (8 * MIB) /* S3 wants 5 MiB */
-#define PARTS_MAX 10000    /* S3's limit */
+#define MULTIPART_THRESHOLD (INT64_C(100) * 1024 * 1024)
 #define LIST_PAGES_MAX 100 /* of open uploads, 1000 each */
 
 struct upload {
@@ -19,51 +15,6 @@ struct upload {
     struct sigv4_pair headers[S3_CALL_HEADERS_MAX]; /* that describe the object; ended by a zero */
     int n;
 };
-
-struct sums {
-    char sha256[65];
-    char md5[25]; /* base64 */
-};
-
-static void md_free(EVP_MD_CTX *m) { EVP_MD_CTX_free(m); }
-DEFINE_AUTO(EVP_MD_CTX *, md_free)
-
-/* Only what is going to be sent is worth a pass over the file. */
-static int sum_piece(struct sums *out, const struct upload *u, int64_t offset, int64_t length,
-                     struct err *err)
-{
-    bool want_sha = !strcmp(u->b->scheme, "http"), want_md5 = u->object->check_integrity;
-    AUTO(md_free) EVP_MD_CTX *sha = EVP_MD_CTX_new();
-    AUTO(md_free) EVP_MD_CTX *md5 = EVP_MD_CTX_new();
-    AUTO(mem_free) char *buf = mem_alloc(256 * 1024);
-    unsigned char md[EVP_MAX_MD_SIZE];
-
-    *out = (struct sums){0};
-    if (!want_sha && !want_md5)
-        return 0;
-    if (!EVP_DigestInit_ex(sha, EVP_sha256(), NULL) || !EVP_DigestInit_ex(md5, EVP_md5(), NULL))
-        return err_set(err, ERR_INTERNAL, "SHA-256 or MD5 is not available");
-    for (int64_t done = 0; done < length;) {
-        int64_t want = length - done < 256 * 1024 ? length - done : 256 * 1024;
-        ssize_t n = pread(u->file->fd, buf, (size_t)want, offset + done);
-
-        if (n < 0)
-            return err_errno(err, "read '%s'", u->file->in->name);
-        if (n == 0)
-            return err_set(err, ERR_INPUT, "the file '%s' is shorter than announced",
-                           u->file->in->name);
-        if (want_sha)
-            EVP_DigestUpdate(sha, buf, (size_t)n);
-        if (want_md5)
-            EVP_DigestUpdate(md5, buf, (size_t)n);
-        done += n;
-    }
-    if (want_sha && EVP_DigestFinal_ex(sha, md, NULL))
-        hex_encode(out->sha256, md, 32);
-    if (want_md5 && EVP_DigestFinal_ex(md5, md, NULL))
-        EVP_EncodeBlock((unsigned char *)out->md5, md, 16);
-    return 0;
-}
 
 static json_t *version_meta(const struct http_client_response *r)
 {
@@ -79,13 +30,15 @@ static json_t *version_meta(const struct http_client_response *r)
 
 /* ---- small files: one request ---- */
 
+static void whole_on_progress(void *ctx, double fraction) { remote_progress(ctx, fraction); }
+
 static int put_whole(struct upload *u, struct err *err)
 {
     AUTO(http_client_response_done) struct http_client_response r = {0};
-    struct sums sums;
+    struct s3_piece_sums sums;
     char code[64];
 
-    if (sum_piece(&sums, u, 0, u->file->in->size, err) < 0)
+    if (s3_sum_piece(&sums, u->b, u->file, 0, u->file->in->size, u->object->check_integrity, err) < 0)
         return -1;
     if (*sums.md5)
         u->headers[u->n++] = (struct sigv4_pair){"content-md5", sums.md5};
@@ -95,7 +48,9 @@ static int put_whole(struct upload *u, struct err *err)
                                   .headers = u->headers,
                                   .fd = u->file->fd,
                                   .length = u->file->in->size,
-                                  .sha256 = *sums.sha256 ? sums.sha256 : NULL},
+                                  .sha256 = *sums.sha256 ? sums.sha256 : NULL,
+                                  .on_progress = whole_on_progress,
+                                  .ctx = u->file},
                 code, NULL, err) < 0)
         return -1;
     u->file->meta = version_meta(&r);
@@ -165,39 +120,6 @@ static int upload_gone(struct upload *u, const char *code)
     return -1;
 }
 
-static int put_part(struct str *list, struct upload *u, const char *upload_id, int number,
-                    int64_t offset, int64_t length, struct err *err)
-{
-    AUTO(http_client_response_done) struct http_client_response r = {0};
-    struct sums sums;
-    char code[64], number_text[16];
-
-    if (sum_piece(&sums, u, offset, length, err) < 0)
-        return -1;
-    snprintf(number_text, sizeof number_text, "%d", number);
-    const struct sigv4_pair md5[] = {{*sums.md5 ? "content-md5" : NULL, sums.md5}, {0}};
-    const struct sigv4_pair query[] = {{"partNumber", number_text}, {"uploadId", upload_id}, {0}};
-
-    u->b->progress_from = (double)offset / (double)u->file->in->size;
-    u->b->progress_share = (double)length / (double)u->file->in->size;
-    if (s3_call(&r, u->b,
-                &(struct s3_call){.method = "PUT",
-                                  .key = u->file->path,
-                                  .headers = md5,
-                                  .query = query,
-                                  .fd = u->file->fd,
-                                  .offset = offset,
-                                  .length = length,
-                                  .sha256 = *sums.sha256 ? sums.sha256 : NULL},
-                code, NULL, err) < 0)
-        return upload_gone(u, code);
-    AUTO(mem_free) char *etag = http_client_header(&r, "etag");
-    if (!etag || !*etag || strpbrk(etag, "<>&"))
-        return remote_fail(u->b->job, REMOTE_FAILED, err, "S3 gave no ETag for part %d", number);
-    str_addf(list, "<Part><PartNumber>%d</PartNumber><ETag>%s</ETag></Part>", number, etag);
-    return 0;
-}
-
 /* Is the object there, made of so many parts? Answers what a lost answer left open. */
 static bool is_complete(struct upload *u, int parts)
 {
@@ -265,16 +187,17 @@ static json_t *undo_token(const struct upload *u, const char *upload_id, int64_t
 static int send_parts(struct upload *u, const char *upload_id, struct err *err)
 {
     AUTO(str_done) struct str list = {0};
-    int64_t part = (u->file->in->size / PARTS_MAX / MIB + 1) * MIB;
-    int number = 0;
+    char code[64];
+    int count;
 
-    if (part < PART_MIN)
-        part = PART_MIN;
-    for (int64_t at = 0; at < u->file->in->size; at += part)
-        if (put_part(&list, u, upload_id, ++number, at,
-                     u->file->in->size - at < part ? u->file->in->size - at : part, err) < 0)
-            return -1;
-    return complete(u, upload_id, list.s, number, err);
+    if (s3_send_parts(&list, &count,
+                      &(struct s3_parts){.bucket = u->b,
+                                         .file = u->file,
+                                         .upload_id = upload_id,
+                                         .wants_md5 = u->object->check_integrity},
+                      code, err) < 0)
+        return upload_gone(u, code);
+    return complete(u, upload_id, list.s, count, err);
 }
 
 static int put_parts(struct upload *u, struct err *err)
@@ -308,12 +231,7 @@ int s3_upload(struct s3_bucket *b, struct remote_file *file, const struct s3_obj
     s3_headers(u.headers, b, object);
     while (u.headers[u.n].name)
         u.n++;
-    b->file = file;
-    b->progress_from = 0;
-    b->progress_share = 1;
-    int rc = (file->in->size > threshold ? put_parts : put_whole)(&u, err);
-    b->file = NULL;
-    return rc;
+    return (file->in->size > threshold ? put_parts : put_whole)(&u, err);
 }
 
 /* ---- what a killed run left ---- */
