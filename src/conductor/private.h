@@ -1,6 +1,7 @@
 /* private.h - the room's floors, from the ground up: a file calls those above it in this header and
  * none below. */
 #pragma once
+#include "assembly/credentials.h"
 #include "base/clock.h"
 #include "conductor/conductor.h"
 #include "conductor/deliveries.h"
@@ -213,6 +214,17 @@ void settle_wait(struct conductor *c, struct entry *e, conductor_reply reply, vo
 /* The cancel that they wait for did not happen. */
 void settle_refuse(struct entry *e, const struct err *why);
 void settle_uploads(struct conductor *c, struct entry *e);
+
+/* ---- given.c: what a job is given ---- */
+/* NULL: err says why. */
+json_t *given_inputs(const struct conductor *c, const struct assembly *a, const struct job *j, struct err *err);
+struct given_owner {
+    struct conductor *c;
+    const struct assembly *a;
+};
+/* For a struct credential_source whose ctx is a struct given_owner. */
+int given_credentials(void *ctx, json_t **content, char type[static CREDENTIAL_TYPE_MAX], const char *name,
+                      struct err *err);
 
 /* ---- jobs.c: the queue, and what workers say ---- */
 struct run *jobs_queue(struct conductor *c, struct entry *e, int job, int64_t delay_us);
