@@ -90,7 +90,8 @@ static int abort_upload(struct s3_bucket *b, const char *key, const char *upload
     }
 }
 
-static int initiate(char **upload_id, struct upload *u, struct err *err)
+/* unsure: there may be another one that was opened by a request whose answer was lost. */
+static int initiate(char **upload_id, bool *unsure, struct upload *u, struct err *err)
 {
     AUTO(http_client_response_done) struct http_client_response r = {0};
     char code[64];
@@ -102,7 +103,7 @@ static int initiate(char **upload_id, struct upload *u, struct err *err)
                                   .fd = -1,
                                   .length = -1,
                                   .query = (struct sigv4_pair[]){{"uploads", ""}, {0}}},
-                code, NULL, err) < 0)
+                code, unsure, err) < 0)
         return -1;
     AUTO(s3_xml_free) xmlDoc *doc = s3_xml(&r.body);
     AUTO(mem_free) char *id = s3_xml_text(doc ? xmlDocGetRootElement(doc) : NULL, "UploadId");
@@ -200,16 +201,29 @@ static int send_parts(struct upload *u, const char *upload_id, struct err *err)
     return complete(u, upload_id, list.s, count, err);
 }
 
+static int abort_unknown(int *aborted, struct s3_bucket *b, const char *key, const char *but, int64_t started_us,
+                         struct err *err);
+
+/* Whoever may not list open uploads has none taken back: that is no reason not to store the file. */
+static int abort_twins(struct upload *u, const char *upload_id, int64_t at_us, struct err *err)
+{
+    int aborted = 0;
+    int rc = abort_unknown(&aborted, u->b, u->file->path, upload_id, at_us, err);
+
+    return rc < 0 && err->code != ERR_SERVER_403 ? -1 : 0;
+}
+
 static int put_parts(struct upload *u, struct err *err)
 {
     AUTO(mem_free) char *upload_id = NULL;
     int64_t at_us = clock_now_us();
+    bool unsure = false;
     struct err ignored;
 
     /* Before: if we die now, nobody knows the id, but key and time are enough to find the upload.
      */
     if (robot_set_undo(u->b->job, undo_token(u, NULL, at_us), err) < 0 ||
-        initiate(&upload_id, u, err) < 0)
+        initiate(&upload_id, &unsure, u, err) < 0 || (unsure && abort_twins(u, upload_id, at_us, err) < 0))
         return -1;
     if (robot_set_undo(u->b->job, undo_token(u, upload_id, at_us), err) < 0 ||
         send_parts(u, upload_id, err) < 0) {
@@ -244,8 +258,8 @@ static int64_t time_of(const char *s)
     return strptime(s, "%Y-%m-%dT%H:%M:%S", &tm) ? timegm(&tm) * SECOND_US : -1;
 }
 
-/* Abort the uploads of exactly this key that began after started_us (by our clock). */
-static int abort_unknown(int *aborted, struct s3_bucket *b, const char *key, int64_t started_us,
+/* Abort the uploads of exactly this key that began after started_us (by our clock), but not this one (may be NULL). */
+static int abort_unknown(int *aborted, struct s3_bucket *b, const char *key, const char *but, int64_t started_us,
                          struct err *err)
 {
     char *key_marker = arena_strdup(robot_arena(b->job), ""), *id_marker = key_marker;
@@ -277,7 +291,7 @@ static int abort_unknown(int *aborted, struct s3_bucket *b, const char *key, int
             int64_t at_us = time_of(initiated);
 
             /* Both clocks are read in whole seconds: allow for two of them. */
-            if (!s3_xml_is(n, "Upload") || strcmp(k, key) != 0 || !*id ||
+            if (!s3_xml_is(n, "Upload") || strcmp(k, key) != 0 || !*id || (but && !strcmp(id, but)) ||
                 (at_us >= 0 && at_us < started_us + b->skew_us - 2 * SECOND_US))
                 continue;
             if (abort_upload(b, key, id, err) < 0)
@@ -311,7 +325,7 @@ int s3_upload_undo(struct s3_bucket *b, const json_t *token, struct err *err)
     for (int look = 0; look < 2 && !aborted; look++) {
         if (look)
             sleep(1);
-        if (abort_unknown(&aborted, b, key, jint(token, "started_us", 0), err) < 0)
+        if (abort_unknown(&aborted, b, key, NULL, jint(token, "started_us", 0), err) < 0)
             return -1;
     }
     return 0;

@@ -17,6 +17,7 @@ struct bucket {
     int fails;        /* so many requests first */
     int status;       /* with this; 0: the connection breaks */
     bool part_fails;  /* a second part */
+    bool lost;        /* the first upload in parts is opened, and its answer does not arrive */
     int gone;         /* so many parts belong to an upload that is not there any more */
     bool abort_fails; /* and taking the upload back */
     bool versions;
@@ -50,6 +51,10 @@ static void answer(void *ctx, const struct origin_request *q, struct str *out)
                    b->versions ? "ETag: \"e\"\r\nx-amz-version-id: v7\r\n" : "ETag: \"e\"\r\n", "");
     } else if (!strcmp(q->method, "POST") && strstr(q->target, "?uploads")) {
         b->open++;
+        if (b->lost) {
+            b->lost = false;
+            return;
+        }
         origin_say(out, 200, "",
                    "<InitiateMultipartUploadResult><UploadId>u1</UploadId></"
                    "InitiateMultipartUploadResult>");
@@ -269,6 +274,20 @@ static void parts_of_a_failed_upload_are_aborted_or_stay_announced(void **state)
     assert_int_equal(b.open, 0);
 }
 
+static void an_upload_whose_opening_went_unanswered_is_taken_back_when_another_is_opened(void **state)
+{
+    struct bucket b = {.lost = true};
+    AUTO(origin_end) struct origin *o = origin_start(answer, &b);
+    AUTO(host_free) struct robot_job *j = new_job(1001);
+
+    (void)state;
+    runs(j, o, ", \"path\": \"a.txt\"");
+    assert_non_null(strstr(b.said, "DELETE /b/a.txt?uploadId=new\n"));
+    assert_null(strstr(b.said, "DELETE /b/a.txt?uploadId=u1"));
+    assert_int_equal(b.open, 0);
+    assert_null(host_undo_token(j));
+}
+
 /* The undo of a run that died does that to the next one, when it knows only the key. */
 static void an_upload_that_somebody_aborted_is_begun_again(void **state)
 {
@@ -466,6 +485,7 @@ int main(void)
             what_the_store_says_has_the_contracts_code_and_what_may_pass_is_tried_again),
         cmocka_unit_test(a_large_file_goes_in_parts_and_leaves_no_note),
         cmocka_unit_test(parts_of_a_failed_upload_are_aborted_or_stay_announced),
+        cmocka_unit_test(an_upload_whose_opening_went_unanswered_is_taken_back_when_another_is_opened),
         cmocka_unit_test(an_upload_that_somebody_aborted_is_begun_again),
         cmocka_unit_test(an_upload_whose_id_nobody_knows_is_found_by_key_and_time),
         cmocka_unit_test(bad_parameters_are_refused_before_anything_is_sent),
