@@ -221,6 +221,7 @@ int assembly_apply(struct assembly *a, const struct event *ev, struct effects *f
     case EV_JOB_INTERRUPTED:
     case EV_JOB_PROGRESS:
     case EV_JOB_UNDO:
+    case EV_JOB_UNDONE:
     case EV_JOB_VALUES:
     case EV_JOB_OUTPUT:
     case EV_JOB_DONE:

@@ -96,6 +96,7 @@ struct job {
     int64_t queued_us, started_us, queue_us;
     double progress;   /* 0..1 */
     json_t *undo;      /* token for Robot.undo, NULL: nothing to take back */
+    bool undo_failed;  /* it stays there: nobody tries any more to take it back */
     json_t *values;    /* of its expressions that need the engine: an array of those of the job, then one for each
                           input that has some of its own; NULL: not evaluated (yet) */
 };
@@ -132,6 +133,7 @@ struct assembly {
     int64_t created_us, uploaded_us, execution_us, ended_us, last_job_us, first_job_us; /* 0: not yet */
     int64_t max_size, max_files;   /* 0: no limit */
     int max_attempts;
+    int left_elsewhere;            /* of what jobs made at other servers: could not be taken back, and stays there */
     int64_t body_bytes;            /* of the create request */
     int body_files;                /* that came with it and are uploads now */
     int64_t body_expected;         /* Content-Length of the create request */
@@ -212,6 +214,9 @@ MUST_CHECK int assembly_apply(struct assembly *a, const struct event *ev, struct
  * itself, since most jobs that run when a daemon dies have nothing to do with it. */
 int job_deaths(const struct job *j, int64_t boot);
 bool job_is_deadly(const struct assembly *a, const struct job *j, int64_t boot);
+/* It has something to take back from another server, unless its run, which has it, is still under way; any job. */
+bool job_leaves(const struct job *j);
+bool assembly_leaves(const struct assembly *a);
 /* After a replay: the effects that start again what was open when the process ended. */
 void assembly_recover(struct assembly *a, struct effects *fx);
 

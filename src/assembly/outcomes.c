@@ -101,7 +101,35 @@ static int on_job_undo(struct assembly *a, const struct event *ev, struct err *e
         return -1;
     json_decref(j->undo);
     j->undo = json_is_object(token) ? json_incref(token) : NULL;
+    j->undo_failed = false;
     return 0;
+}
+
+/* Of a job that is over as well: that is when most is taken back. */
+static int on_job_undone(struct assembly *a, const struct event *ev, struct err *err)
+{
+    int64_t id = jint(ev->data, "job", -1);
+    struct job *j = id >= 0 && id < a->job_count ? a->jobs[id] : NULL;
+
+    if (!j || !j->undo)
+        return err_set(err, ERR_NOT_FOUND, "There is nothing to take back");
+    if (jstr(ev->data, "failed")) {
+        j->undo_failed = true;
+        a->left_elsewhere++;
+    } else {
+        json_decref(take(j->undo));
+    }
+    return 0;
+}
+
+bool job_leaves(const struct job *j) { return j->undo && !j->undo_failed && j->state != JOB_DONE; }
+
+bool assembly_leaves(const struct assembly *a)
+{
+    for (int i = 0; i < a->job_count; i++)
+        if (job_leaves(a->jobs[i]))
+            return true;
+    return false;
 }
 
 static void note_end(struct assembly *a, struct job *j, const json_t *values, const char *why, int64_t at_us,
@@ -548,6 +576,8 @@ int outcomes_apply(struct assembly *a, const struct event *ev, struct effects *f
         return on_job_progress(a, ev, err);
     case EV_JOB_UNDO:
         return on_job_undo(a, ev, err);
+    case EV_JOB_UNDONE:
+        return on_job_undone(a, ev, err);
     case EV_JOB_VALUES:
         return on_job_values(a, ev, fx, err);
     case EV_JOB_OUTPUT:

@@ -205,10 +205,11 @@ static void fail_oversized(struct conductor *c)
     }
 }
 
-/* Of a canceled one only when its receipt is: settling makes it due. */
+/* Of a canceled one only when its receipt is: settling makes it due. Of one that left something at another server when
+ * that is taken back: for a store that has its document nothing of it is left to be done. */
 static bool is_final(const struct entry *e)
 {
-    return !e->stale && assembly_is_over(e->a) && (!e->a->cancel || e->end >= ENTRY_SETTLED);
+    return !e->stale && assembly_is_over(e->a) && (!e->a->cancel || e->end >= ENTRY_SETTLED) && !assembly_leaves(e->a);
 }
 
 #define SERVED_EXPIRY_US (60 * SECOND_US) /* its file has been sent, or is in the cache under a name of its own */

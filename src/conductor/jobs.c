@@ -83,13 +83,22 @@ struct run *jobs_queue(struct conductor *c, struct entry *e, int job, int64_t de
     return r;
 }
 
-void jobs_queue_undo(struct conductor *c, struct entry *e, int job)
+static void undo_queue(struct conductor *c, struct entry *e, int job, const struct undo_tries *tries, int64_t delay_us)
 {
     struct run *r = run_new(e, job);
 
-    settle_begin(e);
     r->undo = true;
-    fair_put(lane_of(r), &r->waiting);
+    r->tries = *tries;
+    if (delay_us)
+        r->delay = timer_new(&c->loop, delay_us, delay_over, r);
+    else
+        fair_put(lane_of(r), &r->waiting);
+}
+
+void jobs_queue_undo(struct conductor *c, struct entry *e, int job)
+{
+    settle_begin(e);
+    undo_queue(c, e, job, &(struct undo_tries){.since_us = clock_mono_us()}, 0);
 }
 
 bool jobs_undo_is_queued(const struct entry *e, int job)
@@ -121,11 +130,33 @@ void jobs_fail(struct conductor *c, struct entry *e, int job, const struct err *
         log_debug(&job_log, "%s", err.msg);
 }
 
-/* What it left elsewhere stays there, and the Assembly waits for it no longer. */
-static void undo_failed(struct conductor *c, struct entry *e, const struct err *why)
+#define UNDO_HELD_MOST 6 /* failures: about half a minute, and what each took */
+
+/* Its next run has waited for the other server as long as makes sense: it would find it no better. */
+static void fail_held(struct conductor *c, struct entry *e, int job, const struct err *why)
 {
-    log_warn(&e->a->log, "could not take back what a stopped job left behind: %s", why->msg);
-    settle_one(c, e);
+    for (struct run *r = e->runs; r; r = r->sibling)
+        if (r->job == job && !r->undo && !r->pool) {
+            run_free(c, r);
+            jobs_fail(c, e, job, why);
+            return;
+        }
+}
+
+/* why: it failed. */
+static void undo_ended(struct conductor *c, struct entry *e, int job, struct undo_tries tries, const struct err *why)
+{
+    int64_t pause = why ? settle_undo_pause(e, &tries, why) : 0;
+    bool first = !tries.failed++;
+
+    if (pause)
+        undo_queue(c, e, job, &tries, pause);
+    else
+        settle_undone(c, e, job, why);
+    if (pause && tries.failed >= UNDO_HELD_MOST)
+        fail_held(c, e, job, why);
+    if (first) /* nobody waits for the next try */
+        settle_one(c, e);
 }
 
 /* What robot_status() is. NULL: nothing. */
@@ -225,11 +256,12 @@ static void run_start(struct conductor *c, struct run *r)
         !(inputs = given_inputs(c, e->a, j, &err))) {
         int job = r->job;
         bool undo = r->undo;
+        struct undo_tries tries = r->tries;
 
         json_decref(params);
         run_free(c, r);
         if (undo) /* its credentials may be gone */
-            undo_failed(c, e, &err);
+            undo_ended(c, e, job, tries, &err);
         else
             jobs_fail(c, e, job, &err);
         return;
@@ -384,12 +416,14 @@ static void on_done(void *ctx, void *owner, struct pool_run *run, int64_t exec_u
     struct run *r = owner;
     struct entry *e = r->entry;
     bool undo = r->undo;
+    struct undo_tries tries = r->tries;
+    int job = r->job;
 
     if (!undo && !r->evaluates)
         say(ctx, r, EV_JOB_DONE, json_pack("{s:I}", "exec_us", (json_int_t)exec_us));
     run_free(ctx, r);
     if (undo)
-        settle_one(ctx, e);
+        undo_ended(ctx, e, job, tries, NULL);
 }
 
 #define FULL_MOST 20 /* a job that fills the disk by itself must end, too */
@@ -420,17 +454,18 @@ static void on_failed(void *ctx, void *owner, struct pool_run *run, const struct
     struct entry *e = r->entry;
     const struct err why = named_failure(r, said), *err = &why;
     bool undo = r->undo, had_values = r->valued;
+    struct undo_tries tries = r->tries;
     int job = r->job, full = r->full;
 
     run_free(c, r);
     if (had_values) /* the job goes on by itself */
         return;
     if (undo) {
-        undo_failed(c, e, err);
+        undo_ended(c, e, job, tries, err);
         return;
     }
     /* what the dead run left on another server is taken back before the next one, or by the end */
-    if (e->a->jobs[job]->undo)
+    if (job_leaves(e->a->jobs[job]))
         jobs_queue_undo(c, e, job);
     if (full < FULL_MOST && !assembly_is_over(e->a) && disk_was_full(c, err)) {
         log_warn(&e->a->log, "a job found the disk full and waits for room: %s", err->msg);
@@ -446,7 +481,7 @@ static void on_stopped(void *ctx, void *owner, struct pool_run *run, int killed,
     struct run *r = owner;
     struct entry *e = r->entry;
     int job = r->job;
-    bool leaves_something = !r->undo && !r->forsaken && e->a->jobs[job]->undo;
+    bool leaves_something = !r->undo && !r->forsaken && job_leaves(e->a->jobs[job]);
 
     e->processes_killed += killed;
     e->bytes_freed += freed;

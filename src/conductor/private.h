@@ -13,6 +13,11 @@
 #include <pthread.h>
 #include <uv.h>
 
+struct undo_tries {
+    int failed;
+    int64_t since_us; /* monotonic */
+};
+
 struct run {                             /* a job in the queue or in a worker */
     struct fair_item waiting;            /* in its lane, while no worker has it */
     struct run *sibling, **before;       /* in entry.runs */
@@ -22,6 +27,7 @@ struct run {                             /* a job in the queue or in a worker */
     struct entry *entry;
     int job;
     bool undo;             /* takes back what a killed job left */
+    struct undo_tries tries; /* of that */
     bool evaluates;        /* the expressions of its parameters, before the job: another run does that then */
     json_t *counts;        /* of them: assembly_job_values() */
     bool valued;           /* and has their values */
@@ -214,6 +220,10 @@ void settle_wait(struct conductor *c, struct entry *e, conductor_reply reply, vo
 /* The cancel that they wait for did not happen. */
 void settle_refuse(struct entry *e, const struct err *why);
 void settle_uploads(struct conductor *c, struct entry *e);
+/* What this job left elsewhere is taken back; why: it is not, and stays there. */
+void settle_undone(struct conductor *c, struct entry *e, int job, const struct err *why);
+/* After another try that failed: how long to wait before the next; 0: it has no sense. */
+int64_t settle_undo_pause(struct entry *e, const struct undo_tries *was, const struct err *why);
 
 /* ---- given.c: what a job is given ---- */
 /* NULL: err says why. */
@@ -228,7 +238,9 @@ int given_credentials(void *ctx, json_t **content, char type[static CREDENTIAL_T
 
 /* ---- jobs.c: the queue, and what workers say ---- */
 struct run *jobs_queue(struct conductor *c, struct entry *e, int job, int64_t delay_us);
-/* A job that takes back what this one left elsewhere; the entry does not settle before. */
+/* A job that takes back what this one left elsewhere. The entry does not settle before; where the other server can't
+ * be reached it settles all the same, with a receipt that says so, and this goes on until it can. Its document is
+ * written then, so that the next start finds it open, and goes on with this. */
 void jobs_queue_undo(struct conductor *c, struct entry *e, int job);
 bool jobs_undo_is_queued(const struct entry *e, int job);
 void jobs_pump(struct conductor *c);

@@ -61,23 +61,27 @@ static int replay_event(void *ctx, int64_t seq, int64_t at_us, const char *json)
     return 0;
 }
 
-/* What jobs in this state left elsewhere is taken back, unless that is under way. */
-static void undo_all(struct conductor *c, struct entry *e, enum job_state state)
+/* What jobs left elsewhere is taken back, unless that is under way: of those that ran, those that waited for their
+ * next run, and those that are over. */
+static void undo_all(struct conductor *c, struct entry *e)
 {
     for (int i = 0; i < e->a->job_count; i++)
-        if (e->a->jobs[i]->undo && e->a->jobs[i]->state == state && !jobs_undo_is_queued(e, i))
+        if (job_leaves(e->a->jobs[i]) && !jobs_undo_is_queued(e, i))
             jobs_queue_undo(c, e, i);
 }
 
-/* The process ended between a cancel and its settling, or before the final document was written. */
+/* The process ended between the end and its settling, or before the final document was written. */
 static void finish_end(struct conductor *c, struct entry *e)
 {
+    bool settled = e->a->cancel ? jbool(e->a->cancel, "settled", false) : !assembly_leaves(e->a);
+
     entry_set_end(e, ENTRY_STOPPING);
-    if (!e->a->cancel || jbool(e->a->cancel, "settled", false)) {
+    if (settled) {
         entry_document_due(&c->entries, e);
         entry_settled(&c->entries, e);
+    } else {
+        undo_all(c, e);
     }
-    undo_all(c, e, JOB_DROPPED);
     settle_check(c, e);
 }
 
@@ -116,7 +120,7 @@ static void go_on(struct conductor *c, struct entry *e, bool restarted)
 
         (void)!turn_apply(c, e, EV_CANCEL, data, &err);
     } else {
-        undo_all(c, e, JOB_RUNNING);
+        undo_all(c, e);
         if (restarted)
             fail_deadly(c, e);
         assembly_recover(e->a, &fx);

@@ -2,6 +2,7 @@
  * plays its turns. */
 #pragma once
 #include "conductor/private.h"
+#include "conductor/timer.h"
 #include "tempdir.h"
 #include "unit.h"
 
@@ -43,13 +44,24 @@ static inline int bed_setup(void **state)
     return 0;
 }
 
+/* Those that wait; also those that would take something back later, which nothing else ends. */
+static inline void bed_drop_runs(struct conductor *c, struct entry *e)
+{
+    jobs_stop(c, e, JOBS_END);
+    for (struct run *r; (r = e->runs);) {
+        e->runs = r->sibling;
+        timer_drop(&r->delay);
+        free(r);
+    }
+}
+
 static inline int bed_teardown(void **state)
 {
     struct bed *b = *state;
 
     outbox_done(&b->c);
     for (struct map_iter i = {0}; map_next(&b->c.entries.by_id, &i);)
-        jobs_stop(&b->c, i.value, JOBS_END); /* those that wait */
+        bed_drop_runs(&b->c, i.value);
     entries_done(&b->c.entries);
     tenants_done(&b->c);
     turn_release(&b->c);

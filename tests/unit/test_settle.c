@@ -52,6 +52,17 @@ static void end_work(struct conductor *c)
     bed_play(c);
 }
 
+static void fail_work(struct conductor *c, enum err_code code)
+{
+    struct pool_events ev = jobs_pool_events(c);
+    struct err why;
+
+    work.has = false;
+    err_set(&why, code, "no");
+    ev.failed(c, work.owner, NULL, &why);
+    bed_play(c);
+}
+
 static const char uploaded[] =
     "{\"file\":{\"id\":\"a30bd0776e7f4ac3817b056d102e8219\",\"name\":\"a.jpg\",\"size\":3,"
     "\"md5\":\"900150983cd24fb0d6963f7d28e17f72\",\"field\":\"f\",\"user_meta\":{}}}";
@@ -220,6 +231,101 @@ static void an_undo_that_can_not_begin_holds_nobody_up(void **state)
     assert_int_equal(h.count, 1);
 }
 
+static bool is_in_store(struct conductor *c)
+{
+    AUTO(str_done) struct str text = {0};
+    struct err err;
+
+    return store_status_read(&text, c->conf.store, BED_ID, &err) == 0;
+}
+
+/* The timers of the loop; each try waits for longer than the one before. */
+static void until_started(struct conductor *c, int started)
+{
+    while (work.started < started)
+        uv_run(&c->loop, UV_RUN_ONCE);
+    assert_true(work.undo);
+}
+
+static void an_undo_that_fails_is_tried_again_and_the_receipt_says_so_meanwhile(void **state)
+{
+    struct conductor *c = &((struct bed *)*state)->c;
+    struct entry *e = leaves_something(c);
+    struct heard h = {0};
+
+    cancel(c, &h);
+    bed_play(c);
+    stop_work(c, 2, 0);
+    fail_work(c, ERR_IMPORT); /* the other server is down */
+    assert_int_equal(h.count, 1);
+    assert_false(jbool(e->a->cancel, "settled", true));
+    assert_int_equal(jint(e->a->cancel, "processes_killed", 0), 2);
+    assert_int_equal(e->end, ENTRY_SETTLED); /* notifications are sent */
+    assert_false(is_in_store(c));            /* the next start goes on with it */
+    until_started(c, 4);
+    fail_work(c, ERR_WORKER); /* the worker died */
+    until_started(c, 5);
+    end_work(c);
+    assert_true(jbool(e->a->cancel, "settled", false));
+    assert_int_equal(jint(e->a->cancel, "processes_killed", 0), 2);
+    assert_int_equal(e->end, ENTRY_WRITTEN);
+    assert_true(is_in_store(c));
+}
+
+static void what_the_other_server_refuses_to_take_back_is_never_called_settled(void **state)
+{
+    struct conductor *c = &((struct bed *)*state)->c;
+    struct entry *e = leaves_something(c);
+    struct heard h = {0};
+
+    cancel(c, &h);
+    bed_play(c);
+    stop_work(c, 1, 0);
+    fail_work(c, ERR_SERVER_403);
+    assert_int_equal(h.count, 1);
+    assert_false(jbool(e->a->cancel, "settled", true));
+    assert_int_equal(e->end, ENTRY_WRITTEN);
+    assert_true(is_in_store(c));
+}
+
+static void one_that_failed_stays_open_for_the_next_start_until_all_is_taken_back(void **state)
+{
+    struct conductor *c = &((struct bed *)*state)->c;
+    struct entry *e = leaves_something(c);
+
+    fail_work(c, ERR_IMPORT);
+    assert_true(assembly_is_over(e->a) && work.undo);
+    assert_false(is_in_store(c));
+    /* as if it were read again after a start: nobody works for it */
+    work.has = false;
+    jobs_pool_events(c).failed(c, work.owner, NULL, &(struct err){.code = ERR_IMPORT});
+    e->stale = true;
+    recover_stale(c);
+    bed_play(c);
+    assert_false(is_in_store(c));
+    until_started(c, 4);
+    end_work(c);
+    assert_true(is_in_store(c));
+    assert_int_equal(e->end, ENTRY_WRITTEN);
+}
+
+static void a_job_does_not_wait_for_ever_for_what_its_last_run_left(void **state)
+{
+    struct conductor *c = &((struct bed *)*state)->c;
+    struct entry *e = leaves_something(c);
+
+    e->a->max_attempts = 2;
+    fail_work(c, ERR_WORKER);
+    assert_true(work.undo && !assembly_is_over(e->a));
+    fail_work(c, ERR_IMPORT);
+    until_started(c, 4);
+    assert_false(assembly_is_over(e->a));
+    ((struct run *)work.owner)->tries.failed = 5; /* else it takes half a minute */
+    fail_work(c, ERR_IMPORT);
+    assert_string_equal(assembly_code(e->a), "IMPORT_FILE_ERROR");
+    assert_false(is_in_store(c)); /* it goes on with that */
+}
+
 static void the_document_of_a_failed_one_does_not_wait_for_its_work(void **state)
 {
     struct conductor *c = &((struct bed *)*state)->c;
@@ -248,6 +354,10 @@ int main(void)
         TEST(a_cancel_whose_turn_is_lost_is_refused_and_the_work_goes_on),
         TEST(what_a_job_left_elsewhere_is_taken_back_before_it_settles),
         TEST(an_undo_that_can_not_begin_holds_nobody_up),
+        TEST(an_undo_that_fails_is_tried_again_and_the_receipt_says_so_meanwhile),
+        TEST(what_the_other_server_refuses_to_take_back_is_never_called_settled),
+        TEST(one_that_failed_stays_open_for_the_next_start_until_all_is_taken_back),
+        TEST(a_job_does_not_wait_for_ever_for_what_its_last_run_left),
         TEST(the_document_of_a_failed_one_does_not_wait_for_its_work),
     };
 
