@@ -8,6 +8,7 @@ import { test } from 'node:test'
 import { Server } from '../e2e/server.mjs'
 import { Sshd } from '../e2e/sshd.mjs'
 import { conform } from './conform.mjs'
+import { Line } from './line.mjs'
 import { PasswordServer } from './sshpassword.mjs'
 
 async function start(t) {
@@ -128,4 +129,28 @@ test('what a server asks for openly does not get the password', async (t) => {
   good(await run(s, { robot: '/sftp/store', use: ':original', host: '127.0.0.1', port: there.port, user: 'alice',
     password: there.password, path: 'a.bin' }, 'abc'))
   assert.deepEqual(there.answers, [['', there.password]])
+})
+
+// A key that was sent and got no answer is not one that was refused.
+test('a connection that breaks anywhere while it signs in is made again', { timeout: 300000 }, async (t) => {
+  const sshd = await Sshd.start()
+  t.after(() => sshd.stop())
+  const args = ['--import-allow', '127.0.0.1', '--sftp-key', sshd.at('own')]
+  const s = await Server.start(t, { args, env: { WORKCELL_TEST_RETRY_MS: '20' } })
+  const lines = []
+  // what goes out until it is let in has some 3,500 bytes, and the last requests are short
+  const points = Array.from({ length: 12 }, (_, i) => i * 200 + 1700)
+  const ids = await Promise.all(points.map(async (after) => {
+    const line = await Line.start('127.0.0.1', sshd.port)
+    lines.push(line)
+    t.after(() => line.stop())
+    line.suffer('cut', { after })
+    const place = { host: line.host, port: line.port, user: sshd.user, path: sshd.at(`${after}.bin`) }
+    const a = await s.create({ out: { robot: '/sftp/store', use: ':original', ...place } }, { files: { f: 'abc' } })
+    return a.assembly_id
+  }))
+  for (const [i, id] of ids.entries()) {
+    const st = await s.until(id, undefined, 180000)
+    assert.equal(st.ok, 'ASSEMBLY_COMPLETED', `cut after ${points[i]} bytes: ${st.message}`)
+  }
 })
