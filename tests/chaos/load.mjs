@@ -15,16 +15,27 @@ export const md5 = (data) => createHash('md5').update(data).digest('hex')
 const offset_stream = 'application/offset+octet-stream'
 
 export class Load {
-  constructor({ daemon, proxy, origin, journal, random }) {
-    Object.assign(this, { daemon, proxy, origin, journal, random })
+  constructor({ daemon, proxy, origin, journal, random, abroad }) {
+    Object.assign(this, { daemon, proxy, origin, journal, random, abroad })
+    this.targets = new Map()
     this.small = png(64, 48)
     this.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-chaos-files-'))
     this.done = 0
     this.loops = []
   }
 
-  start(per_kind = 2) {
-    for (const kind of ['multipart', 'tus_raw', 'tus_js', 'sdk', 'import', 'film', 'bare'])
+  // abroad lies what `bring` imports
+  async prepare() {
+    const r = this.random.stream('seeds')
+    this.seeds = this.abroad.places.flatMap((place) => [100, 60000, 300000, 2000000].map((size, i) => {
+      const data = r.bytes(size)
+      return { place, path: `seeds/${i}.bin`, data, md5: md5(data), size }
+    }))
+    for (const s of this.seeds) await s.place.put(s.path, s.data)
+  }
+
+  start(kinds, per_kind = 2) {
+    for (const kind of kinds)
       for (let i = 0; i < per_kind; i++) this.loops.push(this.loop(kind, this.random.stream(`${kind} ${i}`)))
   }
 
@@ -89,14 +100,19 @@ export class Load {
     e.cancel_asked = true
     const s = await (await this.request('DELETE', `${base}/assemblies/${e.id}`)).json()
     if (s.assembly_id === e.id) this.journal.canceled(e, s)
+    if (e.target && s.cancel?.settled) {
+      const rest = await this.abroad.rest(e.target)
+      const where = e.target.place.name
+      if (rest.length) this.journal.problem(e, `its receipt says that all is gone, and at ${where} there is ${rest}`)
+    }
     return s
   }
 
   // sometimes watch it, sometimes cancel it, sometimes leave it alone
   async afterwards(e, r, base) {
     const what = r.next()
-    if (what < 0.25) {
-      await sleep(r.int(0, 400))
+    if (what < (e.target ? 0.5 : 0.25)) {
+      await sleep(r.int(0, e.target ? 1500 : 400))
       for (let i = 0; i < 40 && !this.stopping; i++) {
         try { await this.cancel(e, base); break } catch { await sleep(50) }
       }
@@ -238,6 +254,31 @@ export class Load {
     e.imported = { md5: md5(data), size: data.length }
     const base = this.base(r)
     await this.create(e, base, { i: { robot: '/http/import', url: this.origin.url + url, result: true } })
+    await this.afterwards(e, r, base)
+  }
+
+  // to another server, sometimes in several parts
+  async store(id, r) {
+    const some = r.chance(0.2) ? r.int(0, 100) : Math.floor(Math.exp(8 + r.next() * 7))
+    const data = r.bytes(r.chance(0.03) ? 9 << 20 : some)
+    const target = this.abroad.target(r.pick(this.abroad.places), id, data)
+    const files = [{ name: 'f.bin', data, md5: target.md5, size: data.length }]
+    const e = this.journal.begin(id, 'store', { files, results: { ':original': 1 } })
+    e.target = target
+    this.targets.set(target.path, target)
+    const base = this.base(r)
+    const out = { use: ':original', ...target.place.store(target.path) }
+    await this.create(e, base, { ':original': { robot: '/upload/handle', result: true }, out }, { files })
+    await this.afterwards(e, r, base)
+  }
+
+  // ... and from there
+  async bring(id, r) {
+    const s = r.pick(this.seeds)
+    const e = this.journal.begin(id, 'bring', { results: { i: 1 } })
+    e.imported = { md5: s.md5, size: s.size }
+    const base = this.base(r)
+    await this.create(e, base, { i: { ...s.place.import(s.path), result: true } })
     await this.afterwards(e, r, base)
   }
 

@@ -5,7 +5,7 @@ import { encodes } from './encodes.mjs'
 import { poison } from './poison.mjs'
 import { Random } from './random.mjs'
 import { restart } from './restart.mjs'
-import { storm } from './storm.mjs'
+import { storm, transfers } from './storm.mjs'
 import { uploads } from './uploads.mjs'
 
 const seed = process.env.SEED || String(Math.floor(Math.random() * 1e9))
@@ -13,6 +13,7 @@ const number = (name, otherwise) => Number(process.env[name] || otherwise)
 const seconds = number('SECONDS_', 30)
 const parts = {
   storm: (random) => storm({ random, seconds }),
+  transfers: (random) => transfers({ random, seconds, real: process.env.RADOSGW === '1' }),
   cancel: (random) => cancel({ random }),
   cancels: (random) => cancels({ random, count: number('CANCELS', 100) }),
   uploads: (random) => uploads({ random, count: number('UPLOADS', 400) }),
