@@ -1,82 +1,153 @@
-/* `workcell check`: what this server would say of Assembly Instructions, and where it stands in them. */
+/* `workcell check`: what this server would say of Assembly Instructions, and where it stands in
+ * them. */
 #include "admin.h"
-#include "assembly/lint.h"
+#include "assembly/check_text.h"
 #include "base/json.h"
 
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <wchar.h>
+#include <wctype.h>
 
-#define CHECK_DEPTH 200
+#define SHOWN_COLUMNS 100 /* of a line */
+#define SHOWN_BEFORE 60   /* of them before what is shown, where the line is longer */
 
-struct check {
-    const char *name; /* of the file or the Template */
-    const char *text;
-    size_t len;
-    struct arena *arena;
-    struct line {
-        struct json_place at;
-        const char *text;
-    } *lines; /* in the order in which they were found */
-    int count, differs;
-};
+/* ---- the line itself, with a caret below ---- */
 
-static void check_note(void *ctx, const struct finding *f)
+/* The character at p as a terminal may have it: what would move the cursor, turn the direction of
+ * writing, or is no text at all becomes U+FFFD. Its columns in *columns. */
+static size_t shown_char(struct str *to, const char *p, const char *end, int *columns)
 {
-    static const char *const kinds[] = {[FINDING_REFUSED] = "refused", [FINDING_DIFFERS] = "differs"};
-    struct check *c = ctx;
-    struct line *line;
+    size_t n = (unsigned char)*p < 0x80 ? 1 : utf8_length(p, (size_t)(end - p));
+    mbstate_t state = {0};
+    wchar_t c = 0;
 
-    if ((c->count & (c->count - 1)) == 0)
-        c->lines = mem_realloc(c->lines, (size_t)(c->count ? c->count * 2 : 1) * sizeof *c->lines);
-    line = &c->lines[c->count++];
-    const char *const path[] = {"steps", f->step, f->param, NULL};
-    json_where(&line->at, c->text, c->len, path, !f->param || f->at_name);
-    line->text = arena_printf(c->arena, "%s: %s%s%s%s%s%s%s", kinds[f->kind], f->step ? "step '" : "",
-                              f->step ? f->step : "", f->step ? "': " : "", f->text,
-                              *f->code ? " [" : "", f->code, *f->code ? "]" : "");
-    c->differs += f->kind == FINDING_DIFFERS;
+    *columns = 1;
+    if (*p == '\t') {
+        str_putc(to, ' ');
+        return 1;
+    }
+    if (n && mbrtowc(&c, p, n, &state) == n && iswprint((wint_t)c) && wcwidth(c) >= 0 &&
+        !(c >= 0x200b && c <= 0x200f) && !(c >= 0x202a && c <= 0x202e) &&
+        !(c >= 0x2060 && c <= 0x206f) && c != 0xfeff) {
+        *columns = wcwidth(c);
+        str_add(to, p, n);
+        return n;
+    }
+    str_puts(to, "\xef\xbf\xbd");
+    return n ? n : 1;
 }
 
-static int by_place(const void *x, const void *y)
+static int columns_of(const char *from, const char *to)
 {
-    const struct line *a = x, *b = y;
+    AUTO(str_done) struct str none = {0};
+    int all = 0, one;
 
-    return a->at.line != b->at.line       ? a->at.line - b->at.line
-           : a->at.column != b->at.column ? a->at.column - b->at.column
-                                          : strcmp(a->text, b->text);
+    for (const char *p = from; p < to;) {
+        p += shown_char(&none, p, to, &one);
+        all += one;
+        str_reset(&none);
+    }
+    return all;
 }
 
-/* The place that the reader named is put before what it said. */
-static int check_no_json(const struct check *c, const struct err *err)
+static void show_text(const char *text)
 {
-    const char *place = strrchr(err->msg, '(');
-    int line = 1, column = 1;
+    AUTO(str_done) struct str b = {0};
+    const char *end = text + strlen(text);
+    int ignored;
 
-    if (place)
-        (void)!sscanf(place, "(line %d, column %d)", &line, &column);
-    printf("%s:%d:%d: refused: %.*s [%s]\n", c->name, line, column, (int)(place ? place - err->msg - 1 : 511), err->msg,
-           err_name(err));
-    return 1;
+    while (text < end)
+        text += shown_char(&b, text, end, &ignored);
+    fwrite(b.s ? b.s : "", 1, b.len, stdout);
 }
 
-static int check_text(struct check *c)
+/* Of a long line the part around the place. */
+static void show_line(const struct check_lines *c, const struct check_line *l)
 {
-    struct err err;
-    AUTO(json_unref) json_t *params = json_parse(c->text, c->len, CHECK_DEPTH, &err);
+    const char *at = c->text + l->at, *end = c->text + c->len, *from = at, *to = at, *p;
+    AUTO(str_done) struct str line = {0};
+    int column = 0, wide = 0, one;
 
-    if (!params)
-        return check_no_json(c, &err);
-    AUTO(arena_free) struct arena *arena = arena_new();
-    c->arena = arena;
-    int refused = instructions_lint(json_object_get(params, "steps"), check_note, c);
-    if (c->count)
-        qsort(c->lines, (size_t)c->count, sizeof *c->lines, by_place);
-    for (int i = 0; i < c->count; i++)
-        printf("%s:%d:%d: %s\n", c->name, c->lines[i].at.line, c->lines[i].at.column, c->lines[i].text);
-    free(c->lines);
-    fprintf(stderr, "%s: %d refused, %d done otherwise than by the hosted service\n", c->name, refused, c->differs);
+    while (from > c->text && from[-1] != '\n' && at - from < SHOWN_BEFORE * 4)
+        from--;
+    while (from < at && (*from & 0xc0) == 0x80)
+        from++;
+    bool cut = from > c->text && from[-1] != '\n';
+    for (p = from; p < at && columns_of(p, at) > SHOWN_BEFORE; cut = true)
+        p += (size_t)shown_char(&line, p, at, &one);
+    str_reset(&line);
+    while (to < end && *to != '\n' && *to != '\r')
+        to++;
+    str_puts(&line, cut ? "..." : "");
+    column = wide = cut ? 3 : 0;
+    for (; p < to && wide < SHOWN_COLUMNS && line.len < 8 * SHOWN_COLUMNS; wide += one) {
+        bool before = p < at;
+
+        p += shown_char(&line, p, to, &one);
+        column += before ? one : 0;
+    }
+    int marks = l->len && at < to ? columns_of(at, at + l->len < to ? at + l->len : to) : 1;
+    if (marks > SHOWN_COLUMNS - column)
+        marks = SHOWN_COLUMNS - column;
+    printf("%7d | %s%s\n        | %*s^", l->line, line.s, p < to ? "..." : "", column, "");
+    for (int i = 1; i < marks; i++)
+        putchar('~');
+    if (l->help) {
+        putchar(' ');
+        show_text(l->help);
+    }
+    putchar('\n');
+}
+
+static void show_lines(const struct check_lines *c, const char *name)
+{
+    for (int i = 0; i < c->count; i++) {
+        const struct check_line *l = &c->v[i];
+
+        printf("%s:%d:%d: %s: ", name, l->line, l->column, check_kind_name(l->kind));
+        if (l->step) {
+            printf("step '");
+            show_text(l->step);
+            printf("': ");
+        }
+        show_text(l->text);
+        if (*l->code)
+            printf(" [%s]", l->code);
+        putchar('\n');
+        bool same = i + 1 < c->count && l[1].line == l->line && !strcmp(l[1].text, l->text);
+        if (!same) /* of equal ones in a line, the line once */
+            show_line(c, l);
+    }
+}
+
+/* ---- the command ---- */
+
+static int check_show(const char *name, const char *text, size_t len)
+{
+    struct check_lines c;
+    AUTO(json_unref) json_t *params = check_read(&c, text, len);
+
+    setlocale(LC_CTYPE, "C.UTF-8");
+    bool was_json = !c.of_kind[CHECK_REFUSED];
+    if (params)
+        check_steps(&c, params);
+    check_sort(&c);
+    show_lines(&c, name);
+    int refused = c.of_kind[CHECK_REFUSED];
+    fflush(stdout);
+    if (!c.count)
+        fprintf(stderr, "%s: the server would take it\n", name);
+    else
+        fprintf(stderr, "%s: %d refused, %d done otherwise than by the hosted service%s\n", name,
+                refused, c.of_kind[CHECK_DIFFERS],
+                c.gave_up   ? "; there may be more"
+                : !was_json ? "; read as it was probably meant"
+                            : "");
+    check_done(&c);
     return refused > 0;
 }
 
@@ -87,8 +158,7 @@ static int check_template(struct admin *a, struct err *err)
     if (!content)
         return -1;
     AUTO(mem_free) char *text = json_dumps(content, JSON_INDENT(2));
-    struct check c = {.name = a->words[1], .text = text, .len = strlen(text)};
-    return check_text(&c);
+    return check_show(a->words[1], text, strlen(text));
 }
 
 static int check_file(const char *path)
@@ -98,8 +168,7 @@ static int check_file(const char *path)
 
     if (json_file(&text, path, &err) < 0)
         return admin_fail(&err), EXIT_USAGE;
-    struct check c = {.name = strcmp(path, "-") ? path : "stdin", .text = text.s, .len = text.len};
-    return check_text(&c);
+    return check_show(strcmp(path, "-") ? path : "stdin", text.s, text.len);
 }
 
 int command_check(int argc, char **argv)

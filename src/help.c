@@ -96,9 +96,13 @@ const struct command commands[] = {
      "work, 130 canceled.\n",
      NULL, command_run},
     {"check", "FILE|TEMPLATE [--data DIR] [--workspace NAME]", "what this server would say of Assembly Instructions",
-     "Says all that would be refused, and what is done otherwise than by the hosted service, a line each:\n"
+     "Says all that would be refused, and what is done otherwise than by the hosted service, each with its line:\n"
      "  FILE:LINE:COLUMN: refused: step 'NAME': what is wrong [CODE]\n"
      "  FILE:LINE:COLUMN: differs: step 'NAME': what is otherwise\n"
+     "  FILE:LINE:COLUMN: doubtful: it is taken, but hardly what was meant\n"
+     "What is no JSON (a comma too many, single quotes, a comment...) is told as well, and the rest is looked at as it "
+     "was\n"
+     "probably meant.\n"
      "A FILE of - is standard input. A word that is no file is a Template in the data directory, while no server runs "
      "on it;\n"
      "lines and columns are then those of what `workcell template get` prints.\n\n"

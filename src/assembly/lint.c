@@ -167,7 +167,7 @@ int instructions_lint(json_t *steps, void (*found)(void *ctx, const struct findi
     struct err err;
 
     /* each turn replaces a step or takes its `use` away */
-    for (size_t turns = 0; turns <= 3 * json_object_size(copy) + 1; turns++) {
+    for (size_t turns = 0; turns <= 3 * json_object_size(copy) + 1 && l.refused < LINT_MOST; turns++) {
         AUTO(instructions_free) struct instructions *in = NULL;
 
         if (instructions_parse(&in, copy, &bad_step, &err) == 0)

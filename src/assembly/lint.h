@@ -18,6 +18,8 @@ struct finding {
     const char *text;  /* for people */
 };
 
+#define LINT_MOST 100 /* who has so many mistakes mends some of them first */
+
 /* found() is called for each of them; all is lent for the call. steps: as of instructions_parse(). Returns how many
- * would be refused. */
+ * would be refused; no more are looked for once there are LINT_MOST. */
 int instructions_lint(json_t *steps, void (*found)(void *ctx, const struct finding *f), void *ctx);

@@ -46,6 +46,7 @@ static inline json_t *json_reads(const char *text) { return json_read(text, strl
 /* Where the value lies in a JSON text, that is known to be one: lines and columns (of characters) from 1. */
 struct json_place {
     int line, column;
+    size_t at; /* bytes before it */
 };
 /* path: names of members, and NULL; of equal names the last one counts. key: where its name stands instead.
  * False: there is no such value, and *at is where the last one stands that there is. */

@@ -92,11 +92,11 @@ bool json_where(struct json_place *at, const char *text, size_t len, const char 
     for (; *path && (found = where_member(&name, &value, value, end, *path)); path++)
         ;
     const char *p = key || !found ? name : value;
-    *at = (struct json_place){1, 1};
+    *at = (struct json_place){1, 1, (size_t)(p - text)};
     for (const char *c = text; c < p; c++) {
         at->column += (*c & 0xc0) != 0x80;
         if (*c == '\n')
-            *at = (struct json_place){at->line + 1, 1};
+            *at = (struct json_place){at->line + 1, 1, at->at};
     }
     return found;
 }

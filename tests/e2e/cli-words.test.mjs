@@ -312,19 +312,37 @@ test('check says all that is wrong with Instructions, where, and what is done ot
   ]
   const check = (args, more) => {
     const r = cli(dir, ['check', ...args], more)
-    return [r.status, r.stdout.split('\n').slice(0, -1), r.stderr]
+    // the lines of what was found; below each stand its line and a caret
+    return [r.status, r.stdout.split('\n').filter((l) => l && l[0] !== ' '), r.stderr, r.stdout]
   }
   const sum = (name) => `${name}: 2 refused, 1 done otherwise than by the hosted service\n`
-  assert.deepEqual(check(['bad.json']), [1, lines('bad.json'), sum('bad.json')])
-  assert.deepEqual(check(['-'], { input: bad }), [1, lines('stdin'), sum('stdin')])
+  const found = check(['bad.json'])
+  assert.deepEqual(found.slice(0, 3), [1, lines('bad.json'), sum('bad.json')])
+  assert.ok(found[3].includes('      3 |     "height": -1},\n        |               ^~\n'), found[3])
+  assert.deepEqual(check(['-'], { input: bad }).slice(0, 3), [1, lines('stdin'), sum('stdin')])
   const good = '{"steps": {"a": {"robot": "/file/hash", "use": ":original"}}}'
-  assert.deepEqual(check(['-'], { input: good }).slice(0, 2), [0, []])
-  assert.deepEqual(check(['-'], { input: '{"steps":\n {"a":: 1}}' })[1],
-    ['stdin:2:7: refused: not JSON: something that is no value [INVALID_PARAMS_FIELD]'])
+  assert.deepEqual(check(['-'], { input: good }), [0, [], 'stdin: the server would take it\n', ''])
+  const typed = check(['-'], {
+    input: `{\n  // resize it\n  'steps': {
+    "a": {"robot": "/image/resize" "use": ":original", "widht": 3},\n  }\n}`,
+  })
+  assert.deepEqual(typed.slice(0, 3), [1, [
+    'stdin:2:3: refused: not JSON: JSON has no comments [INVALID_PARAMS_FIELD]',
+    'stdin:3:3: refused: not JSON: single quotes [INVALID_PARAMS_FIELD]',
+    'stdin:4:35: refused: not JSON: a comma is missing before "use" [INVALID_PARAMS_FIELD]',
+    "stdin:4:56: refused: step 'a': unknown parameter 'widht'; did you mean 'width'? [IMAGE_RESIZE_VALIDATION]",
+    "stdin:4:67: refused: not JSON: a comma too many: nothing follows it before '}' [INVALID_PARAMS_FIELD]",
+  ], 'stdin: 5 refused, 0 done otherwise than by the hosted service; read as it was probably meant\n'])
+  assert.ok(typed[3].includes('      3 |   \'steps\': {\n        |   ^~~~~~~ JSON has double ' +
+    'quotes only: "\n'), typed[3])
+  // what would move the cursor, hide or turn a text around does not reach the terminal, nor does a line of a megabyte
+  const hostile = check(['-'], { input: `{"a\x1b[2J\u202e\x9b\u0000": '${'x'.repeat(1e6)}\x07'}` })
+  assert.ok(hostile[3].length < 4000, `${hostile[3].length}`)
+  assert.ok(!/[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e]/.test(hostile[3]), JSON.stringify(hostile[3]))
   cli(dir, ['template', 'create', 'odd-one', 'bad.json', '--data', 'd'])
   const [status, said] = check(['odd-one', '--data', 'd'])
   assert.deepEqual([status, said.length, said[0].slice(0, 21)], [1, 3, 'odd-one:6:7: refused:'])
-  assert.deepEqual(check(['nobody', '--data', 'd']), [1, [], "workcell: There is no Template 'nobody'\n"])
+  assert.deepEqual(check(['nobody', '--data', 'd']).slice(0, 3), [1, [], "workcell: There is no Template 'nobody'\n"])
   assert.equal(check(['nobody', '--data', 'nowhere'])[0], 2)
   assert.equal(check([])[0], 2)
   assert.equal(check(['bad.json', 'more'])[0], 2)

@@ -1,4 +1,5 @@
 /* JSON from outside: never deeper than allowed, and what was read can be written and read again. */
+#include "base/json_mend.h"
 #include "fuzz.h"
 
 #include <string.h>
@@ -36,6 +37,26 @@ static void look_for_each(const char *text, size_t len, const json_t *j)
     }
 }
 
+/* Something is said of it exactly when it is not JSON, and what was meant is. */
+static void look_for_faults(const char *text, size_t len)
+{
+    AUTO(json_unref) json_t *is = json_parse(text, len, 200, NULL);
+    struct json_mended m;
+    struct err err = {0};
+    int faults = 0;
+
+    json_mend(&m, text, len);
+    for (int i = 0; i < m.count; i++) {
+        faults += !m.faults[i].is_doubtful;
+        CHECK(m.faults[i].at <= len && m.faults[i].len > 0 && m.faults[i].text[0]);
+    }
+    CHECK(!is == (faults > 0));
+    AUTO(json_unref) json_t *meant = m.gave_up ? NULL : json_parse(m.text.s, m.text.len, 200, &err);
+    CHECK(m.gave_up || meant);
+    CHECK(!is || json_equal(is, meant));
+    json_mended_done(&m);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct bytes b = {data, len};
@@ -45,6 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct err err = {0};
     AUTO(json_unref) json_t *j = json_parse(text, n, max, &err);
 
+    look_for_faults(text, n);
     if (!j) {
         CHECK(err.msg[0]);
         return 0;
