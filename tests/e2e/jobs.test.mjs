@@ -100,5 +100,20 @@ test('a check of instructions finds every fault and makes nothing', async (t) =>
   const good = await check({ steps: huge })
   assert.deepEqual(good.problems, [])
   assert.deepEqual(good.steps.map((x) => [x.name, x.use]), [[':original', []], ['huge', [':original']]])
+  // what somebody types, JSON or not: all of it with its place, and the same Steps
+  const typed = await check({
+    text: '{"steps": {\n  "a": {"robot": "/image/resize", use: ":original", "widht": 3,},\n  ' +
+      '"b": {"robot": "/image/facedetect", "use": "a", "provider": "aws"}}}',
+  })
+  assert.deepEqual(typed.findings.map((f) => [f.kind, f.line, f.column, f.step, f.error]), [
+    ['refused', 2, 35, null, 'INVALID_PARAMS_FIELD'], ['refused', 2, 53, 'a', 'IMAGE_RESIZE_VALIDATION'],
+    ['refused', 2, 63, null, 'INVALID_PARAMS_FIELD'], ['differs', 3, 51, 'b', undefined]])
+  assert.deepEqual(typed.problems.map((p) => p.line), [2, 2, 2])
+  const fine = await check({ text: JSON.stringify({ steps: huge }) })
+  assert.deepEqual([fine.findings, fine.problems, fine.more], [[], [], false])
+  assert.deepEqual(fine.steps.map((x) => x.name), [':original', 'huge'])
+  assert.equal((await check({ text: '{"template_id": "nowhere"}' })).findings[0].error, 'TEMPLATE_NOT_FOUND')
+  assert.match((await check({ text: 'steps:\n  a: 1\n' })).findings[0].message, /YAML/)
+  assert.equal((await check({ text: '[' .repeat(5000) })).findings.length > 0, true)
   assert.equal((await ask(s, 'GET', '/assemblies')).count, 0)
 })
