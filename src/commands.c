@@ -7,33 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* As JSON, so that a program can read it, too. */
 static void print_default(const struct option *o)
 {
     AUTO(str_done) struct str text = {0};
 
-    if (o->required)
-        return;
-    switch (o->type) {
-    case OPT_TYPE_INT:
-        if (o->def)
-            str_addf(&text, "%lld", (long long)o->def);
-        break;
-    case OPT_TYPE_NUM: str_addf(&text, "%.10g", o->def_num); break;
-    case OPT_TYPE_BOOL: str_puts(&text, o->def ? "true" : "false"); break;
-    case OPT_TYPE_ENUM:
-        for (const struct opt_choice *ch = o->choices; ch->name && !text.len; ch++)
-            if (ch->value == (int)o->def)
-                str_add_json(&text, ch->name);
-        break;
-    case OPT_TYPE_STR:
-        if (o->def_str)
-            str_add_json(&text, o->def_str);
-        break;
-    case OPT_TYPE_JSON: str_puts(&text, o->def_str ? o->def_str : ""); break;
-    case OPT_TYPE_GROUP:
-    case OPT_TYPE_END: break;
-    }
+    option_default(&text, o);
     if (text.len)
         printf(", default %s", text.s);
 }

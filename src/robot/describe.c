@@ -3,17 +3,50 @@
 
 #include <string.h>
 
+void option_default(struct str *text, const struct option *o)
+{
+    if (o->required)
+        return;
+    switch (o->type) {
+    case OPT_TYPE_INT:
+        if (o->def)
+            str_addf(text, "%lld", (long long)o->def);
+        break;
+    case OPT_TYPE_NUM: str_addf(text, "%.10g", o->def_num); break;
+    case OPT_TYPE_BOOL: str_puts(text, o->def ? "true" : "false"); break;
+    case OPT_TYPE_ENUM:
+        for (const struct opt_choice *ch = o->choices; ch->name && !text->len; ch++)
+            if (ch->value == (int)o->def)
+                str_add_json(text, ch->name);
+        break;
+    case OPT_TYPE_STR:
+        if (o->def_str)
+            str_add_json(text, o->def_str);
+        break;
+    case OPT_TYPE_JSON: str_puts(text, o->def_str ? o->def_str : ""); break;
+    case OPT_TYPE_GROUP:
+    case OPT_TYPE_END: break;
+    }
+}
+
 static json_t *describe_option(const struct option *o)
 {
     static const char *const types[] = {"",       "integer", "number", "boolean",
                                         "choice", "text",    "json"};
     json_t *d = json_pack("{s:s,s:s,s:b}", "name", o->name, "type", types[o->type], "required",
                           o->required);
+    AUTO(str_done) struct str def = {0};
 
+    option_default(&def, o);
+    if (def.len)
+        json_object_set_new(d, "default", json_loads(def.s, JSON_DECODE_ANY, NULL));
     if (o->min != 0 || o->max != 0)
         json_object_update_new(d, json_pack("{s:f,s:f}", "min", o->min, "max", o->max));
     jset(d, "unit", o->unit);
     jset(d, "help", o->help);
+    jset(d, "beyond", o->beyond);
+    jset(d, "idle", o->idle);
+    jset(d, "other_default", o->other_default);
     if (o->choices) {
         json_t *names = json_array();
 

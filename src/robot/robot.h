@@ -115,6 +115,8 @@ int robot_fail(const struct robot_job *job, struct err *err, enum err_code like,
 /* Every Robot of this program with its options, for people and tools: an array. The caller unrefs. example: parameters
  * with which it can be used, where it needs some. */
 json_t *robots_describe(void);
+/* Adds its default as JSON text; nothing: it has none. */
+void option_default(struct str *text, const struct option *o);
 
 /* ---- what run() may call; implemented by worker/host.c and, for tests, tests/robot/host.c ---- */
 

@@ -96,7 +96,19 @@ test('playground: what is wrong is told with its line, before anything is sent',
   const p = await Page.open(t, { at: '#/playground' })
   const editor = p.page.locator('#instructions')
   await editor.fill('{\n  "steps": {\n    "a": { "robot": "/image/resize", }\n  }\n}')
-  await p.page.getByRole('button', { name: 'Line 3 A comma too many (column 36).' }).waitFor()
+  const comma = "Line 3 not JSON: a comma too many: nothing follows it before '}': take it away (column 36)."
+  await p.page.getByRole('button', { name: comma }).waitFor()
+  // all of it at once, and what is wrong with what was meant
+  await editor.fill(`{\n  // small\n  'steps': {
+    "a": { "robot": "/image/resize" "use": ":original", "widht": 3 }\n  }\n}`)
+  for (const name of [/^Line 2 not JSON: JSON has no comments/, /^Line 3 not JSON: single quotes/,
+    /^Line 4 not JSON: a comma is missing before "use"/, /^Line 4 a: .*did you mean 'width'\?$/])
+    await p.page.getByRole('button', { name }).waitFor()
+  assert.deepEqual(await p.page.locator('.gutter .at-fault').allTextContents(), ['2', '3', '4'])
+  // what is done otherwise is told, and keeps nobody from running it
+  await editor.fill(say({ steps: { a: { robot: '/image/facedetect', use: ':original', provider: 'aws' } } }))
+  await p.page.getByRole('button', { name: /^Line 6 a: 'provider' changes nothing here/ }).waitFor()
+  await p.page.getByText('The server would take it.').waitFor()
   await editor.fill(say({ steps: { a: { robot: '/image/resize', use: ':original', width: 'wide' }, b: { robot: '/image/rezise', use: 'a' } } }))
   const wide = p.page.getByRole('button', { name: /Line 6 a: 'width' is "wide"/ })
   await wide.waitFor()
@@ -108,6 +120,59 @@ test('playground: what is wrong is told with its line, before anything is sent',
   assert.equal(p.requests.filter((r) => r.method === 'POST' && r.url.endsWith('/assemblies')).length, 0)
   await editor.fill(say({ steps: small }))
   await p.page.getByText('The server would take it.').waitFor()
+})
+
+test('the editor offers and explains what the tables have: Robots, parameters, choices, steps', async (t) => {
+  const p = await Page.open(t, { at: '#/playground' })
+  const editor = p.page.locator('#instructions')
+  const list = p.page.getByRole('listbox', { name: 'What may stand here' })
+  const options = () => list.locator('code').allTextContents()
+  const text = () => editor.inputValue()
+  await p.page.getByText('The server would take it.').waitFor()
+  await editor.fill('')
+  await editor.focus()
+  await p.page.keyboard.type('{"steps": {"small": {"robot": "/im')
+  await list.getByRole('option', { name: /^\/image\/resize/ }).waitFor()
+  assert.ok((await options()).every((o) => /im/.test(o)))
+  await p.page.keyboard.type('age/res')
+  await p.until(() => document.querySelectorAll('[role=option]').length === 1)
+  assert.equal(await editor.getAttribute('aria-activedescendant'), 'instructions-list-0')
+  await p.page.keyboard.press('Enter')
+  assert.equal(await text(), '{"steps": {"small": {"robot": "/image/resize"')
+  assert.equal(await list.isVisible(), false)
+  await p.page.keyboard.type(', "resize_st')
+  await p.page.keyboard.press('Enter') // the name, then what it may be
+  await list.getByRole('option', { name: /^fillcrop/ }).waitFor()
+  await p.page.keyboard.type('pad')
+  await p.page.keyboard.press('Enter')
+  assert.equal(await text(), '{"steps": {"small": {"robot": "/image/resize", "resize_strategy": "pad"')
+  // what is given already is not offered again; what it takes is said
+  await p.page.keyboard.type(', ')
+  await p.page.keyboard.press('Control+Space')
+  await list.getByRole('option', { name: /^width.*whole number; 1 to 25000 px/ }).waitFor()
+  assert.ok(!(await options()).includes('resize_strategy'))
+  await p.page.keyboard.press('Escape')
+  assert.equal(await list.isVisible(), false)
+  await p.page.keyboard.type('"use": ":original"}, "next": {"robot": "/file/hash", "use": "sm')
+  await list.getByRole('option', { name: /^small/ }).waitFor()
+  await list.getByRole('option', { name: /^small/ }).click()
+  await p.page.keyboard.type('}}}')
+  assert.deepEqual(JSON.parse(await text()).steps.next, { robot: '/file/hash', use: 'small' })
+  await p.page.getByText('The server would take it.').waitFor()
+  // what stands at the caret
+  await editor.evaluate((e) => {
+    e.selectionStart = e.selectionEnd = e.value.indexOf('resize_strategy') + 3
+    e.dispatchEvent(new Event('click'))
+  })
+  await p.page.locator('.meant', { hasText: /resize_strategy .*"fit".*default "fit"/ }).waitFor()
+  assert.deepEqual(await p.axe(), [])
+  // a value of nobody's is markup for nobody
+  const nasty = { '<img src=x onerror=alert(1)>': { robot: '/file/hash' }, b: { robot: '/file/hash', use: '' } }
+  await editor.fill(JSON.stringify({ steps: nasty }))
+  await editor.evaluate((e) => { e.selectionStart = e.selectionEnd = e.value.length - 4 })
+  await p.page.keyboard.press('Control+Space')
+  await list.getByRole('option', { name: /^<img src=x/ }).waitFor()
+  assert.equal(await p.page.locator('.suggestions img').count(), 0)
 })
 
 test('playground: without a file it asks first, and what came of it is said', async (t) => {
