@@ -408,27 +408,20 @@ static int ask_magic(char out[static MIME_LEN], int fd, struct err *err)
     return 0;
 }
 
-/* The header of a Targa picture, which has no mark: only believed beside the name. */
-static bool may_be_tga(const unsigned char *b, size_t n)
-{
-    return n > 18 && b[1] <= 1 && strchr("\1\2\3\11\12\13", b[2]) && b[2] &&
-           (b[16] == 8 || b[16] == 15 || b[16] == 16 || b[16] == 24 || b[16] == 32);
-}
-
 /* libmagic's answer, where the name or a longer look knows better. NULL: it stands. */
 static const char *second_thoughts(const struct look *l, const char *mime)
 {
     static const char *const zips[] = {"docx", "xlsx", "pptx", "odt", "ods", "odp", "odg", "epub", NULL};
     static const char *const texts[] = {"vtt", "srt", "md", "csv", "css", "json", NULL};
-    static const char *const drawing[] = {"svg", NULL}, *const mkv[] = {"mkv", NULL}, *const tga[] = {"tga", NULL},
-                             *const pdf[] = {"pdf", NULL};
+    static const char *const drawing[] = {"svg", NULL}, *const mkv[] = {"mkv", NULL}, *const pdf[] = {"pdf", NULL};
     bool unknown = !strcmp(mime, "application/octet-stream");
     const char *sound;
     size_t skip;
 
     if (is_late_pdf(l))
         return "application/pdf";
-    if (!strcmp(mime, "image/jxl") || !strcmp(mime, "image/bmp") || !strcmp(mime, "image/vnd.microsoft.icon"))
+    if (!strcmp(mime, "image/jxl") || !strcmp(mime, "image/bmp") || !strcmp(mime, "image/vnd.microsoft.icon") ||
+        !strcmp(mime, "image/x-tga"))
         return "application/octet-stream"; /* for libmagic their first bytes are enough; more was looked at above */
     if (!strcmp(mime, "application/pdf") && !ext_is(l, pdf))
         return "text/plain"; /* somewhere it names the header of one */
@@ -448,7 +441,7 @@ static const char *second_thoughts(const struct look *l, const char *mime)
         return "video/x-matroska";
     if (unknown && (sound = behind_tags(l, false)))
         return sound;
-    return unknown && ext_is(l, tga) && may_be_tga(l->b, l->n) ? "image/x-tga" : NULL;
+    return NULL;
 }
 
 int mime_detect(char out[static MIME_LEN], const char *path, const char *name, struct err *err)

@@ -1,11 +1,13 @@
 /* Pictures whose mark is so short, or so common, that more of the file has to fit. */
 #include "base/auto.h"
 #include "media/mime.h"
+#include "media/still.h"
 
 #include <ctype.h>
 #include <jxl/decode.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 /* What is looked at: the file, its first bytes, and the extension of its name. */
@@ -180,6 +182,23 @@ static const char *portable_map(const unsigned char *b, size_t n)
     return mimes[kind];
 }
 
+/* ---- Targa, which has no mark at its begin ---- */
+
+static bool is_tga(const struct look *l)
+{
+    struct stat st;
+    void *all;
+
+    /* few files get beyond this; of those all is read */
+    if (l->n < 18 || l->b[1] > 1 || !l->b[2] || (l->b[2] & ~11) || fstat(l->fd, &st) < 0)
+        return false;
+    if ((all = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, l->fd, 0)) == MAP_FAILED)
+        return false;
+    bool is = still_is_tga(all, (size_t)st.st_size);
+    munmap(all, (size_t)st.st_size);
+    return is;
+}
+
 const char *mime_picture(int fd, const unsigned char *head, size_t n, const char *ext)
 {
     const struct look l = {fd, head, n, ext};
@@ -192,5 +211,6 @@ const char *mime_picture(int fd, const unsigned char *head, size_t n, const char
         return "image/vnd.microsoft.icon";
     if (n >= 8 && (!memcmp(head, "II*\0", 4) || !memcmp(head, "MM\0*", 4)))
         return tiff_family(&l);
-    return portable_map(head, n);
+    const char *map = portable_map(head, n);
+    return map ? map : is_tga(&l) ? "image/x-tga" : NULL;
 }

@@ -9,7 +9,7 @@
 int still_open(struct still *out, const char *format, const char *path, bool half, struct err *err)
 {
     static const struct still_reader *const readers[] = {&still_bmp, &still_ico, &still_psd,
-                                                         &still_raw};
+                                                         &still_raw, &still_tga};
     AUTO(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct still s = {.path = path, .half = half};
     struct stat st;

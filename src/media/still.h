@@ -1,5 +1,5 @@
-/* still.h - pictures that libvips has no reader of its own for: BMP, ICO, PSD, photographs as
- * cameras store them. Which reader is taken is the caller's word, who looked at the file's bytes;
+/* still.h - pictures that libvips has no reader of its own for: BMP, ICO, PSD, Targa, photographs
+ * as cameras store them. Which reader is taken is the caller's word, who looked at the file's bytes;
  * none of them guesses, opens another file or starts a program. Nothing here names a type of a
  * library. */
 #pragma once
@@ -32,7 +32,7 @@ struct still {
     void *own; /* the reader's */
 };
 
-/* format: "bmp", "ico", "psd" or "raw". 1: a variant of it that nothing here reads. Errors:
+/* format: "bmp", "ico", "psd", "tga" or "raw". 1: a variant of it that nothing here reads. Errors:
  * ERR_COMMAND: it is broken; ERR_IO. Neither needs to be closed. path must live as long as *out. */
 MUST_CHECK int still_open(struct still *out, const char *format, const char *path, bool half,
                           struct err *err);
@@ -41,6 +41,8 @@ MUST_CHECK int still_open(struct still *out, const char *format, const char *pat
  */
 MUST_CHECK int still_pixels(uint8_t **out, struct still *s, struct err *err);
 void still_close(struct still *s);
+/* Is the whole file a Targa picture? Only all of it tells. */
+bool still_is_tga(const uint8_t *data, size_t len);
 
 /* ---- the readers, for still.c alone ---- */
 
@@ -50,7 +52,7 @@ struct still_reader {
     int (*pixels)(uint8_t *to, struct still *s, struct err *err);
     void (*close)(struct still *s); /* NULL: nothing to do */
 };
-extern const struct still_reader still_bmp, still_ico, still_psd, still_raw;
+extern const struct still_reader still_bmp, still_ico, still_psd, still_raw, still_tga;
 /* What libav makes of one picture in memory: w x h pixels of that many bands. decoder: its name.
  * Errors: ERR_COMMAND. */
 MUST_CHECK int still_decode(uint8_t *to, const char *decoder, const uint8_t *data, size_t len,

@@ -112,6 +112,7 @@ static const struct format {
     {"bmp", "bmp", "image/bmp", "", .alpha = true, .still = "bmp"},
     {"ico", "ico", "image/vnd.microsoft.icon", "", .alpha = true, .still = "ico"},
     {"psd", "psd", "image/vnd.adobe.photoshop", "", .alpha = true, .still = "psd"},
+    {"tga", "tga", "image/x-tga", "", .alpha = true, .still = "tga"},
     {"dng", "dng", "image/x-adobe-dng", "", .still = "raw"},
     {"cr2", "cr2", "image/x-canon-cr2", "", .still = "raw"},
     {"cr3", "cr3", "image/x-canon-cr3", "", .still = "raw"},

@@ -49,18 +49,20 @@ static void try_strip(int (*strip)(const char *, const char *, struct err *), co
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-    static const char *const formats[] = {"bmp", "ico", "psd"};
+    static const char *const formats[] = {"bmp", "ico", "psd", "tga"};
     struct bytes b = {data, len};
-    unsigned kind = take_below(&b, 5);
+    unsigned kind = take_below(&b, 6);
     int open_before;
 
     (void)fuzz_file("", 0); /* its own descriptor is there from now on */
     open_before = fuzz_descriptors();
     const char *path = fuzz_file(b.p, b.left);
-    if (kind < 3)
+    if (kind < 4)
         try_still(formats[kind], path);
     else
-        try_strip(kind == 3 ? shrink_strip_png : shrink_strip_webp, path, b.left);
+        try_strip(kind == 4 ? shrink_strip_png : shrink_strip_webp, path, b.left);
+    if (still_is_tga(b.p, b.left))
+        CHECK(b.left > 18);
     (void)shrink_is_apng(path);
     (void)shrink_is_lossless_webp(path);
     CHECK(fuzz_descriptors() == open_before);

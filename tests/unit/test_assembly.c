@@ -292,7 +292,7 @@ static void a_failed_probe_keeps_what_it_knew(void **state)
 
 static void what_a_robot_cannot_read_is_passed_by_unless_forced(void **state)
 {
-    static const char *const mimes[] = {"image/x-tga", "image/x-hasselblad-3fr", "text/plain", "application/zip"};
+    static const char *const mimes[] = {"image/x-xcf", "image/x-hasselblad-3fr", "text/plain", "application/zip"};
     static const char *const robots[] = {"/image/resize", "/image/facedetect"};
     (void)state;
 
