@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct blob_store;
+struct blob_follow;
 
 /* dir is created. Blobs are DIR/ab/<id>, read-only files. Removes what an unclean end left in
  * DIR/tmp, so one process a directory. */
@@ -31,7 +32,8 @@ MUST_CHECK int blob_adopt(struct blob_store *bs, const char *id, const char *pat
 /* The same for the file name in the directory dir, which a process that is not trusted wrote and may still have open:
  * what is measured here is what the blob stays. The file itself becomes the blob when it can be made ours alone: of our
  * user, mode and times ours, no further attributes, and nobody has it open for writing. Else its bytes are copied.
- * max_size: more is refused. The texts of errors name it as label. Errors: ERR_WORKER (no regular file of one name, too
+ * max_size: more is refused. beside: what was summed of it already, or of another file, which is found out; may be
+ * NULL, and is good for nothing afterwards. The texts of errors name it as label. Errors: ERR_WORKER (no regular file of one name, too
  * large, kept from us), ERR_IO, ERR_NOSPACE. */
 struct blob_taken {
     int64_t size;
@@ -39,7 +41,15 @@ struct blob_taken {
     bool copied;
 };
 MUST_CHECK int blob_take(struct blob_taken *out, struct blob_store *bs, const char *id, int dir, const char *name,
-                         const char *label, int64_t max_size, struct err *err);
+                         const char *label, int64_t max_size, struct blob_follow *beside, struct err *err);
+/* A file is summed while such a process still writes it: what is left for blob_take() then takes a fraction of the
+ * time. Only that depends on it: bytes that were changed after they were summed are noticed, and all is summed again.
+ * NULL: there is no such regular file. */
+struct blob_follow *blob_follow_new(int dir, const char *name);
+struct blob_follow *blob_follow_ref(struct blob_follow *f); /* for another thread */
+void blob_follow_unref(struct blob_follow *f);              /* NULL is fine */
+/* Sums what has come, at most so many bytes more. Returns how many it did; 0 when there is nothing, or it is taken. */
+int64_t blob_follow_step(struct blob_follow *f, int64_t most);
 /* A blob that was adopted or cloned is held, until blob_release() says that its row is committed or will never be, or
  * it is deleted: the scrub must not take it in between. Only in memory: what is not named after a
  * restart is nobody's. */

@@ -25,6 +25,7 @@ struct source {
     const char *name, *label;
     struct stat st;
     int64_t max;
+    struct blob_follow *beside; /* NULL: nothing was summed before */
 };
 
 static int too_large(const struct source *s, struct err *err)
@@ -84,28 +85,35 @@ static bool make_ours(const struct source *s)
     return futimens(s->fd, now) == 0;
 }
 
-/* MD5 of what is in from; also written to to, unless that is -1. */
-static int measure(struct blob_taken *out, const struct source *s, int from, int to, struct err *err)
+/* MD5 of what is in from; also written to to, unless that is -1. beside: it is ours alone by now, so that what was summed
+ * before may count. */
+static int measure(struct blob_taken *out, const struct source *s, struct blob_follow *beside, int from, int to,
+                   struct err *err)
 {
-    AUTO(md5_free) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    int64_t done = 0, begun = 0;
+    AUTO(md5_free) EVP_MD_CTX *ctx = beside ? blob_follow_end(&done, beside, from) : NULL;
+    bool goes_on = ctx;
     AUTO(mem_free) char *buf = mem_alloc(CHUNK);
     unsigned char digest[EVP_MAX_MD_SIZE];
-    int64_t begun = 0;
     ssize_t n;
 
-    if (!ctx || !EVP_DigestInit_ex(ctx, EVP_md5(), NULL))
+    if (!ctx)
+        ctx = EVP_MD_CTX_new();
+    if (!ctx || (!goes_on && !EVP_DigestInit_ex(ctx, EVP_md5(), NULL)))
         return err_set(err, ERR_INTERNAL, "no MD5");
-    out->size = 0;
+    out->size = done;
+    if (done > s->max)
+        return too_large(s, err);
     while ((n = pread(from, buf, CHUNK, out->size)) > 0) {
         if (out->size + n > s->max)
             return too_large(s, err);
         EVP_DigestUpdate(ctx, buf, (size_t)n);
-        for (ssize_t done = 0; to >= 0 && done < n;) {
-            ssize_t w = write(to, buf + done, (size_t)(n - done));
+        for (ssize_t put = 0; to >= 0 && put < n;) {
+            ssize_t w = write(to, buf + put, (size_t)(n - put));
 
             if (w < 0 && errno != EINTR)
                 return err_errno(err, "copy '%s': write", s->label);
-            done += w > 0 ? w : 0;
+            put += w > 0 ? w : 0;
         }
         out->size += n;
         blob_write_back(to >= 0 ? to : from, &begun, out->size);
@@ -142,9 +150,9 @@ static int fill_copy(struct blob_taken *out, const struct source *s, int to, str
 {
     /* where the file system can share blocks, the copy is a snapshot at once, and is read by itself */
     if (ioctl(to, FICLONE, s->fd) == 0) {
-        if (measure(out, s, to, -1, err) < 0)
+        if (measure(out, s, NULL, to, -1, err) < 0)
             return -1;
-    } else if (measure(out, s, s->fd, to, err) < 0) {
+    } else if (measure(out, s, NULL, s->fd, to, err) < 0) {
         return -1;
     }
     return fchmod(to, 0444) < 0 || fsync(to) < 0 ? err_errno(err, "copy '%s'", s->label) : 0;
@@ -180,7 +188,7 @@ static int take_file(struct blob_taken *out, struct blob_store *bs, const char *
 
     if (blob_begin_call(bs, id, err) < 0 || look(s, err) < 0 || blob_shelf_open(&shelf, bs, id, err) < 0)
         return -1;
-    if (make_ours(s) && (measure(out, s, s->fd, -1, err) < 0 || (moved = move(s, shelf, id, err)) < 0))
+    if (make_ours(s) && (measure(out, s, s->beside, s->fd, -1, err) < 0 || (moved = move(s, shelf, id, err)) < 0))
         return -1;
     out->copied = !moved;
     if (!moved && copy(out, bs, s, shelf, id, err) < 0)
@@ -189,9 +197,9 @@ static int take_file(struct blob_taken *out, struct blob_store *bs, const char *
 }
 
 int blob_take(struct blob_taken *out, struct blob_store *bs, const char *id, int dir, const char *name,
-              const char *label, int64_t max_size, struct err *err)
+              const char *label, int64_t max_size, struct blob_follow *beside, struct err *err)
 {
-    struct source s = {.dir = dir, .fd = -1, .name = name, .label = label, .max = max_size};
+    struct source s = {.dir = dir, .fd = -1, .name = name, .label = label, .max = max_size, .beside = beside};
     struct blob_taken taken = {0};
     int rc;
 

@@ -52,6 +52,7 @@ struct pool_run {
     bool working;  /* a thread is at it: nothing is read from the worker meanwhile */
     bool stopping; /* pool_stop() */
     bool ended;    /* done or failed was reported */
+    struct follow *follow; /* see pool_outputs.c; NULL: none */
     int64_t freed;
     struct err failure; /* why it was killed; code 0: by pool_stop or by itself */
 };
@@ -115,6 +116,8 @@ struct work {
     json_t *json;
     char id[ID_LEN + 1], source[ID_LEN + 1];
     struct blob_taken taken;
+    struct blob_follow *beside; /* see pool_outputs.c, which lets go of it */
+    struct follow *follow;
     int64_t max_size;
     bool remove_dir;
     int rc;
@@ -132,6 +135,13 @@ void said_close(struct said *s);
 MUST_CHECK int scratch_open(struct pool *p, struct err *err);
 /* Removes everything in it, however deep, and itself if asked. Returns bytes. */
 int64_t empty_dir(const char *path, bool and_itself);
+
+/* ---- pool_outputs.c ---- */
+/* An output with contents, or an input under a new name, becomes a blob, and is told after that. */
+void pool_adopt(struct pool_run *run, json_t *body);
+/* From now on what grows in its out/ is summed beside. To be ended before its worker gets another run. */
+void pool_follow(struct pool_run *run);
+void pool_follow_end(struct pool_run *run); /* none is fine */
 
 /* ---- pool_loop.c ---- */
 void pool_work(struct pool *p, struct work *w); /* steals w */

@@ -64,6 +64,7 @@ static void refuse_text(struct worker *w, enum message type, const char *why)
 
 static void free_run(struct pool_run *run)
 {
+    pool_follow_end(run);
     if (run->timer) {
         uv_timer_stop(run->timer);
         uv_close((uv_handle_t *)run->timer, pool_free_handle);
@@ -339,6 +340,7 @@ static void release(struct pool_run *run, bool keep_worker)
     struct pool *p = run->pool;
 
     run->ended = true;
+    pool_follow_end(run);
     if (w->state != WORKER_BUSY)
         return; /* dying already: on_gone() frees the run */
     if (!keep_worker || p->conf.isolate_jobs || w->jobs >= p->conf.worker_jobs) {
@@ -354,97 +356,6 @@ static void release(struct pool_run *run, bool keep_worker)
     k->worker = w;
     k->dir = mem_strdup(w->dir);
     pool_work(p, k);
-}
-
-static void adopt(struct work *k)
-{
-    if (k->path)
-        k->rc = blob_take(&k->taken, k->blobs, k->id, k->worker->out_fd, strrchr(k->path, '/') + 1, k->path,
-                          k->max_size, &k->err);
-    else
-        k->rc = blob_clone(k->blobs, k->source, k->id, &k->err);
-}
-
-static void drop_blob(struct work *k) { k->bytes = blob_delete(k->blobs, k->id, NULL); }
-static void blob_dropped(struct work *k) { (void)k; }
-
-static void adopted(struct work *k)
-{
-    struct pool_run *run = k->run;
-    struct worker *w = run->worker;
-
-    run->working = false;
-    if (run->stopping || w->state == WORKER_GONE) {
-        /* nobody will ever name this blob */
-        struct work *drop = mem_zalloc(sizeof *drop);
-
-        drop->fn = drop_blob;
-        drop->after = blob_dropped;
-        memcpy(drop->id, k->id, sizeof drop->id);
-        run->freed += k->taken.size;
-        pool_work(run->pool, drop);
-        if (w->state == WORKER_GONE)
-            worker_gone(w);
-        return;
-    }
-    if (k->rc < 0) {
-        run->failure = k->err;
-        worker_kill(w);
-        return;
-    }
-    if (k->path) {
-        json_t *file = json_object_get(k->json, "file");
-
-        json_object_set_new(file, "size", json_integer(k->taken.size));
-        json_object_set_new(file, "md5", json_string(k->taken.md5));
-    }
-    run->pool->events.output(run->pool->events.ctx, run->owner, run, k->json);
-    worker_listen(w);
-}
-
-/* An input under a new id: what it is called and how long it is, we know. */
-static json_t *cloned(const struct pool_run *run, const json_t *clone, const char *id)
-{
-    const json_t *in = json_array_get(json_object_get(run->message, "inputs"), (size_t)jint(clone, "input", 0));
-    json_t *file = json_pack("{s:s,s:I,s:I}", "id", id, "size", (json_int_t)jint(in, "size", 0), "input",
-                             (json_int_t)jint(clone, "input", 0));
-
-    jset(file, "name", jstr_or(in, "name", ""));
-    jset(file, "ext", jstr_or(in, "ext", ""));
-    jset(file, "md5", jstr_or(in, "md5", ""));
-    jset(file, "mime", jstr_or(in, "mime", ""));
-    jset(file, "stub", jstr(in, "stub"));
-    if (json_object_get(clone, "meta"))
-        json_object_set(file, "meta", json_object_get(clone, "meta"));
-    return file;
-}
-
-/* An output with contents becomes a blob first. */
-static void adopt_output(struct pool_run *run, json_t *body)
-{
-    json_t *file = json_object_get(body, "file"), *clone = json_object_get(body, "clone");
-    struct work *k = mem_zalloc(sizeof *k);
-
-    k->fn = adopt;
-    k->after = adopted;
-    k->run = run;
-    k->worker = run->worker;
-    k->max_size = run->pool->conf.file_bytes;
-    k->json = json_incref(body);
-    id_new(k->id);
-    if (json_is_object(file)) {
-        k->path = mem_strdup(jstr_or(file, "path", ""));
-        json_object_set_new(file, "id", json_string(k->id));
-        json_object_del(file, "path");
-    } else {
-        const json_t *in = json_array_get(json_object_get(run->message, "inputs"), (size_t)jint(clone, "input", 0));
-
-        snprintf(k->source, sizeof k->source, "%s", jstr_or(in, "id", ""));
-        json_object_set_new(body, "file", cloned(run, clone, k->id));
-        json_object_del(body, "clone");
-    }
-    run->working = true;
-    pool_work(run->pool, k);
 }
 
 static void hear_failed(struct pool_run *run, const json_t *body)
@@ -467,12 +378,15 @@ static void hear_run(struct pool_run *run, enum message type, json_t *body)
     const struct pool_events *ev = &run->pool->events;
 
     switch (type) {
-    case MSG_TAKEN: uv_timer_start(run->timer, on_timeout, (uint64_t)run->timeout_s * 1000, 0); break;
+    case MSG_TAKEN:
+        uv_timer_start(run->timer, on_timeout, (uint64_t)run->timeout_s * 1000, 0);
+        pool_follow(run);
+        break;
     case MSG_PROGRESS: ev->progress(ev->ctx, run->owner, run, jnum(body, "fraction", 0)); break;
     case MSG_UNDO: ev->undo(ev->ctx, run->owner, run, json_object_get(body, "token")); break;
     case MSG_OUTPUT:
         if (json_is_object(json_object_get(body, "file")) || json_is_object(json_object_get(body, "clone")))
-            adopt_output(run, body);
+            pool_adopt(run, body);
         else
             ev->output(ev->ctx, run->owner, run, body);
         break;

@@ -273,8 +273,10 @@ void bed_close(struct bed *b)
     pool_close(&b->p);
     for (int role = 0; role < ROLE_COUNT; role++)
         fd_close(b->zygote[role]);
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 20000 && uv_loop_alive(&b->loop); i++) {
         uv_run(&b->loop, UV_RUN_NOWAIT);
+        usleep(i < 10 ? 0 : 200); /* a thread may still look at what grows */
+    }
     assert(uv_loop_close(&b->loop) == 0);
     map_done(&b->p.posts);
     json_decref(b->output);

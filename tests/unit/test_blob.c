@@ -5,8 +5,10 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/xattr.h>
 
 #define ID_A "ab12aaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -338,7 +340,7 @@ static int take_it(struct fixture *f, struct blob_taken *taken, const char *name
 {
     AUTO(fd_close) int dir = open(f->dir, O_RDONLY | O_DIRECTORY);
 
-    return blob_take(taken, f->bs, ID_A, dir, name, "out/fresh", 100, &f->err);
+    return blob_take(taken, f->bs, ID_A, dir, name, "out/fresh", 100, NULL, &f->err);
 }
 
 static void a_file_that_was_taken_is_ours_alone(void **state)
@@ -367,6 +369,87 @@ static void a_file_that_was_taken_is_ours_alone(void **state)
     assert_int_equal(st.st_nlink, 1);
     assert_true(st.st_mtime > 1000000);
     assert_int_equal(getxattr(in_dir(f, "data/blobs/ab/" ID_A), "user.mine", value, sizeof value), -1);
+}
+
+#define PIECE (256 * 1024) /* that are summed at once */
+
+/* Is it taken as what it is now? */
+static void is_taken_as_it_is(struct fixture *f, const char *path, struct blob_follow *beside)
+{
+    AUTO(mem_free) char *line = mem_printf("md5sum <%s", path);
+    AUTO(fd_close) int dir = open(f->dir, O_RDONLY | O_DIRECTORY);
+    struct blob_taken taken;
+    char sum[33] = "";
+    struct stat st;
+    FILE *p = popen(line, "r");
+
+    assert_non_null(p);
+    assert_int_equal(fread(sum, 1, 32, p), 32);
+    pclose(p);
+    OK(stat(path, &st));
+    OK(blob_take(&taken, f->bs, ID_A, dir, "fresh", "out/fresh", 100 * PIECE, beside, &f->err));
+    assert_int_equal(taken.size, st.st_size);
+    assert_string_equal(taken.md5, sum);
+    blob_follow_unref(beside);
+    assert_true(blob_delete(f->bs, ID_A, &f->err) >= 0);
+    blob_release(f->bs, ID_A);
+}
+
+static void write_at(const char *path, int64_t at, char c, size_t len)
+{
+    AUTO(mem_free) char *data = mem_alloc(len);
+    AUTO(fd_close) int fd = open(path, O_WRONLY);
+
+    memset(data, c, len);
+    assert_int_equal(pwrite(fd, data, len, at), len);
+}
+
+static void what_was_summed_while_it_grew_counts_only_if_it_is_still_that(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int what = 0; what < 7; what++) {
+        char *path = of_another(f, "");
+        AUTO(fd_close) int dir = open(f->dir, O_RDONLY | O_DIRECTORY);
+
+        write_at(path, 0, 'a', 2 * PIECE);
+        struct blob_follow *beside = blob_follow_new(dir, "fresh");
+        assert_non_null(beside);
+        assert_int_equal(blob_follow_step(beside, 100 * PIECE), 2 * PIECE);
+        write_at(path, 2 * PIECE, 'b', PIECE + 5); /* the last bytes are not summed yet */
+        assert_int_equal(blob_follow_step(beside, 100 * PIECE), PIECE);
+        assert_int_equal(blob_follow_step(beside, 100 * PIECE), 0);
+        if (what == 1)
+            write_at(path, 0, 'x', 1);
+        if (what == 2)
+            write_at(path, 3 * PIECE - 1, 'x', 1);
+        if (what == 3)
+            OK(truncate(path, PIECE));
+        if (what == 4)
+            write_at(path, 3 * PIECE + 5, 'c', 3 * PIECE);
+        if (what == 5) { /* pieces in another order are the same bytes elsewhere */
+            write_at(path, PIECE, 'b', PIECE);
+            write_at(path, 2 * PIECE, 'a', PIECE);
+        }
+        if (what == 6) { /* another one by that name */
+            OK(unlink(path));
+            path = of_another(f, "other");
+        }
+        is_taken_as_it_is(f, path, beside);
+    }
+}
+
+static void what_is_no_file_is_not_followed(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(fd_close) int dir = open(f->dir, O_RDONLY | O_DIRECTORY);
+
+    assert_null(blob_follow_new(dir, "fresh"));
+    OK(symlinkat("/etc/passwd", dir, "fresh"));
+    assert_null(blob_follow_new(dir, "fresh"));
+    OK(unlinkat(dir, "fresh", 0));
+    OK(mkfifoat(dir, "fresh", 0666));
+    assert_null(blob_follow_new(dir, "fresh"));
 }
 
 static void what_somebody_can_still_write_to_is_copied(void **state)
@@ -433,6 +516,8 @@ int main(void)
         T(only_a_plain_file_with_one_name_is_adopted),
         T(a_linked_blob_can_not_be_adopted_as_a_result),
         T(a_file_that_was_taken_is_ours_alone),
+        T(what_was_summed_while_it_grew_counts_only_if_it_is_still_that),
+        T(what_is_no_file_is_not_followed),
         T(what_somebody_can_still_write_to_is_copied),
         T(nothing_but_a_plain_file_is_taken_and_nobody_waits_for_it),
         T(a_link_needs_a_blob_and_a_free_path),

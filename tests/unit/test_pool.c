@@ -2,10 +2,12 @@
 #include "pool_bed.h"
 #include "unit.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static struct bed bed;
 
@@ -396,6 +398,84 @@ static void what_is_kept_open_for_writing_is_copied(void **state)
     assert_int_equal(jint(json_object_get(bed.output, "file"), "size", 0), 4);
 }
 
+/* Does the pool have this file open? */
+static bool is_open(const char *path)
+{
+    struct stat want, st;
+    bool found = false;
+
+    if (stat(path, &want) < 0)
+        return false;
+    DIR *d = opendir("/proc/self/fd");
+    for (const struct dirent *e; d && (e = readdir(d));)
+        found |= fstatat(dirfd(d), e->d_name, &st, 0) == 0 && st.st_ino == want.st_ino && st.st_dev == want.st_dev;
+    closedir(d);
+    return found;
+}
+
+static char *grown(const struct bed_worker *w)
+{
+    char *path = mem_printf("%s/out/0", w->dir);
+    AUTO(mem_free) char *data = mem_zalloc(24 << 20);
+    AUTO(fd_close) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+
+    assert_int_equal(write(fd, data, 24 << 20), 24 << 20);
+    if (geteuid() == 0)
+        assert_int_equal(fchown(fd, 65534, 65534), 0);
+    return path;
+}
+
+static void wait_until_followed(const char *path)
+{
+    for (int i = 0; i < 120000 && !is_open(path); i++) {
+        uv_run(&bed.loop, UV_RUN_NOWAIT);
+        usleep(1000);
+    }
+    assert_true(is_open(path));
+}
+
+static void a_large_file_of_an_import_is_summed_while_it_comes_and_taken_as_what_it_is_then(void **state)
+{
+    (void)state;
+    bed.p.conf.file_bytes = 32 << 20;
+    for (int what = 0; what < 3; what++) {
+        struct bed_worker *w = at_work(ROLE_TRANSFER, "/http/import", NULL, false);
+        AUTO(mem_free) char *path = grown(w);
+
+        wait_until_followed(path);
+        if (what == 1) {
+            AUTO(fd_close) int fd = open(path, O_WRONLY);
+            assert_int_equal(pwrite(fd, "EVIL", 4, 0), 4);
+        }
+        if (what == 2) {
+            pool_stop(bed.run);
+            bed_turn(&bed);
+            assert_int_equal(bed.stops, 1);
+            continue;
+        }
+        bed_say(w, "output {\"index\":0,\"file\":{\"path\":\"out/0\",\"name\":\"x\",\"mime\":\"text/plain\",\"input\":-1}}");
+        bed_turn(&bed); /* the bed has compared size and MD5 with the blob */
+        if (bed.failures)
+            fail_msg("%s", bed.failure.msg);
+        assert_int_equal(bed.outputs, what + 1);
+        bed_say(w, "done {\"exec_us\":1}");
+        bed_turn(&bed);
+    }
+}
+
+static void what_is_small_or_made_here_is_not_followed(void **state)
+{
+    struct bed_worker *w = resizing();
+    AUTO(mem_free) char *path = grown(w);
+
+    (void)state;
+    for (int i = 0; i < 300; i++) {
+        uv_run(&bed.loop, UV_RUN_NOWAIT);
+        usleep(1000);
+        assert_false(is_open(path));
+    }
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -420,6 +500,8 @@ int main(void)
         TEST(the_courier_answers_only_what_it_was_asked),
         TEST(a_failure_tells_no_path_of_the_server),
         TEST(what_is_kept_open_for_writing_is_copied),
+        TEST(a_large_file_of_an_import_is_summed_while_it_comes_and_taken_as_what_it_is_then),
+        TEST(what_is_small_or_made_here_is_not_followed),
     };
 
     json_setup();
