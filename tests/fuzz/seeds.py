@@ -66,6 +66,52 @@ seed('ftp_list',
      '\n \n=; \ntype=; \n-\n----------\n', '\uf7ff\uf780\uf77f\u20ac\n')
 dictionary('ftp_list', 'type=', 'size=', ';', '; ', 'cdir', 'OS.unix=slink', 'Jan', ' 12:00 ', ' -> ', '<DIR>',
            '2031-01-31', '-rw-r--r--', '01-31-31', b'\xef\x9e\x80')
+seed('endpoint', 'dropbox=http://127.0.0.1:8080', 's3=https://s3.example/a/,box=http://b///,', 'dropbx=http://a', 'box',
+     'box=ftp://a', 'box=http://', 'box=http:///a', 'box=http://u@h', 'box=http://h?x',
+     'azure=https://[::1]:1/x#', ',,,',
+     'box=http://h/\x01', 'box=http://\xff', 'google=http://a,google=https://b')
+dictionary('endpoint', 'http://', 'https://', '=', ',', 'box', 'azure', 'google', 'vimeo', '@', '[::1]')
+
+
+def place_of(who, key, family=1, first=0):
+    address = struct.pack('<HB', family, first) + b'workcell-place:' + key
+    return bytes((who, len(address))) + address
+
+
+KEYS = (b'00000000000000aa', b'ffffffffffffffff', b'', b'?', b'00zz', b'-000000000000001', b'0' * 17,
+        b'00\0' + b'0' * 13)
+seed('places', *(place_of(0, k) + place_of(1, k) + place_of(0, b'?') + place_of(1, b'') for k in KEYS),
+     b''.join(place_of(i % 3, k) for i, k in enumerate(KEYS * 3)), place_of(0, KEYS[0], family=2),
+     place_of(0, KEYS[0], first=47), b'\0\2\1\0')
+dictionary('places', b'workcell-place:', b'\1\0\0workcell-place:', b'?', KEYS[0], KEYS[1])
+seed('trial', '{"did": 15}', '{"did": 0}', '{"error": "can not\\n be", "code": "SFTP_STORE_FAILURE", "none": false}',
+     '{"error": "no", "code": "", "none": true}', '{}', '{"error": null}', '{"did": 1, "error": "x"}', '[{"did": 1}]',
+     '{"error": "' + '\u00e9' * 1100 + '"}', '{"error": "x", "code": "' + 'A' * 70 + '"}', '[' * 30, 'null')
+dictionary('trial', '"did"', '"error"', '"code"', '"none"', 'true', 'false', '\\u0000', '\\ud83d\\ude00')
+
+
+def sftp_entry(name, kind=0o100644, flags=4, size=3):
+    number = lambda v: (lambda t: bytes((len(t),)) + t)(v.to_bytes((v.bit_length() + 7) // 8, 'big'))
+    return bytes((0, flags)) + number(size) + number(kind) + number(0) + bytes((len(name),)) + name
+
+
+def sftp_attributes(flags=5, size=3, kind=0o100644, mtime=7):
+    return sftp_entry(b'', kind, flags, size)[:-1]
+
+
+DONE = b'\0\0\0\0\0\0'
+sftp_file = b'\0' + sftp_attributes() + b'\0' + b'\0\3' + b'\0\0'
+seed('sftp',
+     b'{"path": "a.txt"}\n' + sftp_attributes() + b'\0' + b'\0\3' + b'\0\0',
+     b'{"path": "d/", "recursive": true}\n' + b'\0' + sftp_entry(b'a') + sftp_entry(b'..', 0o40755) +
+     sftp_entry(b'sub', 0o40755) + sftp_entry(b'l', 0o120777) + DONE + sftp_file * 3,
+     b'{"path": "d/"}\n' + b'\0' + sftp_entry(b'a/b') + DONE,
+     b'{"path": "d/"}\n' + b'\0' + sftp_entry(b'\xff\xfe\0') + DONE,
+     b'{"path": "d/"}\n' + b'\0' + sftp_entry(b'a', flags=0) + sftp_attributes() + DONE + sftp_file,
+     b'{"path": ["a", "b"], "ignore_errors": ["import"]}\n' + bytes((202,)) +
+     sftp_attributes(size=1 << 63) + b'\0\0\xff' * 9,
+     b'{"path": "d/"}\n' + b'\0\0\0\0\0\0\xff' + b'n' * 300)
+dictionary('sftp', '"path"', '"recursive": true', '"ignore_errors"', '..', '/', b'\xed\x41', b'\x81\xa4', b'\xa1\xff')
 seed('range', *(s + r for s in '\x00\x03\x06' for r in ('bytes=0-4', 'bytes=5-', 'bytes=-3', 'bytes=4-2', 'bytes=99-', 'bytes= 1-2', 'bytes=-0', 'bytes=0-0,2-3',
                                                        'bytes=9223372036854775807-', 'items=0-1', 'bytes=-9223372036854775808')))
 dictionary('range', 'bytes=', '-', ',', '18446744073709551616')
