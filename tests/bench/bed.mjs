@@ -2,6 +2,7 @@
 // shows medians and their ratio. Nothing is deleted before the end (about 8 GB): ext4 looks for a new file's inode past all
 // that were freed in the last minutes, and whoever comes second would pay for the first one's cleaning.
 import { execFileSync, spawn } from 'node:child_process'
+import { createHmac } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -48,6 +49,12 @@ export const load = (...args) => JSON.parse(execFileSync(path.join(build, 'bench
 const keys = { TRANSLOADIT_KEY: 'k', TRANSLOADIT_SECRET: 'secret' }
 export const serve = (...args) => start(process.env.WORKCELL ?? path.join(build, 'workcell'),
   ['serve', '--listen', '127.0.0.1:0', '--data', dir(), '--log-level', 'error', ...args], keys)
+// The fields of a request that has to be signed.
+export function signed(more) {
+  const params = JSON.stringify({ auth: { key: 'k', expires: '2099-01-01T00:00:00Z' }, ...more })
+  const signature = `sha384:${createHmac('sha384', keys.TRANSLOADIT_SECRET).update(params).digest('hex')}`
+  return new URLSearchParams({ params, signature })
+}
 export async function create(s, steps, expected) {
   const params = JSON.stringify({ auth: { key: 'k' }, steps })
   const body = new URLSearchParams({ params, num_expected_upload_files: expected })

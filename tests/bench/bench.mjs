@@ -1,11 +1,11 @@
 // Side by side with what else there is (bed.mjs says how). `bench.mjs url films` has the rows of those parts alone.
 import { execFileSync } from 'node:child_process'
-import { createHmac, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import {
   build, cancelRows, canceled, create, dir, end, finish, here, load, median, meta, nginx, original, quick, row,
-  ROUNDS, serve, sleep, start, tmp,
+  ROUNDS, serve, signed, sleep, start, tmp,
 } from './bed.mjs'
 
 // a part of the table: all of them, or those that the command line names
@@ -213,12 +213,7 @@ await part('url', async () => {
   const s = await serve('--import-allow', '127.0.0.1')
   const template = async (name, more, from) => {
     const get = { robot: '/http/import', url: `${origin}/\${fields.input}` }
-    const params = JSON.stringify({
-      auth: { key: 'k', expires: '2099-01-01T00:00:00Z' }, name,
-      template: { steps: { get, ...more, out: { robot: '/file/serve', use: from } } },
-    })
-    const signature = `sha384:${createHmac('sha384', 'secret').update(params).digest('hex')}`
-    const body = new URLSearchParams({ params, signature })
+    const body = signed({ name, template: { steps: { get, ...more, out: { robot: '/file/serve', use: from } } } })
     await (await fetch(`${s.url}/templates`, { method: 'POST', body })).text()
   }
   await template('plain', {}, 'get')

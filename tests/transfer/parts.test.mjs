@@ -40,7 +40,11 @@ async function bucket(t, { held = false, fails = () => false } = {}) {
         return res.writeHead(200, { ETag: `"e${number}"` }).end()
       }
       if (number) { if (it.held) it.waiting.push(Object.assign(answer, { number, res })); else answer(); return }
-      if (what === 'DELETE uploadId') { it.busyAtAbort = it.busy.size; it.parts.clear(); res.writeHead(204).end(); return }
+      if (what === 'DELETE uploadId') {
+        it.busyAtAbort = it.busy.size
+        res.writeHead(204).end()
+        return
+      }
       if (what === 'POST uploadId') it.list = body.toString()
       if (answers[what]) res.end(answers[what]())
       else res.writeHead(404).end('<Error><Code>NoSuchUpload</Code></Error>')
