@@ -5,6 +5,7 @@
 #pragma once
 #include "base/err.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -33,15 +34,17 @@ MUST_CHECK int blob_adopt(struct blob_store *bs, const char *id, const char *pat
  * what is measured here is what the blob stays. The file itself becomes the blob when it can be made ours alone: of our
  * user, mode and times ours, no further attributes, and nobody has it open for writing. Else its bytes are copied.
  * max_size: more is refused. beside: what was summed of it already, or of another file, which is found out; may be
- * NULL, and is good for nothing afterwards. The texts of errors name it as label. Errors: ERR_WORKER (no regular file of one name, too
- * large, kept from us), ERR_IO, ERR_NOSPACE. */
+ * NULL, and is good for nothing afterwards. stop: may become true at any time, when nobody wants the blob any more;
+ * then it is not read to its end and not flushed. The texts of errors name it as label. Errors: ERR_WORKER (no regular
+ * file of one name, too large, kept from us), ERR_BUSY (stopped), ERR_IO, ERR_NOSPACE. */
 struct blob_taken {
     int64_t size;
     char md5[33];
     bool copied;
 };
 MUST_CHECK int blob_take(struct blob_taken *out, struct blob_store *bs, const char *id, int dir, const char *name,
-                         const char *label, int64_t max_size, struct blob_follow *beside, struct err *err);
+                         const char *label, int64_t max_size, struct blob_follow *beside, const atomic_bool *stop,
+                         struct err *err);
 /* A file is summed while such a process still writes it: what is left for blob_take() then takes a fraction of the
  * time. Only that depends on it: bytes that were changed after they were summed are noticed, and all is summed again.
  * NULL: there is no such regular file. */

@@ -26,7 +26,13 @@ struct source {
     struct stat st;
     int64_t max;
     struct blob_follow *beside; /* NULL: nothing was summed before */
+    const atomic_bool *stop;
 };
+
+static int is_stopped(const struct source *s, struct err *err)
+{
+    return atomic_load(s->stop) ? err_set(err, ERR_BUSY, "nobody wants '%s' any more", s->label) : 0;
+}
 
 static int too_large(const struct source *s, struct err *err)
 {
@@ -85,8 +91,8 @@ static bool make_ours(const struct source *s)
     return futimens(s->fd, now) == 0;
 }
 
-/* MD5 of what is in from; also written to to, unless that is -1. beside: it is ours alone by now, so that what was summed
- * before may count. */
+/* MD5 of what is in from; also written to to, unless that is -1. beside: it is ours alone by now, so that what was
+ * summed before may count. */
 static int measure(struct blob_taken *out, const struct source *s, struct blob_follow *beside, int from, int to,
                    struct err *err)
 {
@@ -105,6 +111,8 @@ static int measure(struct blob_taken *out, const struct source *s, struct blob_f
     if (done > s->max)
         return too_large(s, err);
     while ((n = pread(from, buf, CHUNK, out->size)) > 0) {
+        if (is_stopped(s, err) < 0)
+            return -1;
         if (out->size + n > s->max)
             return too_large(s, err);
         EVP_DigestUpdate(ctx, buf, (size_t)n);
@@ -133,6 +141,8 @@ static int move(struct source *s, int shelf, const char *id, struct err *err)
     struct stat now;
 
     snprintf(self, sizeof self, "/proc/self/fd/%d", s->fd);
+    if (is_stopped(s, err) < 0)
+        return -1;
     if (fsync(s->fd) < 0)
         return err_errno(err, "flush '%s'", s->label);
     if (linkat(AT_FDCWD, self, shelf, id, AT_SYMLINK_FOLLOW) < 0)
@@ -155,6 +165,8 @@ static int fill_copy(struct blob_taken *out, const struct source *s, int to, str
     } else if (measure(out, s, NULL, s->fd, to, err) < 0) {
         return -1;
     }
+    if (is_stopped(s, err) < 0)
+        return -1;
     return fchmod(to, 0444) < 0 || fsync(to) < 0 ? err_errno(err, "copy '%s'", s->label) : 0;
 }
 
@@ -197,9 +209,11 @@ static int take_file(struct blob_taken *out, struct blob_store *bs, const char *
 }
 
 int blob_take(struct blob_taken *out, struct blob_store *bs, const char *id, int dir, const char *name,
-              const char *label, int64_t max_size, struct blob_follow *beside, struct err *err)
+              const char *label, int64_t max_size, struct blob_follow *beside, const atomic_bool *stop,
+              struct err *err)
 {
-    struct source s = {.dir = dir, .fd = -1, .name = name, .label = label, .max = max_size, .beside = beside};
+    struct source s = {
+        .dir = dir, .fd = -1, .name = name, .label = label, .max = max_size, .beside = beside, .stop = stop};
     struct blob_taken taken = {0};
     int rc;
 

@@ -10,7 +10,7 @@
 #define LOOK_MS 100
 #define LARGE (INT64_C(16) << 20) /* bytes of a file that is worth it */
 #define NAMES_MOST 64             /* in out/ that are looked at */
-#define STEP (INT64_C(64) << 20)  /* bytes at once: a thread is for everybody */
+#define STEP (INT64_C(16) << 20)  /* bytes at once: a thread is for everybody, and a cancel does not ask it to stop */
 
 /* ---- summed while they come ---- */
 
@@ -139,7 +139,7 @@ static void adopt(struct work *k)
 {
     if (k->path)
         k->rc = blob_take(&k->taken, k->blobs, k->id, k->worker->out_fd, strrchr(k->path, '/') + 1, k->path,
-                          k->max_size, k->beside, &k->err);
+                          k->max_size, k->beside, &k->run->stopping, &k->err);
     else
         k->rc = blob_clone(k->blobs, k->source, k->id, &k->err);
 }

@@ -50,7 +50,7 @@ struct pool_run {
     struct border_run said; /* by the worker */
     int moves;     /* workers that did not take it */
     bool working;  /* a thread is at it: nothing is read from the worker meanwhile */
-    bool stopping; /* pool_stop() */
+    atomic_bool stopping; /* pool_stop(); a thread that works for it looks, too */
     bool ended;    /* done or failed was reported */
     struct follow *follow; /* see pool_outputs.c; NULL: none */
     int64_t freed;

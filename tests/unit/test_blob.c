@@ -339,8 +339,26 @@ static char *of_another(struct fixture *f, const char *contents)
 static int take_it(struct fixture *f, struct blob_taken *taken, const char *name)
 {
     AUTO(fd_close) int dir = open(f->dir, O_RDONLY | O_DIRECTORY);
+    const atomic_bool stop = false;
 
-    return blob_take(taken, f->bs, ID_A, dir, name, "out/fresh", 100, NULL, &f->err);
+    return blob_take(taken, f->bs, ID_A, dir, name, "out/fresh", 100, NULL, &stop, &f->err);
+}
+
+/* A cancel waits for the thread that takes an output: a film of gigabytes would be read to its end. */
+static void what_nobody_wants_any_more_is_not_read_to_its_end(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(fd_close) int dir = open(f->dir, O_RDONLY | O_DIRECTORY);
+    char *path = of_another(f, "hello");
+    const atomic_bool stop = true;
+    struct blob_taken taken = {0};
+
+    assert_int_equal(blob_take(&taken, f->bs, ID_A, dir, "fresh", "out/fresh", 100, NULL, &stop, &f->err), -1);
+    assert_int_equal(f->err.code, ERR_BUSY);
+    assert_int_equal(taken.size, 0);
+    assert_true(exists(path)); /* it goes with its directory */
+    assert_false(exists(in_dir(f, "data/blobs/ab/" ID_A)));
+    assert_false(blob_is_held(f->bs, ID_A));
 }
 
 static void a_file_that_was_taken_is_ours_alone(void **state)
@@ -376,6 +394,7 @@ static void a_file_that_was_taken_is_ours_alone(void **state)
 /* Is it taken as what it is now? */
 static void is_taken_as_it_is(struct fixture *f, const char *path, struct blob_follow *beside)
 {
+    const atomic_bool never = false;
     AUTO(mem_free) char *line = mem_printf("md5sum <%s", path);
     AUTO(fd_close) int dir = open(f->dir, O_RDONLY | O_DIRECTORY);
     struct blob_taken taken;
@@ -387,7 +406,7 @@ static void is_taken_as_it_is(struct fixture *f, const char *path, struct blob_f
     assert_int_equal(fread(sum, 1, 32, p), 32);
     pclose(p);
     OK(stat(path, &st));
-    OK(blob_take(&taken, f->bs, ID_A, dir, "fresh", "out/fresh", 100 * PIECE, beside, &f->err));
+    OK(blob_take(&taken, f->bs, ID_A, dir, "fresh", "out/fresh", 100 * PIECE, beside, &never, &f->err));
     assert_int_equal(taken.size, st.st_size);
     assert_string_equal(taken.md5, sum);
     blob_follow_unref(beside);
@@ -515,6 +534,7 @@ int main(void)
         T(adopting_twice_is_adopting_once),
         T(only_a_plain_file_with_one_name_is_adopted),
         T(a_linked_blob_can_not_be_adopted_as_a_result),
+        T(what_nobody_wants_any_more_is_not_read_to_its_end),
         T(a_file_that_was_taken_is_ours_alone),
         T(what_was_summed_while_it_grew_counts_only_if_it_is_still_that),
         T(what_is_no_file_is_not_followed),
