@@ -612,7 +612,10 @@ static void what_is_cut_off_is_an_error_wherever(void **state)
                                  ico(j, "a.ico", NULL),
                                  psd(j, "a.psd", &(struct psd_how){3, 8, 3}),
                                  psd(j, "b.psd", &(struct psd_how){3, 8, 3, .packed = true}),
-                                 dng(j, "a.dng", 60, 40)};
+                                 dng(j, "a.dng", 60, 40),
+                                 tga(j, "a.tga", TGA24),
+                                 tga(j, "b.tga", TGA8_RUNS),
+                                 jxl(j, "a.jxl")};
     (void)state;
 
     for (size_t i = 0; i < ARRAY_LEN(whole); i++) {
