@@ -94,17 +94,35 @@ static void become(const struct run *r, const int std[3], char *const env[])
     _exit(127);
 }
 
+/* A line of at most TOOL_SECRET_MAX bytes fits into a pipe. */
+static int secret_open(const char *secret)
+{
+    AUTO(fd_close) int read_end = -1;
+    size_t n = strlen(secret);
+    int ends[2];
+
+    if (n > TOOL_SECRET_MAX || pipe2(ends, O_CLOEXEC) < 0)
+        return -1;
+    AUTO(fd_close) int to = ends[1];
+    read_end = ends[0];
+    if (write(to, secret, n) != (ssize_t)n || write(to, "\n", 1) != 1)
+        return -1;
+    return take_fd(read_end);
+}
+
 /* The other end of `status` closes with exec, or tells why there was none. */
 static int start(struct run *r, struct arena *a, struct err *err)
 {
     const struct tool *t = r->t;
-    AUTO(fd_close) int in = open(t->input ? t->input : "/dev/null", O_RDONLY | O_CLOEXEC);
+    AUTO(fd_close)
+    int in = t->secret ? secret_open(t->secret)
+                       : open(t->input ? t->input : "/dev/null", O_RDONLY | O_CLOEXEC);
     AUTO(fd_close) int file = -1;
     int o[2], e[2];
     char *env[ENV_MAX];
 
     if (in < 0)
-        return err_errno(err, "'%s'", t->input);
+        return err_errno(err, "'%s'", t->secret ? "a secret" : t->input ? t->input : "/dev/null");
     file = t->output ? open(t->output, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)
                      : open("/dev/null", O_WRONLY | O_CLOEXEC);
     if (file < 0)

@@ -11,10 +11,12 @@
 
 #define TOOL_LINE_MAX (64 * 1024) /* bytes */
 #define TOOL_FDS_MAX 8
+#define TOOL_SECRET_MAX 2000 /* bytes */
 
 struct tool {
     const char *const *argv; /* argv[0] is looked for in PATH; NULL at the end */
     const char *input;       /* file that it reads as stdin; NULL: nothing */
+    const char *secret;      /* a line that it reads as stdin instead: seen neither as an argument nor in a file */
 
     /* Where stdout goes. At most one of the three; none: nowhere. */
     struct str *text; /* appended */

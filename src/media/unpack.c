@@ -2,6 +2,7 @@
 #include "base/str.h"
 #include "media/archive_locale.h"
 #include "media/archive_name.h"
+#include "media/unpack_seven.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -15,7 +16,9 @@
 #define FILTERS_MOST 3            /* "tar.gz" has one; twenty of them in a row are there to cost time */
 
 struct unpack {
-    struct archive *a;
+    struct archive *a; /* NULL: it is this one */
+    struct seven *seven;
+    const struct seven_member *of_seven; /* the present one */
     struct archive_entry *entry; /* the present one; NULL: none, or its contents were taken */
     struct archive_locale locale;
     struct unpack_limits limits;
@@ -33,6 +36,7 @@ struct unpack_limits unpack_limits(const json_t *settings)
         .bytes = jint(settings, "max_archive_bytes", INT64_C(10) << 30),
         .ratio = jint(settings, "max_archive_ratio", 200),
         .depth = jint(settings, "max_archive_depth", 64),
+        .timeout_ms = (int)jint(settings, "timeout_s", 60) * 1000,
     };
 }
 
@@ -65,6 +69,13 @@ static enum unpack_fault fault_of(const struct unpack *u)
     return !u->members && mentions(u->a, "unrecognized") ? UNPACK_NO_ARCHIVE : UNPACK_BROKEN;
 }
 
+/* Of RAR nothing in Debian's main can; of 7z it is unpack_seven.h, which needs 7zz. */
+static enum unpack_fault say_encrypted(const struct unpack *u, struct err *err)
+{
+    err_set(err, ERR_INPUT, "the archive '%.200s' is encrypted, which is read of ZIP and 7z archives only", u->name);
+    return UNPACK_BROKEN;
+}
+
 static int libarchive_failed(struct unpack *u, struct err *err)
 {
     const char *said = archive_error_string(u->a) ? archive_error_string(u->a) : "no reason is known";
@@ -78,6 +89,8 @@ static int libarchive_failed(struct unpack *u, struct err *err)
     case UNPACK_WRONG_PASSWORD:
         return err_set(err, ERR_INPUT, "the password is not that of the archive '%.200s'", u->name);
     default:
+        if (mentions(u->a, "encrypt"))
+            return say_encrypted(u, err), -1;
         return err_set(err, ERR_INPUT, "the archive '%.200s' is broken or of an unknown kind: %.300s", u->name, text);
     }
 }
@@ -193,10 +206,18 @@ int unpack_open(struct unpack **out, const char *path, const char *name, const c
     u->password = str_given(password) ? mem_strdup(password) : NULL;
     u->size = st.st_size ? st.st_size : 1;
     *out = u;
-    return begin(u, err);
+    int rc = u->password ? seven_open(&u->seven, &u->fault, path, u->name, u->password, &u->limits, err) : 1;
+    return rc > 0 ? begin(u, err) : rc;
 }
 
-int unpack_again(struct unpack *u, struct err *err) { return begin(u, err); }
+int unpack_again(struct unpack *u, struct err *err)
+{
+    if (!u->seven)
+        return begin(u, err);
+    seven_again(u->seven);
+    u->members = 0;
+    return 0;
+}
 
 void unpack_free(struct unpack *u)
 {
@@ -206,6 +227,7 @@ void unpack_free(struct unpack *u)
         archive_read_free(u->a);
     if (u->password)
         explicit_bzero(u->password, strlen(u->password));
+    seven_free(u->seven);
     archive_locale_reset(&u->locale);
     free(u->file);
     free(u->name);
@@ -268,8 +290,7 @@ static int check_claims(struct unpack *u, struct err *err)
 
     if (archive_entry_is_encrypted(u->entry) &&
         (archive_format(u->a) & ARCHIVE_FORMAT_BASE_MASK) != ARCHIVE_FORMAT_ZIP && u->password) {
-        err_set(err, ERR_INPUT, "the archive '%.200s' is encrypted, which is read of ZIP archives only", u->name);
-        return unpack_refuse(u, UNPACK_BROKEN);
+        return unpack_refuse(u, say_encrypted(u, err));
     }
     if (archive_entry_is_encrypted(u->entry) && !u->password) {
         err_set(err, ERR_INPUT, "the archive '%.200s' needs a password", u->name);
@@ -320,10 +341,31 @@ static int check_end(struct unpack *u, struct err *err)
     return unpack_refuse(u, UNPACK_BROKEN);
 }
 
+/* Of a 7z archive that 7zz has read. */
+static int next_of_seven(struct unpack_member *m, struct unpack *u, struct err *err)
+{
+    int depth;
+
+    for (;;) {
+        forget_member(u);
+        if (!(u->of_seven = seven_next(u->seven)))
+            return 0;
+        if (check_count(u, err) < 0 || check_path(&u->path, &depth, u, u->of_seven->path, err) < 0)
+            return -1;
+        if (u->of_seven->is_file)
+            break;
+    }
+    const char *slash = strrchr(u->path, '/');
+    *m = (struct unpack_member){.path = u->path, .name = slash ? slash + 1 : u->path, .depth = depth};
+    return 1;
+}
+
 int unpack_next(struct unpack_member *m, struct unpack *u, struct err *err)
 {
     int depth, rc;
 
+    if (u->seven)
+        return next_of_seven(m, u, err);
     for (;;) {
         forget_member(u);
         rc = archive_read_next_header(u->a, &u->entry);
@@ -401,6 +443,11 @@ int unpack_contents(struct unpack *u, int fd, void (*progress)(void *ctx, double
     size_t len;
     int rc;
 
+    if (u->seven) {
+        if (unpack_spend(u, u->of_seven->size, err) < 0)
+            return -1;
+        return seven_contents(u->seven, &u->fault, u->of_seven, fd, err);
+    }
     while ((rc = archive_read_data_block(u->a, &block, &len, &offset)) == ARCHIVE_OK) {
         if (offset < 0 || offset > INT64_MAX - (int64_t)len) {
             err_set(err, ERR_INPUT, "the archive '%.200s' is broken: a member has a place behind all places",

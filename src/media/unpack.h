@@ -14,6 +14,8 @@ struct unpack_limits {
     int64_t bytes; /* of all contents */
     int64_t ratio; /* contents to archive, once there are UNPACK_RATIO_FROM of them */
     int64_t depth; /* directories of a member, and itself */
+    int timeout_ms;
+    const char *scratch; /* a name for a file that an encrypted 7z archive needs for a while; NULL: those are refused */
 };
 #define UNPACK_RATIO_FROM (64 << 20) /* bytes */
 struct unpack_limits unpack_limits(const json_t *settings);

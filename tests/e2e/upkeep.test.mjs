@@ -93,7 +93,7 @@ test('doctor tries the jail and every codec, and says what to do about what is w
   const by = Object.fromEntries(all.checks.map((c) => [c.check, c]))
   assert.equal(r.rc, all.verdict === 'fail' ? 1 : 0)
   for (const check of ['jail.media', 'jail.transfer', 'ffprobe', 'pdfinfo', 'libvips', 'libvips.reads', 'faces', 'fonts', 'tls', 'data', 'disk', 'database', 'clock', 'limits.files']) assert.ok(by[check], check)
-  const optimizers = ['optipng', 'pngquant', 'gifsicle', 'cwebp', 'scour']
+  const optimizers = ['optipng', 'pngquant', 'gifsicle', 'cwebp', 'scour', '7zz']
   const fine = [...optimizers, 'ffprobe', 'pdfinfo', 'libvips', 'libvips.reads', 'faces', 'data', 'database']
   for (const check of fine) assert.equal(by[check].verdict, 'ok', JSON.stringify(by[check]))
   assert.match(by.database.found, /write-ahead log/)

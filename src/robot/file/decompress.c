@@ -233,13 +233,14 @@ static int decompress_failed(const struct unpacking *w, struct err *err)
 
 static int decompress_run(struct robot_job *job, const void *opts, struct err *err)
 {
-    const struct unpack_limits limits = unpack_limits(robot_settings(job));
+    struct unpack_limits limits = unpack_limits(robot_settings(job));
     int rc = 0;
 
     for (int i = 0; rc == 0 && i < robot_input_count(job); i++) {
         const struct robot_input *in = robot_input(job, i);
         struct unpacking w = {.job = job, .opts = opts, .input = i};
 
+        limits.scratch = str_given(w.opts->password) ? robot_out_path(job, "tmp") : NULL;
         rc = unpack_open(&w.u, in->path, in->name, w.opts->password, &limits, err);
         if (rc == 0)
             rc = walk(&w, err);

@@ -213,6 +213,112 @@ static void passwords_open_what_they_belong_to(void **state)
             BOTH);
 }
 
+/* 7z: the contents alone, or the names too. Solid and not; links and directories are passed over. */
+static void encrypted_7z_archives_open_too(void **state)
+{
+    static const char *const rows[] = {
+        "7zz a -popensesame x.7z a.txt dir >log", "7zz a -popensesame -mhe=on x.7z a.txt dir >log",
+        "7zz a -popensesame -ms=off -mm=PPMd x.7z a.txt dir >log", "7zz a -popensesame -mx=0 x.7z a.txt dir >log",
+        "ln -s a.txt dir/link && 7zz a -snl -popensesame x.7z a.txt dir >log",
+    };
+    static const char right[] = "{\"password\": \"opensesame\"}";
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(host_free) struct robot_job *job = host_new();
+        const char *path = packed(job, "x.7z", rows[i]);
+        AUTO(mem_free) char *left = mem_printf("! ls '%s'/out* 2>&1 | grep -q '[.]tmp$'", host_dir(job));
+
+        unpacks(job, right, path, BOTH);
+        unpacks(job, "{\"password\": \"opensesame\", \"turbo\": false}", path, BOTH);
+        refused(job, "{}", path, "FILE_DECOMPRESS_PASSWORD_REQUIRED", "password");
+        refused(job, "{\"password\": \"wrong\"}", path, "FILE_DECOMPRESS_PASSWORD_INCORRECT", "password");
+        refused(job, "{\"password\": \"-pwrong\\nopensesame\"}", path, "FILE_DECOMPRESS_PASSWORD_INCORRECT",
+                "password");
+        shell(left);
+    }
+    AUTO(host_free) struct robot_job *job = host_new();
+    unpacks(job, right, packed(job, "z.7z", "bsdtar --format 7zip -cf z.7z a.txt dir"), BOTH); /* needs none */
+    unpacks(job, "{\"password\": \"gr\u00f6\u00dfe $x\"}",
+            packed(job, "u.7z", "7zz a '-pgr\xc3\xb6\xc3\x9f" "e $x' u.7z a.txt dir >log"), BOTH);
+}
+
+/* Nothing in Debian's main writes them: the first header of one, by hand. */
+static void an_encrypted_rar_archive_is_refused_by_name(void **state)
+{
+    AUTO(host_free) struct robot_job *job = host_new();
+    const char *path = made(job, "x.rar",
+                            "import zlib; h=struct.pack('<BHH6x',0x73,0x80,13); "
+                            "open(p,'wb').write(b'Rar!\\x1a\\7\\0'+struct.pack('<H',zlib.crc32(h)&0xffff)+h+"
+                            "bytes(100))");
+    (void)state;
+
+    refused(job, "{}", path, "FILE_DECOMPRESS_PASSWORD_REQUIRED", "password");
+    refused(job, "{\"password\": \"opensesame\"}", path, "FILE_DECOMPRESS_INVALID_INPUT",
+            "encrypted, which is read of ZIP and 7z archives only");
+}
+
+static void an_encrypted_7z_archive_has_the_same_limits(void **state)
+{
+    static const char right[] = "{\"password\": \"opensesame\"}";
+    static const struct {
+        const char *setting;
+        int64_t value;
+    } rows[] = {{"max_archive_files", 1}, {"max_archive_bytes", 9}, {"max_archive_depth", 1}};
+    AUTO(host_free) struct robot_job *files = host_new();
+    const char *path = packed(files, "x.7z", "7zz a -popensesame x.7z a.txt dir/b.txt >log");
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(host_free) struct robot_job *job = host_new();
+
+        json_object_set_new(host_settings(job), rows[i].setting, json_integer(rows[i].value));
+        refused(job, "{\"password\": \"opensesame\", \"turbo\": false}", path, "FILE_DECOMPRESS_INVALID_INPUT",
+                rows[i].setting);
+        assert_int_equal(host_output_count(job), 0);
+    }
+    AUTO(host_free) struct robot_job *job = host_new();
+    refused(job, right,
+            packed(job, "bomb.7z", "head -c 80000000 /dev/zero >zero && 7zz a -mx=1 -popensesame bomb.7z zero >log"),
+            "FILE_DECOMPRESS_INVALID_INPUT", "max_archive_ratio");
+    refused(job, right,
+            packed(job, "up.7z",
+                   "7zz a -popensesame up.7z a.txt >log && 7zz rn -popensesame up.7z a.txt ../a.txt >log"),
+            "POSSIBLY_MALICIOUS_FILE_FOUND", "..");
+}
+
+/* Cut off anywhere, or with a byte that is another one: an error of the Robot's own, or the same files. */
+static void a_broken_encrypted_7z_archive_is_an_error(void **state)
+{
+    AUTO(host_free) struct robot_job *files = host_new();
+    const char *path = packed(files, "x.7z", "7zz a -popensesame -mhe=on x.7z a.txt dir >log");
+    AUTO(mem_free) char *data = mem_alloc(1 << 12);
+    FILE *f = fopen(path, "r");
+    size_t n = fread(data, 1, 1 << 12, f);
+    (void)state;
+
+    fclose(f);
+    for (size_t i = 0; i < 24; i++) {
+        AUTO(host_free) struct robot_job *job = host_new();
+        const char *broken = host_path(job, "y.7z");
+        size_t at = i / 2 * (n / 12);
+        struct err err = {0};
+
+        f = fopen(broken, "w");
+        data[at] ^= i % 2 ? 1 : 0;
+        fwrite(data, 1, i % 2 ? n : at, f);
+        data[at] ^= i % 2 ? 1 : 0;
+        fclose(f);
+        if (host_run_on(job, ROBOT, "{\"password\": \"opensesame\", \"turbo\": false}", broken, &err) == 0) {
+            AUTO(mem_free) char *got = outputs(job);
+
+            assert_string_equal(got, BOTH);
+        } else if (!str_starts(err_name(&err), "FILE_DECOMPRESS_")) {
+            fail_msg("%zu: %s: %s (%s)", i, err_name(&err), err.msg, err.detail);
+        }
+    }
+}
+
 #define TAR(member) "t=tarfile.open(p,'w'); " member "; t.close()"
 #define ENTRY(name, more) "i=tarfile.TarInfo('" name "'); " more "; t.addfile(i)"
 #define FILE_OF(name, text)                                                                                          \
@@ -467,6 +573,10 @@ int main(void)
         cmocka_unit_test(every_kind_of_archive_gives_its_files),
         cmocka_unit_test(what_is_no_archive_is_refused),
         cmocka_unit_test(passwords_open_what_they_belong_to),
+        cmocka_unit_test(encrypted_7z_archives_open_too),
+        cmocka_unit_test(an_encrypted_rar_archive_is_refused_by_name),
+        cmocka_unit_test(an_encrypted_7z_archive_has_the_same_limits),
+        cmocka_unit_test(a_broken_encrypted_7z_archive_is_an_error),
         cmocka_unit_test(what_leads_out_is_refused_whole),
         cmocka_unit_test(links_and_devices_are_never_made),
         cmocka_unit_test(a_hard_link_is_a_file_with_the_same_contents),
