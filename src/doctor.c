@@ -157,6 +157,11 @@ static void check_media(struct doctor *d)
     check_tool(d, said, "cwebp", "Install webp: /image/optimize needs it for WebP.");
     check_tool(d, said, "scour", "Install it: /image/optimize needs it for SVG.");
     check_tool(d, said, "mutool", "Install mupdf-tools: /file/verify needs it for `repair_pdf`.");
+    check_tool(d, said, "qpdf", "Install it: /document/split, /document/merge and others need it.");
+    check_tool(d, said, "gs", "Install ghostscript: /document/optimize needs it.");
+    check_tool(d, said, "tesseract",
+               "Install tesseract-ocr, tesseract-ocr-eng and tesseract-ocr-osd: /document/ocr, /image/ocr and "
+               "/document/autorotate need it.");
     list_flags(&have, &lack, json_object_get(said, "codecs"));
     list_flags(&loads, &lacks, json_object_get(said, "loaders"));
     if (jstr(said, "libvips_error"))
