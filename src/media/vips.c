@@ -237,7 +237,8 @@ VipsImage *image_decode(const struct image *img, int page, int n, int shrink, bo
     if (shrink > 1)
         str_addf(&o, ",shrink=%d", shrink);
     if (img->how->source && (img->load.density > 0 || image_has_pages(img)))
-        str_addf(&o, ",dpi=%g", img->load.density > 0 ? img->load.density : PAGE_DPI);
+        str_addf(&o, ",dpi=%g%s", img->load.density > 0 ? img->load.density : PAGE_DPI,
+                 img->load.bare && image_has_pages(img) ? ",background=0 0 0 0" : "");
     snprintf(options, sizeof options, "[%s]", o.s);
     str_done(o);
     snprintf(loader, sizeof loader, "%s%s", img->how->loader,
@@ -273,6 +274,8 @@ static int check_limits(const VipsImage *v, int64_t frames, const struct media_l
                        "the image has %" PRId64 " frames, the limit is %" PRId64
                        " (setting max_frames)",
                        frames, lim->max_frames);
+    if (vips_image_get_typeof(v, "pdf-n_pages") && (w <= 1 || h <= 1)) /* libvips' way to say: out of all bounds */
+        return err_set(err, ERR_COMMAND, "a page is too large to be drawn, or too small");
     if (w * h > lim->max_pixels / frames)
         return err_set(err, ERR_COMMAND,
                        "the image has %" PRId64 "x%" PRId64 " pixels in %" PRId64

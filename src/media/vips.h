@@ -31,6 +31,7 @@ struct image_load {
     bool strict;     /* a file of which picture data is missing is an error (media/damage.h) */
     double density;  /* dpi for vector images; 0: 72, for documents 150 */
     bool deep;       /* keep what has more than 8 bits a sample: see image_is_deep() */
+    bool bare;       /* documents: without the white paper below, which is transparent then */
 };
 
 /* Read the header of the image at path. Pixels are read later, when an operation needs them.
@@ -116,6 +117,10 @@ MUST_CHECK int image_gray(uint8_t **out, const struct image *img, int64_t w, int
  * or colour profile. -1: one of them can't be decoded. */
 MUST_CHECK int image_difference(struct image *a, struct image *b, bool hidden, struct err *err);
 MUST_CHECK int image_copy(struct image **out, const struct image *img, struct err *err);
+/* The (first frame of the) picture next, of the same size, becomes the last frame of img. */
+MUST_CHECK int image_append(struct image *img, struct image *next, struct err *err);
+/* Each frame is seen so long, and they are seen again and again. */
+MUST_CHECK int image_set_delay(struct image *img, int64_t ms, struct err *err);
 
 struct image_save {
     const char *format; /* "jpg", "png", "webp", "gif", "tif", "avif", "heic", "jp2" */
