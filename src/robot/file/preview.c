@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 enum { QUALITY = 85, MOST_WAYS = 10 };
+#define PAGE_DPI 150.0 /* of a document, before it is fitted */
 
 struct preview_opts {
     int64_t width, height, clip_framerate, waveform_width, waveform_height;
@@ -369,30 +370,27 @@ static int by_image(struct work *w, struct err *err)
     return from_file(&img, w, w->in->path, err) < 0 ? -1 : finish(w, img, err);
 }
 
-/* The first page, as large as the preview. */
+/* The first page, drawn as large as it will be shown. */
 static int by_page(struct work *w, struct err *err)
 {
-    struct arena *a = robot_arena(w->job);
-    const char *base = robot_out_path(w->job, "page"), *path = arena_printf(a, "%s.png", base);
-    int64_t side = w->o->width > w->o->height ? w->o->width : w->o->height;
+    struct image_load how = {.limits = w->limits, .density = PAGE_DPI};
     AUTO(image_free) struct image *img = NULL;
 
     if (strcmp(w->in->mime, "application/pdf") != 0)
         return err_set(err, ERR_COMMAND, "pages of files of type %.60s can't be shown",
                        w->in->mime);
-    if (side > 5000)
-        side = 5000;
-    const char *const argv[] = {"pdftoppm",  "-png",      "-singlefile",
-                                "-f",        "1",         "-l",
-                                "1",         "-scale-to", arena_printf(a, "%d", (int)side * 2),
-                                w->in->path, base,        NULL};
-    int rc = tool_run(w->job, &(struct tool){.argv = argv}, err);
-    if (rc == 0)
-        rc = from_file(&img, w, path, err);
-    if (rc == 0)
-        rc = image_render(img, err);
-    unlink(path);
-    return rc < 0 ? -1 : finish(w, img, err);
+    if (image_open(&img, w->in->path, &how, err) < 0)
+        return -1;
+    struct fit f = fit_of(w, image_width(img), image_height(img));
+    if (preview_fits(w, &f, 1, err) < 0)
+        return -1;
+    how.density *= fmax((double)f.scaled_w / (double)image_width(img),
+                        (double)f.scaled_h / (double)image_height(img));
+    image_free(take(img));
+    if (image_open(&img, w->in->path, &how, err) < 0 || image_to_srgb(img, err) < 0)
+        return -1;
+    image_watch(img, image_tell_job, w->job, 0, 0.5);
+    return image_render(img, err) < 0 ? -1 : finish(w, img, err);
 }
 
 /* ---- films and sounds ---- */
