@@ -8,6 +8,7 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { Transloadit } from 'transloadit'
 import { clamd } from './clamd.mjs'
+import { pdf } from './pdf.mjs'
 import { KEY, picture, root, SECRET, Server } from './server.mjs'
 
 const example = (robot) => {
@@ -28,6 +29,8 @@ const made = (dir) => {
   }
   fs.copyFileSync(picture, path.join(dir, 'picture.png'))
   fs.writeFileSync(path.join(dir, 'text.txt'), 'One line.\nAnother one.\n')
+  const content = 'BT /F 18 Tf 40 300 Td (One line) Tj ET'
+  fs.writeFileSync(path.join(dir, 'pages.pdf'), pdf(Array(4).fill({ content })))
   execFileSync('bsdtar', ['-c', '--format=zip', '-f', 'archive.zip', 'text.txt', 'picture.png'], { cwd: dir })
   const film = ['-f', 'lavfi', '-i', 'testsrc2=s=320x240:r=10:d=3', '-f', 'lavfi', '-i', 'sine=d=3']
   const cover = ['-i', picture, '-map', '0', '-map', '1'] // the last input
@@ -37,6 +40,7 @@ const made = (dir) => {
       '-c:v:1', 'png', '-disposition:v:1', 'attached_pic', '-c:a', 'aac'),
     'audio/': ffmpeg('sound.mp3', '-f', 'lavfi', '-i', 'sine=d=2', ...cover, '-c:v', 'png',
       '-disposition:v', 'attached_pic'),
+    'application/pdf': 'pages.pdf',
     'application/': 'archive.zip',
     'text/': 'text.txt',
   }
@@ -45,7 +49,9 @@ const made = (dir) => {
 // What comes beside a film, for Robots that take both.
 const beside = { '/video/subtitle': ['lines.srt', '1\n00:00:00,000 --> 00:00:02,000\nHello\n'] }
 
-const any = (robot) => robot === '/file/read' ? 'text.txt' : 'picture.png' // it reads texts of a bounded size
+// Others are refused by name: it reads texts of a bounded size, it joins PDFs.
+const special = { '/file/read': 'text.txt', '/document/merge': 'pages.pdf', '/document/optimize': 'pages.pdf' }
+const any = (robot) => special[robot] ?? 'picture.png'
 
 // Stored credentials of each type that an example names.
 const bucket = { key: 'k', secret: 's', bucket: 'b', host: 'h.example', bucket_region: 'r' }
