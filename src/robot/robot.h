@@ -70,6 +70,8 @@ struct robot_output {
     int input;            /* index of the input it stems from; -1 for imports */
 };
 
+#define ROBOT_TOGETHER_MAX 8
+
 struct robot {
     const char *name; /* "/image/resize" */
     const char *summary;
@@ -99,6 +101,12 @@ struct robot {
      * values are still ${...} and hold their defaults) and again before run. May be NULL. */
     int (*check)(const void *opts, bool partial, struct err *err);
     int (*run)(struct robot_job *job, const void *opts, struct err *err);
+    /* May a job with these options and one input be done together with others of the Robot over the same input, for
+     * less than each alone? Pure; in the daemon. NULL: never. */
+    bool (*joins)(const void *opts);
+    /* Does what run() does for each of 2 to ROBOT_TOGETHER_MAX such jobs. errs come zeroed; errs[i].code 0: job i is
+     * done. One that fails is run again, alone. */
+    void (*run_together)(struct robot_job *const jobs[], const void *const opts[], int n, struct err errs[]);
     /* Take back what a killed run left at somebody else's (an open multipart upload). token is what
      * robot_set_undo() got. Runs in a fresh worker; must be idempotent. May be NULL. */
     int (*undo)(struct robot_job *job, const void *opts, const json_t *token, struct err *err);

@@ -4,6 +4,7 @@
  *
  * Knows no process and no loop, so that tests and fuzzers can walk all of it. */
 #pragma once
+#include "robot/robot.h"
 #include "worker/wire.h"
 
 /* Who speaks. */
@@ -15,6 +16,7 @@ enum border_peer { BORDER_ZYGOTE, BORDER_WORKER, BORDER_COURIER, BORDER_PEERS };
 #define BORDER_VALUE_BYTES (72 << 10) /* of all values of the expressions of a job: see script/engine.h */
 #define BORDER_VALUES 25000
 #define BORDER_JOB_BYTES (16 << 20)   /* of all that one job says */
+#define BORDER_JOBS ROBOT_TOGETHER_MAX /* that a worker has at a time */
 
 /* Receive one message and hold it against the table: only what is in it, and all of that, arrives. No descriptor is
  * ever taken. 1: *type and *body (the caller's). 0: the peer has closed. -1: ERR_BUSY: nothing there; ERR_WORKER: it

@@ -10,6 +10,8 @@
 
 struct robot_job {
     int sock;
+    struct robot_job *first; /* of those that are done together: itself when it is alone */
+    int number;              /* among them */
     struct arena *arena;
     const struct robot *robot;
     const json_t *body; /* the `job` message */
@@ -49,7 +51,15 @@ const json_t *robot_variables(const struct robot_job *job)
 
 const char *robot_out_path(struct robot_job *job, const char *ext)
 {
-    return arena_printf(job->arena, "out/%d%s%s", job->paths++, *ext ? "." : "", ext);
+    return arena_printf(job->arena, "out/%d%s%s", job->first->paths++, *ext ? "." : "", ext);
+}
+
+/* body (stolen) is about this job, of those that are done together. */
+static int host_say(struct robot_job *job, enum message type, json_t *body, struct err *err)
+{
+    if (job->number)
+        json_object_set_new(body, "job", json_integer(job->number));
+    return wire_send(job->sock, type, body, -1, err);
 }
 
 /* The daemon ends a worker that says what it may not. A Robot whose output is so is told before, in words that help. */
@@ -72,7 +82,7 @@ static int send_output(struct robot_job *job, const char *kind, json_t *what, st
     if (border_check_body(BORDER_WORKER, MSG_OUTPUT, body, &why) < 0)
         return err_set(err, ERR_COMMAND, "the Robot's output can't be taken: %s", why.msg);
     job->outputs++;
-    return wire_send(job->sock, MSG_OUTPUT, take(body), -1, err);
+    return host_say(job, MSG_OUTPUT, take(body), err);
 }
 
 static int host_probe(struct probe_result *p, struct robot_job *job, const char *path, const char *name,
@@ -189,7 +199,7 @@ void robot_progress(struct robot_job *job, double fraction)
     fraction = fmin(fraction, 1);
     job->last_progress_us = now;
     job->last_progress = fraction;
-    (void)!wire_send(job->sock, MSG_PROGRESS, json_pack("{s:f}", "fraction", fraction), -1, &err);
+    (void)!host_say(job, MSG_PROGRESS, json_pack("{s:f}", "fraction", fraction), &err);
 }
 
 int robot_set_undo(struct robot_job *job, json_t *token, struct err *err)
@@ -345,42 +355,98 @@ static int host_run(struct robot_job *job, struct err *err)
     return job->robot->run(job, opts, err);
 }
 
+/* why NULL: it is done. */
+static void say_end(struct robot_job *job, const struct err *why, int64_t start_us)
+{
+    struct err lost;
+    int rc;
+
+    if (why)
+        rc = host_say(job, MSG_FAILED,
+                      json_pack("{s:i,s:s,s:o,s:o,s:i,s:b,s:o*}", "code", why->code, "name", why->name, "msg",
+                                plain_text(why->msg, false), "detail", plain_text(why->detail, true), "exited",
+                                why->exited, "private", why->is_private_address, "virus",
+                                why->virus[0] ? plain_text(why->virus, false) : NULL),
+                      &lost);
+    else
+        rc = host_say(job, MSG_DONE, json_pack("{s:I}", "exec_us", (json_int_t)(clock_mono_us() - start_us)), &lost);
+    if (rc < 0)
+        _exit(1);
+}
+
+/* What run_together() is called with; errs say what came of it. */
+static void host_run_together(struct robot_job jobs[], int n, struct err errs[])
+{
+    const struct robot *robot = robot_find(jstr_or(jobs->body, "robot", ""));
+    struct robot_job *each[ROBOT_TOGETHER_MAX];
+    const void *opts[ROBOT_TOGETHER_MAX];
+    struct err err = {0};
+    int rc = robot && robot->run_together ? 0 : err_set(&err, ERR_WORKER, "this worker does one job at a time");
+
+    for (int i = 0; i < n && rc == 0; i++) {
+        void *filled;
+
+        each[i] = &jobs[i];
+        jobs[i].robot = robot;
+        if ((rc = robot_fill(&filled, jobs[i].arena, robot, jobs[i].params, &err)) == 0)
+            opts[i] = filled;
+    }
+    if (rc == 0)
+        robot->run_together(each, opts, n, errs);
+    for (int i = 0; i < n && rc < 0; i++)
+        errs[i] = err;
+}
+
+/* One that fails here is run again by itself: what went wrong is told then. */
+static void serve_together(const struct robot_job *first, const json_t *mates)
+{
+    int n = 1 + (int)json_array_size(mates);
+    struct robot_job jobs[ROBOT_TOGETHER_MAX];
+    struct err errs[ROBOT_TOGETHER_MAX] = {0};
+    int64_t start = clock_mono_us();
+
+    if (n > ROBOT_TOGETHER_MAX)
+        _exit(1);
+    for (int i = 0; i < n; i++) {
+        jobs[i] = *first;
+        jobs[i].first = jobs;
+        jobs[i].number = i;
+        if (i)
+            jobs[i].params = json_array_get(mates, (size_t)i - 1);
+        fill_inputs(&jobs[i]);
+    }
+    host_run_together(jobs, n, errs);
+    for (int i = 0; i < n; i++)
+        say_end(&jobs[i], errs[i].code ? &errs[i] : NULL, start);
+}
+
 static void serve_job(int sock, json_t *body)
 {
     AUTO(arena_free) struct arena *arena = arena_new();
-    struct robot_job job = {.sock = sock, .arena = arena, .body = body,
+    struct robot_job job = {.sock = sock, .first = &job, .arena = arena, .body = body,
                             .params = json_object_get(body, "params")};
+    const json_t *mates = json_object_get(body, "mates");
     int64_t start = clock_mono_us();
-    struct err err = {0}, lost;
-    int rc;
+    struct err err = {0};
 
-    fill_inputs(&job);
     if (role_program.begin)
         role_program.begin(robot_settings(&job));
+    if (json_array_size(mates)) {
+        serve_together(&job, mates);
+        return;
+    }
+    fill_inputs(&job);
     bool failed = host_run(&job, &err) < 0;
     if (failed && err.code == ERR_ROBOT_VALIDATION && !err.name[0] && job.robot) /* told by what the file is */
         robot_code_invalid(err.name, job.robot);
-    if (failed)
-        rc = wire_send(sock, MSG_FAILED,
-                       json_pack("{s:i,s:s,s:o,s:o,s:i,s:b,s:o*}", "code", err.code, "name",
-                                 err.name, "msg", plain_text(err.msg, false), "detail",
-                                 plain_text(err.detail, true), "exited", err.exited, "private",
-                                 err.is_private_address, "virus",
-                                 err.virus[0] ? plain_text(err.virus, false) : NULL),
-                       -1, &lost);
-    else
-        rc = wire_send(sock, MSG_DONE,
-                       json_pack("{s:I}", "exec_us", (json_int_t)(clock_mono_us() - start)), -1,
-                       &lost);
-    if (rc < 0)
-        _exit(1);
+    say_end(&job, failed ? &err : NULL, start);
 }
 
 int worker_trial(unsigned *did, const char *name, const json_t *body, struct err *err)
 {
     AUTO(arena_free) struct arena *arena = arena_new();
-    struct robot_job job = {.sock = -1, .arena = arena, .body = body, .params = json_object_get(body, "params"),
-                            .robot = robot_find(name)};
+    struct robot_job job = {.sock = -1, .first = &job, .arena = arena, .body = body,
+                            .params = json_object_get(body, "params"), .robot = robot_find(name)};
     void *opts;
 
     if (!job.robot || !job.robot->trial)

@@ -125,8 +125,11 @@ void pool_list(const struct pool *p, void (*cb)(void *ctx, const struct pool_wor
 {
     static const char *const states[] = {"starting", "idle", "busy", "ending"};
 
-    for (const struct worker *w = p->workers; w; w = w->next)
+    for (const struct worker *w = p->workers; w; w = w->next) {
+        const struct pool_run *run = worker_open_run(w);
+
         if (w->state != WORKER_GONE && !w->courier)
             cb(ctx, &(struct pool_worker){w->role, w->id, states[w->state], w->workspace, w->jobs,
-                                          w->run && !w->run->ended ? w->run->owner : NULL});
+                                          run ? run->owner : NULL});
+    }
 }

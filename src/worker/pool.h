@@ -40,6 +40,13 @@ struct pool_conf {
     int log_level;
 };
 
+/* Another job of a task's Robot over its inputs, done together with it by one worker. It is told of, ends and is
+ * stopped by itself; what ends the worker ends all of them. */
+struct pool_mate {
+    json_t *params; /* stolen */
+    void *owner;
+};
+
 struct pool_task {
     enum robot_role role;
     const char *workspace, *assembly_id, *robot;
@@ -55,6 +62,8 @@ struct pool_task {
     const char *status; /* the Assembly's document, for robot_status(); lent during the call; NULL: none */
     bool knows_hosts; /* ROBOT_KNOWS_HOSTS: it may say `host` */
     bool probes;    /* it looks into its inputs, which stay what they are: may say `same` */
+    struct pool_mate mates[ROBOT_TOGETHER_MAX - 1];
+    int mate_count;
 };
 
 /* All on the loop's thread, each with ctx; owner is the run's. After done, failed or stopped the run is gone. */
@@ -94,12 +103,15 @@ bool pool_has_room(const struct pool *p, enum robot_role role);
  * which there are at most `workers`, and at least 1. Twice, as the others may be short, and an encoder can't be given
  * more threads later. */
 int pool_share(int cores, int workers, int running, int waiting);
-/* owner comes back in every event. Never fails: what goes wrong is reported by failed(). */
+/* What one that encodes would have, with so many others of its role waiting. */
+int pool_threads(const struct pool *p, enum robot_role role, int waiting);
+/* owner comes back in every event, for mates as well, each of which has a run of its own, told by started(). Never
+ * fails: what goes wrong is reported by failed(). */
 struct pool_run *pool_start(struct pool *p, const struct pool_task *task, void *owner);
 void pool_undo_ok(struct pool_run *run);
 /* key: the one that counts; NULL: none is known. */
 void pool_host_is(struct pool_run *run, const char *key);
-/* SIGKILL to the worker's whole group, at once. stopped() follows. */
+/* SIGKILL to the worker's whole group, at once. stopped() follows; for others that it had, failed(). */
 void pool_stop(struct pool_run *run);
 /* Kill everything; handles are closed when the loop has run once more. */
 void pool_close(struct pool *p);

@@ -135,11 +135,18 @@ static struct blob_follow *follow_take(struct pool_run *run)
 
 /* ---- taken ---- */
 
+bool pool_is_stopping(const struct pool_run *run)
+{
+    for (run = run->first; run && !run->stopping; run = run->mate)
+        continue;
+    return run != NULL;
+}
+
 static void adopt(struct work *k)
 {
     if (k->path)
         k->rc = blob_take(&k->taken, k->blobs, k->id, k->worker->out_fd, strrchr(k->path, '/') + 1, k->path,
-                          k->max_size, k->beside, &k->run->stopping, &k->err);
+                          k->max_size, k->beside, &k->run->first->unwanted, &k->err);
     else
         k->rc = blob_clone(k->blobs, k->source, k->id, &k->err);
 }
@@ -152,23 +159,23 @@ static void adopted(struct work *k)
     struct pool_run *run = k->run;
     struct worker *w = run->worker;
 
-    run->working = false;
+    run->first->working = false;
     blob_follow_unref(k->beside);
-    if (run->stopping || w->state == WORKER_GONE) {
+    if (pool_is_stopping(run) || w->state == WORKER_GONE) {
         /* nobody will ever name this blob */
         struct work *drop = mem_zalloc(sizeof *drop);
 
         drop->fn = drop_blob;
         drop->after = blob_dropped;
         memcpy(drop->id, k->id, sizeof drop->id);
-        run->freed += k->taken.size;
+        run->first->freed += k->taken.size;
         pool_work(run->pool, drop);
         if (w->state == WORKER_GONE)
             worker_gone(w);
         return;
     }
     if (k->rc < 0) {
-        run->failure = k->err;
+        run->first->failure = k->err;
         worker_kill(w);
         return;
     }
@@ -185,7 +192,7 @@ static void adopted(struct work *k)
 /* An input under a new id: what it is called and how long it is, we know. */
 static json_t *cloned(const struct pool_run *run, const json_t *clone, const char *id)
 {
-    const json_t *in = json_array_get(json_object_get(run->message, "inputs"), (size_t)jint(clone, "input", 0));
+    const json_t *in = json_array_get(json_object_get(run->first->message, "inputs"), (size_t)jint(clone, "input", 0));
     json_t *file = json_pack("{s:s,s:I,s:I}", "id", id, "size", (json_int_t)jint(in, "size", 0), "input",
                              (json_int_t)jint(clone, "input", 0));
 
@@ -199,7 +206,6 @@ static json_t *cloned(const struct pool_run *run, const json_t *clone, const cha
     return file;
 }
 
-/* An output with contents becomes a blob first. */
 void pool_adopt(struct pool_run *run, json_t *body)
 {
     json_t *file = json_object_get(body, "file"), *clone = json_object_get(body, "clone");
@@ -218,12 +224,13 @@ void pool_adopt(struct pool_run *run, json_t *body)
         json_object_del(file, "path");
         k->beside = follow_take(run);
     } else {
-        const json_t *in = json_array_get(json_object_get(run->message, "inputs"), (size_t)jint(clone, "input", 0));
+        const json_t *in =
+            json_array_get(json_object_get(run->first->message, "inputs"), (size_t)jint(clone, "input", 0));
 
         snprintf(k->source, sizeof k->source, "%s", jstr_or(in, "id", ""));
         json_object_set_new(body, "file", cloned(run, clone, k->id));
         json_object_del(body, "clone");
     }
-    run->working = true;
+    run->first->working = true;
     pool_work(run->pool, k);
 }

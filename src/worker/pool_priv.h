@@ -1,6 +1,6 @@
 /* pool_priv.h - what the files of the pool share. Lowest first, and each uses only those before it: pool_loop.c (libuv)
  * pool_stderr.c pool_scratch.c pool_workers.c (zygotes, workers and the work on their directories) pool_hosts.c
- * pool_runs.c (jobs) pool.c (the whole). */
+ * pool_outputs.c pool_runs.c (jobs) pool.c (the whole). */
 #pragma once
 #include "base/id.h"
 #include "base/log.h"
@@ -34,24 +34,29 @@ struct worker {
     int jobs;
     bool courier;
     bool cleaning, clean_again; /* of a dead one: a thread is at its directory; and once more after that */
-    struct pool_run *run;
+    struct pool_run *run; /* the first of those that it has */
 };
 
+/* Several that a worker does together are a list. What is said of a job is each one's own; what is about the worker,
+ * and all from `message` to `failure`, is the first one's. */
 struct pool_run {
     struct pool *pool;
     struct worker *worker;
+    struct pool_run *first, *mate; /* mate: the next one; NULL: there is none */
     void *owner;
+    struct border_run said; /* by the worker */
+    bool stopping; /* pool_stop() */
+    bool ended;    /* done or failed was reported */
     enum robot_role role;
     char assembly_id[ID_LEN + 1];
     json_t *message;
     int timeout_s;
     bool probes, knows_hosts; /* see struct pool_task */
     uv_timer_t *timer; /* first for its taking the job, then for the job */
-    struct border_run said; /* by the worker */
     int moves;     /* workers that did not take it */
     bool working;  /* a thread is at it: nothing is read from the worker meanwhile */
-    atomic_bool stopping; /* pool_stop(); a thread that works for it looks, too */
-    bool ended;    /* done or failed was reported */
+    bool spoiled;  /* one has failed: its worker is not kept */
+    atomic_bool unwanted;  /* one is stopping: a thread that works for it looks */
     struct follow *follow; /* see pool_outputs.c; NULL: none */
     int64_t freed;
     struct err failure; /* why it was killed; code 0: by pool_stop or by itself */
@@ -136,13 +141,6 @@ MUST_CHECK int scratch_open(struct pool *p, struct err *err);
 /* Removes everything in it, however deep, and itself if asked. Returns bytes. */
 int64_t empty_dir(const char *path, bool and_itself);
 
-/* ---- pool_outputs.c ---- */
-/* An output with contents, or an input under a new name, becomes a blob, and is told after that. */
-void pool_adopt(struct pool_run *run, json_t *body);
-/* From now on what grows in its out/ is summed beside. To be ended before its worker gets another run. */
-void pool_follow(struct pool_run *run);
-void pool_follow_end(struct pool_run *run); /* none is fine */
-
 /* ---- pool_loop.c ---- */
 void pool_work(struct pool *p, struct work *w); /* steals w */
 void pool_close_poll(uv_poll_t **poll, int *sock);
@@ -159,6 +157,8 @@ void pool_fill_spares(struct pool *p);
 /* The best free worker for a job of this workspace, or a new one: never one that has served another workspace. */
 struct worker *worker_choose(struct pool *p, enum robot_role role, const char *workspace);
 void worker_kill(struct worker *w);
+/* The first of its jobs that is not over. NULL: none. */
+struct pool_run *worker_open_run(const struct worker *w);
 /* All of its processes are reaped: its directory is emptied on a thread, then that is told. */
 void worker_gone(struct worker *w);
 void worker_free(struct worker *w);
@@ -171,6 +171,15 @@ void worker_scrubbed(struct work *k);
 /* ---- pool_hosts.c ---- */
 /* False: it is about a host that the job does not name. */
 bool pool_hear_host(struct pool_run *run, const json_t *body);
+
+/* ---- pool_outputs.c ---- */
+/* Is any of those that come with it being stopped? */
+bool pool_is_stopping(const struct pool_run *run);
+/* An output with contents (file or clone) becomes a blob, on a thread; then output() is told. */
+void pool_adopt(struct pool_run *run, json_t *body);
+/* From now on what grows in its out/ is summed beside. To be ended before its worker gets another run. */
+void pool_follow(struct pool_run *run);
+void pool_follow_end(struct pool_run *run); /* none is fine */
 
 /* ---- pool_runs.c ---- */
 extern const struct worker_events pool_hears;

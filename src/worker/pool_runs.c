@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,7 +48,7 @@ static void refuse_worker(struct worker *w, const struct err *why)
     struct pool_run *run = w->run;
 
     log_warn(&log_ctx, "worker %d broke the rules and is ended: %s", (int)w->pid, why->msg);
-    if (run && !run->ended && !run->failure.code)
+    if (worker_open_run(w) && !run->failure.code)
         err_set(&run->failure, ERR_WORKER, "the worker broke the rules: %s", why->msg);
     worker_kill(w);
 }
@@ -62,6 +63,7 @@ static void refuse_text(struct worker *w, enum message type, const char *why)
 
 /* ---- runs ---- */
 
+/* And all that came with it. */
 static void free_run(struct pool_run *run)
 {
     pool_follow_end(run);
@@ -70,7 +72,10 @@ static void free_run(struct pool_run *run)
         uv_close((uv_handle_t *)run->timer, pool_free_handle);
     }
     json_decref(run->message);
-    free(run);
+    for (struct pool_run *next; run; run = next) {
+        next = run->mate;
+        free(run);
+    }
 }
 
 static void give(struct pool_run *run, struct worker *w, const char *workspace);
@@ -79,7 +84,7 @@ static void on_timeout(uv_timer_t *t)
 {
     struct pool_run *run = t->data;
 
-    if (!run->worker || run->ended || run->stopping)
+    if (!run->worker || !worker_open_run(run->worker) || pool_is_stopping(run))
         return;
     err_set(&run->failure, ERR_TIMEOUT, "the job took longer than %d s", run->timeout_s);
     worker_kill(run->worker);
@@ -108,7 +113,7 @@ static void on_untaken(uv_timer_t *t)
 {
     struct pool_run *run = t->data;
 
-    if (run->worker && run->worker->state == WORKER_BUSY && !run->ended && !run->stopping)
+    if (run->worker && run->worker->state == WORKER_BUSY && worker_open_run(run->worker) && !pool_is_stopping(run))
         move_on(run);
 }
 
@@ -151,7 +156,7 @@ static void inputs_linked(struct work *k)
         worker_gone(w);
         return;
     }
-    if (w->state != WORKER_BUSY || run->stopping)
+    if (w->state != WORKER_BUSY || pool_is_stopping(run))
         return; /* being killed: `gone` follows */
     if (!run->timer) {
         run->timer = mem_zalloc(sizeof *run->timer);
@@ -161,7 +166,8 @@ static void inputs_linked(struct work *k)
     if (k->rc == 0 && wire_send(w->sock, MSG_JOB, json_incref(run->message), -1, &err) == 0) {
         uint64_t ms = w->pool->conf.take_ms ? (uint64_t)w->pool->conf.take_ms : TAKE_MS;
 
-        border_run_sent(&run->said, clock_mono_us());
+        for (struct pool_run *r = run; r; r = r->mate)
+            border_run_sent(&r->said, clock_mono_us());
         uv_timer_start(run->timer, on_untaken, ms << run->moves, 0); /* on a busy machine the next one gets more time */
         worker_listen(w);
         return;
@@ -214,12 +220,14 @@ static void set_input_paths(json_t *inputs)
 /* It starts with this worker, or starts again. */
 static void give(struct pool_run *run, struct worker *w, const char *workspace)
 {
-    border_run_begin(&run->said, (int)json_array_size(json_object_get(run->message, "inputs")),
-                     run->probes, json_is_object(json_object_get(run->message, "undo")));
+    for (struct pool_run *r = run; r; r = r->mate) {
+        border_run_begin(&r->said, (int)json_array_size(json_object_get(run->message, "inputs")),
+                         run->probes, json_is_object(json_object_get(run->message, "undo")));
+        r->worker = w;
+    }
     run->said.expressions =
         (int)json_array_size(json_object_get(json_object_get(run->message, "evaluate"), "expressions"));
     run->said.knows_hosts = run->knows_hosts;
-    run->worker = w;
     w->run = run;
     w->jobs++;
     if (!w->workspace)
@@ -244,21 +252,25 @@ int pool_share(int cores, int workers, int running, int waiting)
 }
 
 /* The job itself has no worker yet. */
-static int threads_for(const struct pool *p, const struct pool_task *task)
+int pool_threads(const struct pool *p, enum robot_role role, int waiting)
 {
     int running = 0;
 
     for (const struct worker *w = p->workers; w; w = w->next)
-        running += w->role == task->role && w->run && !w->run->ended;
+        running += w->role == role && worker_open_run(w);
     return p->conf.encode_threads ? p->conf.encode_threads
-                                  : pool_share(p->conf.cores, p->conf.workers[task->role], running, task->waiting);
+                                  : pool_share(p->conf.cores, p->conf.workers[role], running, waiting);
 }
 
+/* Of all that it does, as if one came after the other. */
 static int timeout_for(const struct pool *p, const struct pool_task *task)
 {
-    return task->timeout_s                              ? task->timeout_s
-           : task->encodes && p->conf.encode_timeout_s ? p->conf.encode_timeout_s
-                                                        : p->conf.timeout_s;
+    int64_t s = task->timeout_s                              ? task->timeout_s
+                : task->encodes && p->conf.encode_timeout_s ? p->conf.encode_timeout_s
+                                                             : p->conf.timeout_s;
+
+    s *= 1 + task->mate_count;
+    return s > INT_MAX / 1000 ? INT_MAX / 1000 : (int)s;
 }
 
 /* What is set for all Robots, and what this one may know besides. */
@@ -269,7 +281,7 @@ static json_t *settings_for(const struct pool *p, const struct pool_task *task)
     if (timeout_for(p, task) != p->conf.timeout_s)
         json_object_set_new(all, "timeout_s", json_integer(timeout_for(p, task)));
     if (task->encodes)
-        json_object_set_new(all, "threads", json_integer(threads_for(p, task)));
+        json_object_set_new(all, "threads", json_integer(pool_threads(p, task->role, task->waiting)));
 
     for (const char *at = task->keys; at && *at; at += strspn(at, " ")) {
         size_t n = strcspn(at, " ");
@@ -282,13 +294,35 @@ static json_t *settings_for(const struct pool *p, const struct pool_task *task)
     return all;
 }
 
-struct pool_run *pool_start(struct pool *p, const struct pool_task *task, void *owner)
+static struct pool_run *new_run(struct pool *p, struct pool_run *first, void *owner)
 {
     struct pool_run *run = mem_zalloc(sizeof *run);
 
-    set_input_paths(task->inputs);
     run->pool = p;
     run->owner = owner;
+    run->first = first ? first : run;
+    return run;
+}
+
+/* What the others are to do is in the first one's message. */
+static void add_mates(struct pool_run *first, const struct pool_task *task)
+{
+    json_t *all = json_array();
+    struct pool_run **last = &first->mate;
+
+    for (int i = 0; i < task->mate_count; i++) {
+        *last = new_run(first->pool, first, task->mates[i].owner);
+        last = &(*last)->mate;
+        json_array_append_new(all, task->mates[i].params);
+    }
+    json_object_set_new(first->message, "mates", all);
+}
+
+struct pool_run *pool_start(struct pool *p, const struct pool_task *task, void *owner)
+{
+    struct pool_run *run = new_run(p, NULL, owner);
+
+    set_input_paths(task->inputs);
     run->role = task->role;
     run->probes = task->probes;
     run->knows_hosts = task->knows_hosts;
@@ -298,8 +332,11 @@ struct pool_run *pool_start(struct pool *p, const struct pool_task *task, void *
                              task->assembly_id, "params", task->params, "inputs", task->inputs,
                              "settings", settings_for(p, task), "undo", task->undo, "status", task->status,
                              "variables", task->variables, "evaluate", task->evaluate);
+    if (task->mate_count)
+        add_mates(run, task);
     give(run, worker_choose(p, task->role, task->workspace), task->workspace);
-    p->events.started(p->events.ctx, owner, run);
+    for (struct pool_run *r = run; r; r = r->mate)
+        p->events.started(p->events.ctx, r->owner, r);
     pool_fill_spares(p);
     return run;
 }
@@ -333,17 +370,20 @@ static void used_cleaned(struct work *k)
     p->events.room(p->events.ctx);
 }
 
-/* The run was answered. Its worker goes on to the next one, or is replaced. */
+/* The run was answered. When all that its worker has are, that goes on to the next, or is replaced. */
 static void release(struct pool_run *run, bool keep_worker)
 {
     struct worker *w = run->worker;
     struct pool *p = run->pool;
 
     run->ended = true;
-    pool_follow_end(run);
-    if (w->state != WORKER_BUSY)
+    run = run->first;
+    run->spoiled |= !keep_worker;
+    if (!worker_open_run(w))
+        pool_follow_end(run);
+    if (w->state != WORKER_BUSY || worker_open_run(w))
         return; /* dying already: on_gone() frees the run */
-    if (!keep_worker || p->conf.isolate_jobs || w->jobs >= p->conf.worker_jobs) {
+    if (run->spoiled || p->conf.isolate_jobs || w->jobs >= p->conf.worker_jobs) {
         worker_kill(w);
         return;
     }
@@ -372,16 +412,22 @@ static void hear_failed(struct pool_run *run, const json_t *body)
     release(run, false);
 }
 
+/* All of its jobs came in one message. */
+static void hear_taken(struct pool_run *run)
+{
+    for (struct pool_run *r = run->mate; r; r = r->mate)
+        r->said.taken = true;
+    uv_timer_start(run->timer, on_timeout, (uint64_t)run->timeout_s * 1000, 0);
+    pool_follow(run);
+}
+
 /* What may be said, and may be said now. */
 static void hear_run(struct pool_run *run, enum message type, json_t *body)
 {
     const struct pool_events *ev = &run->pool->events;
 
     switch (type) {
-    case MSG_TAKEN:
-        uv_timer_start(run->timer, on_timeout, (uint64_t)run->timeout_s * 1000, 0);
-        pool_follow(run);
-        break;
+    case MSG_TAKEN: hear_taken(run); break;
     case MSG_PROGRESS: ev->progress(ev->ctx, run->owner, run, jnum(body, "fraction", 0)); break;
     case MSG_UNDO: ev->undo(ev->ctx, run->owner, run, json_object_get(body, "token")); break;
     case MSG_OUTPUT:
@@ -434,9 +480,20 @@ static void hear_new(struct worker *w, enum message type, json_t *body)
     }
 }
 
+/* The one that is meant. NULL: the worker does not have it. */
+static struct pool_run *run_of(const struct worker *w, const json_t *body)
+{
+    struct pool_run *run = w->run;
+
+    for (int64_t n = jint(body, "job", 0); run && n > 0; n--)
+        run = run->mate;
+    return run;
+}
+
 /* What this worker said, checked by border_recv(): dealt with at once. */
 static void on_message(struct worker *w, enum message type, json_t *body, size_t bytes)
 {
+    struct pool_run *run = run_of(w, body);
     struct err err;
 
     if (w->courier)
@@ -445,10 +502,12 @@ static void on_message(struct worker *w, enum message type, json_t *body, size_t
         hear_new(w, type, body);
     else if (!w->run)
         refuse_text(w, type, "comes without a job");
-    else if (border_check(&w->run->said, type, body, bytes, clock_mono_us(), &err) < 0)
+    else if (!run)
+        refuse_text(w, type, "is about a job that it does not have");
+    else if (border_check(&run->said, type, body, bytes, clock_mono_us(), &err) < 0)
         refuse_worker(w, &err);
     else
-        hear_run(w->run, type, body);
+        hear_run(run, type, body);
 }
 
 static void why_it_died(struct err *err, const struct worker *w)
@@ -471,6 +530,27 @@ static void why_it_died(struct err *err, const struct worker *w)
         err_set(err, ERR_WORKER, "the worker process ended with status %d", WEXITSTATUS(w->status));
 }
 
+/* Of all that it had: those that were not over, each by its own end. What it has cost is told once. */
+static void end_runs(struct pool_run *run, const struct worker *w)
+{
+    const struct pool_events *ev = &run->pool->events;
+    struct err why = run->failure;
+    bool told = false;
+
+    if (!why.code)
+        why_it_died(&why, w);
+    for (struct pool_run *r = run; r; r = r->mate) {
+        if (r->ended)
+            continue;
+        if (!r->stopping) {
+            fail_run(r, &why);
+            continue;
+        }
+        ev->stopped(ev->ctx, r->owner, r, told ? 0 : w->killed, told ? 0 : run->freed);
+        told = true;
+    }
+}
+
 static void on_gone(struct worker *w)
 {
     struct pool_run *run = w->run;
@@ -480,15 +560,7 @@ static void on_gone(struct worker *w)
         if (run->working) /* a thread still adopts an output: it calls worker_gone() again */
             return;
         w->run = NULL;
-        if (run->stopping) {
-            p->events.stopped(p->events.ctx, run->owner, run, w->killed, run->freed);
-        } else if (!run->ended) {
-            struct err why = run->failure;
-
-            if (!why.code)
-                why_it_died(&why, w);
-            fail_run(run, &why);
-        }
+        end_runs(run, w);
         free_run(run);
     }
     worker_free(w);
@@ -510,6 +582,6 @@ void pool_undo_ok(struct pool_run *run)
 
 void pool_stop(struct pool_run *run)
 {
-    run->stopping = true;
+    run->stopping = run->first->unwanted = true;
     worker_kill(run->worker);
 }

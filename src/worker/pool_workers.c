@@ -220,6 +220,15 @@ void worker_kill(struct worker *w)
         kill(w->pid, SIGKILL);
 }
 
+struct pool_run *worker_open_run(const struct worker *w)
+{
+    struct pool_run *r = w->run;
+
+    while (r && r->ended)
+        r = r->mate;
+    return r;
+}
+
 void worker_free(struct worker *w)
 {
     for (struct worker **p = &w->pool->workers; *p; p = &(*p)->next)

@@ -6,7 +6,8 @@
  *   W  a packet of the worker that has the job           M  the same, its body in a sealed memory file
  *   U  its body in a memory file with the first digit's seals     D  a packet with as many descriptors as the first digit
  *   F  a file in out/: kind (f, l, d, p, h), name        Z  a packet of the zygote        C  a packet of the courier
- *   J  a job: its kind (0 resize, 1 probe, 2 import, 3 store, 4 undo, 5 sftp)  K  confirm an undo  S  stop it
+ *   J  a job: its kind (0 resize, 1 probe, 2 import, 3 store, 4 undo, 5 sftp,
+ *      6 three that are done together)  K  confirm an undo  S  stop it
  *   T  a turn
  * What the worker needs to be at work (up, taken) is said by itself unless the line N has come.
  *
@@ -34,14 +35,17 @@ static const struct {
     enum robot_role role;
     const char *robot, *input;
     bool undo;
+    int mates;
 } jobs[] = {
     {ROLE_MEDIA, "/image/resize", "input", false},  {ROLE_MEDIA, "/upload/handle", "input", false},
     {ROLE_TRANSFER, "/http/import", NULL, false},   {ROLE_TRANSFER, "/s3/store", "input", false},
     {ROLE_TRANSFER, "/s3/store", "input", true},     {ROLE_TRANSFER, "/sftp/store", "input", false},
+    {ROLE_MEDIA, "/video/encode", "input", false, 2},
 };
 
 static void start(int kind)
 {
+    bed.mates = jobs[kind].mates;
     if (!bed.run)
         bed_start(&bed, jobs[kind].role, jobs[kind].robot, jobs[kind].input, jobs[kind].undo);
 }
@@ -251,6 +255,10 @@ static const char *const seeds[] = {
     "D1progress {\"fraction\":0.5}", "D2progress @", "D7taken {}", "Zgone {\"worker\":1,\"status\":9,\"killed\":1}",
     "Zspawned {\"worker\":2,\"error\":\"no\"}", "Zready {\"complete\":true,\"notes\":[]}", "Cup {}",
     "Cposted {\"id\":\"0123456789abcdef0123456789abcdef\",\"status\":200,\"data\":\"\",\"duration_us\":1}",
+    "J6", "Wdone {\"exec_us\":1,\"job\":1}", "Wdone {\"exec_us\":1,\"job\":2}",
+    "Wprogress {\"fraction\":0.5,\"job\":2}",
+    "Wfailed {\"code\":3,\"msg\":\"m\",\"job\":1}", "Woutput {\"index\":0,\"clone\":{\"input\":0},\"job\":1}",
+    "Woutput {\"index\":0,\"file\":{\"path\":\"out/0\",\"name\":\"x\",\"input\":0},\"job\":2}",
     "J0", "J1", "J2", "J3", "J4", "K", "S", "T", "N", "Wtaken {}", "Wup {}"};
 
 static uint64_t state;

@@ -47,13 +47,34 @@ static void check_file(struct bed *b, const json_t *file)
 }
 
 static void on_room(void *ctx) { (void)ctx; }
-static void on_started(void *ctx, void *owner, struct pool_run *run) { ((struct bed *)owner)->run = run; }
+static void on_started(void *ctx, void *owner, struct pool_run *run)
+{
+    struct bed *b = owner;
+
+    b->open = run->first == run ? 1 : b->open + 1;
+    b->run = run->first;
+}
+
+static int number(const struct pool_run *run)
+{
+    int n = 0;
+
+    for (const struct pool_run *r = run->first; r != run; r = r->mate, n++)
+        assert(r && n < ROBOT_TOGETHER_MAX);
+    return n;
+}
+
+static void is_over(struct bed *b, const struct pool_run *run)
+{
+    if (run->first == b->run && --b->open == 0)
+        b->run = NULL;
+}
 
 static void on_output(void *ctx, void *owner, struct pool_run *run, json_t *body)
 {
     struct bed *b = owner;
 
-    assert(run == b->run);
+    b->job[number(run)].outputs++;
     b->outputs++;
     json_decref(b->output);
     b->output = json_deep_copy(body);
@@ -65,8 +86,10 @@ static void on_output(void *ctx, void *owner, struct pool_run *run, json_t *body
 
 static void on_progress(void *ctx, void *owner, struct pool_run *run, double fraction)
 {
+    struct bed *b = owner;
+
     assert(fraction >= 0 && fraction <= 1);
-    ((struct bed *)owner)->progress = fraction;
+    b->progress = b->job[number(run)].progress = fraction;
 }
 
 static void on_undo(void *ctx, void *owner, struct pool_run *run, json_t *token)
@@ -94,7 +117,8 @@ static void on_done(void *ctx, void *owner, struct pool_run *run, int64_t exec_u
 
     assert(exec_us >= 0);
     b->dones++;
-    b->run = NULL;
+    b->job[number(run)].dones++;
+    is_over(b, run);
 }
 
 static void on_failed(void *ctx, void *owner, struct pool_run *run, const struct err *err)
@@ -105,13 +129,18 @@ static void on_failed(void *ctx, void *owner, struct pool_run *run, const struct
     assert(!strstr(err->msg, b->dir) && !strstr(err->detail, b->dir));
     b->failures++;
     b->failure = *err;
-    b->run = NULL;
+    b->job[number(run)].failures++;
+    is_over(b, run);
 }
 
 static void on_stopped(void *ctx, void *owner, struct pool_run *run, int killed, int64_t freed)
 {
-    ((struct bed *)owner)->stops++;
-    ((struct bed *)owner)->run = NULL;
+    struct bed *b = owner;
+
+    b->stops++;
+    b->killed += killed;
+    b->job[number(run)].stops++;
+    is_over(b, run);
 }
 
 static void on_posted(void *ctx, const json_t *answer)
@@ -327,6 +356,9 @@ void bed_start(struct bed *b, enum robot_role role, const char *robot, const cha
         b->input = make_input(b, input);
     if (input)
         json_array_append_new(task.inputs, json_deep_copy(b->input));
+    for (; task.mate_count < b->mates; task.mate_count++)
+        task.mates[task.mate_count] = (struct pool_mate){json_object(), b};
+    memset(b->job, 0, sizeof b->job);
     pool_start(&b->p, &task, b);
 }
 

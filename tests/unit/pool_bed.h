@@ -24,9 +24,16 @@ struct bed {
     bool encodes;     /* jobs are of a Robot that says ROBOT_ENCODES, */
     int waiting;      /* and so many others wait */
     json_t *input; /* the blob that jobs get */
+    int mates;     /* that come with each job */
 
     /* what the conductor heard */
-    struct pool_run *run;
+    struct pool_run *run; /* the first; NULL: all are over */
+    int open;             /* that are not */
+    struct {
+        int outputs, dones, failures, stops;
+        double progress;
+    } job[ROBOT_TOGETHER_MAX]; /* by their numbers */
+    int killed;
     bool hold_undo; /* tokens are not confirmed by themselves */
     int outputs, undos, hosts, dones, failures, stops, posts;
     double progress;

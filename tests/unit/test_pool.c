@@ -37,16 +37,22 @@ static struct bed_worker *at_work(enum robot_role role, const char *robot, const
 
 static struct bed_worker *resizing(void) { return at_work(ROLE_MEDIA, "/image/resize", "input", false); }
 
-static void assert_refused(const char *why)
+/* And so many jobs fail of it. */
+static void assert_refused_of(int jobs, const char *why)
 {
     bed_turn(&bed);
-    assert_int_equal(bed.failures, 1);
+    assert_int_equal(bed.failures, jobs);
     assert_int_equal(bed.failure.code, ERR_WORKER);
     if (!strstr(bed.failure.msg, why))
         fail_msg("'%s' does not say '%s'", bed.failure.msg, why);
-    assert_int_equal(bed.dones, 0);
     assert_int_equal(bed.gone, 1);
     bed.failures = bed.gone = 0;
+}
+
+static void assert_refused(const char *why)
+{
+    assert_refused_of(1, why);
+    assert_int_equal(bed.dones, 0);
 }
 
 static void refused(struct bed_worker *w, const char *text, const char *why)
@@ -476,6 +482,161 @@ static void what_is_small_or_made_here_is_not_followed(void **state)
     }
 }
 
+/* ---- several jobs that a worker does together ---- */
+
+static struct bed_worker *at_three(void)
+{
+    bed.mates = 2;
+    return resizing();
+}
+
+static void jobs_that_are_done_together_are_told_apart(void **state)
+{
+    struct bed_worker *w = at_three();
+
+    (void)state;
+    assert_int_equal(bed.open, 3);
+    assert_int_equal(json_array_size(json_object_get(bed.run->message, "mates")), 2);
+    bed_write(w, "0.png", "hello");
+    bed_say(w, "progress {\"fraction\":0.25}");
+    bed_say(w, "progress {\"fraction\":0.5,\"job\":2}");
+    bed_say(w, "output {\"index\":0,\"file\":{\"path\":\"out/0.png\",\"name\":\"a.png\",\"input\":0},\"job\":1}");
+    bed_say(w, "output {\"index\":0,\"clone\":{\"input\":0},\"job\":2}");
+    bed_say(w, "done {\"exec_us\":1,\"job\":1}");
+    bed_turn(&bed);
+    assert_true(bed.job[0].progress == 0.25 && bed.job[1].progress == 0 && bed.job[2].progress == 0.5);
+    assert_int_equal(bed.job[0].outputs, 0);
+    assert_int_equal(bed.job[1].outputs, 1);
+    assert_int_equal(bed.job[2].outputs, 1);
+    assert_int_equal(bed.job[1].dones, 1);
+    assert_int_equal(bed.open, 2);
+    bed_say(w, "done {\"exec_us\":1}");
+    bed_say(w, "done {\"exec_us\":1,\"job\":2}");
+    bed_turn(&bed);
+    bed_turn(&bed);
+    assert_int_equal(bed.dones, 3);
+    assert_int_equal(bed.failures, 0);
+    bed.mates = 0;
+    assert_ptr_equal(resizing(), w); /* which has no others any more */
+    bed_say(w, "done {\"exec_us\":1,\"job\":1}");
+    assert_refused_of(1, "about a job that it does not have");
+}
+
+static void what_is_said_of_a_job_that_is_not_there_or_over_ends_the_others(void **state)
+{
+    static const char *const texts[][2] = {
+        {"progress {\"fraction\":0.5,\"job\":3}", "progress is about a job that it does not have"},
+        {"failed {\"code\":3,\"msg\":\"m\",\"job\":7}", "failed is about a job that it does not have"},
+        {"done {\"exec_us\":1,\"job\":8}", "done.job is out of range"},
+        {"done {\"exec_us\":1,\"job\":-1}", "done.job is out of range"},
+        {"output {\"index\":0,\"clone\":{\"input\":0},\"job\":true}", "output.job is no integer"},
+        {"output {\"index\":1,\"clone\":{\"input\":0},\"job\":1}", "next index"},
+        {"taken {\"job\":1}", "holds a field that is none of it"},
+        {"undo {\"token\":{},\"job\":1}", "holds a field that is none of it"},
+        {"done {\"exec_us\":1,\"job\":2}", "done comes after the job was over"},
+        {"output {\"index\":0,\"clone\":{\"input\":0},\"job\":2}", "output comes after the job was over"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct bed_worker *w = at_three();
+
+        bed_say(w, "done {\"exec_us\":1,\"job\":2}");
+        bed_say(w, texts[i][0]);
+        assert_refused_of(2, texts[i][1]);
+        assert_int_equal(bed.job[0].failures, 1);
+        assert_int_equal(bed.job[1].failures, 1);
+        assert_int_equal(bed.job[2].failures, 0);
+    }
+}
+
+static void one_that_fails_leaves_the_others_and_its_worker_ends_with_them(void **state)
+{
+    struct bed_worker *w = at_three();
+
+    (void)state;
+    bed_say(w, "failed {\"code\":3,\"msg\":\"m\"}");
+    bed_turn(&bed);
+    assert_int_equal(bed.job[0].failures, 1);
+    assert_int_equal(bed.open, 2);
+    assert_int_equal(bed.gone, 0);
+    bed_say(w, "done {\"exec_us\":1,\"job\":1}");
+    bed_say(w, "done {\"exec_us\":1,\"job\":2}");
+    bed_turn(&bed);
+    assert_int_equal(bed.dones, 2);
+    assert_int_equal(bed.failures, 1);
+    bed_turn(&bed);
+    assert_int_equal(bed.gone, 1);
+}
+
+static void a_death_fails_those_that_are_not_over(void **state)
+{
+    struct bed_worker *w = at_three();
+
+    (void)state;
+    bed_say(w, "done {\"exec_us\":1}");
+    bed_turn(&bed);
+    worker_kill(bed.run->worker);
+    bed_turn(&bed);
+    assert_int_equal(bed.job[0].failures, 0);
+    assert_int_equal(bed.job[1].failures, 1);
+    assert_int_equal(bed.job[2].failures, 1);
+    assert_int_equal(bed.failure.code, ERR_WORKER);
+    assert_null(bed.run);
+}
+
+static void a_stop_of_one_fails_the_others_and_counts_what_was_killed_once(void **state)
+{
+    (void)state;
+    at_three();
+    pool_stop(bed.run->mate);
+    bed_turn(&bed);
+    assert_int_equal(bed.job[1].stops, 1);
+    assert_int_equal(bed.failures, 2);
+    at_three();
+    for (struct pool_run *r = bed.run; r; r = r->mate)
+        pool_stop(r);
+    bed.killed = 0;
+    bed_turn(&bed);
+    assert_int_equal(bed.stops, 4);
+    assert_int_equal(bed.killed, 1);
+}
+
+static void they_have_the_time_of_all_of_them(void **state)
+{
+    (void)state;
+    at_three();
+    assert_int_equal(bed.run->timeout_s, 3000);
+    assert_int_equal(jint(json_object_get(bed.run->message, "settings"), "timeout_s", 0), 3000);
+}
+
+static void a_worker_that_does_not_take_several_loses_them_to_another(void **state)
+{
+    (void)state;
+    bed.mates = 2;
+    bed.p.conf.take_ms = 1;
+    bed_start(&bed, ROLE_MEDIA, "/image/resize", "input", false);
+    struct bed_worker *first = bed_working(&bed);
+    int64_t id = first->id;
+    for (int i = 0; i < 200 && bed.run->worker->id == id; i++) {
+        usleep(1000);
+        bed_turn(&bed);
+    }
+    assert_int_not_equal(bed.run->worker->id, id);
+    bed.p.conf.take_ms = 100000;
+    struct bed_worker *w = bed_working(&bed);
+    assert_non_null(w);
+    bed_say(w, "taken {}");
+    for (int i = 0; i < 3; i++) {
+        AUTO(mem_free) char *text = mem_printf("done {\"exec_us\":1,\"job\":%d}", i);
+
+        bed_say(w, text);
+    }
+    bed_turn(&bed);
+    assert_int_equal(bed.dones, 3);
+    assert_int_equal(bed.failures, 0);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -502,6 +663,13 @@ int main(void)
         TEST(what_is_kept_open_for_writing_is_copied),
         TEST(a_large_file_of_an_import_is_summed_while_it_comes_and_taken_as_what_it_is_then),
         TEST(what_is_small_or_made_here_is_not_followed),
+        TEST(jobs_that_are_done_together_are_told_apart),
+        TEST(what_is_said_of_a_job_that_is_not_there_or_over_ends_the_others),
+        TEST(one_that_fails_leaves_the_others_and_its_worker_ends_with_them),
+        TEST(a_death_fails_those_that_are_not_over),
+        TEST(a_stop_of_one_fails_the_others_and_counts_what_was_killed_once),
+        TEST(they_have_the_time_of_all_of_them),
+        TEST(a_worker_that_does_not_take_several_loses_them_to_another),
     };
 
     json_setup();
