@@ -83,6 +83,16 @@ void fair_remove(struct fair_item *i)
     settle(l);
 }
 
+static void charge(int64_t *charged_us, struct fair_item *i)
+{
+    struct fair_lane *l = i->lane;
+
+    *charged_us = l->typical_us ? l->typical_us : FIRST_GUESS_US;
+    l->clock_us += *charged_us;
+    l->running++;
+    fair_remove(i);
+}
+
 struct fair_item *fair_take(int64_t *charged_us, struct fair_queue *q)
 {
     struct fair_lane *l = q->count ? q->heap[0] : NULL;
@@ -94,11 +104,16 @@ struct fair_item *fair_take(int64_t *charged_us, struct fair_queue *q)
         l = q->served;
     q->served = l;
     struct fair_item *i = l->first;
-    *charged_us = l->typical_us ? l->typical_us : FIRST_GUESS_US;
-    l->clock_us += *charged_us;
-    l->running++;
-    fair_remove(i);
+    charge(charged_us, i);
     return i;
+}
+
+bool fair_take_this(int64_t *charged_us, struct fair_item *i)
+{
+    if (i->lane->limit && i->lane->running >= i->lane->limit)
+        return false;
+    charge(charged_us, i);
+    return true;
 }
 
 void fair_done(struct fair_lane *l, int64_t charged_us, int64_t took_us)

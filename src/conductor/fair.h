@@ -37,6 +37,8 @@ void fair_put(struct fair_lane *l, struct fair_item *i);
 void fair_remove(struct fair_item *i); /* one that does not wait is fine */
 /* NULL: none may be taken. *charged_us goes back to fair_done(). */
 struct fair_item *fair_take(int64_t *charged_us, struct fair_queue *q);
+/* This one, wherever it waits in its lane. False: nothing more may be taken from that. */
+bool fair_take_this(int64_t *charged_us, struct fair_item *i);
 /* What was taken from l is over and took so long. */
 void fair_done(struct fair_lane *l, int64_t charged_us, int64_t took_us);
 /* Items that could be taken now, if there were room for them. */

@@ -25,7 +25,7 @@ static void leave_worker(struct run *r)
 
     if (!r->lane)
         return;
-    fair_done(r->lane, r->charged_us, clock_mono_us() - r->taken_us);
+    fair_done(r->lane, r->charged_us, (clock_mono_us() - r->taken_us) / (r->together ? r->together : 1));
     r->lane = NULL;
     *(r->prev_taken ? &r->prev_taken->next_taken : &t->taken) = r->next_taken;
     if (r->next_taken)
@@ -221,11 +221,6 @@ static bool evaluated_first(struct conductor *c, struct run *r)
     return true;
 }
 
-static int waiting_for(const struct conductor *c, enum robot_role role)
-{
-    return fair_waiting(&c->queues[role][0]) + fair_waiting(&c->queues[role][1]);
-}
-
 #define UNDO_LOOK_US (SECOND_US / 10)
 
 /* What a dead run of the same job left elsewhere is still being taken back: by its path and time the other side can't
@@ -237,6 +232,23 @@ static bool undone_first(struct conductor *c, struct run *r)
     leave_worker(r);
     r->delay = timer_new(&c->loop, UNDO_LOOK_US, delay_over, r);
     return true;
+}
+
+/* Those that are done together with r begin with it. */
+static void add_mates(struct pool_task *task, struct conductor *c, struct run *r)
+{
+    struct run_mate mates[ROBOT_TOGETHER_MAX - 1];
+    struct err err;
+    int n = mates_take(mates, c, r, task->params, task->inputs);
+
+    for (int i = 0; i < n; i++) {
+        if (job_started(c, mates[i].run, &err) < 0) { /* the turn is lost, and all of them are read again */
+            json_decref(mates[i].params);
+            run_free(c, mates[i].run);
+            continue;
+        }
+        task->mates[task->mate_count++] = (struct pool_mate){mates[i].params, mates[i].run};
+    }
 }
 
 /* One that can't even begin is failed. */
@@ -281,7 +293,6 @@ static void run_start(struct conductor *c, struct run *r)
             robot->flags & ROBOT_SEES_VARIABLES ? assembly_job_variables(e->a, j, c->conf.region) : NULL,
         .timeout_s = robot->timeout_s,
         .encodes = robot->flags & ROBOT_ENCODES,
-        .waiting = robot->flags & ROBOT_ENCODES ? waiting_for(c, robot->role) : 0,
         .knows_hosts = robot->flags & ROBOT_KNOWS_HOSTS,
         .probes = robot->flags & ROBOT_HANDLES_UPLOADS,
     };
@@ -293,6 +304,8 @@ static void run_start(struct conductor *c, struct run *r)
         run_free(c, r);
         return;
     }
+    add_mates(&task, c, r);
+    task.waiting = task.encodes ? jobs_waiting(c, robot->role) : 0;
     r->pool = pool_start(c->pool, &task, r);
     shared_text_unref(status);
 }
@@ -308,15 +321,7 @@ static struct run *run_take(struct conductor *c, int role)
     if (!i)
         return NULL;
     struct run *r = (struct run *)((char *)i - offsetof(struct run, waiting));
-    struct tenant *t = r->entry->tenant;
-    r->lane = lane_of(r);
-    r->charged_us = charged;
-    r->taken_us = clock_mono_us();
-    r->prev_taken = NULL;
-    r->next_taken = t->taken;
-    if (t->taken)
-        t->taken->prev_taken = r;
-    t->taken = r;
+    run_taken(r, lane_of(r), charged);
     return r;
 }
 
@@ -453,7 +458,7 @@ static void on_failed(void *ctx, void *owner, struct pool_run *run, const struct
     struct run *r = owner;
     struct entry *e = r->entry;
     const struct err why = named_failure(r, said), *err = &why;
-    bool undo = r->undo, had_values = r->valued;
+    bool undo = r->undo, had_values = r->valued, together = r->together > 0;
     struct undo_tries tries = r->tries;
     int job = r->job, full = r->full;
 
@@ -462,6 +467,11 @@ static void on_failed(void *ctx, void *owner, struct pool_run *run, const struct
         return;
     if (undo) {
         undo_ended(c, e, job, tries, err);
+        return;
+    }
+    if (together && !assembly_is_over(e->a)) {
+        log_info(&e->a->log, "a job that failed together with others is run again alone: %s", err->msg);
+        jobs_queue(c, e, job, 0)->alone = true;
         return;
     }
     /* what the dead run left on another server is taken back before the next one, or by the end */

@@ -32,6 +32,8 @@ struct run {                             /* a job in the queue or in a worker */
     json_t *counts;        /* of them: assembly_job_values() */
     bool valued;           /* and has their values */
     int full;              /* how often it began and found the disk full */
+    bool alone;            /* it has failed together with others: mates.c */
+    int together;          /* so many share its worker, with itself; 0: none but itself */
     bool forsaken;         /* stopped because its turn was lost: recovery starts the job again */
     struct pool_run *pool; /* NULL: waiting */
     char *host_key;        /* that counts for the host it asked about, when this turn is committed; NULL: none */
@@ -235,6 +237,20 @@ struct given_owner {
 /* For a struct credential_source whose ctx is a struct given_owner. */
 int given_credentials(void *ctx, json_t **content, char type[static CREDENTIAL_TYPE_MAX], const char *name,
                       struct err *err);
+
+/* ---- mates.c: jobs that one worker does together ---- */
+/* A worker is to have r, whose place in the queue was paid with charged_us: it counts for its workspace from now on. */
+void run_taken(struct run *r, struct fair_lane *lane, int64_t charged_us);
+/* That have no worker yet, of all workspaces. */
+int jobs_waiting(const struct conductor *c, enum robot_role role);
+/* Takes from the queue what can be done together with r, whose parameters and inputs these are, for less than each
+ * alone; with the parameters of each (the caller's). Returns how many. */
+struct run_mate {
+    struct run *run;
+    json_t *params;
+};
+int mates_take(struct run_mate out[static ROBOT_TOGETHER_MAX - 1], struct conductor *c, struct run *r,
+               const json_t *params, const json_t *inputs);
 
 /* ---- jobs.c: the queue, and what workers say ---- */
 struct run *jobs_queue(struct conductor *c, struct entry *e, int job, int64_t delay_us);

@@ -180,8 +180,12 @@ static void hear_progress(const struct run *r, const char *line)
     if (!r->job || !str_starts(line, label))
         return;
     double done = strtod(line + sizeof label - 1, NULL) / 1e6 / r->t->progress_s;
-    if (done > 0) /* "N/A" before the first frame */
-        robot_progress(r->job, r->t->from + (r->t->to - r->t->from) * (done < 1 ? done : 1));
+    double share = r->t->from + (r->t->to - r->t->from) * (done < 1 ? done : 1);
+    if (!(done > 0)) /* "N/A" before the first frame */
+        return;
+    robot_progress(r->job, share);
+    for (int i = 0; i < r->t->other_count; i++)
+        robot_progress(r->t->others[i], share);
 }
 
 static int hear_line(struct run *r, char *line, size_t len, struct err *err)

@@ -41,6 +41,8 @@ struct tool {
     /* ffmpeg with TOOL_PROGRESS among its arguments: how much of that many seconds is done, as a
      * share of the job from..to. 0: no progress. The lines go to `line` as well. */
     double progress_s, from, to;
+    struct robot_job *const *others; /* jobs that are told the same, done together with this one; NULL: none */
+    int other_count;
 };
 #define TOOL_PROGRESS "-progress", "pipe:1", "-stats_period", "0.2"
 

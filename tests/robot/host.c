@@ -161,6 +161,30 @@ int host_run(struct robot_job *j, const char *robot, const char *step, struct er
     return rc;
 }
 
+void host_run_together(struct robot_job *const jobs[], const char *robot, const char *const steps[], int n,
+                       struct err errs[])
+{
+    const struct robot *r = robot_find(robot);
+    const void *opts[ROBOT_TOGETHER_MAX];
+
+    if (!r || !r->run_together || n > ROBOT_TOGETHER_MAX)
+        abort();
+    for (int i = 0; i < n; i++) {
+        json_t *s = json_loads(steps[i], 0, NULL);
+        struct err err;
+        void *filled;
+
+        arena_defer(jobs[i]->arena, unref, s);
+        forget_outputs(jobs[i]);
+        if (!s || robot_options(&filled, jobs[i]->arena, r, s, false, &err) < 0 || !r->joins(filled))
+            abort(); /* whoever asks has looked before */
+        opts[i] = filled;
+        jobs[i]->robot = r;
+        jobs[i]->in[0].params = s;
+    }
+    r->run_together(jobs, opts, n, errs);
+}
+
 int host_undo(struct robot_job *j, const char *robot, const char *step, const json_t *token, struct err *err)
 {
     const struct robot *r = robot_find(robot);

@@ -36,6 +36,9 @@ void host_be(struct robot_job *job, const char *robot);
 /* Read step (JSON text without "robot") by the Robot's table, check and run. */
 MUST_CHECK int host_run(struct robot_job *job, const char *robot, const char *step,
                         struct err *err);
+/* Several jobs done together, each with its own step; errs come zeroed. */
+void host_run_together(struct robot_job *const jobs[], const char *robot, const char *const steps[], int n,
+                       struct err errs[]);
 /* The same with one input and no care for leftovers of earlier runs. */
 MUST_CHECK int host_run_on(struct robot_job *job, const char *robot, const char *step,
                            const char *path, struct err *err);

@@ -226,6 +226,33 @@ static void what_could_be_taken_is_counted(void **state)
     fair_queue_done(&q);
 }
 
+static void one_may_be_taken_out_of_turn_and_counts_as_any(void **state)
+{
+    (void)state;
+    struct fair_queue q = {0};
+    struct fair_lane lane = {.queue = &q, .limit = 2}, other = {.queue = &q};
+    struct fair_item items[4] = {{0}}, theirs = {0};
+    int64_t charged;
+
+    for (int i = 0; i < 4; i++)
+        fair_put(&lane, &items[i]);
+    assert_ptr_equal(fair_take(&charged, &q), &items[0]);
+    assert_true(fair_take_this(&charged, &items[2]));
+    assert_true(charged > 0);
+    assert_null(items[2].lane);
+    assert_int_equal(lane.running, 2);
+    assert_int_equal(lane.waiting, 2);
+    assert_false(fair_take_this(&charged, &items[1])); /* as many as may be */
+    assert_ptr_equal(items[1].lane, &lane);
+    fair_done(&lane, charged, 1000000);
+    fair_put(&other, &theirs);
+    assert_ptr_equal(fair_take(&charged, &q), &theirs); /* the first lane has had its share */
+    fair_done(&lane, charged, 1000000);
+    assert_ptr_equal(fair_take(&charged, &q), &items[1]);
+    assert_true(fair_take_this(&charged, &items[3]));
+    fair_queue_done(&q);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +262,7 @@ int main(void)
         cmocka_unit_test(items_leave_in_their_order_and_from_anywhere),
         cmocka_unit_test(a_lane_knows_how_many_wait),
         cmocka_unit_test(what_could_be_taken_is_counted),
+        cmocka_unit_test(one_may_be_taken_out_of_turn_and_counts_as_any),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MOST_WORDS (AV_INPUTS_MAX * 24 + AV_SETTINGS_MAX * 2 + 200)
+#define MOST_WORDS(results) (AV_INPUTS_MAX * 24 + (results) * (AV_SETTINGS_MAX * 2 + 200))
 
 /* By itself ffmpeg reads each input by a thread of its own, and each decoder and each filter that scales
  * would have as many as the whole run may have. A job has only so many in all (robot/roles.def), and
@@ -21,13 +21,13 @@
 
 struct words {
     const char **v;
-    int n;
+    int n, most;
     struct arena *a;
 };
 
 static void word(struct words *w, const char *text)
 {
-    if (w->n >= MOST_WORDS - 1)
+    if (w->n >= w->most - 1)
         abort(); /* our own mistake: all that comes from outside is bounded before */
     w->v[w->n++] = text;
 }
@@ -309,17 +309,19 @@ static void result(struct words *w, const struct av_run *r, const char *threads)
     word(w, arena_printf(w->a, "file:%s", r->output));
 }
 
-int av_run(const struct av_run *r, struct err *err)
+/* The command line of all of them. */
+static const char *const *encode_command(const struct av_run *const runs[], int n)
 {
     static const char *const begin[] = {"ffmpeg",      "-nostdin", "-hide_banner", "-v",
                                         "error",       "-n",       "-abort_on",    "empty_output",
                                         TOOL_PROGRESS, NULL};
-    struct words w = {.a = robot_arena(r->job)};
+    const struct av_run *r = runs[0];
+    struct words w = {.a = robot_arena(r->job), .most = MOST_WORDS(n)};
     const char *threads = arena_printf(w.a, "%d", av_threads(r->job)),
                *each = r->source_count > MANY_SOURCES ? "1" : threads;
     int64_t most = media_limits(robot_settings(r->job)).max_pixels;
 
-    w.v = arena_alloc(w.a, MOST_WORDS * sizeof *w.v);
+    w.v = arena_alloc(w.a, (size_t)w.most * sizeof *w.v);
     list(&w, begin);
     pair(&w, "-filter_threads", each);
     pair(&w, "-filter_complex_threads", each);
@@ -328,19 +330,39 @@ int av_run(const struct av_run *r, struct err *err)
               most > 0 ? arena_printf(w.a, "%lld", (long long)most) : NULL);
     if (r->graph)
         pair(&w, "-filter_complex", r->graph);
-    result(&w, r, threads);
-    struct tool t = {.argv = w.v,
-                     /* decoder, encoder and filters have as many each: a limit for what goes
-                        astray, the time by the clock is the job's */
-                     .threads = 3 * av_threads(r->job),
-                     .batch = true,
-                     .clients_options = r->profile->own,
-                     .progress_s = r->seconds > 0 ? r->seconds : 1e9,
-                     .from = r->from,
-                     .to = r->from == 0 && r->to == 0 ? 1 : r->to};
-    if (tool_run(r->job, &t, err) < 0) {
-        (void)unlink(r->output);
-        return -1;
-    }
-    return 0;
+    for (int i = 0; i < n; i++)
+        result(&w, runs[i], threads);
+    return w.v;
 }
+
+int av_run_together(const struct av_run *const runs[], int n, struct err *err)
+{
+    const struct av_run *r = runs[0];
+    struct robot_job *others[ROBOT_TOGETHER_MAX];
+    double seconds = 0;
+    bool own = false;
+
+    for (int i = 0; i < n; i++) {
+        seconds = fmax(seconds, runs[i]->seconds);
+        own |= runs[i]->profile->own;
+        others[i] = runs[i]->job;
+    }
+    struct tool t = {.argv = encode_command(runs, n),
+                     /* decoder, encoders and filters have as many each: a limit for what goes
+                        astray, the time by the clock is the job's */
+                     .threads = (1 + 2 * n) * av_threads(r->job),
+                     .batch = true,
+                     .clients_options = own,
+                     .progress_s = seconds > 0 ? seconds : 1e9,
+                     .from = r->from,
+                     .to = r->from == 0 && r->to == 0 ? 1 : r->to,
+                     .others = others + 1,
+                     .other_count = n - 1};
+    if (tool_run(r->job, &t, err) == 0)
+        return 0;
+    for (int i = 0; i < n; i++)
+        (void)unlink(runs[i]->output);
+    return -1;
+}
+
+int av_run(const struct av_run *r, struct err *err) { return av_run_together(&r, 1, err); }

@@ -50,6 +50,10 @@ struct av_run {
 /* Blocks until the file is there. Errors: ERR_COMMAND, ERR_USER_COMMAND where options are the
  * client's own, ERR_TIMEOUT, as media/tool.h. What has been written by then is removed. */
 MUST_CHECK int av_run(const struct av_run *r, struct err *err);
+/* Several results of one film, which is read and decoded once: runs[0] has the sources and the
+ * share of the progress, the longest of them all says how long it takes, each job is told; none has
+ * a graph. n at most ROBOT_TOGETHER_MAX. All are there, or none. */
+MUST_CHECK int av_run_together(const struct av_run *const runs[], int n, struct err *err);
 
 /* How many threads a run may use: setting "threads" of robot_settings(), 1 when there is none. */
 int av_threads(const struct robot_job *job);

@@ -44,25 +44,26 @@ static void choose_streams(struct av_run *r, const struct film *f)
         r->maps[n++] = "0:a:0";
 }
 
-static int call(struct film *f, const struct av_profile *p, const char *chain, const char *output,
-                double from, double to, struct err *err)
+static const struct av_run *encode_call(struct film *f, const struct av_profile *p, const char *chain,
+                                        const char *output, double from, double to)
 {
-    const char *sound = f->info.has_audio && p->makes & AV_AUDIO && !p->graph
-                            ? av_sound(robot_arena(f->job), p)
-                            : "",
-               *codec = av_profile_get(p, "c:a"), *more[5] = {NULL};
-    struct av_run r = {.job = f->job,
-                       .profile = p,
-                       .sources = {{.path = f->in->path, .options = source_options(f)}},
-                       .source_count = 1,
-                       .more = more,
-                       .seconds = f->seconds,
-                       .from = encode_told(f, from),
-                       .to = encode_told(f, to),
-                       .output = output};
+    struct arena *a = robot_arena(f->job);
+    const char *sound =
+                   f->info.has_audio && p->makes & AV_AUDIO && !p->graph ? av_sound(a, p) : "",
+               *codec = av_profile_get(p, "c:a"), **more = arena_alloc(a, 5 * sizeof *more);
+    struct av_run *r = arena_alloc(a, sizeof *r);
     int n = 0;
 
-    choose_streams(&r, f);
+    *r = (struct av_run){.job = f->job,
+                         .profile = p,
+                         .sources = {{.path = f->in->path, .options = source_options(f)}},
+                         .source_count = 1,
+                         .more = more,
+                         .seconds = f->seconds,
+                         .from = encode_told(f, from),
+                         .to = encode_told(f, to),
+                         .output = output};
+    choose_streams(r, f);
     if (chain) {
         more[n++] = "-vf";
         more[n++] = chain;
@@ -71,7 +72,13 @@ static int call(struct film *f, const struct av_profile *p, const char *chain, c
         more[n++] = "-af";
         more[n++] = sound;
     }
-    return av_run(&r, err);
+    return r;
+}
+
+static int call(struct film *f, const struct av_profile *p, const char *chain, const char *output,
+                double from, double to, struct err *err)
+{
+    return av_run(encode_call(f, p, chain, output, from, to), err);
 }
 
 /* Both runs see the same pictures: the first one tells which colours they have. */
@@ -189,17 +196,33 @@ static void suit(struct film *f)
     f->seconds = film_length(f);
 }
 
-static int encode(struct film *f, const char *output, struct err *err)
+/* Are its pictures made anew? */
+static bool is_drawn(const struct film *f)
 {
     const char *codec = av_profile_get(f->p, "c:v");
-    bool drawn = f->info.has_video && f->p->makes & AV_VIDEO && !f->p->graph &&
-                 (!codec || strcmp(codec, "copy"));
+
+    return f->info.has_video && f->p->makes & AV_VIDEO && !f->p->graph &&
+           (!codec || strcmp(codec, "copy"));
+}
+
+static int encode(struct film *f, const char *output, struct err *err)
+{
+    bool drawn = is_drawn(f);
 
     if (drawn && encode_picture(f, err) < 0)
         return -1;
     if (drawn && encode_makes_gif(f->p))
         return call_for_gif(f, output, err);
     return call(f, f->p, f->chain, output, 0, f->o->segment ? 1 - SHARE_OF_PIECES : 1, err);
+}
+
+static int encode_emit(struct film *f, const char *path, struct err *err)
+{
+    struct robot_output out = {.path = path, .ext = f->p->ext, .input = f->input};
+
+    if (f->o->turbo)
+        out.meta = json_pack("{s:b}", "turbo", 1);
+    return robot_emit(f->job, &out, err);
 }
 
 /* The done-th of so many films. */
@@ -226,10 +249,7 @@ static int one(struct robot_job *job, const struct encode_opts *o, int input, in
     /* before it is handed over: it is the host's then */
     if (o->segment && encode_cut(&f, path, 1 - SHARE_OF_PIECES, err) < 0)
         return -1;
-    struct robot_output out = {.path = path, .ext = f.p->ext, .input = input};
-    if (o->turbo)
-        out.meta = json_pack("{s:b}", "turbo", 1);
-    if (robot_emit(job, &out, err) < 0)
+    if (encode_emit(&f, path, err) < 0)
         return -1;
     return o->segment ? encode_emit_pieces(&f, err) : 0;
 }
@@ -249,6 +269,44 @@ static int encode_run(struct robot_job *job, const void *opts, struct err *err)
         if (is_film(robot_input(job, i)) && one(job, opts, i, done++, films, err) < 0)
             return -1;
     return 0;
+}
+
+/* ---- several sizes of one film ---- */
+
+static const struct av_run *prepare(struct film *f, struct err *err)
+{
+    if (encode_profile(f->p, robot_arena(f->job), f->o, err) < 0 || look(f, err) < 0)
+        return NULL;
+    suit(f);
+    if (is_drawn(f) && encode_picture(f, err) < 0)
+        return NULL;
+    return encode_call(f, f->p, f->chain, robot_out_path(f->job, f->p->ext), 0, 1);
+}
+
+static void encode_run_together(struct robot_job *const jobs[], const void *const opts[], int n,
+                                struct err errs[])
+{
+    struct film films[ROBOT_TOGETHER_MAX];
+    const struct av_run *runs[ROBOT_TOGETHER_MAX] = {0};
+    struct err why = {0};
+    int rc = 0;
+
+    for (int i = 0; i < n && rc == 0; i++) {
+        films[i] = (struct film){.job = jobs[i],
+                                 .o = opts[i],
+                                 .in = robot_input(jobs[i], 0),
+                                 .to = 1,
+                                 .limits = media_limits(robot_settings(jobs[i])),
+                                 .p = arena_alloc(robot_arena(jobs[i]), sizeof *films[i].p)};
+        rc = (runs[i] = prepare(&films[i], &why)) ? 0 : -1;
+    }
+    if (rc == 0)
+        rc = av_run_together(runs, n, &why);
+    for (int i = 0; i < n; i++) /* one that is not taken fails by itself */
+        if (rc < 0)
+            errs[i] = why;
+        else
+            (void)!encode_emit(&films[i], runs[i]->output, &errs[i]);
 }
 
 extern const struct robot robot_video_encode;
@@ -272,4 +330,6 @@ const struct robot robot_video_encode = {
     .options = encode_options,
     .check = encode_refuse,
     .run = IN_WORKER(encode_run),
+    .joins = encode_joins,
+    .run_together = IN_WORKER(encode_run_together),
 };

@@ -27,6 +27,9 @@ struct encode_opts {
 extern const struct option encode_options[];
 /* Codes of its own are without the Robot's name. */
 int encode_check(const void *opts, bool partial, struct err *err);
+/* See struct robot. What needs more than one run of ffmpeg, reads the film in a way of its own, or ends before the film
+ * does, is encoded alone. */
+bool encode_joins(const void *opts);
 /* How the film is to be encoded, as it would be without looking at it. */
 MUST_CHECK int encode_profile(struct av_profile *out, struct arena *a, const struct encode_opts *o,
                               struct err *err);

@@ -171,3 +171,20 @@ int encode_check(const void *opts, bool partial, struct err *err)
         return -1;
     return o->segment ? check_segments(o, p, err) : 0;
 }
+
+bool encode_joins(const void *opts)
+{
+    static const char *const moments[] = {"ss", "t", "to", "frames:v", "frames", "vframes"};
+    const struct encode_opts *o = opts;
+    AUTO(arena_free) struct arena *a = arena_new();
+    struct av_profile *p = arena_alloc(a, sizeof *p);
+    struct err err;
+
+    if (o->segment || o->rotate == ENCODE_TURN_NEVER || encode_profile(p, a, o, &err) < 0)
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(moments); i++)
+        if (av_profile_get(p, moments[i]))
+            return false;
+    return p->makes & AV_VIDEO && *p->muxer && strcmp(p->muxer, "gif") != 0 && !p->graph &&
+           !p->map_count;
+}

@@ -375,6 +375,101 @@ static void a_thin_film_of_ten_hours_takes_no_longer_than_its_frames(void **stat
     assert_true(clip_children() - before < 5);
 }
 
+/* ---- several of one film ---- */
+
+#define TOGETHER 3
+#define QUICK_AND_MUTE                                                                             \
+    "\"ffmpeg\": {\"preset\": \"ultrafast\", \"c:v\": \"libx264\", \"f\": \"mp4\", \"r\": 10, \"an\": true}"
+
+static bool same_bytes(const char *a, const char *b)
+{
+    AUTO(mem_free) char *command = mem_printf("cmp -s %s %s", a, b);
+
+    return system(command) == 0;
+}
+
+static int left_in(const char *dir)
+{
+    AUTO(mem_free) char *command = mem_printf("ls %s | grep -c '^out-'", dir);
+    FILE *f = popen(command, "r");
+    int n = -1;
+
+    assert_int_equal(fscanf(f, "%d", &n), 1);
+    pclose(f);
+    return n;
+}
+
+static void open_jobs(struct robot_job *jobs[TOGETHER], const char **film)
+{
+    for (int i = 0; i < TOGETHER; i++)
+        jobs[i] = host_new();
+    *film = clip(jobs[0], "film.mp4",
+                 "-f lavfi -i testsrc2=s=322x182:r=25:d=2 -f lavfi -i sine=d=2 -c:v libx264 -preset ultrafast "
+                 "-pix_fmt yuv420p -c:a aac");
+    for (int i = 0; i < TOGETHER; i++)
+        host_add_input(jobs[i], *film);
+}
+
+static void forget_dates(json_t *meta)
+{
+    json_object_del(meta, "date_file_modified");
+    json_object_del(meta, "date_file_created");
+}
+
+static void several_results_of_one_film_are_those_of_each_alone(void **state)
+{
+    (void)state;
+    static const char *const steps[TOGETHER] = {
+        "{\"preset\": \"hls/270p\"}",
+        "{\"rotate\": 90, \"width\": 90, \"height\": 160, \"turbo\": true, " QUICK_AND_MUTE "}",
+        "{\"ffmpeg\": {\"c:v\": \"mpeg4\", \"c:a\": \"libmp3lame\", \"f\": \"avi\"}}",
+    };
+    struct robot_job *jobs[TOGETHER];
+    struct err errs[TOGETHER] = {0};
+    const char *film;
+
+    open_jobs(jobs, &film);
+    host_run_together(jobs, ROBOT, steps, TOGETHER, errs);
+    for (int i = 0; i < TOGETHER; i++) {
+        AUTO(host_free) struct robot_job *alone = host_new();
+
+        if (errs[i].code)
+            fail_msg("%s: %s (%s)", steps[i], errs[i].msg, errs[i].detail);
+        assert_int_equal(host_output_count(jobs[i]), 1);
+        assert_true(host_progress_steps(jobs[i]) > 0);
+        must(alone, steps[i], film);
+        assert_true(same_bytes(host_output(jobs[i], 0)->path, host_output(alone, 0)->path));
+        forget_dates(host_output(jobs[i], 0)->meta);
+        forget_dates(host_output(alone, 0)->meta);
+        assert_true(json_equal(host_output(jobs[i], 0)->meta, host_output(alone, 0)->meta));
+        assert_string_equal(host_output(jobs[i], 0)->name, host_output(alone, 0)->name);
+    }
+    for (int i = TOGETHER - 1; i >= 0; i--)
+        host_free(jobs[i]);
+}
+
+/* The host runs each again, alone. */
+static void one_that_can_not_be_made_leaves_nothing_of_the_others(void **state)
+{
+    (void)state;
+    static const char *const steps[TOGETHER] = {
+        "{" QUICK "}", "{\"ffmpeg\": {\"c:v\": \"libx264\", \"profile:v\": \"none-such\", \"f\": \"mp4\"}}",
+        "{" QUICK "}"};
+    struct robot_job *jobs[TOGETHER];
+    struct err errs[TOGETHER] = {0};
+    const char *film;
+
+    open_jobs(jobs, &film);
+    host_run_together(jobs, ROBOT, steps, TOGETHER, errs);
+    for (int i = 0; i < TOGETHER; i++) {
+        assert_int_equal(errs[i].code, ERR_USER_COMMAND);
+        assert_int_equal(host_output_count(jobs[i]), 0);
+        assert_int_equal(left_in(host_dir(jobs[i])), 0);
+    }
+    for (int i = TOGETHER - 1; i >= 0; i--)
+        host_free(jobs[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -390,6 +485,8 @@ int main(void)
         cmocka_unit_test(what_cannot_be_is_refused_by_name),
         cmocka_unit_test(what_asks_for_too_much_is_refused_by_name),
         cmocka_unit_test(a_thin_film_of_ten_hours_takes_no_longer_than_its_frames),
+        cmocka_unit_test(several_results_of_one_film_are_those_of_each_alone),
+        cmocka_unit_test(one_that_can_not_be_made_leaves_nothing_of_the_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
