@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { build, cancelRows, canceled, end, median, quick, ROUNDS, row, serve, sleep, tmp } from './bed.mjs'
+import { build, cancelRows, canceled, end, median, quick, ROUNDS, row, serve, tmp } from './bed.mjs'
 
 const films = path.join(build, 'films'), quiet = ['-v', 'error', '-nostdin', '-y']
 const threads = ['-threads', String(os.cpus().length)]
@@ -30,7 +30,8 @@ function hand(...calls) {
   for (const args of calls) execFileSync('nice', ['-n', '10', 'ffmpeg', ...quiet, ...threads, ...args.flat()])
   return (performance.now() - t) / 1000
 }
-// The status of an Assembly over that file, when it has completed.
+// The status of an Assembly over that file, when it has completed: its stream of events ends then. To ask for the status
+// twenty times a second took this program 2.6 ms of processor time each, while ffmpeg by hand has the machine to itself.
 async function assembly(s, steps, file) {
   const form = new FormData()
   form.set('params', JSON.stringify({ auth: { key: 'k' }, steps }))
@@ -38,7 +39,7 @@ async function assembly(s, steps, file) {
   let st = await (await fetch(`${s.url}/assemblies`, { method: 'POST', body: form })).json()
   while (st.ok !== 'ASSEMBLY_COMPLETED') {
     if (st.error) throw new Error(JSON.stringify(st))
-    await sleep(50)
+    await (await fetch(st.update_stream_url)).text()
     st = await (await fetch(st.assembly_url)).json()
   }
   return st
