@@ -3,7 +3,7 @@
 import fs from 'node:fs'
 import { census, nothing, processesOf, text } from './census.mjs'
 import { Daemon, sleep, until } from './daemon.mjs'
-import { encoding, film, lines, subtitles } from './phases.mjs'
+import { encoding, film, lines, sizes, subtitles } from './phases.mjs'
 
 const comm = (pid) => { try { return fs.readFileSync(`/proc/${pid}/comm`, 'utf8').trim() } catch { return '' } }
 
@@ -17,9 +17,9 @@ function victim(d, kind) {
   return { program, worker, init, zygote }[kind]?.pid
 }
 
-async function one(d, kind, bad) {
-  const data = film('640x360', 8)
-  const p = await encoding(d, subtitles, { 'a.mp4': data, 'a.srt': lines })
+async function one(d, kind, bad, together) {
+  const data = film('640x360', 8), steps = together ? sizes : subtitles
+  const p = await encoding(d, steps, together ? { 'a.mp4': data } : { 'a.mp4': data, 'a.srt': lines })
   if (!await until(p.ready, 20000, 5)) return bad('the encode did not begin')
   await sleep(p.wait_ms)
   const before = census(d).busy
@@ -35,24 +35,29 @@ async function one(d, kind, bad) {
   const gone = await until(() => processesOf(d, before).length === 0, kind === 'program' ? 20000 : 2000, 5)
   const ms = performance.now() - began
   if (!gone && kind !== 'program') bad(`${processesOf(d, before).map(comm)} went on for two seconds`)
-  const s = await d.until(p.id, undefined, 60000)
-  const [film0, ...more] = s.results.r ?? []
-  const made = s.ok === 'ASSEMBLY_COMPLETED' && film0?.meta.duration > 7.9 && !more.length
-  // how a program ends is a failure of the command, which is not tried again
-  if (kind === 'program' ? s.error !== 'INTERNAL_COMMAND_ERROR' : !made)
+  const s = await d.until(p.id, undefined, 240000)
+  const once = ([film0, ...more] = []) => film0?.meta.duration > 7.9 && !more.length
+  const made = s.ok === 'ASSEMBLY_COMPLETED' && Object.keys(steps).every((name) => once(s.results[name]))
+  // how a program ends is a failure of the command, which is not tried again: but where it was at work for several jobs
+  const fails = kind === 'program' && !together
+  if (fails ? s.error !== 'INTERNAL_COMMAND_ERROR' : !made)
     bad(`it is ${s.error || s.ok}: ${s.message}, ${JSON.stringify(s.results.r)}`)
   if (!await until(() => nothing(census(d)), 3000)) bad(`left: ${text(census(d))}`)
-  if (kind === 'program') return 'the job failed'
+  if (fails) return 'the job failed'
   return `${before.length} processes gone after ${ms.toFixed(0)} ms, and the film was made again`
 }
 
 export async function encodes({ say = console.log }) {
   const problems = []
-  const d = await Daemon.start()
+  const d = await Daemon.start(['--encode-threads', '1']) // so that sizes are made together on any machine
   await sleep(1000)
   say('encodes, kill -9 in the middle of one:')
-  for (const kind of ['program', 'worker', 'init', 'zygote', 'daemon'])
-    say(`  ${kind}: ${await one(d, kind, (what) => problems.push(`${kind}: ${what}`)) ?? 'failed'}`)
+  for (const together of [false, true]) {
+    for (const kind of ['program', 'worker', 'init', 'zygote', 'daemon']) {
+      const name = together ? `${kind}, two sizes by one program` : kind
+      say(`  ${name}: ${await one(d, kind, (what) => problems.push(`${name}: ${what}`), together) ?? 'failed'}`)
+    }
+  }
   problems.push(...await d.end())
   return { problems }
 }

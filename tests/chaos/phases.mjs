@@ -83,6 +83,7 @@ export const phases = {
   async 'a film is encoded (ffmpeg, a grandchild)'(d) {
     return encoding(d, step('/video/encode', { preset: 'web/mp4/480p' }), { 'a.mp4': film() })
   },
+  async 'two sizes of a film are encoded by one ffmpeg'(d) { return encoding(d, sizes, { 'a.mp4': film() }) },
   async 'subtitles are drawn into a film (ffmpeg, a grandchild)'(d) {
     return encoding(d, subtitles, { 'a.mp4': film(), 'a.srt': lines })
   },
@@ -138,6 +139,8 @@ export async function encoding(d, steps, files) {
 }
 const both = { steps: [':original'], bundle_steps: true }
 export const subtitles = { r: { robot: '/video/subtitle', use: both, subtitles_type: 'burned', result: true } }
+const size = (height) => ({ robot: '/video/encode', use: ':original', preset: `web/mp4/${height}`, result: true })
+export const sizes = { r: size('360p'), r2: size('480p') }
 export const lines = '1\n00:00:00,000 --> 00:00:30,000\nHello\n'
 
 // Half a minute, which takes longer than that to encode well.
