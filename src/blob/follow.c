@@ -1,7 +1,7 @@
 /* The sum of a file that a process which is not trusted still writes, so that little is left to do when it is handed
  * over. What was summed may be changed behind our back until the file is ours alone, so each byte goes into two things:
- * the MD5, and a tag (GMAC) by a key that nobody else ever sees. When nobody can write any more, the bytes are read once
- * more for a second tag, which takes a fraction of the time of an MD5. The two are the same only if the bytes are: of
+ * the MD5, and a tag (GMAC) by a key that nobody else ever sees. When nobody can write any more, the bytes are read
+ * once more for a second tag, which takes a fraction of the time of an MD5. The two are the same only if the bytes are: of
  * what was changed, whoever does not know the key can't make the same tag, and he is never told one. */
 #include "blob/private.h"
 

@@ -11,6 +11,7 @@ int stub_left_s(int64_t *out, const struct robot_job *job, const struct robot_in
         return 0;
     date_format(date, until_s * SECOND_US);
     return robot_fail(job, err, ERR_ROBOT_VALIDATION, "VALIDATION",
-                      "'%.100s' is a stub (return_file_stubs) whose address was good until %s: it must be imported again",
+                      "'%.100s' is a stub (return_file_stubs) whose address was good until %s: it must be imported "
+                      "again",
                       in->name, date);
 }

@@ -8,7 +8,7 @@ struct body {
     struct remote_import_file *file;
     const char *shown;  /* what is fetched, in messages */
     double from, share; /* of it in the file's progress */
-    const char *digest; /* of all bytes in their order: "MD5", "SHA1"; NULL: none is wanted */
+    const char *digest; /* of all bytes in their order: "MD5", "sha1"; NULL: none is wanted */
     /* Every byte in its order; data NULL: from the beginning (again). May be NULL. */
     void (*on_bytes)(void *ctx, const void *data, size_t len);
     void *ctx;

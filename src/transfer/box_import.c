@@ -142,7 +142,7 @@ static int fetch_item(struct box_import *w, struct remote_import_file *file, jso
                                      .max_redirects = REDIRECTS,
                                      .same = FETCH_PINNED,
                                      .size = jint(item, "size", -1),
-                                     .digest = "SHA1",
+                                     .digest = "sha1",
                                      .want = jstr_or(item, "sha1", ""),
                                      .on_answer = box_on_answer,
                                      .ctx = item},

@@ -221,8 +221,8 @@ int fetch_run(struct fetch *f, struct err *err)
     body_piece(&f->body);
     int rc = fetch(f, err);
     if (rc == 0 && f->want && !body_is(&f->body, f->want))
-        rc = remote_fail(f->file->job, REMOTE_FAILED, err, "the bytes that came of '%.150s' have another %s than the file",
-                         f->file->place, f->digest);
+        rc = remote_fail(f->file->job, REMOTE_FAILED, err,
+                         "the bytes that came of '%.150s' have another %s than the file", f->file->place, f->digest);
     body_done(f->body);
     free(take(f->etag));
     return rc;

@@ -23,7 +23,7 @@ struct fetch {
     int max_redirects;
     enum fetch_same same;
     int64_t size;       /* as the service says; -1: not known */
-    const char *digest; /* "MD5", "SHA1"; NULL: none, */
+    const char *digest; /* "MD5", "sha1", as messages name it; NULL: none, */
     const char *want;   /* and what it must be, in hexadecimal digits; NULL: not said. Lent */
     /* With the head of each good answer that begins the file, before its bytes: opens the file, and may say its size,
      * what is wanted, and other lines for what is asked after a cut. */

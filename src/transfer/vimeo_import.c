@@ -122,7 +122,7 @@ static int fetch_video(struct vimeo *v, struct remote_import_file *file, struct 
                                      .max_redirects = REDIRECTS,
                                      .same = FETCH_PINNED,
                                      .size = jint(d->file, "size", -1),
-                                     .digest = "MD5",
+                                     .digest = "md5",
                                      .want = strlen(md5) == 32 ? md5 : NULL,
                                      .on_answer = vimeo_on_answer,
                                      .ctx = d},

@@ -106,9 +106,7 @@ static char *next_directory(struct walk *w, const struct remote_page *page)
     return take(w->dirs[w->count]);
 }
 
-int walk_list(struct walk *w, struct remote_page *page,
-              int (*read)(void *ctx, const char *dir, struct remote_page *page, bool *again, struct err *err),
-              void *ctx, struct err *err)
+int walk_list(struct walk *w, struct remote_page *page, walk_read *read, void *ctx, struct err *err)
 {
     AUTO(mem_free) char *dir = next_directory(w, page);
     size_t count = w->count, seen = w->seen, bytes = w->bytes;

@@ -29,9 +29,8 @@ struct walk {
 void walk_done(struct walk *w);
 /* import_service.list: a page is a directory, with what is known of more of them its next. read() lists dir, by
  * walk_add(); it is called again while it fails and sets *again, and what it had added is forgotten. */
-MUST_CHECK int walk_list(struct walk *w, struct remote_page *page,
-                         int (*read)(void *ctx, const char *dir, struct remote_page *page, bool *again, struct err *err),
-                         void *ctx, struct err *err);
+typedef int walk_read(void *ctx, const char *dir, struct remote_page *page, bool *again, struct err *err);
+MUST_CHECK int walk_list(struct walk *w, struct remote_page *page, walk_read *read, void *ctx, struct err *err);
 /* One entry of dir. "." and ".." are nothing. Errors: the name holds a slash or a NUL; more than is
  * allowed. */
 MUST_CHECK int walk_add(struct walk *w, struct remote_page *page, const char *dir, const char *name,

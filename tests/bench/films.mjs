@@ -30,8 +30,9 @@ function hand(...calls) {
   for (const args of calls) execFileSync('nice', ['-n', '10', 'ffmpeg', ...quiet, ...threads, ...args.flat()])
   return (performance.now() - t) / 1000
 }
-// The status of an Assembly over that file, when it has completed: its stream of events ends then. To ask for the status
-// twenty times a second took this program 2.6 ms of processor time each, while ffmpeg by hand has the machine to itself.
+// The status of an Assembly over that file, when it has completed: its stream of events ends then. To ask for the
+// status twenty times a second took this program 2.6 ms of processor time each, while ffmpeg by hand has the machine
+// to itself.
 async function assembly(s, steps, file) {
   const form = new FormData()
   form.set('params', JSON.stringify({ auth: { key: 'k' }, steps }))

@@ -6,6 +6,7 @@ import { createHmac } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
+import { pdf } from './pdf.mjs'
 import { KEY, picture, root, SECRET, Server } from './server.mjs'
 import { there, workDir } from './there.mjs'
 
@@ -112,7 +113,7 @@ const cases = {
     await c.ok(['assemblies', 'create', '--steps', 'import.json', '-o', 'far.png'])
     assert.deepEqual(size(c.path('far.png')), [20, 20])
     // refusals: no file, or (the old one) an empty one
-    c.write('odd.json', { v: { robot: '/document/thumbs', use: ':original' } })
+    c.write('odd.json', { v: { robot: '/video/generate', use: ':original' } })
     fs.writeFileSync(c.path('broken.png'), Buffer.from('\x89PNG\r\n\x1a\nbroken', 'latin1'))
     const create = (n, ...more) => ['assemblies', 'create', '-o', `no-${n}.png`, ...more]
     await c.refused(create(1, '-i', 'a.png', '--steps', 'odd.json'), 'ASSEMBLY_STEP_UNKNOWN_ROBOT')
@@ -353,10 +354,31 @@ const cases = {
     const both = ['--style', 'v1', '--zoom', '3', '--pixels-per-second', '3']
     await c.refused([...waveform, 'no.png', ...both], 'AUDIO_WAVEFORM_VALIDATION')
   },
-  'document auto-rotate': missing(['document', 'auto-rotate', '-i', 'a.png', '-o', 'out']),
+  async 'document auto-rotate'(c) {
+    const content = `BT /F 18 Tf 24 TL 40 300 Td ${'(The quick brown fox jumps over) Tj T* '.repeat(8)} ET`
+    fs.writeFileSync(c.path('lies.pdf'), pdf([{ content, more: '/Rotate 90' }]))
+    await c.ok(['document', 'auto-rotate', '-i', 'lies.pdf', '-o', 'stands.pdf'])
+    const rotated = (name) => execFileSync('pdfinfo', [c.path(name)], { encoding: 'utf8' }).match(/Page rot: +(\d+)/)[1]
+    assert.deepEqual([rotated('lies.pdf'), rotated('stands.pdf')], ['90', '0'])
+  },
   'document convert': missing(['document', 'convert', '-i', 'a.png', '-o', 'out', '--format', 'pdf']),
-  'document optimize': missing(['document', 'optimize', '-i', 'a.png', '-o', 'out']),
-  'document thumbs': missing(['document', 'thumbs', '-i', 'a.png', '-o', 'out']),
+  async 'document optimize'(c) {
+    fs.writeFileSync(c.path('a.pdf'), pdf([{ content: '1 0 0 rg 0 0 99 99 re f' }]))
+    await c.ok(['document', 'optimize', '-i', 'a.pdf', '-o', 'small.pdf', '--remove-metadata', '--preset', 'screen'])
+    const said = execFileSync('pdfinfo', [c.path('small.pdf')], { encoding: 'utf8' })
+    assert.match(said, /Optimized: +yes/)
+    assert.doesNotMatch(said, /A title/)
+    await c.refused(['document', 'optimize', '-i', 'a.png', '-o', 'no.pdf'], 'DOCUMENT_OPTIMIZE_UNSUPPORTED_INPUT')
+  },
+  async 'document thumbs'(c) {
+    fs.writeFileSync(c.path('a.pdf'), pdf([{}, { content: '1 0 0 rg 0 0 99 99 re f' }]))
+    await c.ok(['document', 'thumbs', '-i', 'a.pdf', '-o', 'out', '--width', '100', '--height', '80'])
+    const made = fs.readdirSync(c.path('out'))
+    assert.equal(made.length, 2, made.join())
+    for (const name of made) assert.deepEqual(size(c.path(`out/${name}`)), [100, 80])
+    const large = ['document', 'thumbs', '-i', 'a.pdf', '-o', 'no', '--density', '9999']
+    await c.refused(large, 'DOCUMENT_THUMBS_INVALID_INPUT')
+  },
   async 'file compress'(c) {
     const look = 'import sys,json,zipfile as f; z=f.ZipFile(sys.argv[1]); z.testzip() and 1/0; print(json.dumps(z.namelist()))'
     const names = (file) => JSON.parse(execFileSync('python3', ['-IS', '-c', look, c.path(file)]))

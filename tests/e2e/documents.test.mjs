@@ -48,9 +48,8 @@ test('a cancel ends the program that reads a page, and leaves nothing', async (t
   const s = await Server.start(t)
   const long = pdf(Array(200).fill({ content: page }))
   const a = await s.create({ words: step('/document/ocr') }, { files: { 'long.pdf': long } })
-  // the worker, and below it the program that reads
-  for (const end = Date.now() + 120000; s.busyWorkers().length < 2 && Date.now() < end;) await sleep(100)
-  const busy = s.busyWorkers()
+  let busy = [] // the worker, and below it the program that reads
+  for (const end = Date.now() + 120000; busy.length < 2 && Date.now() < end; await sleep(20)) busy = s.busyWorkers()
   assert.ok(busy.length >= 2)
   const got = await s.cancel(a.assembly_id)
   assert.equal(got.ok, 'ASSEMBLY_CANCELED')

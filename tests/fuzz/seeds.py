@@ -112,6 +112,31 @@ seed('sftp',
      sftp_attributes(size=1 << 63) + b'\0\0\xff' * 9,
      b'{"path": "d/"}\n' + b'\0\0\0\0\0\0\xff' + b'n' * 300)
 dictionary('sftp', '"path"', '"recursive": true', '"ignore_errors"', '..', '/', b'\xed\x41', b'\x81\xa4', b'\xa1\xff')
+
+
+def ssh_string(b):
+    return struct.pack('>I', len(b)) + b
+
+
+def ssh_key(kind=b'ssh-rsa', cipher=b'none', count=1, checks=(7, 7), bits=1024, cut=0):
+    number = lambda v: ssh_string(b'\0' + v.to_bytes(bits // 8, 'big'))
+    n, d = (1 << bits - 1) + 12345, (1 << bits - 3) + 1
+    open_half = ssh_string(kind) + ssh_string(b'\1\0\1') + number(n)
+    hidden = struct.pack('>II', *checks) + ssh_string(kind) + number(n) + ssh_string(b'\1\0\1') + \
+        number(d) + number(3) * 3
+    all_of_it = (b'openssh-key-v1\0' + ssh_string(cipher) + ssh_string(b'none') + ssh_string(b'') +
+                 struct.pack('>I', count) +
+                 ssh_string(open_half) + ssh_string(hidden + ssh_string(b'a comment') + b'\1\2\3'))
+    text = base64.encodebytes(all_of_it[:len(all_of_it) - cut])
+    return b'-----BEGIN OPENSSH PRIVATE KEY-----\n' + text + b'-----END OPENSSH PRIVATE KEY-----\n'
+
+
+seed('ssh_key', ssh_key(), ssh_key(bits=2048), ssh_key(kind=b'ssh-ed25519'), ssh_key(cipher=b'aes256-ctr'),
+     ssh_key(count=2),
+     ssh_key(checks=(1, 2)), ssh_key(cut=400), ssh_key(bits=64), ssh_key(bits=16384),
+     b'-----BEGIN RSA PRIVATE KEY-----\nMAA=\n-----END RSA PRIVATE KEY-----\n',
+     b'-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nMAA=\n')
+dictionary('ssh_key', 'BEGIN', 'OPENSSH PRIVATE KEY', 'RSA PRIVATE KEY', 'b3BlbnNzaC1rZXktdjE', 'c3NoLXJzY', '-----')
 seed('range', *(s + r for s in '\x00\x03\x06' for r in ('bytes=0-4', 'bytes=5-', 'bytes=-3', 'bytes=4-2', 'bytes=99-', 'bytes= 1-2', 'bytes=-0', 'bytes=0-0,2-3',
                                                        'bytes=9223372036854775807-', 'items=0-1', 'bytes=-9223372036854775808')))
 dictionary('range', 'bytes=', '-', ',', '18446744073709551616')
@@ -555,7 +580,8 @@ for answers in (['200\n' + W_ETAG + '\nabcdefghi'],
 for who in range(10):
     for told in range(4):
         for script in (b'', b'\x08\x80', b'\x08\x80\x04', b'\x08\x80\x03', b'\x08\x80\x07', b'\x08\x40\x08\x40\x08\x40',
-                       b'\x08\x80\x30', b'\x00\x38\x80\x00', b'\x00\x38\x20\x00', b'\xf0\x00', b'\x08\x80\xf2', b'\xf4\x08\x80\xf3'):
+                       b'\x08\x80\x30', b'\x00\x38\x80\x00', b'\x00\x38\x20\x00', b'\xf0\x00',
+                       b'\x08\x80\xf2', b'\xf4\x08\x80\xf3'):
             seed('fetch', bytes((who, told)) + script)
 W_ASKS = {'robot': '/http/request', 'url': 'http://x/ask', 'payload': 'metadata'}
 W_OWN = {'path': '/0123456789abcdef0123456789abcdef/a b.jpg'}

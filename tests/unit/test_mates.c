@@ -54,8 +54,17 @@ static int setup(void **state)
     return blob_store_open(&b->c.conf.blobs, blobs, &err);
 }
 
+/* Those that workers have still are stopped. */
 static int teardown(void **state)
 {
+    struct conductor *c = &((struct bed *)*state)->c;
+
+    for (struct map_iter i = {0}; map_next(&c->entries.by_id, &i);)
+        jobs_stop(c, i.value, JOBS_END);
+    for (int i = 0; i < cell_count; i++)
+        for (int j = 0; j < cells[i].count; j++)
+            if (cells[i].owner[j])
+                jobs_pool_events(c).stopped(c, cells[i].owner[j], (struct pool_run *)&cells[i], 0, 0);
     for (int i = 0; i < cell_count; i++)
         for (int j = 0; j < cells[i].count; j++)
             json_decref(cells[i].params[j]);
@@ -91,6 +100,7 @@ static struct entry *begin(struct conductor *c, const char *steps)
 static void end_one(struct conductor *c, struct cell *cell, int i)
 {
     jobs_pool_events(c).done(c, cell->owner[i], (struct pool_run *)cell, 1);
+    cell->owner[i] = NULL;
     bed_play(c);
 }
 
@@ -100,6 +110,7 @@ static void fail_one(struct conductor *c, struct cell *cell, int i)
 
     snprintf(why.msg, sizeof why.msg, "ffmpeg failed");
     jobs_pool_events(c).failed(c, cell->owner[i], (struct pool_run *)cell, &why);
+    cell->owner[i] = NULL;
     bed_play(c);
 }
 
@@ -339,9 +350,11 @@ static void a_cancel_stops_all_of_them_and_waits_for_each(void **state)
     bed_play(c);
     assert_int_equal(cells[0].stops, 2);
     ev.stopped(c, cells[0].owner[1], (struct pool_run *)&cells[0], 3, 1000);
+    cells[0].owner[1] = NULL;
     bed_play(c);
     assert_int_equal(heard, 0);
     ev.stopped(c, cells[0].owner[2], (struct pool_run *)&cells[0], 0, 0);
+    cells[0].owner[2] = NULL;
     bed_play(c);
     assert_int_equal(heard, 1);
     assert_int_equal(jint(e->a->cancel, "processes_killed", 0), 3);

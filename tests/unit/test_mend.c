@@ -11,9 +11,9 @@
 static char *found_in(const char *text, size_t len)
 {
     struct check_lines c;
-    AUTO(json_unref) json_t *params = check_read(&c, text, len);
     struct str b = {0};
 
+    json_decref(check_read(&c, text, len));
     str_puts(&b, "");
     check_sort(&c);
     for (int i = 0; i < c.count; i++) {
@@ -253,8 +253,8 @@ static void large_and_deep_texts_take_no_time(void **state)
             for (size_t at = (size_t)in_list; at < len; at++)
                 text[at] = pieces[i][at % n];
             struct check_lines c;
-            AUTO(json_unref) json_t *params = check_read(&c, text, len);
 
+            json_decref(check_read(&c, text, len));
             assert_true(c.count <= 2 * JSON_FAULTS_MOST);
             check_sort(&c);
             check_done(&c);

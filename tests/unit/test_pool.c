@@ -459,7 +459,8 @@ static void a_large_file_of_an_import_is_summed_while_it_comes_and_taken_as_what
             assert_int_equal(bed.stops, 1);
             continue;
         }
-        bed_say(w, "output {\"index\":0,\"file\":{\"path\":\"out/0\",\"name\":\"x\",\"mime\":\"text/plain\",\"input\":-1}}");
+        bed_say(w, "output {\"index\":0,\"file\":{\"path\":\"out/0\",\"name\":\"x\",\"mime\":\"text/plain\","
+                   "\"input\":-1}}");
         bed_turn(&bed); /* the bed has compared size and MD5 with the blob */
         if (bed.failures)
             fail_msg("%s", bed.failure.msg);

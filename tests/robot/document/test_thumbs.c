@@ -350,8 +350,8 @@ static void hostile_documents_are_bounded_by_name(void **state)
         "while\\(1\\);)>>"
         "/AA<</WC<</S/Launch/F(/bin/sh)>>>>/Names<</EmbeddedFiles<</Names[(x)4 0 R]>>>>>>",
         "<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        "<</Type/Page/Parent 2 0 R/MediaBox[0 0 72 72]/Contents[5 0 R 6 0 "
-        "R]/AA<</O<</S/URI/URI(http://127.0.0.1:9/)>>>>>>",
+        ("<</Type/Page/Parent 2 0 R/MediaBox[0 0 72 72]/Contents[5 0 R 6 0 "
+         "R]/AA<</O<</S/URI/URI(http://127.0.0.1:9/)>>>>>>"),
         "<</Type/Filespec/F(/etc/passwd)/EF<</F 5 0 R>>>>",
         "<</Length 31>>stream\n1 0 0 rg 0 0 2000 2000 re f    \nendstream",
         "<</Length 0/F(/etc/passwd)>>stream\n\nendstream"};

@@ -298,10 +298,10 @@ static void a_broken_encrypted_7z_archive_is_an_error(void **state)
     (void)state;
 
     fclose(f);
-    for (size_t i = 0; i < 24; i++) {
+    for (size_t i = 0; i < 12; i++) {
         AUTO(host_free) struct robot_job *job = host_new();
         const char *broken = host_path(job, "y.7z");
-        size_t at = i / 2 * (n / 12);
+        size_t at = i / 2 * (n / 6);
         struct err err = {0};
 
         f = fopen(broken, "w");

@@ -87,7 +87,8 @@ static void one_page_is_asked_for_and_another_answer_is_none(void **state)
 
 static void a_stub_is_the_address_that_vimeo_gives_with_its_end(void **state)
 {
-#define FILE_OF(more) "\"link\": \"https://far.example/v.mp4?s=1\", \"rendition\": \"720p\", \"type\": \"video/mp4\"" more
+#define LINK "https://far.example/v.mp4?s=1"
+#define FILE_OF(more) "\"link\": \"" LINK "\", \"rendition\": \"720p\", \"type\": \"video/mp4\"" more
     static const struct {
         const char *video;
         int64_t until_s; /* 0: an hour from now */
@@ -111,7 +112,7 @@ static void a_stub_is_the_address_that_vimeo_gives_with_its_end(void **state)
         const struct host_output *f = host_output(t.job, 0);
         int64_t until_s = jint(f->meta, STUB_META, 0);
 
-        assert_string_equal(f->stub, "https://far.example/v.mp4?s=1");
+        assert_string_equal(f->stub, LINK);
         assert_string_equal(f->name, "a_b.mp4");
         assert_int_equal(f->size, 0);
         if (rows[i].until_s)
