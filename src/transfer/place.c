@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <openssl/rand.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +23,7 @@
 static struct {
     bool in_job;
     char key[17]; /* of the place that is ours; "": none */
-    bool used;    /* in this job */
+    atomic_bool used; /* in this job; several threads of it may ask */
     void (*drop)(void); /* of the connection that is kept; NULL: none is */
     int64_t drop_us;    /* when, if nobody asks for it */
     int64_t speed, wait_s;
