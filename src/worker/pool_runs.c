@@ -582,6 +582,7 @@ void pool_undo_ok(struct pool_run *run)
 
 void pool_stop(struct pool_run *run)
 {
-    run->stopping = run->first->unwanted = true;
+    run->stopping = true;
+    run->first->unwanted = true;
     worker_kill(run->worker);
 }
