@@ -272,8 +272,7 @@ static int check_limits(const VipsImage *v, int64_t frames, const struct media_l
     if (frames > lim->max_frames)
         return err_set(err, ERR_COMMAND,
                        "the image has %" PRId64 " frames, the limit is %" PRId64
-                       " (setting max_frames)",
-                       frames, lim->max_frames);
+                       " (setting max_frames)", frames, lim->max_frames);
     if (vips_image_get_typeof(v, "pdf-n_pages") && (w <= 1 || h <= 1)) /* libvips' way to say: out of all bounds */
         return err_set(err, ERR_COMMAND, "a page is too large to be drawn, or too small");
     if (w * h > lim->max_pixels / frames)

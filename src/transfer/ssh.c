@@ -472,16 +472,6 @@ static int by_key(struct ssh *s)
     return rc;
 }
 
-/* A refusal is something that the other side says: libssh2 gives the same code when a key is sent and no answer comes,
- * as when the server ends or the line is cut in that moment. */
-static bool is_unanswered(struct ssh *s, int rc)
-{
-    char *said = NULL;
-
-    return rc == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED && libssh2_session_last_error(s->session, &said, NULL, 0) &&
-           said && str_starts(said, "Waiting for");
-}
-
 static int fail_login(const struct ssh *s, int rc, struct err *err)
 {
     bool unread = *s->key && ssh_is_unread(rc);
@@ -528,7 +518,7 @@ static int log_in(struct ssh *s, bool *again, struct err *err)
     rc = *s->key ? by_key(s) : by_password(s, offered);
     if (rc == 0)
         return 0;
-    return is_unanswered(s, rc) || (ssh_is_broken(rc) && !(*s->key && ssh_is_unread(rc)))
+    return ssh_is_unanswered(s->session, rc) || (ssh_is_broken(rc) && !(*s->key && ssh_is_unread(rc)))
                ? fail_broken(s, rc, again, err)
                : fail_login(s, rc, err);
 }

@@ -44,5 +44,8 @@ int ssh_errno(const struct ssh *s);
 bool ssh_is_broken(int rc);
 /* It is about the key that we have, not about the other side. */
 bool ssh_is_unread(int rc);
+/* A refusal is something that the other side says: libssh2 gives the same code when a key is sent and no answer comes,
+ * as when the server ends or the line is cut in that moment. */
+bool ssh_is_unanswered(LIBSSH2_SESSION *session, int rc);
 /* What libssh2 says of the last failure, in brackets where there is a word; text of out's size. */
 void ssh_words(char *out, size_t size, struct ssh *s, int rc);

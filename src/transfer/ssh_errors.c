@@ -34,3 +34,11 @@ bool ssh_is_unread(int rc)
     return rc == LIBSSH2_ERROR_FILE || rc == LIBSSH2_ERROR_PROTO ||
            rc == LIBSSH2_ERROR_METHOD_NONE || rc == LIBSSH2_ERROR_KEYFILE_AUTH_FAILED;
 }
+
+bool ssh_is_unanswered(LIBSSH2_SESSION *session, int rc)
+{
+    char *said = NULL;
+
+    return rc == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED && libssh2_session_last_error(session, &said, NULL, 0) && said &&
+           str_starts(said, "Waiting for");
+}
