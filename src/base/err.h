@@ -25,6 +25,7 @@ struct err {
     int exited;        /* how a tool that failed ended: its status, or minus the signal; 0: it was none */
     int retry_s;       /* of a limit: in so many seconds there is room again; 0: nobody knows */
     bool is_private_address; /* an outbound request was refused by the address guard */
+    bool broke_rules;        /* a worker said what it may not */
 };
 
 /* All return -1, so that a failing function can `return err_set(...)`. err may be NULL. */

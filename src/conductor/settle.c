@@ -108,9 +108,12 @@ void settle_undone(struct conductor *c, struct entry *e, int job, const struct e
         nothing_is_left(c, e);
 }
 
-/* A server that is down or does not answer comes back; one that says no will say it again. */
+/* A server that is down or does not answer comes back; one that says no will say it again, and a worker that was taken
+ * over by what it had to take back as well. */
 static bool may_pass(const struct err *why)
 {
+    if (why->broke_rules)
+        return false;
     return err_retry(why) != RETRY_NEVER || why->code == ERR_IMPORT || why->code == ERR_TIMEOUT;
 }
 

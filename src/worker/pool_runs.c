@@ -48,8 +48,10 @@ static void refuse_worker(struct worker *w, const struct err *why)
     struct pool_run *run = w->run;
 
     log_warn(&log_ctx, "worker %d broke the rules and is ended: %s", (int)w->pid, why->msg);
-    if (worker_open_run(w) && !run->failure.code)
+    if (worker_open_run(w) && !run->failure.code) {
         err_set(&run->failure, ERR_WORKER, "the worker broke the rules: %s", why->msg);
+        run->failure.broke_rules = true;
+    }
     worker_kill(w);
 }
 

@@ -113,7 +113,7 @@ const cases = {
     await c.ok(['assemblies', 'create', '--steps', 'import.json', '-o', 'far.png'])
     assert.deepEqual(size(c.path('far.png')), [20, 20])
     // refusals: no file, or (the old one) an empty one
-    c.write('odd.json', { v: { robot: '/video/generate', use: ':original' } })
+    c.write('odd.json', { v: { robot: '/document/convert', use: ':original', format: 'pdf' } })
     fs.writeFileSync(c.path('broken.png'), Buffer.from('\x89PNG\r\n\x1a\nbroken', 'latin1'))
     const create = (n, ...more) => ['assemblies', 'create', '-o', `no-${n}.png`, ...more]
     await c.refused(create(1, '-i', 'a.png', '--steps', 'odd.json'), 'ASSEMBLY_STEP_UNKNOWN_ROBOT')

@@ -55,7 +55,7 @@ test('what a Robot cannot read is passed by beside what it can, and named when i
   for (const robot of [resize, { robot: '/image/facedetect', use: ':original', result: true }]) {
     const done = await s.until((await s.create({ r: robot }, { files })).assembly_id)
     assert.equal(done.ok, 'ASSEMBLY_COMPLETED', `${done.error} ${done.message}`)
-    assert.deepEqual(done.results.r.map((f) => f.original_name).sort(), ['a.bmp', 'a.ico', 'photo.png'])
+    assert.deepEqual(done.results.r.map((f) => f.original_name).sort(), ['a.bmp', 'a.ico', 'a.tga', 'photo.png'])
     assert.equal(done.uploads.filter((f) => f.type === 'image').length, 5)
   }
   const forced = await s.until((await s.create({ r: { ...resize, force_accept: true } }, { files: { 'a.xcf': xcf } })).assembly_id)

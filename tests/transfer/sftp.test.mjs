@@ -1,4 +1,4 @@
-// /sftp/store against OpenSSH. What a key may do is forced by sshd: read only, or write to a disk of 1 MB.
+// /sftp/store and /sftp/import against OpenSSH. What a key may do is forced by sshd: read only, or write to a disk of 1 MB.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -36,6 +36,9 @@ async function start(t) {
     store: (to, line) => ({
       robot: '/sftp/store', host: line.host, port: line.port, user: sshd.user, path: `${home}/${to}`,
     }),
+    import: (from, line) => ({
+      robot: '/sftp/import', host: line.host, port: line.port, user: sshd.user, path: `${home}/${from}`,
+    }),
     wrong: { private_key: sshd.text('other') },
     readOnly: { more: () => ({ private_key: sshd.text('reader') }) },
     full: !mounted ? { why: 'no mount(2) here' } : { more: (to) => ({ path: `${small}/${to}` }), list: below(small) },
@@ -51,7 +54,8 @@ async function start(t) {
 conform({
   name: 'sftp',
   store: true,
-  imports: '/sftp/import is not there yet',
+  imports: true,
+  import_codes: { denied: 'SFTP_IMPORT_ACCESS_DENIED', failed: 'SFTP_IMPORT_FAILURE', missing: 'SFTP_IMPORT_NOT_FOUND' },
   codes: { denied: 'WORKER_JOB_ERROR', failed: 'WORKER_JOB_ERROR' },
   refuses: { '1,000 bytes': /./ },
   start,
