@@ -54,5 +54,6 @@ const struct robot robot_document_ocr = {
     .slots = 10,
     .opts_size = sizeof(T),
     .options = options,
+    .example = "{\"provider\": \"aws\"}",
     .run = IN_WORKER(document_ocr_run),
 };

@@ -38,5 +38,6 @@ const struct robot robot_image_ocr = {
     .slots = 10,
     .opts_size = sizeof(T),
     .options = options,
+    .example = "{\"provider\": \"aws\"}",
     .run = IN_WORKER(image_ocr_run),
 };
