@@ -3,15 +3,7 @@ import { spawn } from 'node:child_process'
 import http from 'node:http'
 import net from 'node:net'
 import path from 'node:path'
-import { root, Server } from './server.mjs'
-
-export async function freePort() {
-  const probe = net.createServer().listen(0, '127.0.0.1')
-  await new Promise((r) => probe.on('listening', r))
-  const { port } = probe.address()
-  await new Promise((r) => probe.close(r))
-  return port
-}
+import { freePort, root, Server } from './server.mjs'
 
 // {s, companion}: the server, and Companion behind it.
 export async function withCompanion(t, { args = [], env = {} } = {}) {

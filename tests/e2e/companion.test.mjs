@@ -4,8 +4,8 @@ import fs from 'node:fs'
 import http from 'node:http'
 import { describe, test } from 'node:test'
 import WebSocket from 'ws'
-import { freePort, rawStandIn, standIn, withCompanion } from './companion.mjs'
-import { picture, Server, sleep } from './server.mjs'
+import { rawStandIn, standIn, withCompanion } from './companion.mjs'
+import { freePort, picture, Server, sleep } from './server.mjs'
 
 const MB = 1 << 20
 const behind = (t, upstream, args = []) => Server.start(t, { args: ['--companion', upstream.url, ...args] })

@@ -7,7 +7,7 @@ import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { after, before, test } from 'node:test'
-import { binary, Server, sleep } from './server.mjs'
+import { binary, freePort, Server, sleep } from './server.mjs'
 
 const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-vsftpd-'))
 const at = (name) => path.join(dir, name)
@@ -25,10 +25,7 @@ before(async () => {
   const openssl = (...words) => execFileSync('openssl', words, { cwd: dir, stdio: 'pipe' })
   openssl('req', '-x509', ...curve, '-keyout', 'key.pem', '-out', 'cert.pem', '-days', '30', '-subj', '/CN=x',
     '-addext', 'subjectAltName=IP:127.0.0.1')
-  const free = net.createServer().listen(0, '127.0.0.1')
-  await new Promise((r) => free.on('listening', r))
-  port = free.address().port
-  await new Promise((r) => free.close(r))
+  port = await freePort()
   const yes = ['listen', 'anonymous_enable', 'write_enable', 'anon_upload_enable', 'anon_mkdir_write_enable',
     'anon_other_write_enable', 'allow_writeable_chroot', 'run_as_launching_user', 'secure_email_list_enable',
     'ssl_enable', 'allow_anon_ssl', 'xferlog_enable', 'log_ftp_protocol']

@@ -8,8 +8,7 @@ import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { Transloadit } from '@transloadit/node'
 import { spawn } from 'node:child_process'
-import net from 'node:net'
-import { KEY, picture, root, SECRET, Server, sleep } from './server.mjs'
+import { freePort, KEY, picture, root, SECRET, Server, sleep } from './server.mjs'
 import { there, workDir } from './there.mjs'
 
 const home = path.join(root, 'tests/e2e/node_modules/@transloadit/mcp-server')
@@ -175,10 +174,7 @@ test('MCP: over HTTP, with a bearer token of ours instead of a key', async (t) =
   m.s = await Server.start(t)
   const sdk = new Transloadit({ authKey: KEY, authSecret: SECRET, endpoint: m.s.url, validateResponses: true })
   const { access_token: token } = await sdk.mintBearerToken({ aud: 'mcp', scope: ['assemblies:write', 'assemblies:read'] })
-  const free = net.createServer()
-  await new Promise((r) => free.listen(0, '127.0.0.1', r))
-  const { port } = free.address()
-  await new Promise((r) => free.close(r))
+  const port = await freePort()
   const child = spawn(process.execPath, [script, 'http', '--host', '127.0.0.1', '--port', String(port), '--endpoint', m.s.url],
     { env: { PATH: process.env.PATH, HOME: workDir(t) }, stdio: 'ignore' })
   t.after(() => child.kill())

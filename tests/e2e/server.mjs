@@ -16,6 +16,19 @@ export const KEY = 'test-key'
 export const SECRET = 'test-secret-0001'
 export const sleep = (ms) => new Promise((r) => setTimeout(r, ms))
 
+// For a program that can't say which one it took. Below those that the kernel gives to whoever connects: one of them may
+// be somebody's by the time that the program listens.
+export async function freePort(host = '127.0.0.1') {
+  for (;;) {
+    const port = 10000 + Math.floor(Math.random() * 22000)
+    const probe = net.createServer()
+    const free = await new Promise((r) => probe.once('error', () => r(false)).listen(port, host, () => r(true)))
+    if (!free) continue
+    await new Promise((r) => probe.close(r))
+    return port
+  }
+}
+
 export class Server {
   static async start(t, { args = [], env = {}, allow = [], dir, program = binary } = {}) {
     const s = new this()

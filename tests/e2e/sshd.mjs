@@ -5,7 +5,7 @@ import fs from 'node:fs'
 import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
-import { sleep } from './server.mjs'
+import { freePort, sleep } from './server.mjs'
 
 export class Sshd {
   // forced: {name of another key: the command that whoever logs in with it gets}; level: of its log; more: lines of its
@@ -20,10 +20,7 @@ export class Sshd {
       execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', s.at(name)])
     const lines = Object.entries(forced).map(([name, command]) => `command="${command}" ${s.text(`${name}.pub`)}`)
     fs.writeFileSync(s.at('authorized'), s.text('own.pub') + lines.join(''))
-    const free = net.createServer().listen(0, '127.0.0.1')
-    await new Promise((r) => free.on('listening', r))
-    s.port = free.address().port
-    await new Promise((r) => free.close(r))
+    s.port = await freePort()
     if (process.getuid() === 0) fs.mkdirSync('/run/sshd', { recursive: true })
     await s.listen('host')
     return s

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -51,16 +52,24 @@ char *sshd_key(const char *dir, const char *name, char **public_half)
     return sshd_read(path);
 }
 
+/* Below the ports that the kernel gives to whoever connects: where it is closed again for a program that shall listen
+ * there, it could be somebody's by then. */
 int sshd_listen(int *port)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof a;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    uint32_t n;
 
-    assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 8) == 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
-    *port = ntohs(a.sin_port);
-    return fd;
+    assert_true(fd >= 0);
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(getrandom(&n, sizeof n, 0), sizeof n);
+        *port = 10000 + (int)(n % 22000);
+        a.sin_port = htons((uint16_t)*port);
+        if (bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 8) == 0)
+            return fd;
+    }
+    fail_msg("no free port");
+    return -1;
 }
 
 static int connect_to(int port)

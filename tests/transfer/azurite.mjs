@@ -4,20 +4,12 @@ import { spawn } from 'node:child_process'
 import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import http from 'node:http'
-import net from 'node:net'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../e2e/server.mjs'
 
 const program = path.join(path.dirname(fileURLToPath(import.meta.url)), 'node_modules/azurite/dist/src/blob/main.js')
 const sleep = (ms) => new Promise((r) => setTimeout(r, ms))
-
-async function freePort() {
-  const s = net.createServer().listen(0, '127.0.0.1')
-  await once(s, 'listening')
-  const { port } = s.address()
-  await new Promise((r) => s.close(r))
-  return port
-}
 
 export class Azurite {
   static account = 'devstoreaccount1'

@@ -5,7 +5,7 @@ import fs from 'node:fs'
 import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
-import { sleep } from '../e2e/server.mjs'
+import { freePort, sleep } from '../e2e/server.mjs'
 
 export class Vsftpd {
   // host, port: where it listens, any free port of 127.0.0.1 if they are left out; root: the directory it serves;
@@ -21,7 +21,7 @@ export class Vsftpd {
       '-keyout', 'key.pem', '-out', 'cert.pem', '-days', '30', '-subj', '/CN=x', '-addext',
       `subjectAltName=IP:${host}`],
     { cwd: v.dir, stdio: 'pipe' })
-    v.port = port ?? await Vsftpd.freePort(host)
+    v.port = port ?? await freePort(host)
     const yes = ['listen', 'anonymous_enable', 'write_enable', 'anon_upload_enable', 'anon_mkdir_write_enable',
       'anon_other_write_enable', 'allow_writeable_chroot', 'run_as_launching_user', 'secure_email_list_enable',
       'ssl_enable', 'allow_anon_ssl', 'xferlog_enable', 'log_ftp_protocol']
@@ -37,14 +37,6 @@ export class Vsftpd {
     for (const end = Date.now() + 120000; !await v.up(); await sleep(50))
       assert.ok(Date.now() < end && v.child.exitCode === null, 'vsftpd does not listen')
     return v
-  }
-
-  static async freePort(host) {
-    const free = net.createServer().listen(0, host)
-    await new Promise((r) => free.on('listening', r))
-    const { port } = free.address()
-    await new Promise((r) => free.close(r))
-    return port
   }
 
   up() {
