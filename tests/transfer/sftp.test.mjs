@@ -7,7 +7,7 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { Server } from '../e2e/server.mjs'
 import { Sshd } from '../e2e/sshd.mjs'
-import { conform } from './conform.mjs'
+import { conform, NEWLINE } from './conform.mjs'
 import { Line } from './line.mjs'
 import { PasswordServer } from './sshpassword.mjs'
 
@@ -43,6 +43,7 @@ async function start(t) {
     readOnly: { more: () => ({ private_key: sshd.text('reader') }) },
     full: !mounted ? { why: 'no mount(2) here' } : { more: (to) => ({ path: `${small}/${to}` }), list: below(small) },
     list: below(home),
+    directory: { count: 12, more: {} },
     read: (file) => fs.readFileSync(path.join(home, file)),
     put: (file, data) => {
       fs.mkdirSync(path.dirname(path.join(home, file)), { recursive: true })
@@ -58,6 +59,8 @@ conform({
   import_codes: { denied: 'SFTP_IMPORT_ACCESS_DENIED', failed: 'SFTP_IMPORT_FAILURE', missing: 'SFTP_IMPORT_NOT_FOUND' },
   codes: { denied: 'WORKER_JOB_ERROR', failed: 'WORKER_JOB_ERROR' },
   refuses: { '1,000 bytes': /./ },
+  import_refuses: { [NEWLINE]: /control character/, '1,000 bytes': /./ },
+  cannot: { 'a size that is not true fails, and is no file': 'a disk tells no lies; a server that does is in test_sftp.c' },
   start,
 })
 
