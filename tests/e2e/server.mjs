@@ -16,8 +16,8 @@ export const KEY = 'test-key'
 export const SECRET = 'test-secret-0001'
 export const sleep = (ms) => new Promise((r) => setTimeout(r, ms))
 
-// For a program that can't say which one it took. Below those that the kernel gives to whoever connects: one of them may
-// be somebody's by the time that the program listens.
+// For a program that can't say which one it took. Below those that the kernel gives to whoever connects: one of them
+// may be somebody's by the time that the program listens.
 export async function freePort(host = '127.0.0.1') {
   for (;;) {
     const port = 10000 + Math.floor(Math.random() * 22000)

@@ -1,4 +1,5 @@
-// /sftp/store and /sftp/import against OpenSSH. What a key may do is forced by sshd: read only, or write to a disk of 1 MB.
+// /sftp/store and /sftp/import against OpenSSH. What a key may do is forced by sshd: read only, or write to a disk of
+// 1 MB.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -56,11 +57,14 @@ conform({
   name: 'sftp',
   store: true,
   imports: true,
-  import_codes: { denied: 'SFTP_IMPORT_ACCESS_DENIED', failed: 'SFTP_IMPORT_FAILURE', missing: 'SFTP_IMPORT_NOT_FOUND' },
+  import_codes: { denied: 'SFTP_IMPORT_ACCESS_DENIED', failed: 'SFTP_IMPORT_FAILURE',
+    missing: 'SFTP_IMPORT_NOT_FOUND' },
   codes: { denied: 'WORKER_JOB_ERROR', failed: 'WORKER_JOB_ERROR' },
   refuses: { '1,000 bytes': /./ },
   import_refuses: { [NEWLINE]: /control character/, '1,000 bytes': /./ },
-  cannot: { 'a size that is not true fails, and is no file': 'a disk tells no lies; a server that does is in test_sftp.c' },
+  cannot: {
+    'a size that is not true fails, and is no file': 'a disk tells no lies; a server that does is in test_sftp.c',
+  },
   start,
 })
 
