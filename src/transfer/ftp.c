@@ -88,6 +88,16 @@ static char *ftp_url_of(const struct ftp *f, const char *path)
     return str_take(&url);
 }
 
+/* In TLS 1.3 a server says something after the handshake (its session tickets). A sender that does not read it resets
+ * the data connection by closing it, and the server takes the whole file for a broken one: every third one of a few
+ * hundred kilobytes on a busy machine. In TLS 1.2 nothing is left unread. */
+static void set_tls(struct ftp *f)
+{
+    long most = f->newest_tls ? (long)CURL_SSLVERSION_MAX_DEFAULT : (long)CURL_SSLVERSION_MAX_TLSv1_2;
+
+    curl_easy_setopt(f->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2 | most);
+}
+
 static void trust(struct ftp *f)
 {
     const char *more = jstr_or(robot_settings(f->job), "ftp_ca", "");
@@ -97,7 +107,7 @@ static void trust(struct ftp *f)
         return;
     curl_easy_setopt(f->curl, CURLOPT_USE_SSL, (long)CURLUSESSL_ALL);
     curl_easy_setopt(f->curl, CURLOPT_FTPSSLAUTH, (long)CURLFTPAUTH_TLS);
-    curl_easy_setopt(f->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    set_tls(f);
     if (*more) /* takes the place of the system's file, not of its directory, which holds the same
                 */
         curl_easy_setopt(f->curl, CURLOPT_CAINFO_BLOB, &blob);
@@ -129,7 +139,7 @@ void ftp_begin(struct ftp *f, const char *path)
     trust(f);
 }
 
-CURLcode ftp_perform(struct ftp *f)
+static CURLcode perform_once(struct ftp *f)
 {
     CURLcode rc = CURLE_FAILED_INIT;
     int running = 1, left;
@@ -143,6 +153,20 @@ CURLcode ftp_perform(struct ftp *f)
             rc = m->data.result;
     curl_multi_remove_handle(f->multi, f->curl);
     curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &f->status);
+    return rc;
+}
+
+CURLcode ftp_perform(struct ftp *f)
+{
+    CURLcode rc = perform_once(f);
+
+    if (rc == CURLE_SSL_CONNECT_ERROR && !f->knows_tls && !*f->guarded.refused) {
+        f->newest_tls = true;
+        set_tls(f);
+        rc = perform_once(f);
+        f->newest_tls = rc != CURLE_SSL_CONNECT_ERROR;
+    }
+    f->knows_tls |= rc != CURLE_SSL_CONNECT_ERROR;
     return rc;
 }
 

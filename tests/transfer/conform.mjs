@@ -93,7 +93,7 @@ class Bench {
     const rubbish = async () => [...this.server.scratchFiles(), ...await open(), ...await parts()]
     let left
     await soon('nothing is left', async () => (left = await rubbish()).length === 0)
-      .catch((e) => assert.fail(`${e.message}: ${left}`))
+      .catch((e) => assert.fail(`${e.message}: ${left}; the server said:\n${this.server.log.slice(from)}`))
     const wrong = (l) => / error |Sanitizer/.test(l) && !allow.some((a) => a.test(l))
     const errors = this.server.log.slice(from).split('\n').filter(wrong)
     assert.deepEqual(errors, [], `error lines in the log after "${name}"`)

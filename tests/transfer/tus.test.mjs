@@ -36,7 +36,8 @@ async function tusServer(t, letsIn = () => true) {
   there.uploads = () => fs.readdirSync(dir).filter((n) => !n.endsWith('.json')).flatMap((id) => {
     try {
       const about = JSON.parse(fs.readFileSync(path.join(dir, `${id}.json`)))
-      return [{ id, bytes: fs.readFileSync(path.join(dir, id)), about }]
+      const { size } = fs.statSync(path.join(dir, id)) // often asked for: all the bytes would hold the server up
+      return [{ id, size, about, get bytes() { return fs.readFileSync(path.join(dir, id)) } }]
     } catch { return [] } // it is on its way in or out
   })
   return there
@@ -191,7 +192,7 @@ conform({
   },
   async start(t) {
     const there = await tusServer(t, (req) => req.headers['x-password'] === 'right')
-    const whole = (u) => u.bytes.length === u.about.size
+    const whole = (u) => u.size === u.about.size
     return {
       host: '127.0.0.1', port: there.port,
       store: (to, line) => ({
@@ -201,7 +202,8 @@ conform({
       list: (prefix) => there.uploads().filter(whole).map((u) => u.about.metadata.path)
         .filter((p) => p.startsWith(prefix)),
       // one that was made in the moment of a death is empty, and nobody knows of it
-      open: () => there.uploads().filter((u) => !whole(u) && u.bytes.length).map((u) => u.id),
+      open: (prefix) => there.uploads().filter((u) => !whole(u) && u.size && u.about.metadata.path.startsWith(prefix))
+        .map((u) => u.id),
       read: (at) => there.uploads().find((u) => whole(u) && u.about.metadata.path === at).bytes,
     }
   },

@@ -9,8 +9,8 @@ import { freePort, sleep } from '../e2e/server.mjs'
 
 export class Vsftpd {
   // host, port: where it listens, any free port of 127.0.0.1 if they are left out; root: the directory it serves;
-  // implicit: encrypted from the first byte
-  static async start(t, { host = '127.0.0.1', port, root, implicit = false } = {}) {
+  // implicit: encrypted from the first byte; tls: the oldest version that it speaks
+  static async start(t, { host = '127.0.0.1', port, root, implicit = false, tls } = {}) {
     const v = Object.assign(new Vsftpd(), { host })
     v.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-vsftpd-'))
     v.at = (name) => path.join(v.dir, name)
@@ -32,7 +32,10 @@ export class Vsftpd {
       `anon_root=${v.root}`, `secure_chroot_dir=${v.at('empty')}`, `email_password_file=${v.at('passwords')}`,
       'ssl_ciphers=HIGH', `rsa_cert_file=${v.at('cert.pem')}`, `rsa_private_key_file=${v.at('key.pem')}`,
       `vsftpd_log_file=${v.at('log')}`, ''].join('\n'))
-    v.child = spawn('/usr/sbin/vsftpd', [v.at('config')], { stdio: 'ignore' })
+    fs.writeFileSync(v.at('openssl'), 'openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\n' +
+      (tls ? `MinProtocol = ${tls}\n` : ''))
+    v.child = spawn('/usr/sbin/vsftpd', [v.at('config')],
+      { stdio: 'ignore', env: { ...process.env, ...tls && { OPENSSL_CONF: v.at('openssl') } } })
     t.after(() => { v.child.kill(); fs.rmSync(v.dir, { recursive: true, force: true }) })
     for (const end = Date.now() + 120000; !await v.up(); await sleep(50))
       assert.ok(Date.now() < end && v.child.exitCode === null, 'vsftpd does not listen')
