@@ -7,6 +7,7 @@ import {
   build, cancelRows, canceled, create, dir, end, finish, here, load, median, meta, nginx, original, quick, row,
   ROUNDS, serve, signed, sleep, start, tmp,
 } from './bed.mjs'
+import core from './core.mjs'
 
 // a part of the table: all of them, or those that the command line names
 const parts = new Set(process.argv.slice(2)), known = []
@@ -16,65 +17,7 @@ async function part(name, run) {
 }
 const jpeg = path.join(tmp, 'photo.jpg')
 execFileSync('ffmpeg', ['-v', 'error', '-y', '-i', path.join(build, 'pictures/astronaut.png'), '-vf', 'scale=1986:1986:flags=lanczos,noise=alls=12:allf=t', '-q:v', '5', '-frames:v', '1', jpeg])
-async function uploads(files, bytes, connections, withBare) {
-  const ours = [], bare = [], peer = []
-  for (let r = 0; r < ROUNDS; r++) {
-    const s = await serve()
-    const a = await create(s, original, files + 1)
-    ours.push(load('tus', s.port, '/resumable/files/', connections, files, bytes, meta(a)).per_second)
-    await end(s)
-    if (withBare) {
-      const d = dir(), b = await start(path.join(build, 'bench-bare'), [d])
-      bare.push(load('put', b.port, '/', connections, files, bytes).per_second)
-      await end(b)
-    }
-    const d = dir(), p = await start('node', [path.join(here, 'peer.mjs'), 'tus', d])
-    peer.push(load('tus', p.port, '/files', connections, quick ? Math.min(files, 300) : files, bytes, 'filename YQ==').per_second)
-    await end(p)
-  }
-  return [median(ours), withBare ? median(bare) : 0, median(peer)]
-}
-
-await part('large', async () => {
-  const [ours, bare, peer] = await uploads(8, 100e6, 2, true)
-  const mb = (v) => `${(v * 100).toFixed(0)} MB/s`
-  row('tus, 8 x 100 MB, 2 connections', mb(ours), `${mb(bare)} bare loop in C`, (ours / bare).toFixed(2), '>= 0.9', ours / bare >= 0.9)
-  row('same', mb(ours), `${mb(peer)} @tus/server`, (ours / peer).toFixed(2), '>= 2.5', ours / peer >= 2.5)
-})
-await part('small', async () => {
-  const [ours, , peer] = await uploads(2000, 65536, 4, false)
-  row('tus, 2,000 x 64 KB, 4 connections', `${ours.toFixed(0)}/s`, `${peer.toFixed(0)}/s @tus/server`, (ours / peer).toFixed(1), '>= 15', ours / peer >= 15)
-})
-await part('status', async () => {
-  const s = await serve()
-  const a = await create(s, original, 1)
-  const body = path.join(tmp, 'status.json')
-  fs.writeFileSync(body, await (await fetch(a.assembly_url)).text())
-  const p = await start('node', [path.join(here, 'peer.mjs'), 'constant', body])
-  const ours = [], peer = []
-  for (let r = 0; r < ROUNDS; r++) {
-    ours.push(load('get', s.port, new URL(a.assembly_url).pathname, 64, quick ? 20000 : 60000).per_second)
-    peer.push(load('get', p.port, '/', 64, quick ? 10000 : 30000).per_second)
-  }
-  row('status GET, keep-alive, 64 connections', `${median(ours).toFixed(0)}/s`, `${median(peer).toFixed(0)}/s Node http, constant`, (median(ours) / median(peer)).toFixed(2), '>= 2', median(ours) / median(peer) >= 2)
-  await end(p)
-  await end(s)
-})
-// creations without files, each durable when it is answered
-await part('creates', async () => {
-  const ours = [], peer = []
-  const n = quick ? 3000 : 10000
-  const form = new URLSearchParams({ params: JSON.stringify({ auth: { key: 'k' }, steps: original }) }).toString()
-  for (let r = 0; r < ROUNDS; r++) {
-    const s = await serve('--max-assemblies', '0')
-    ours.push(load('post', s.port, '/assemblies', 64, n, form).per_second)
-    await end(s)
-    const d = dir(), p = await start('node', [path.join(here, 'peer.mjs'), 'sqlite', d])
-    peer.push(load('post', p.port, '/', 64, n, form).per_second)
-    await end(p)
-  }
-  row('Assemblies created, no files, 64 connections', `${median(ours).toFixed(0)}/s`, `${median(peer).toFixed(0)}/s Node http + SQLite, a flushed row each`, (median(ours) / median(peer)).toFixed(1), '>= 5', median(ours) / median(peer) >= 5)
-})
+for (const [name, run] of Object.entries(core)) await part(name, run)
 // a page of the list
 await part('list', async () => {
   const got = JSON.parse(execFileSync('node', [path.join(here, 'list.mjs'), '--json'], { stdio: ['ignore', 'pipe', 'inherit'] }).toString().trim().split('\n').at(-1))
@@ -320,7 +263,7 @@ await part('cancels', async () => {
   const n = quick ? 15 : 100
   const huge = { huge: { robot: '/image/resize', use: ':original', width: 9000, format: 'avif' } }
   const picture = { 'a.png': await fs.openAsBlob(path.join(build, 'pictures/astronaut.png')) }
-  cancelRows('a running, CPU-bound Assembly', await canceled(s, n, huge, picture, 50))
+  cancelRows('a running, CPU-bound Assembly', await canceled(s, n, huge, picture, 50), 25, 40)
   // an expression that needs the engine, against the same Step without; by turns, as both wait for the same disk
   const timed = async (partial_size) => {
     const h = { robot: '/file/hash', use: ':original', partial: 'first', partial_size, result: true }

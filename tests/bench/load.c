@@ -1,4 +1,4 @@
-/* load.c - sends tus uploads or GETs over keep-alive connections, one thread each, and prints seconds and requests/s.
+/* load.c - sends tus uploads or GETs over keep-alive connections, one thread each, and prints seconds, requests/s and the slowest.
  *
  *   load tus PORT PATH CONNECTIONS FILES BYTES METADATA   POST + PATCH per file
  *   load get PORT PATH CONNECTIONS REQUESTS
@@ -19,6 +19,15 @@ static long long bytes;
 static const char *mode, *path, *metadata, *form;
 static char *payload;
 static int next_job;
+static long long slowest_us; /* of all requests, or of both of an upload */
+
+static long long now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
+}
 
 static void die(const char *why)
 {
@@ -104,6 +113,8 @@ static void *work(void *arg)
 
     (void)arg;
     while (__atomic_fetch_add(&next_job, 1, __ATOMIC_RELAXED) < total) {
+        long long begun = now_us(), took, most;
+
         if (!strcmp(mode, "get")) {
             int n = snprintf(head, sizeof head, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n", path, port);
 
@@ -134,6 +145,11 @@ static void *work(void *arg)
             char *slash = strstr(location, "://");
             patch(fd, slash ? strchr(slash + 3, '/') : location);
         }
+        took = now_us() - begun;
+        most = __atomic_load_n(&slowest_us, __ATOMIC_RELAXED);
+        while (took > most &&
+               !__atomic_compare_exchange_n(&slowest_us, &most, took, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+            ;
     }
     close(fd);
     return NULL;
@@ -142,7 +158,7 @@ static void *work(void *arg)
 int main(int argc, char **argv)
 {
     pthread_t threads[256];
-    struct timespec a, b;
+    long long begun;
 
     if (argc < 6)
         die("see the head of load.c");
@@ -157,14 +173,13 @@ int main(int argc, char **argv)
     payload = malloc((size_t)bytes + 1);
     for (long long i = 0; i < bytes; i++)
         payload[i] = (char)(i * 2654435761u >> 13);
-    clock_gettime(CLOCK_MONOTONIC, &a);
+    begun = now_us();
     for (int i = 0; i < connections && i < 256; i++)
         pthread_create(&threads[i], NULL, work, NULL);
     for (int i = 0; i < connections && i < 256; i++)
         pthread_join(threads[i], NULL);
-    clock_gettime(CLOCK_MONOTONIC, &b);
-    double s = (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9;
-    printf("{\"seconds\":%.4f,\"per_second\":%.1f,\"mb_per_second\":%.1f}\n", s, total / s,
-           (double)total * (double)bytes / 1e6 / s);
+    double s = (double)(now_us() - begun) / 1e6;
+    printf("{\"seconds\":%.4f,\"per_second\":%.1f,\"mb_per_second\":%.1f,\"slowest_ms\":%.2f}\n", s, total / s,
+           (double)total * (double)bytes / 1e6 / s, (double)slowest_us / 1000);
     return 0;
 }
