@@ -1,6 +1,7 @@
 /* A container of Azure Blob Storage: where it is, what answers mean, and a file into it. */
 #include "transfer/azure.h"
 #include "base/clock.h"
+#include "transfer/piece.h"
 #include "transfer/values.h"
 
 #include <openssl/crypto.h>
@@ -98,9 +99,6 @@ void azure_done(struct azure *z)
 
 /* ---- a file into it ---- */
 
-static void azure_md_free(EVP_MD_CTX *m) { EVP_MD_CTX_free(m); }
-DEFINE_AUTO(EVP_MD_CTX *, azure_md_free)
-
 struct azure_upload {
     struct azure *z;
     struct remote_file *file;
@@ -138,29 +136,11 @@ static void describe(struct azure_upload *u, const struct azure_blob *b)
 static int sum_block(char out[static 28], const struct azure_upload *u, EVP_MD_CTX *whole,
                      int64_t offset, int64_t length, struct err *err)
 {
-    AUTO(azure_md_free) EVP_MD_CTX *md = EVP_MD_CTX_new();
-    AUTO(mem_free) char *buf = mem_alloc(256 * 1024);
-    unsigned char sum[EVP_MAX_MD_SIZE];
+    struct piece_sum md5 = {.digest = "MD5"};
 
-    if (!EVP_DigestInit_ex(md, EVP_md5(), NULL))
-        return err_set(err, ERR_INTERNAL, "MD5 is not available");
-    for (int64_t done = 0; done < length;) {
-        int64_t want = length - done < 256 * 1024 ? length - done : 256 * 1024;
-        ssize_t n = pread(u->file->fd, buf, (size_t)want, offset + done);
-
-        if (n < 0)
-            return err_errno(err, "read '%s'", u->file->in->name);
-        if (n == 0)
-            return err_set(err, ERR_INPUT, "the file '%s' is shorter than announced",
-                           u->file->in->name);
-        EVP_DigestUpdate(md, buf, (size_t)n);
-        if (whole)
-            EVP_DigestUpdate(whole, buf, (size_t)n);
-        done += n;
-    }
-    if (!EVP_DigestFinal_ex(md, sum, NULL))
-        return err_set(err, ERR_INTERNAL, "MD5 is not available");
-    EVP_EncodeBlock((unsigned char *)out, sum, 16);
+    if (piece_sums(&md5, 1, u->file, offset, length, whole, err) < 0)
+        return -1;
+    EVP_EncodeBlock((unsigned char *)out, md5.md, (int)md5.len);
     return 0;
 }
 
@@ -255,7 +235,7 @@ static int commit_blocks(struct azure_upload *u, const char *list, EVP_MD_CTX *w
 
 static int put_blocks(struct azure_upload *u, int64_t most, struct err *err)
 {
-    AUTO(azure_md_free) EVP_MD_CTX *whole = EVP_MD_CTX_new();
+    AUTO(md_free) EVP_MD_CTX *whole = EVP_MD_CTX_new();
     AUTO(str_done) struct str list = {0};
     int64_t size = u->file->in->size, block = most < BLOCK ? most : BLOCK;
     unsigned char dice[12];

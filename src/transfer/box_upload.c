@@ -1,9 +1,9 @@
 /* The half of box.h that sends files. */
 #include "base/id.h"
 #include "transfer/box.h"
+#include "transfer/piece.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <string.h>
 
@@ -29,29 +29,15 @@ DEFINE_AUTO(struct upload, upload_done)
 
 /* ---- digests ---- */
 
-static void box_md_free(EVP_MD_CTX *m) { EVP_MD_CTX_free(m); }
-DEFINE_AUTO(EVP_MD_CTX *, box_md_free)
-
 static int digest(unsigned char out[static SHA_DIGEST_LENGTH], const struct upload *u, int64_t offset, int64_t length,
                   struct err *err)
 {
-    AUTO(box_md_free) EVP_MD_CTX *md = EVP_MD_CTX_new();
-    AUTO(mem_free) char *buf = mem_alloc(256 * 1024);
+    struct piece_sum sha1 = {.digest = "SHA1"};
 
-    if (!EVP_DigestInit_ex(md, EVP_sha1(), NULL))
-        return err_set(err, ERR_INTERNAL, "SHA-1 is not available");
-    for (int64_t done = 0; done < length;) {
-        int64_t want = length - done < 256 * 1024 ? length - done : 256 * 1024;
-        ssize_t n = pread(u->file->fd, buf, (size_t)want, offset + done);
-
-        if (n < 0)
-            return err_errno(err, "read '%s'", u->file->in->name);
-        if (n == 0)
-            return err_set(err, ERR_INPUT, "the file '%s' is shorter than announced", u->file->in->name);
-        EVP_DigestUpdate(md, buf, (size_t)n);
-        done += n;
-    }
-    return EVP_DigestFinal_ex(md, out, NULL) ? 0 : err_set(err, ERR_INTERNAL, "SHA-1 is not available");
+    if (piece_sums(&sha1, 1, u->file, offset, length, NULL, err) < 0)
+        return -1;
+    memcpy(out, sha1.md, SHA_DIGEST_LENGTH);
+    return 0;
 }
 
 static char *digest_line(const unsigned char *sha1)

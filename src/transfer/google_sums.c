@@ -1,11 +1,11 @@
 /* Checksums as Google Cloud Storage has them. */
 #include "transfer/google.h"
+#include "transfer/piece.h"
 
 #include <arpa/inet.h>
 #include <openssl/evp.h>
 
 #define CASTAGNOLI 0x82F63B78u /* its polynomial, the lowest bit first (RFC 3720, B.4) */
-#define PIECE (256 * 1024)
 
 struct google_sums {
     EVP_MD_CTX *md5;
@@ -58,22 +58,14 @@ void google_sums_end(struct google_sums *s, char md5[static 25], char crc32c[sta
     EVP_EncodeBlock((unsigned char *)crc32c, (const unsigned char *)&crc, 4);
 }
 
+static void google_on_block(void *ctx, const void *data, size_t len) { google_sums_add(ctx, data, len); }
+
 int google_sums_of(char md5[static 25], char crc32c[static 9], const struct remote_file *f, struct err *err)
 {
     AUTO(google_sums_free) struct google_sums *s = google_sums_new();
-    AUTO(mem_free) char *buf = mem_alloc(PIECE);
 
-    for (int64_t done = 0; done < f->in->size;) {
-        int64_t want = f->in->size - done < PIECE ? f->in->size - done : PIECE;
-        ssize_t n = pread(f->fd, buf, (size_t)want, done);
-
-        if (n < 0)
-            return err_errno(err, "read '%s'", f->in->name);
-        if (!n)
-            return err_set(err, ERR_INPUT, "the file '%s' is shorter than announced", f->in->name);
-        google_sums_add(s, buf, (size_t)n);
-        done += n;
-    }
+    if (piece_read(f, 0, f->in->size, google_on_block, s, err) < 0)
+        return -1;
     google_sums_end(s, md5, crc32c);
     return 0;
 }

@@ -2,9 +2,9 @@
  * answer: with several, those overlap, and a part is hashed here while others are sent. Nothing of
  * it is held in memory: a part is read twice. */
 #include "transfer/s3_parts.h"
+#include "transfer/piece.h"
 #include "transfer/place.h"
 
-#include <openssl/evp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -22,42 +22,21 @@
 
 /* ---- checksums ---- */
 
-static void md_free(EVP_MD_CTX *m) { EVP_MD_CTX_free(m); }
-DEFINE_AUTO(EVP_MD_CTX *, md_free)
-
 /* Only what is going to be sent is worth a pass over the file. */
 int s3_sum_piece(struct s3_piece_sums *out, const struct s3_bucket *b, const struct remote_file *f,
                  int64_t offset, int64_t length, bool wants_md5, struct err *err)
 {
     bool wants_sha = !strcmp(b->scheme, "http");
-    AUTO(md_free) EVP_MD_CTX *sha = EVP_MD_CTX_new();
-    AUTO(md_free) EVP_MD_CTX *md5 = EVP_MD_CTX_new();
-    AUTO(mem_free) char *buf = mem_alloc(256 * 1024);
-    unsigned char md[EVP_MAX_MD_SIZE];
+    struct piece_sum sums[2] = {{.digest = wants_sha ? "SHA256" : "MD5"}, {.digest = "MD5"}};
+    const struct piece_sum *md5 = &sums[wants_sha];
 
     *out = (struct s3_piece_sums){0};
-    if (!wants_sha && !wants_md5)
-        return 0;
-    if (!EVP_DigestInit_ex(sha, EVP_sha256(), NULL) || !EVP_DigestInit_ex(md5, EVP_md5(), NULL))
-        return err_set(err, ERR_INTERNAL, "SHA-256 or MD5 is not available");
-    for (int64_t done = 0; done < length;) {
-        int64_t want = length - done < 256 * 1024 ? length - done : 256 * 1024;
-        ssize_t n = pread(f->fd, buf, (size_t)want, offset + done);
-
-        if (n < 0)
-            return err_errno(err, "read '%s'", f->in->name);
-        if (n == 0)
-            return err_set(err, ERR_INPUT, "the file '%s' is shorter than announced", f->in->name);
-        if (wants_sha)
-            EVP_DigestUpdate(sha, buf, (size_t)n);
-        if (wants_md5)
-            EVP_DigestUpdate(md5, buf, (size_t)n);
-        done += n;
-    }
-    if (wants_sha && EVP_DigestFinal_ex(sha, md, NULL))
-        hex_encode(out->sha256, md, 32);
-    if (wants_md5 && EVP_DigestFinal_ex(md5, md, NULL))
-        EVP_EncodeBlock((unsigned char *)out->md5, md, 16);
+    if (piece_sums(sums, wants_sha + wants_md5, f, offset, length, NULL, err) < 0)
+        return -1;
+    if (wants_sha)
+        hex_encode(out->sha256, sums[0].md, sums[0].len);
+    if (wants_md5)
+        EVP_EncodeBlock((unsigned char *)out->md5, md5->md, (int)md5->len);
     return 0;
 }
 

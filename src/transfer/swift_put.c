@@ -2,10 +2,10 @@
  * Large Object). The segments lie in a container beside it, CONTAINER_segments, as
  * OBJECT/workcell-ID/NUMBER; those that make no object any more are removed. */
 #include "base/id.h"
+#include "transfer/piece.h"
 #include "transfer/swift.h"
 #include "transfer/values.h"
 
-#include <openssl/evp.h>
 #include <string.h>
 #include <strings.h>
 
@@ -15,9 +15,6 @@
 #define SEGMENTS_MAX 1000 /* of a manifest, by default */
 #define COUNT_MAX 10000
 #define ROUNDS 2 /* of taking back: a request may still have been on its way */
-
-static void swift_md_free(EVP_MD_CTX *m) { EVP_MD_CTX_free(m); }
-DEFINE_AUTO(EVP_MD_CTX *, swift_md_free)
 
 /* The segments of one upload. */
 struct swift_segments {
@@ -46,32 +43,6 @@ static int swift_call(struct http_client_response *r, struct swift *w, const cha
         err);
 }
 
-static int sum_segment(char out[static 33], const struct remote_file *f, int64_t offset,
-                       int64_t length, struct err *err)
-{
-    AUTO(swift_md_free) EVP_MD_CTX *md = EVP_MD_CTX_new();
-    AUTO(mem_free) char *buf = mem_alloc(256 * 1024);
-    unsigned char sum[EVP_MAX_MD_SIZE];
-
-    if (!EVP_DigestInit_ex(md, EVP_md5(), NULL))
-        return err_set(err, ERR_INTERNAL, "MD5 is not available");
-    for (int64_t done = 0; done < length;) {
-        int64_t want = length - done < 256 * 1024 ? length - done : 256 * 1024;
-        ssize_t n = pread(f->fd, buf, (size_t)want, offset + done);
-
-        if (n < 0)
-            return err_errno(err, "read '%s'", f->in->name);
-        if (n == 0)
-            return err_set(err, ERR_INPUT, "the file '%s' is shorter than announced", f->in->name);
-        EVP_DigestUpdate(md, buf, (size_t)n);
-        done += n;
-    }
-    if (!EVP_DigestFinal_ex(md, sum, NULL))
-        return err_set(err, ERR_INTERNAL, "MD5 is not available");
-    hex_encode(out, sum, 16);
-    return 0;
-}
-
 static const char *mime_of(const struct remote_file *f)
 {
     return str_given(f->in->mime) ? f->in->mime : "application/octet-stream";
@@ -83,10 +54,12 @@ static int put_piece(char md5[static 33], struct swift *w, struct remote_file *f
                      int64_t offset, int64_t length, struct err *err)
 {
     AUTO(http_client_response_done) struct http_client_response r = {0};
+    struct piece_sum sum = {.digest = "MD5"};
     double size = f->in->size ? (double)f->in->size : 1;
 
-    if (sum_segment(md5, f, offset, length, err) < 0)
+    if (piece_sums(&sum, 1, f, offset, length, NULL, err) < 0)
         return -1;
+    hex_encode(md5, sum.md, sum.len);
     AUTO(mem_free) char *etag = mem_printf("ETag: %s", md5);
     return api_run(&r, &w->api,
                    &(struct api_call){.method = "PUT",

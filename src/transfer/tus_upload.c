@@ -1,9 +1,9 @@
 #include "http/address.h"
 #include "http/naming.h"
+#include "transfer/piece.h"
 #include "transfer/tus_client.h"
 #include "transfer/values.h"
 
-#include <openssl/evp.h>
 #include <string.h>
 #include <strings.h>
 
@@ -237,32 +237,15 @@ static int tus_look(struct tus_way *u, struct err *err)
     }
 }
 
-static void md_done(EVP_MD_CTX *m) { EVP_MD_CTX_free(m); }
-DEFINE_AUTO(EVP_MD_CTX *, md_done)
-
 /* "Upload-Checksum: sha1 BASE64" of the bytes that are sent next. */
 static int tus_sum(char **line, const struct tus_way *u, struct err *err)
 {
-    const EVP_MD *md = EVP_get_digestbyname(u->c->checksum);
-    AUTO(md_done) EVP_MD_CTX *sum = EVP_MD_CTX_new();
-    AUTO(mem_free) char *buf = mem_alloc(256 * 1024);
-    unsigned char raw[EVP_MAX_MD_SIZE], text[EVP_MAX_MD_SIZE * 2];
-    unsigned len;
+    struct piece_sum sum = {.digest = u->c->checksum};
+    unsigned char text[EVP_MAX_MD_SIZE * 2];
 
-    if (!md || !EVP_DigestInit_ex(sum, md, NULL))
-        return err_set(err, ERR_INTERNAL, "%s is not available", u->c->checksum);
-    for (int64_t done = 0; done < u->length;) {
-        int64_t want = u->length - done < 256 * 1024 ? u->length - done : 256 * 1024;
-        ssize_t n = pread(u->f->fd, buf, (size_t)want, u->offset + done);
-
-        if (n <= 0)
-            return n < 0 ? err_errno(err, "read '%s'", u->f->in->name)
-                         : err_set(err, ERR_INPUT, "the file '%s' is shorter than announced", u->f->in->name);
-        EVP_DigestUpdate(sum, buf, (size_t)n);
-        done += n;
-    }
-    EVP_DigestFinal_ex(sum, raw, &len);
-    EVP_EncodeBlock(text, raw, (int)len);
+    if (piece_sums(&sum, 1, u->f, u->offset, u->length, NULL, err) < 0)
+        return -1;
+    EVP_EncodeBlock(text, sum.md, (int)sum.len);
     *line = mem_printf("Upload-Checksum: %s %s", u->c->checksum, text);
     return 0;
 }
