@@ -68,6 +68,8 @@ void api_reason(char *out, size_t n, const struct http_client_response *r, const
  * "Bearer ...". Kept in this worker for the same url and form until shortly before it expires; fresh: not that one.
  * Refused fields (400, 401) are denied, not tried again. */
 MUST_CHECK int api_token(struct api *a, const char *url, const char *form, bool fresh, struct err *err);
+/* May what another server calls a token go into a header? */
+bool api_is_token(const char *s);
 /* A signed token (RFC 7515, RS256) of these claims. key: private key, PEM; passphrase: of it, or NULL; kid: of the
  * head, or NULL. NULL with err (ERR_ROBOT_VALIDATION): the key can't be read. The caller frees. */
 char *api_jwt(const json_t *claims, const char *key, const char *passphrase, const char *kid, struct err *err);

@@ -53,8 +53,7 @@ static void keep(const unsigned char *id, const char *authorization, int64_t lif
     k->until_us = clock_now_us() + (life_s - MARGIN_S) * SECOND_US;
 }
 
-/* Goes into a header. */
-static bool is_token(const char *s)
+bool api_is_token(const char *s)
 {
     size_t n = strlen(s);
 
@@ -101,7 +100,7 @@ int api_token(struct api *a, const char *url, const char *form, bool fresh, stru
         return -1;
     const char *token = jstr_or(answer, "access_token", "");
     int64_t life_s = jint(answer, "expires_in", LIFE_S);
-    if (!is_token(token))
+    if (!api_is_token(token))
         return api_odd(a, err, "it gives no access token");
     free(a->authorization);
     a->authorization = mem_printf("Bearer %s", token);

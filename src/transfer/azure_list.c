@@ -177,16 +177,7 @@ static char *list_url(const struct azure *z, const struct remote_page *page, con
 
     str_addf(&url, "%s?restype=container&comp=list&include=metadata&maxresults=%lld", z->base,
              (long long)(most > 0 && most < PAGE_MAX ? most : PAGE_MAX));
-    if (*page->place) {
-        str_puts(&url, "&prefix=");
-        str_add_urlencoded(&url, page->place, "");
-    }
-    if (!page->opts->recursive)
-        str_puts(&url, "&delimiter=%2F");
-    if (marker) {
-        str_puts(&url, "&marker=");
-        str_add_urlencoded(&url, marker, "");
-    }
+    fetch_add_page(&url, page, marker);
     return str_take(&url);
 }
 
@@ -241,24 +232,9 @@ static int azure_on_answer(struct fetch *f, const struct http_client_response *r
 static int azure_get(void *ctx, struct remote_import_file *f, struct err *err)
 {
     struct azure *z = ctx;
-    const char *name = f->place;
+    AUTO(mem_free) char *url = azure_url(z, f->place);
 
-    if (!fetch_is_path(name))
-        return remote_fail(f->job, REMOTE_FAILED, err,
-                           "'%.150s' has no address: '.' and '..' are no names", name);
-    AUTO(mem_free) char *url = azure_url(z, name);
-    if (fetch_run(&(struct fetch){.api = &z->api,
-                                  .file = f,
-                                  .url = url,
-                                  .as_it_lies = true,
-                                  .same = FETCH_IF_MATCH,
-                                  .size = -1,
-                                  .digest = "MD5",
-                                  .on_answer = azure_on_answer},
-                  err) < 0)
-        return -1;
-    remote_say_folder(f, name);
-    return 0;
+    return fetch_keyed(&z->api, f, url, azure_on_answer, err);
 }
 
 static int azure_import_open(void *ctx, struct robot_job *job, struct err *err)

@@ -25,7 +25,8 @@ const char *fetch_md5_base64(struct arena *a, const char *text)
     return arena_strdup(a, hex);
 }
 
-bool fetch_is_path(const char *path)
+/* Has a name that comes from a listing no part that is "." or ".."? Servers make another address of such. */
+static bool fetch_is_path(const char *path)
 {
     for (const char *p = path;; p++) {
         size_t n = strcspn(p, "/");
@@ -226,4 +227,39 @@ int fetch_run(struct fetch *f, struct err *err)
     body_done(f->body);
     free(take(f->etag));
     return rc;
+}
+
+int fetch_keyed(struct api *api, struct remote_import_file *file, const char *url,
+                 int (*on_answer)(struct fetch *f, const struct http_client_response *r, struct err *err),
+                 struct err *err)
+{
+    if (!fetch_is_path(file->place))
+        return remote_fail(file->job, REMOTE_FAILED, err, "'%.150s' has no address: '.' and '..' are no names",
+                           file->place);
+    if (fetch_run(&(struct fetch){.api = api,
+                                  .file = file,
+                                  .url = url,
+                                  .as_it_lies = true,
+                                  .same = FETCH_IF_MATCH,
+                                  .size = -1,
+                                  .digest = "MD5",
+                                  .on_answer = on_answer},
+                  err) < 0)
+        return -1;
+    remote_say_folder(file, file->place);
+    return 0;
+}
+
+void fetch_add_page(struct str *url, const struct remote_page *page, const char *marker)
+{
+    if (*page->place) {
+        str_puts(url, "&prefix=");
+        str_add_urlencoded(url, page->place, "");
+    }
+    if (!page->opts->recursive)
+        str_puts(url, "&delimiter=%2F");
+    if (marker) {
+        str_puts(url, "&marker=");
+        str_add_urlencoded(url, marker, "");
+    }
 }

@@ -42,8 +42,17 @@ struct fetch {
 /* All of it, in file. Errors: remote_fail(), what on_answer says, or our own disk's. */
 MUST_CHECK int fetch_run(struct fetch *f, struct err *err);
 
+/* An object of a store without directories: file's place, which is its name there, lies at url. Its bytes as they lie,
+ * of one version by its ETag, whose MD5 on_answer may say; the file's record says in which folder it lay. Errors also:
+ * the name is no path. */
+MUST_CHECK int fetch_keyed(struct api *api, struct remote_import_file *file, const char *url,
+                            int (*on_answer)(struct fetch *f, const struct http_client_response *r, struct err *err),
+                            struct err *err);
+
+/* What such a store is asked of a page, added to an address that has a query: &prefix, &delimiter, &marker (NULL: it is
+ * the first page). */
+void fetch_add_page(struct str *url, const struct remote_page *page, const char *marker);
+
 /* An MD5 for want, as headers have it: hexadecimal, with or without quotes, or base64. NULL: it is none. */
 const char *fetch_md5_hex(struct arena *a, const char *text);
 const char *fetch_md5_base64(struct arena *a, const char *text);
-/* Has a name that comes from a listing no part that is "." or ".."? Servers make another address of such. */
-bool fetch_is_path(const char *path);

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define TOKEN_MAX 8192
 #define URL_MAX 1024
 
 /* ---- what the identity service says ---- */
@@ -20,16 +19,6 @@ bool swift_is_storage(const char *url, const char *identity)
     return *host && *host != '/' && strlen(url) <= URL_MAX && !strpbrk(host, "?#@\\ \"<>") &&
            !value_has_control(host) &&
            (str_starts(url, "https://") || str_starts(identity, "http://"));
-}
-
-static bool swift_is_token(const char *s)
-{
-    size_t n = strlen(s);
-
-    for (size_t i = 0; i < n; i++)
-        if (s[i] <= ' ' || s[i] > '~')
-            return false;
-    return n && n <= TOKEN_MAX;
 }
 
 /* The address of a service in this region; with none, in that where it alone is. */
@@ -65,7 +54,7 @@ const char *swift_read_access(struct swift_access *out, const json_t *answer, co
     out->token = jstr_or(json_object_get(access, "token"), "id", "");
     out->storage = endpoint_of(catalog, "object-store", region);
     out->cdn = endpoint_of(catalog, "rax:object-cdn", region);
-    return !swift_is_token(out->token) ? "it gives no token"
+    return !api_is_token(out->token) ? "it gives no token"
            : !out->storage             ? "its catalog has no object store in that data center"
                                        : NULL;
 }
@@ -122,7 +111,7 @@ static int sign_in_old(struct swift *w, struct err *err)
         return -1;
     AUTO(mem_free) char *token = http_client_header(&r, "x-auth-token");
     AUTO(mem_free) char *storage = http_client_header(&r, "x-storage-url");
-    if (!token || !swift_is_token(token) || !storage)
+    if (!token || !api_is_token(token) || !storage)
         return api_odd(&w->api, err, "it gives no token or no address");
     return swift_accept(w, &(struct swift_access){token, storage, NULL}, err);
 }

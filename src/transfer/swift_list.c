@@ -55,16 +55,7 @@ static char *swift_list_url(const struct swift *w, const struct remote_page *pag
     struct str url = {0};
 
     str_addf(&url, "%s?format=json&limit=%lld", container, (long long)limit);
-    if (*page->place) {
-        str_puts(&url, "&prefix=");
-        str_add_urlencoded(&url, page->place, "");
-    }
-    if (!page->opts->recursive)
-        str_puts(&url, "&delimiter=%2F");
-    if (marker) {
-        str_puts(&url, "&marker=");
-        str_add_urlencoded(&url, marker, "");
-    }
+    fetch_add_page(&url, page, marker);
     return str_take(&url);
 }
 
@@ -128,24 +119,9 @@ static int swift_on_answer(struct fetch *f, const struct http_client_response *r
 static int swift_get(void *ctx, struct remote_import_file *f, struct err *err)
 {
     struct swift *w = ctx;
-    const char *name = f->place;
+    AUTO(mem_free) char *url = swift_url(w, w->place->container, f->place);
 
-    if (!fetch_is_path(name))
-        return remote_fail(f->job, REMOTE_FAILED, err,
-                           "'%.150s' has no address: '.' and '..' are no names", name);
-    AUTO(mem_free) char *url = swift_url(w, w->place->container, name);
-    if (fetch_run(&(struct fetch){.api = &w->api,
-                                  .file = f,
-                                  .url = url,
-                                  .as_it_lies = true,
-                                  .same = FETCH_IF_MATCH,
-                                  .size = -1,
-                                  .digest = "MD5",
-                                  .on_answer = swift_on_answer},
-                  err) < 0)
-        return -1;
-    remote_say_folder(f, name);
-    return 0;
+    return fetch_keyed(&w->api, f, url, swift_on_answer, err);
 }
 
 static int swift_import_open(void *ctx, struct robot_job *job, struct err *err)
