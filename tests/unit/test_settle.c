@@ -36,30 +36,25 @@ static int setup(void **state)
 /* The pool's three last words. */
 static void stop_work(struct conductor *c, int killed, int64_t freed)
 {
-    struct pool_events ev = jobs_pool_events(c);
-
     work.has = false;
-    ev.stopped(c, work.owner, NULL, killed, freed);
+    jobs_pool_events(c).stopped(c, work.owner, NULL, killed, freed);
     bed_play(c);
 }
 
 static void end_work(struct conductor *c)
 {
-    struct pool_events ev = jobs_pool_events(c);
-
     work.has = false;
-    ev.done(c, work.owner, NULL, 1);
+    jobs_pool_events(c).done(c, work.owner, NULL, 1);
     bed_play(c);
 }
 
 static void fail_work(struct conductor *c, enum err_code code)
 {
-    struct pool_events ev = jobs_pool_events(c);
     struct err why;
 
     work.has = false;
     err_set(&why, code, "no");
-    ev.failed(c, work.owner, NULL, &why);
+    jobs_pool_events(c).failed(c, work.owner, NULL, &why);
     bed_play(c);
 }
 
@@ -118,9 +113,20 @@ static void cancel(struct conductor *c, struct heard *h)
     news_handle(c);
 }
 
+static struct entry *cancel_what_leaves_something(struct conductor *c, struct heard *h)
+{
+    struct entry *e = leaves_something(c);
+
+    cancel(c, h);
+    bed_play(c);
+    return e;
+}
+
+static struct conductor *conductor_of(void **state) { return &((struct bed *)*state)->c; }
+
 static void a_cancel_is_answered_when_the_work_is_gone(void **state)
 {
-    struct conductor *c = &((struct bed *)*state)->c;
+    struct conductor *c = conductor_of(state);
     struct entry *e = busy(c);
     struct heard first = {0}, second = {0};
 
@@ -143,7 +149,7 @@ static void a_cancel_is_answered_when_the_work_is_gone(void **state)
 
 static void a_cancel_of_one_that_is_over_is_answered_at_once(void **state)
 {
-    struct conductor *c = &((struct bed *)*state)->c;
+    struct conductor *c = conductor_of(state);
     struct heard h = {0};
 
     bed_over(c, BED_ID, NULL);
@@ -154,7 +160,7 @@ static void a_cancel_of_one_that_is_over_is_answered_at_once(void **state)
 
 static void a_cancel_is_answered_in_time_when_something_does_not_end(void **state)
 {
-    struct conductor *c = &((struct bed *)*state)->c;
+    struct conductor *c = conductor_of(state);
     struct entry *e = busy(c);
     struct heard h = {0};
 
@@ -173,7 +179,7 @@ static void a_cancel_is_answered_in_time_when_something_does_not_end(void **stat
 
 static void a_cancel_whose_turn_is_lost_is_refused_and_the_work_goes_on(void **state)
 {
-    struct conductor *c = &((struct bed *)*state)->c;
+    struct conductor *c = conductor_of(state);
     struct entry *e = busy(c);
     struct heard h = {0};
     struct err why;
@@ -199,12 +205,10 @@ static void a_cancel_whose_turn_is_lost_is_refused_and_the_work_goes_on(void **s
 
 static void what_a_job_left_elsewhere_is_taken_back_before_it_settles(void **state)
 {
-    struct conductor *c = &((struct bed *)*state)->c;
-    struct entry *e = leaves_something(c);
+    struct conductor *c = conductor_of(state);
     struct heard h = {0};
+    struct entry *e = cancel_what_leaves_something(c, &h);
 
-    cancel(c, &h);
-    bed_play(c);
     stop_work(c, 1, 0);
     assert_true(work.has && work.undo);
     assert_int_equal(e->end, ENTRY_STOPPING);
@@ -216,12 +220,10 @@ static void what_a_job_left_elsewhere_is_taken_back_before_it_settles(void **sta
 
 static void an_undo_that_can_not_begin_holds_nobody_up(void **state)
 {
-    struct conductor *c = &((struct bed *)*state)->c;
-    struct entry *e = leaves_something(c);
+    struct conductor *c = conductor_of(state);
     struct heard h = {0};
+    struct entry *e = cancel_what_leaves_something(c, &h);
 
-    cancel(c, &h);
-    bed_play(c);
     /* the credentials that it needs have been deleted meanwhile */
     json_object_set_new(e->a->in->steps[e->a->jobs[1]->step].params, "credentials",
                         json_string("gone"));
@@ -249,12 +251,10 @@ static void until_started(struct conductor *c, int started)
 
 static void an_undo_that_fails_is_tried_again_and_the_receipt_says_so_meanwhile(void **state)
 {
-    struct conductor *c = &((struct bed *)*state)->c;
-    struct entry *e = leaves_something(c);
+    struct conductor *c = conductor_of(state);
     struct heard h = {0};
+    struct entry *e = cancel_what_leaves_something(c, &h);
 
-    cancel(c, &h);
-    bed_play(c);
     stop_work(c, 2, 0);
     fail_work(c, ERR_IMPORT); /* the other server is down */
     assert_int_equal(h.count, 1);
@@ -274,12 +274,10 @@ static void an_undo_that_fails_is_tried_again_and_the_receipt_says_so_meanwhile(
 
 static void what_the_other_server_refuses_to_take_back_is_never_called_settled(void **state)
 {
-    struct conductor *c = &((struct bed *)*state)->c;
-    struct entry *e = leaves_something(c);
+    struct conductor *c = conductor_of(state);
     struct heard h = {0};
+    struct entry *e = cancel_what_leaves_something(c, &h);
 
-    cancel(c, &h);
-    bed_play(c);
     stop_work(c, 1, 0);
     fail_work(c, ERR_SERVER_403);
     assert_int_equal(h.count, 1);
@@ -290,7 +288,7 @@ static void what_the_other_server_refuses_to_take_back_is_never_called_settled(v
 
 static void one_that_failed_stays_open_for_the_next_start_until_all_is_taken_back(void **state)
 {
-    struct conductor *c = &((struct bed *)*state)->c;
+    struct conductor *c = conductor_of(state);
     struct entry *e = leaves_something(c);
 
     fail_work(c, ERR_IMPORT);
@@ -311,7 +309,7 @@ static void one_that_failed_stays_open_for_the_next_start_until_all_is_taken_bac
 
 static void a_job_does_not_wait_for_ever_for_what_its_last_run_left(void **state)
 {
-    struct conductor *c = &((struct bed *)*state)->c;
+    struct conductor *c = conductor_of(state);
     struct entry *e = leaves_something(c);
 
     e->a->max_attempts = 2;
@@ -328,7 +326,7 @@ static void a_job_does_not_wait_for_ever_for_what_its_last_run_left(void **state
 
 static void the_document_of_a_failed_one_does_not_wait_for_its_work(void **state)
 {
-    struct conductor *c = &((struct bed *)*state)->c;
+    struct conductor *c = conductor_of(state);
     struct entry *e = busy(c);
     AUTO(json_unref) json_t *data = json_pack("{s:i,s:s,s:s}", "code", ERR_MEMORY_LIMIT, "name",
                              "ASSEMBLY_MEMORY_LIMIT_EXCEEDED", "msg", "too large");
