@@ -72,6 +72,14 @@ bool utf8_valid(const char *s, size_t len)
     return true;
 }
 
+void str_add_utf8(struct str *b, const char *s, size_t len)
+{
+    for (size_t i = 0, n; i < len; i += n ? n : 1) {
+        n = s[i] ? utf8_length(s + i, len - i) : 0;
+        str_add(b, n ? s + i : "\xEF\xBF\xBD", n ? n : 3);
+    }
+}
+
 static void add_utf8(struct str *b, unsigned c)
 {
     if (c < 0x80) {

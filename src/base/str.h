@@ -48,6 +48,9 @@ bool utf8_valid(const char *s, size_t len);
 /* Text whose character set nobody names, as UTF-8: what is valid UTF-8 is that (a last character that was cut in two
  * goes), anything else is Windows-1252, which has Latin-1 in it. The caller frees. */
 char *utf8_from_unknown(const char *s, size_t len);
+/* Text that is meant to be UTF-8: what is no character, and the NUL that would end it in many a program that gets to
+ * see it, becomes U+FFFD. */
+void str_add_utf8(struct str *b, const char *s, size_t len);
 /* A file's name made of one from outside: the last part of a path, no control characters, at most 255 bytes, never
  * empty. */
 void str_file_name(char out[static 256], const char *name);

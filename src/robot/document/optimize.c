@@ -1,4 +1,5 @@
 /* /document/optimize: the same PDF in fewer bytes. */
+#include "base/file.h"
 #include "base/str.h"
 #include "media/pdf.h"
 #include "media/tool.h"
@@ -118,17 +119,6 @@ static json_t *optimize_object(struct robot_job *job, const char *path, const ch
     return json_incref(object);
 }
 
-static int optimize_write_file(const char *path, const json_t *v, struct err *err)
-{
-    AUTO(mem_free) char *text = json_text(v);
-    FILE *f = fopen(path, "wx");
-
-    if (!f)
-        return err_errno(err, "open '%s'", path);
-    bool whole = fputs(text, f) >= 0;
-    return fclose(f) == 0 && whole ? 0 : err_errno(err, "write '%s'", path);
-}
-
 /* A change, for qpdf, that takes the document's information and its XMP out. */
 static int optimize_forget(const char **update, struct robot_job *job, const char *path,
                            struct err *err)
@@ -154,8 +144,9 @@ static int optimize_forget(const char **update, struct robot_job *job, const cha
     json_t *change = json_pack("{s:[{s:i,s:s,s:b,s:i},{s:O,s:O}]}", "qpdf", "jsonversion", 2,
                                "pdfversion", "1.7", "pushedinheritedpageresources", 0,
                                "maxobjectid", 1, "trailer", trailer, key, root);
+    AUTO(mem_free) char *text = json_text(change);
     *update = robot_out_path(job, "json");
-    return optimize_write_file(*update, change, err);
+    return file_make(*update, text, strlen(text), err);
 }
 
 /* ---- candidates ---- */

@@ -1,10 +1,10 @@
 /* /text/speak: a text becomes speech. */
+#include "base/file.h"
 #include "media/av/encode.h"
 #include "media/speech_text.h"
 #include "media/tool.h"
 #include "robot/speech_voice.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -54,18 +54,12 @@ static int text_speak_check(const void *opts, bool partial, struct err *err)
 
 static int text_speak_read(struct str *out, const struct robot_input *in, struct err *err)
 {
-    AUTO(fd_close) int fd = open(in->path, O_RDONLY | O_CLOEXEC);
-    char buf[16384];
-    ssize_t n;
-
-    if (fd < 0)
-        return err_errno(err, "open '%s'", in->name);
-    while ((n = read(fd, buf, sizeof buf)) > 0 && out->len <= SPEECH_TEXT_MAX)
-        str_add(out, buf, (size_t)n);
-    if (n < 0)
-        return err_errno(err, "read '%s'", in->name);
-    if (out->len > SPEECH_TEXT_MAX)
+    if (in->size > SPEECH_TEXT_MAX)
         return err_set(err, ERR_INPUT, "'%s' has more than %d bytes", in->name, SPEECH_TEXT_MAX);
+    AUTO(mem_free) char *text = file_read(in->path, in->name, (size_t)in->size, err);
+    if (!text)
+        return -1;
+    str_add(out, text, (size_t)in->size);
     return 0;
 }
 
@@ -87,15 +81,6 @@ static int text_speak_text(struct str *out, struct robot_job *job, const T *o, s
         return 0;
     return given ? err_set(err, ERR_ROBOT_VALIDATION, "'prompt': %s", why.msg)
                  : err_set(err, why.code, "'%s': %s", robot_input(job, 0)->name, why.msg);
-}
-
-static int text_speak_write(const char *path, const struct str *text, struct err *err)
-{
-    AUTO(fd_close) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-    if (fd < 0 || write(fd, text->s, text->len) != (ssize_t)text->len)
-        return err_errno(err, "write '%s'", path);
-    return 0;
 }
 
 /* ---- speech ---- */
@@ -151,7 +136,7 @@ static int text_speak_run(struct robot_job *job, const void *opts, struct err *e
 
     if (text_speak_text(&words, job, o, err) < 0)
         return -1;
-    rc = text_speak_write(text, &words, err) < 0 || text_speak_wave(wave, job, o, text, err) < 0 ||
+    rc = file_make(text, words.s, words.len, err) < 0 || text_speak_wave(wave, job, o, text, err) < 0 ||
                  text_speak_encode(job, wave, err) < 0
              ? -1
              : 0;

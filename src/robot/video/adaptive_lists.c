@@ -1,5 +1,6 @@
 /* /video/adaptive: the playlists, from what was written. */
 #include "robot/video/adaptive.h"
+#include "base/file.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,12 +25,10 @@ static int emit_list(struct adapting *w, const struct str *text, const char *nam
                      json_t *meta, int input, struct err *err)
 {
     const char *dot = strrchr(name, '.'), *path = robot_out_path(w->job, "txt");
-    FILE *f = fopen(path, "wx");
-    bool ok = f && fwrite(text->s, 1, text->len, f) == text->len;
 
-    if ((f && fclose(f) != 0) || !ok) {
+    if (file_make(path, text->s, text->len, err) < 0) {
         json_decref(meta);
-        return err_errno(err, "write '%s'", path);
+        return -1;
     }
     return robot_emit(w->job,
                       &(struct robot_output){.path = path,

@@ -1,4 +1,5 @@
 /* /video/concat: films one after the other become one. */
+#include "base/file.h"
 #include "base/str.h"
 #include "robot/order.h"
 #include "robot/video/join.h"
@@ -95,7 +96,6 @@ static const char *write_chapters(struct concat *c, const int64_t *begins, int64
 {
     const char *path = robot_out_path(c->job, "txt");
     AUTO(str_done) struct str s = {0};
-    FILE *f;
 
     str_puts(&s, ";FFMETADATA1\n");
     for (int i = 0; i < c->n; i++) {
@@ -105,16 +105,7 @@ static const char *write_chapters(struct concat *c, const int64_t *begins, int64
         add_title(&s, robot_input(c->job, (int)c->order[i])->basename);
         str_putc(&s, '\n');
     }
-    if (!(f = fopen(path, "wx"))) {
-        err_errno(err, "write '%s'", path);
-        return NULL;
-    }
-    size_t written = fwrite(s.s, 1, s.len, f);
-    if (fclose(f) || written != s.len) {
-        err_errno(err, "write '%s'", path);
-        return NULL;
-    }
-    return path;
+    return file_make(path, s.s, s.len, err) < 0 ? NULL : path;
 }
 
 /* ---- all of it ---- */

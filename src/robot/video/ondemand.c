@@ -3,6 +3,7 @@
  * that they join without a gap, pictures and sounds are taken by the film's own clock, and sound in
  * the frames that it would have if all were encoded at once. */
 #include "robot/video/ondemand.h"
+#include "base/file.h"
 #include "media/av/playlist.h"
 #include "media/av/segment.h"
 
@@ -181,11 +182,9 @@ static void add_asset(struct str *out, struct showing *w, const char *asset)
 static int emit_text(struct showing *w, const struct str *text, struct err *err)
 {
     const char *path = robot_out_path(w->job, "m3u8");
-    FILE *f = fopen(path, "wx");
-    bool ok = f && fwrite(text->s, 1, text->len, f) == text->len;
 
-    if ((f && fclose(f) != 0) || !ok)
-        return err_errno(err, "write '%s'", path);
+    if (file_make(path, text->s, text->len, err) < 0)
+        return -1;
     return robot_emit(w->job,
                       &(struct robot_output){.path = path,
                                              .ext = "m3u8",

@@ -1,4 +1,5 @@
 /* /video/subtitle: subtitles as a stream of a film, or drawn into its pictures. */
+#include "base/file.h"
 #include "base/filetype.h"
 #include "media/av/encode.h"
 #include "media/image_text.h"
@@ -6,7 +7,6 @@
 #include "robot/values.h"
 
 #include <ctype.h>
-#include <fcntl.h>
 #include <math.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -138,20 +138,11 @@ static int find_inputs(struct work *w, int *text, struct err *err)
 
 static int read_subtitles(struct work *w, const struct robot_input *in, struct err *err)
 {
-    AUTO(fd_close) int fd = open(in->path, O_RDONLY | O_CLOEXEC);
-    AUTO(mem_free) char *data = NULL;
-    size_t len = 0;
-    ssize_t n;
-
-    if (fd < 0)
-        return err_errno(err, "open '%s'", in->name);
     if (in->size > SUBTITLES_BYTES_MAX)
         return err_set(err, ERR_INPUT, "'%s': a file of subtitles may have %d MB", in->name,
                        SUBTITLES_BYTES_MAX >> 20);
-    data = mem_alloc((size_t)in->size + 1);
-    while (len < (size_t)in->size && (n = read(fd, data + len, (size_t)in->size - len)) > 0)
-        len += (size_t)n;
-    return subtitles_read(&w->subtitles, data, len, err);
+    AUTO(mem_free) char *data = file_read(in->path, in->name, (size_t)in->size, err);
+    return data ? subtitles_read(&w->subtitles, data, (size_t)in->size, err) : -1;
 }
 
 static int look_at_film(struct work *w, struct err *err)
@@ -302,13 +293,7 @@ static uint32_t color_of(const char *text)
 static int subtitle_write(struct work *w, const char *ext, const struct str *text, struct err *err)
 {
     w->path = robot_out_path(w->job, ext);
-    AUTO(fd_close) int fd = open(w->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    size_t done = 0;
-    ssize_t n = 0;
-
-    while (fd >= 0 && done < text->len && (n = write(fd, text->s + done, text->len - done)) > 0)
-        done += (size_t)n;
-    return fd >= 0 && done == text->len ? 0 : err_errno(err, "write the subtitles");
+    return file_make(w->path, text->s, text->len, err);
 }
 
 /* For libass, in the size that the film gets. */
