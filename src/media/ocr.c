@@ -1,9 +1,8 @@
 #include "media/ocr.h"
-#include "base/str.h"
+#include "base/file.h"
+#include "media/ocr_said.h"
 #include "media/tool.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,12 +15,8 @@ enum {
         1000, /* what is larger is made smaller before: its letters still have more than enough */
     SIDE_MOST = 30000,    /* px: the program's own limit is 32767 */
     PAGE_MS = 120 * 1000, /* for one picture */
-    COLUMNS = 12,         /* of what it prints */
     META_MOST = 512000,   /* bytes: it is in the status, and in all that quotes it */
 };
-#define SURE                                                                                       \
-    1.0 /* how much likelier the best of the four directions must be than the next, by the         \
-           program's own count */
 
 void ocr_done(struct ocr o) { free(o.line); }
 
@@ -58,69 +53,10 @@ static const char *ocr_dpi(struct robot_job *job, int dpi, double shrunk)
 
 /* ---- reading ---- */
 
-struct ocr_reader {
-    struct ocr *out;
-    struct arena *arena;
-    struct ocr_line now; /* whose words come; text NULL: none yet */
-    int page;
-    double scale;
-};
-
-static int ocr_finish_line(struct ocr_reader *r, struct err *err)
-{
-    struct ocr *o = r->out;
-
-    if (!r->now.text)
-        return 0;
-    if (o->n == OCR_LINES_MAX)
-        return err_set(err, ERR_COMMAND, "there are more than %d lines of text", OCR_LINES_MAX);
-    if (o->n == o->cap) {
-        o->cap = o->cap ? o->cap * 2 : 64;
-        o->line = realloc(o->line, o->cap * sizeof *o->line);
-        if (!o->line)
-            abort();
-    }
-    o->line[o->n++] = r->now;
-    r->now.text = NULL;
-    r->now.begins = false;
-    return 0;
-}
-
-/* level page block par line word left top width height conf text */
-static int ocr_row(void *ctx, char *line, struct err *err)
-{
-    struct ocr_reader *r = ctx;
-    char *column[COLUMNS], *save = NULL;
-    int n = 0;
-
-    for (char *c = strtok_r(line, "\t", &save); c && n < COLUMNS; c = strtok_r(NULL, "\t", &save))
-        column[n++] = c;
-    int level = n >= COLUMNS - 1 ? atoi(column[0]) : 0; /* the heading is none */
-    if (level >= 2 && level <= 4 && ocr_finish_line(r, err) < 0)
-        return -1;
-    if (level == 2 || level == 3)
-        r->now.begins = true;
-    if (level == 4) {
-        r->now.page = r->page;
-        r->now.x = atof(column[6]) * r->scale;
-        r->now.y = atof(column[7]) * r->scale;
-        r->now.w = atof(column[8]) * r->scale;
-        r->now.h = atof(column[9]) * r->scale;
-    }
-    if (level != 5 || n < COLUMNS)
-        return 0;
-    const char *word = column[COLUMNS - 1];
-    if (strspn(word, " ") == strlen(word) || !utf8_valid(word, strlen(word)))
-        return 0;
-    r->now.text = r->now.text ? arena_printf(r->arena, "%s %s", r->now.text, word)
-                              : arena_strdup(r->arena, word);
-    return 0;
-}
-
 int ocr_read(struct ocr *out, struct robot_job *job, struct image *img, int dpi, int page,
              double scale, struct err *err)
 {
-    struct ocr_reader r = {.out = out, .arena = robot_arena(job), .page = page};
+    AUTO(ocr_reader_done) struct ocr_reader r = {.out = out, .arena = robot_arena(job), .page = page};
     const char *path;
     double shrunk;
 
@@ -134,10 +70,10 @@ int ocr_read(struct ocr *out, struct robot_job *job, struct image *img, int dpi,
         argv[7] = "tsv";
     }
     int rc = tool_run(
-        job, &(struct tool){.argv = argv, .line = ocr_row, .line_ctx = &r, .timeout_ms = PAGE_MS},
+        job, &(struct tool){.argv = argv, .line = ocr_said_row, .line_ctx = &r, .timeout_ms = PAGE_MS},
         err);
     unlink(path);
-    return rc < 0 ? -1 : ocr_finish_line(&r, err);
+    return rc < 0 ? -1 : ocr_said_end(&r, err);
 }
 
 /* ---- which way up ---- */
@@ -146,7 +82,7 @@ int ocr_turn(int *degrees, struct robot_job *job, struct image *img, int dpi, st
 {
     AUTO(str_done) struct str said = {0};
     struct err why = {0};
-    const char *path, *turn, *sure;
+    const char *path;
     double shrunk;
 
     *degrees = 0;
@@ -167,10 +103,7 @@ int ocr_turn(int *degrees, struct robot_job *job, struct image *img, int dpi, st
         *err = why;
         return -1;
     }
-    turn = said.s ? strstr(said.s, "Rotate: ") : NULL;
-    sure = said.s ? strstr(said.s, "Orientation confidence: ") : NULL;
-    if (turn && sure && strtod(sure + strlen("Orientation confidence: "), NULL) >= SURE)
-        *degrees = (atoi(turn + strlen("Rotate: ")) % 360 + 360) % 360 / 90 * 90;
+    *degrees = ocr_said_turn(said.s);
     return 0;
 }
 
@@ -202,7 +135,7 @@ static json_t *ocr_json(const struct ocr *o, bool full)
     return all;
 }
 
-static void ocr_text(struct str *out, const struct ocr *o)
+void ocr_text(struct str *out, const struct ocr *o)
 {
     for (size_t i = 0; i < o->n; i++) {
         if (i && o->line[i].begins)
@@ -210,22 +143,6 @@ static void ocr_text(struct str *out, const struct ocr *o)
         str_puts(out, o->line[i].text);
         str_putc(out, '\n');
     }
-}
-
-static int ocr_write(const char *path, const char *text, size_t n, struct err *err)
-{
-    AUTO(fd_close) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-    if (fd < 0)
-        return err_errno(err, "open '%s'", path);
-    for (size_t done = 0; done < n;) {
-        ssize_t k = write(fd, text + done, n - done);
-
-        if (k < 0 && errno != EINTR)
-            return err_errno(err, "write '%s'", path);
-        done += k > 0 ? (size_t)k : 0;
-    }
-    return 0;
 }
 
 int ocr_emit(struct robot_job *job, const struct ocr *o, const struct ocr_opts *how,
@@ -246,7 +163,7 @@ int ocr_emit(struct robot_job *job, const struct ocr *o, const struct ocr_opts *
     ocr_text(&text, o);
     const char *ext = plain ? "txt" : "json", *path = robot_out_path(job, ext),
                *what = plain ? text.s ? text.s : "" : dump;
-    if (ocr_write(path, what, strlen(what), err) < 0)
+    if (file_make(path, what, strlen(what), err) < 0)
         return -1;
     return robot_emit(job,
                       &(struct robot_output){.path = path,

@@ -32,6 +32,9 @@ MUST_CHECK int ocr_read(struct ocr *out, struct robot_job *job, struct image *im
 MUST_CHECK int ocr_turn(int *degrees, struct robot_job *job, struct image *img, int dpi,
                         struct err *err);
 
+/* What was read as plain text, appended: a line for each, an empty one between paragraphs. */
+void ocr_text(struct str *out, const struct ocr *o);
+
 /* Hand over what was read, as a file or in the meta of the job's input. */
 MUST_CHECK int ocr_emit(struct robot_job *job, const struct ocr *o, const struct ocr_opts *how,
                         struct err *err);

@@ -1,10 +1,9 @@
 #include "media/pdf.h"
+#include "base/file.h"
 #include "base/str.h"
+#include "media/pdf_said.h"
 #include "media/tool.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,24 +12,6 @@
     120 /* for one document: a page tree may go in circles, or name a page a million times */
 
 /* ---- qpdf ---- */
-
-static int pdf_write_job(const char *path, const json_t *what, struct err *err)
-{
-    AUTO(fd_close) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    AUTO(mem_free) char *text = json_text(what);
-    size_t n = strlen(text), done = 0;
-
-    if (fd < 0)
-        return err_errno(err, "open '%s'", path);
-    while (done < n) {
-        ssize_t k = write(fd, text + done, n - done);
-
-        if (k < 0 && errno != EINTR)
-            return err_errno(err, "write '%s'", path);
-        done += k > 0 ? (size_t)k : 0;
-    }
-    return 0;
-}
 
 static int pdf_ask(struct str *said, struct robot_job *job, json_t *what, struct err *err)
 {
@@ -43,7 +24,8 @@ static int pdf_ask(struct str *said, struct robot_job *job, json_t *what, struct
 
     jset(all, "warningExit0", "");
     jset(all, "noWarn", "");
-    int rc = pdf_write_job(path, all, err) < 0 ? -1 : tool_run(job, &t, err);
+    AUTO(mem_free) char *text = json_text(all);
+    int rc = file_make(path, text, strlen(text), err) < 0 ? -1 : tool_run(job, &t, err);
     unlink(path); /* with what is secret in it */
     return rc;
 }
@@ -70,17 +52,6 @@ int pdf_write(struct robot_job *job, json_t *what, struct err *err)
 
 /* ---- looking ---- */
 
-/* The line that is nothing but a number. */
-static int64_t pdf_count(char *said)
-{
-    char *save = NULL;
-
-    for (char *line = strtok_r(said, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-        if (*line && strspn(line, "0123456789") == strlen(line))
-            return strtoll(line, NULL, 10);
-    return 0;
-}
-
 int pdf_look(struct pdf_facts *out, struct robot_job *job, const char *path, const char *password,
              const char *name, struct err *err)
 {
@@ -99,15 +70,38 @@ int pdf_look(struct pdf_facts *out, struct robot_job *job, const char *path, con
         }
         return err_set(err, ERR_INPUT, "'%.100s' is no PDF that can be opened", name);
     }
-    out->locked = said.s && str_starts(said.s, "Incorrect password supplied");
+    return pdf_said_look(out, said.s, name, err);
+}
+
+int pdf_look_open(struct pdf_facts *out, struct robot_job *job, const struct robot_input *in,
+                  int64_t most, struct err *err)
+{
+    if (pdf_look(out, job, in->path, NULL, in->name, err) < 0)
+        return -1;
     if (out->locked)
-        return 0;
-    out->encrypted = !said.s || !strstr(said.s, "File is not encrypted");
-    out->pages = said.s ? pdf_count(said.s) : 0;
-    if (out->pages < 1)
-        return err_set(err, ERR_INPUT, "'%.100s' has no pages", name);
-    if (out->pages > PDF_PAGES_MAX)
-        return err_set(err, ERR_INPUT, "'%.100s' has %lld pages, the most is %d", name,
-                       (long long)out->pages, PDF_PAGES_MAX);
+        return err_set(err, ERR_INPUT, "'%.100s' is locked by a password", in->name);
+    if (most && out->pages > most)
+        return err_set(err, ERR_INPUT,
+                       "'%.100s' has %lld pages, the limit is %lld (setting max_frames)", in->name,
+                       (long long)out->pages, (long long)most);
     return 0;
+}
+
+/* ---- poppler ---- */
+
+int pdf_poppler(struct robot_job *job, const struct tool *t, const char *much, struct err *err)
+{
+    struct err why = {0};
+
+    if (tool_run(job, t, &why) == 0)
+        return 0;
+    *err = why;
+    if (why.code != ERR_COMMAND || tool_is_stuck() || why.exited < 0 || why.exited >= 126)
+        return -1;
+    if (why.exited)
+        err_set(err, ERR_INPUT, "the document is too damaged: %s can't read it", t->argv[0]);
+    else
+        err_set(err, ERR_INPUT, "%s", much);
+    memcpy(err->detail, why.detail, sizeof err->detail);
+    return -1;
 }

@@ -21,6 +21,18 @@ struct pdf_facts {
 MUST_CHECK int pdf_look(struct pdf_facts *out, struct robot_job *job, const char *path,
                         const char *password, const char *name, struct err *err);
 
+/* The same of an input that is opened without a password, and whose pages are looked at one by one.
+ * most: how many it may have (setting max_frames); 0: any number. Errors also: ERR_INPUT: it is
+ * locked, or has more. */
+MUST_CHECK int pdf_look_open(struct pdf_facts *out, struct robot_job *job,
+                             const struct robot_input *in, int64_t most, struct err *err);
+
 /* Do what a job of qpdf says (its JSON form; stolen). What is only odd about a file is not said,
  * and no failure. Errors: ERR_INPUT: it is too damaged. */
 MUST_CHECK int pdf_write(struct robot_job *job, json_t *what, struct err *err);
+
+struct tool;
+/* Run a program of poppler's on a PDF. Errors: ERR_INPUT: it can't read that, or says more than t
+ * allows, which is called much. */
+MUST_CHECK int pdf_poppler(struct robot_job *job, const struct tool *t, const char *much,
+                           struct err *err);

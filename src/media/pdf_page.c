@@ -1,10 +1,9 @@
 #include "media/pdf_page.h"
 #include "base/str.h"
+#include "media/pdf_said.h"
 #include "media/tool.h"
 
-#include <math.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 enum { SAID_MAX = 64 * 1024, USUAL_DPI = 150 };
@@ -16,17 +15,10 @@ static int pdf_media_box(double *w, double *h, struct robot_job *job, const char
     const char *number = arena_printf(robot_arena(job), "%lld", (long long)page);
     const char *const argv[] = {"pdfinfo", "-box", "-f", number, "-l", number, path, NULL};
     AUTO(str_done) struct str said = {0};
-    double x1, y1, x2, y2;
-    const char *at;
 
     if (tool_run(job, &(struct tool){.argv = argv, .text = &said, .text_max = SAID_MAX}, err) < 0)
         return -1;
-    if (!said.s || !(at = strstr(said.s, "MediaBox:")) ||
-        sscanf(at + 9, "%lf %lf %lf %lf", &x1, &y1, &x2, &y2) != 4)
-        return err_set(err, ERR_COMMAND, "page %lld has no size", (long long)page);
-    *w = fabs(x2 - x1);
-    *h = fabs(y2 - y1);
-    return 0;
+    return pdf_said_box(w, h, said.s) ? 0 : err_set(err, ERR_COMMAND, "page %lld has no size", (long long)page);
 }
 
 static int pdf_fits(struct robot_job *job, const char *path, const struct pdf_page *how, double dpi,

@@ -2,16 +2,9 @@
  * lists them and writes all contents, one behind the other, into one file of ours; nothing is made under a name of the
  * archive. The password goes to it by a pipe. */
 #pragma once
-#include "media/unpack.h"
+#include "media/seven_list.h"
 
 struct seven;
-struct seven_member {
-    const char *path; /* as the archive has it */
-    bool is_file;     /* and neither a directory nor a link */
-    int64_t size, at; /* bytes, and where they are in the file */
-    unsigned long crc;
-    bool has_crc;
-};
 
 /* 1: this is no encrypted 7z archive, or there is no 7zz. 0: *out, the caller's. -1: *fault and err say why. */
 MUST_CHECK int seven_open(struct seven **out, enum unpack_fault *fault, const char *path, const char *name,

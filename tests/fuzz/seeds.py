@@ -961,6 +961,59 @@ for bits in range(0, 128, 9):
 dictionary('playlist', b'\x80', b'\x81', b'\x82', b'\x83', b'\x84', b'\x85', b'\x86', b'\x87', b'"\n', b'<\n')
 
 
+# ---- what programs print ----
+
+def member(path, size, attributes='', crc='', encrypted='-'):
+    return (f'Path = {path}\nSize = {size}\nPacked Size = 12\nModified = 2031-01-31\nAttributes = {attributes}\n'
+            f'CRC = {crc}\nEncrypted = {encrypted}\nMethod = AES\nBlock = 0\n\n')
+
+
+for how in '\x00\x01\x02\x03':
+    seed('seven', how + member('a.txt', 5, 'A -rw-r--r--', '0A1B2C3D', '+') + member('d', '', 'D drwxr-xr-x'),
+         how + member('l', 3, 'A lrwxrwxrwx', 'FFFFFFFF') * 4, how + member('a', 2**63 - 1, crc='x') * 2,
+         how + member('a', '-1'), how + 'Size = 1\nPath = a = b\n Path = c\nSize = 0\nSize = 7\nSize = 8\n',
+         how + member('a', '9' * 20, crc='1' * 40, encrypted='+'))
+dictionary('seven', 'Path = ', 'Size = ', 'Attributes = D', 'Attributes = A lrwx', 'CRC = ', 'Encrypted = +', ' = ',
+           '9223372036854775807', '\n')
+
+QPDF = '3\nR = 6\nP = -4\nUser password = \nSupplied password is user password\nextract for any purpose: allowed\n'
+DRAWN = ('page   num  type   width height color comp bpc  enc interp  object ID x-ppi y-ppi size ratio\n' + '-' * 92 +
+        '\n   1     0 image       2     1  rgb     3   8  image  no         5  0     3     1   13B 217%\n'
+        '   1     1 smask     512   512  gray    1   8  jpeg   no         6  0    72    72 30.1K 3.9%\n'
+        '   2     2 stencil 30000     1  -       1   1  ccitt  yes  [inline]       1     1    0B 0.0%\n'
+        '  10    33 mask        1     1  cmyk    4   8  jbig2  no   [none]         1     1  1.5M 9.0%\n')
+for text in ('File is not encrypted\n12\n', QPDF, 'Incorrect password supplied\n', '', '100001\n', '0\n', '9' * 30):
+    seed('pdf_said', '\x00' + text)
+for text in ('Pages: 1\nPage    1 MediaBox:     0.00     0.00   612.00   792.00\n', 'MediaBox: 9 9 -1 1e999',
+             'MediaBox: nan inf 1 2', 'MediaBox: 1 2 3'):
+    seed('pdf_said', '\x01' + text)
+for text in (DRAWN, DRAWN.replace('30.1K', 'infK').replace('1.5M', '1e308G'), '  0 0 image 1 1',
+             '1 0 image 999999999999 9'):
+    seed('pdf_said', '\x02' + text)
+for text in (b'\0one\n\n\f', b'\0o\fne', b'\1one\n\f\f', b'\2one\n\f\ftwo \n\f', b'\1one', b'\0',
+             b'\1\xff\0\xc3\n\f\xed\xa0\x80\n\f'):
+    seed('pdf_said', b'\3' + text)
+dictionary('pdf_said', 'File is not encrypted', 'Incorrect password supplied', 'MediaBox:', ' image ', ' smask ',
+           ' stencil ', ' mask ', '[inline]', '[none]', '30.1K', '1e308', 'nan', 'inf', '\f', '\n', b'\0', b'\xff',
+           b'\xc3\xa9')
+
+tsv = lambda *columns: '\t'.join(map(str, columns)) + '\n'
+WORDS = (tsv('level', 'page_num', 'block_num', 'par_num', 'line_num', 'word_num', 'left', 'top', 'width', 'height',
+             'conf', 'text') + ''.join(tsv(level, 1, 1, 1, 1, 0, 10, 20, 300, 40, -1, '') for level in (1, 2, 3, 4)) +
+         tsv(5, 1, 1, 1, 1, 1, 10, 20, 90, 40, 96.1, 'Hello') + tsv(5, 1, 1, 1, 1, 2, 110, 20, 90, 40, 91, 'there'))
+ODD = (tsv(4, 1, 1, 1, 2, 0, 'nan', '1e999', '-inf', -5, -1, '') + tsv(5, 1, 1, 1, 2, 1, 1, 1, 1, 1, 9, ' ') +
+       tsv(5, '', '', '', *[1] * 11))
+OSD = ('Page number: 0\nOrientation in degrees: 90\nRotate: 270\nOrientation confidence: 9.21\nScript: Latin\n'
+       'Script confidence: 2.5\n')
+for how in (b'\x10\x01', b'\xff\x00', b'\x00\x02'):
+    for text in (WORDS, WORDS * 2 + ODD, OSD, OSD.replace('270', '-99999999999999999999'), OSD.replace('9.21', 'nan'),
+                 'Rotate: 450\n'):
+        seed('ocr', how + text.encode())
+    seed('ocr', how + WORDS.encode() + b'5\t1\t1\t1\t1\t1\t1\t1\t1\t1\t1\t\xff\xfe\n')
+dictionary('ocr', '\t', '\n', '5\t1\t1\t1\t1\t1\t', '4\t1\t1\t1\t1\t0\t', '2\t', 'nan', 'inf', '1e308', 'Rotate: ',
+           'Orientation confidence: ', '90', '180')
+
+
 def main():
     description = json.loads(pathlib.Path(sys.argv[1]).read_text())
     out = pathlib.Path(sys.argv[2])

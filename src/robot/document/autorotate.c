@@ -77,15 +77,8 @@ static int autorotate_pdf(struct robot_job *job, const struct robot_input *in, s
     AUTO(turns_done) struct turns t = {0};
     struct pdf_facts facts;
 
-    if (pdf_look(&facts, job, in->path, NULL, in->name, err) < 0)
-        return -1;
-    if (facts.locked)
-        return err_set(err, ERR_INPUT, "'%.100s' is locked by a password", in->name);
-    if (facts.pages > limits.max_frames)
-        return err_set(err, ERR_INPUT,
-                       "'%.100s' has %lld pages, the limit is %lld (setting max_frames)", in->name,
-                       (long long)facts.pages, (long long)limits.max_frames);
-    if (autorotate_find(&t, job, in->path, facts.pages, &limits, err) < 0)
+    if (pdf_look_open(&facts, job, in, limits.max_frames, err) < 0 ||
+        autorotate_find(&t, job, in->path, facts.pages, &limits, err) < 0)
         return -1;
     if (!t.pages[1].len && !t.pages[2].len && !t.pages[3].len)
         return robot_emit_same(job, 0, NULL, err);

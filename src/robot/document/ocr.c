@@ -22,14 +22,8 @@ static int document_ocr_run(struct robot_job *job, const void *opts, struct err 
     AUTO(ocr_done) struct ocr found = {0};
     struct pdf_facts facts;
 
-    if (pdf_look(&facts, job, in->path, NULL, in->name, err) < 0)
+    if (pdf_look_open(&facts, job, in, limits.max_frames, err) < 0)
         return -1;
-    if (facts.locked)
-        return err_set(err, ERR_INPUT, "'%.100s' is locked by a password", in->name);
-    if (facts.pages > limits.max_frames)
-        return err_set(err, ERR_INPUT,
-                       "'%.100s' has %lld pages, the limit is %lld (setting max_frames)", in->name,
-                       (long long)facts.pages, (long long)limits.max_frames);
     for (int64_t page = 1; page <= facts.pages; page++) {
         AUTO(image_free) struct image *img = NULL;
         const struct pdf_page how = {.limits = &limits, .page = page, .dpi = OCR_DPI};

@@ -71,10 +71,8 @@ static int document_split_run(struct robot_job *job, const void *opts, struct er
     struct pdf_facts facts;
     int64_t count = 0;
 
-    if (pdf_look(&facts, job, in->path, NULL, in->name, err) < 0)
+    if (pdf_look_open(&facts, job, in, 0, err) < 0)
         return -1;
-    if (facts.locked)
-        return err_set(err, ERR_INPUT, "'%.100s' is locked by a password", in->name);
     robot_progress(job, 0.2);
     if (!o->pages)
         str_puts(&list, "1-z");
