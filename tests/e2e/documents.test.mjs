@@ -13,6 +13,9 @@ const body = async (r) => Buffer.from(await (await fetch(r.ssl_url)).arrayBuffer
 
 test('each of them works in the jail, one on what another has made', async (t) => {
   const s = await Server.start(t)
+  const first = { content: `${page} /X Do`, resources: '/XObject<</X 8 0 R>>' }
+  const image = '/Type/XObject/Subtype/Image/Width 2/Height 1/ColorSpace/DeviceRGB/BitsPerComponent 8'
+  const dots = { dict: `${image}/Filter/ASCIIHexDecode`, stream: 'ff000000ff00>' }
   const a = await s.create({
     thumbs: step('/document/thumbs', { width: 200, height: 200 }),
     sheet: step('/document/thumbs', { pdf_use_cropbox: false, antialiasing: false, page: 1 }),
@@ -22,13 +25,14 @@ test('each of them works in the jail, one on what another has made', async (t) =
     small: step('/document/optimize', { remove_metadata: true }),
     upright: step('/document/autorotate'),
     words: step('/document/ocr', { format: 'text' }),
+    taken: step('/document/extract', { use: 'whole', password: 'sesame', page_range: '2' }),
     big: { robot: '/document/thumbs', use: ':original', page: 1 },
     sign: step('/image/ocr', { use: 'big', granularity: 'list' }),
     preview: step('/file/preview'),
-  }, { files: { 'my pages.pdf': pdf([{ content: page }, { content: page, more: '/Rotate 90' }]) } })
+  }, { files: { 'my pages.pdf': pdf([first, { content: page, more: '/Rotate 90' }], [dots]) } })
   const done = await s.until(a.assembly_id)
   assert.equal(done.ok, 'ASSEMBLY_COMPLETED', JSON.stringify(done).slice(0, 1500))
-  const { thumbs, sheet, part, whole, small, upright, words, sign, preview } = done.results
+  const { thumbs, sheet, part, whole, small, upright, words, taken, sign, preview } = done.results
   const said = thumbs.map((r) => [r.meta.thumb_index, r.meta.width, r.name])
   assert.deepEqual(said, [[0, 200, 'my pages.png'], [1, 200, 'my pages.png']])
   assert.equal(sheet.length, 1)
@@ -39,6 +43,8 @@ test('each of them works in the jail, one on what another has made', async (t) =
   assert.ok(!(await body(small[0])).includes('A title'))
   assert.notEqual(upright[0].md5hash, done.uploads[0].md5hash)
   assert.match((await body(words[0])).toString(), /quick brown fox/)
+  assert.match((await body(taken[0])).toString(), /quick brown fox/)
+  assert.deepEqual([taken.length, taken[1].mime, taken[1].meta.width, taken[1].meta.page], [2, 'image/png', 2, 2])
   assert.match(JSON.parse(await body(sign[0])).join(' '), /quick brown fox/)
   assert.equal(preview[0].mime, 'image/png')
   await s.scratchEmpty()
