@@ -110,7 +110,9 @@ static int send_once(struct http_client_response *out, struct api *a, const stru
                                                            .body_fd = c->fd,
                                                            .body_offset = c->offset,
                                                            .body_length = c->body || c->length < 0 ? -1 : c->length,
-                                                           .idle_timeout_s = (int)jint(settings, "idle_s", 0),
+                                                           .pieces = c->pieces,
+                                                           .piece_count = c->piece_count,
+                                                           .idle_timeout_s = (int)jint(settings, "idle_s", c->idle_s),
                                                            .max_redirects = c->max_redirects,
                                                            .guard = jstr_or(settings, "import_allow", ""),
                                                            .on_body = c->on_body || keeps ? api_on_body : NULL,
@@ -198,6 +200,12 @@ static enum remote_failure kind_of(int status)
 
 static bool status_passes(int status) { return status == 408 || status == 429 || status >= 500; }
 
+/* Who takes longer than a patient caller allows would again. */
+static bool was_silent(const struct api *a, const struct api_call *c, int64_t since_us)
+{
+    return c->idle_s && clock_mono_us() - since_us >= jint(robot_settings(a->job), "idle_s", c->idle_s) * SECOND_US;
+}
+
 static int not_heard(struct api *a, const struct err *cause, struct err *err)
 {
     char what[100];
@@ -242,12 +250,12 @@ int api_run(struct http_client_response *out, struct api *a, const struct api_ca
     for (int attempt = 1;; attempt++) {
         struct err cause = {0};
         bool again;
-        int64_t wait_ms = 0;
+        int64_t wait_ms = 0, since_us = clock_mono_us();
 
         http_client_response_done(*out);
         *out = (struct http_client_response){0};
         if (send_once(out, a, c, &cause) < 0) {
-            again = cause.code == ERR_IO && !c->once && !c->on_body;
+            again = cause.code == ERR_IO && !c->once && !c->on_body && !was_silent(a, c, since_us);
             if (!again || attempt >= REMOTE_ATTEMPTS)
                 return not_heard(a, &cause, err);
         } else {

@@ -13,6 +13,9 @@ struct api_call {
     const char *body;           /* text, or */
     int fd;                     /* file, when length >= 0 and body is NULL */
     int64_t offset, length;
+    const struct http_client_piece *pieces; /* in the place of both; or NULL */
+    int piece_count;
+    int idle_s; /* so long may the other side be silent, and then there is no other attempt; 0: as usual */
     const int *fine; /* statuses that are answers as well as 2xx, ended by 0; NULL: none */
     bool once;       /* not to be sent a second time when it is unknown whether it was carried out */
     bool anonymous;  /* without token and signature: an address that is one itself */

@@ -10,8 +10,10 @@
 
 /* ---- where services are reached ---- */
 
-const char *const remote_endpoints[] = {"azure", "backblaze", "box", "digitalocean", "dropbox", "google", "mega",
-                                        "rackspace", "s3", "tigris", "vimeo", "wasabi", "youtube", NULL};
+const char *const remote_endpoints[] = {
+    "ai",     "azure",  "backblaze", "bgremove", "box",       "copyrightdetect", "digitalocean", "dropbox",
+    "google", "images", "mega",      "rackspace", "s3",       "speech",          "tigris",       "translate",
+    "upscale", "videos", "vimeo",    "vision",   "wasabi",    "youtube",         NULL};
 
 static int add_endpoint(json_t *all, char *pair, struct err *err)
 {
