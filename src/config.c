@@ -27,6 +27,7 @@ struct setting {
     const char *help;
     const struct choice *choices; /* ENUM */
     int64_t min, max;             /* INT, SIZE; max 0: no limit */
+    bool secret;                  /* not printed, and no flag: everybody may list those of a process */
 };
 
 static const struct choice log_levels[] = {
@@ -48,6 +49,7 @@ static const struct choice isolations[] = {
     }
 #define STRING(f, d, h) ROW(f, const char *, KIND_STRING, d, h)
 #define LIST(f, d, h) ROW(f, const char *, KIND_LIST, d, h) /* given again it grows: "a,b" */
+#define SECRETS(f, d, h) ROW(f, const char *, KIND_LIST, d, h, .secret = true)
 #define PATH(f, d, h) ROW(f, const char *, KIND_PATH, d, h)
 #define INT(f, d, h, ...) ROW(f, int64_t, KIND_INT, d, h, __VA_ARGS__)
 #define SIZE(f, d, h, ...) ROW(f, int64_t, KIND_SIZE, d, h, __VA_ARGS__)
@@ -114,6 +116,10 @@ static const struct setting settings[] = {
            "File with certificates that FTP servers are trusted by beside those of the system. Empty: none."),
     LIST(endpoint, "",
          "NAME=URL: where a service (dropbox, google, ...) is reached instead of its own address. May be given again."),
+    SECRETS(ai_key, "",
+            "NAME=KEY: key of an AI service of that name (endpoint). May be given again; in the file or the environment only."),
+    LIST(ai_model, "",
+         "NAME=MODEL: what an AI service uses when the model is not named. May be given again. Empty: what it lists first."),
     STRING(clamd, "", "ClamAV's daemon that looks for viruses: path of its socket, or address:port. Empty: none."),
     SIZE(import_max_size, "10G", "Largest imported file.", .min = 1),
     STRING(cdn_domain, "",
@@ -385,6 +391,15 @@ static const char *environment_of(const struct setting *s, char **envp, struct a
     return NULL;
 }
 
+/* Says so, without its value. */
+static int refuse_secret(struct loading *l, const struct setting *s, struct err *err)
+{
+    return err_set(err, ERR_CONFIG,
+                   "%s is a secret, and everybody on this machine could read the flag: give it in the file of --config, "
+                   "or as WORKCELL_%s",
+                   s->name, spelled(l->a, s->name, true));
+}
+
 static int load_flag(struct loading *l, int argc, char **argv, int *i, struct err *err)
 {
     const char *flag = argv[*i], *name = flag + 2, *value = strchr(flag, '=');
@@ -409,6 +424,8 @@ static int load_flag(struct loading *l, int argc, char **argv, int *i, struct er
             near.name = spelled(l->a, near.name, false);
         return near_say(err, &near, "--");
     }
+    if (s->secret)
+        return refuse_secret(l, s, err);
     if (value)
         value++;
     else if (s->kind == KIND_BOOL)
@@ -499,6 +516,10 @@ static void print_value(const struct config *c, const struct setting *s, FILE *t
     int64_t n;
     int unit = 0;
 
+    if (s->secret && **(const char *const *)field) {
+        fputs("\"****\"", to);
+        return;
+    }
     switch (s->kind) {
     case KIND_STRING:
     case KIND_LIST:
@@ -533,8 +554,10 @@ static void print_value(const struct config *c, const struct setting *s, FILE *t
 void config_print(const struct config *c, FILE *to)
 {
     for (size_t i = 0; i < SETTINGS; i++) {
-        /* A comment, so that the whole is a file that can be used as it is. */
-        fprintf(to, "%s%s = ", i ? "" : "# ", settings[i].name);
+        bool hidden = settings[i].secret && strcmp(c->origin[i], "default") != 0;
+
+        /* Comments, so that the whole is a file that can be used as it is. */
+        fprintf(to, "%s%s = ", i && !hidden ? "" : "# ", settings[i].name);
         print_value(c, &settings[i], to);
         fprintf(to, " # %s\n", c->origin[i]);
     }

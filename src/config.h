@@ -20,7 +20,7 @@ enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 /* What each one means: the help texts in config.c. Sizes are bytes. */
 struct config {
     const char *config, *listen, *data, *public_url, *import_allow, *sftp_key, *sftp_known_hosts, *ftp_ca,
-        *region, *companion, *clamd, *endpoint;
+        *region, *companion, *clamd, *endpoint, *ai_key, *ai_model;
     int log_level; /* enum log_level */
     int log_format, isolation, notify_signature, create_rate_status;
     int64_t http_threads, max_connections, max_strangers, address_connections, min_body_rate;

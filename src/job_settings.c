@@ -1,5 +1,6 @@
 #include "job_settings.h"
 #include "config.h"
+#include "transfer/ai_options.h"
 #include "transfer/remote.h"
 #include "transfer/values.h"
 
@@ -100,6 +101,21 @@ static void set_settings(struct job_settings *s, const struct config *c, json_t 
             json_object_set_new(s->settings, of_tests[i].name, json_integer(atoll(getenv(of_tests[i].env))));
 }
 
+/* Whose key and model is whose. Models are no secret: every Robot may know. */
+static int read_ai(struct job_settings *s, const struct config *c, struct err *err)
+{
+    json_t *ai_keys = ai_named_read("ai_key", c->ai_key, err);
+    json_t *models = ai_keys ? ai_named_read("ai_model", c->ai_model, err) : NULL;
+
+    if (!models) {
+        json_decref(ai_keys);
+        return -1;
+    }
+    json_object_set_new(s->keys, "ai_key", ai_keys);
+    json_object_set_new(s->settings, "ai_model", models);
+    return 0;
+}
+
 int job_settings_read(struct job_settings *out, const struct config *c, struct err *err)
 {
     struct job_settings s = {.keys = json_object()};
@@ -111,7 +127,7 @@ int job_settings_read(struct job_settings *out, const struct config *c, struct e
         return err_set(err, ERR_CONFIG, "endpoint: %s", why.msg);
     }
     set_settings(&s, c, endpoints);
-    if (read_keys(&s, c, err) < 0 || check_clamd(&s, c, err) < 0) {
+    if (read_keys(&s, c, err) < 0 || check_clamd(&s, c, err) < 0 || read_ai(&s, c, err) < 0) {
         job_settings_done(s);
         return -1;
     }

@@ -12,18 +12,36 @@ const struct robot *job_robot(const struct assembly *a, const struct job *j)
                     : a->in->steps[j->probe ? STEP_ORIGINAL : j->step].robot;
 }
 
-/* Stored credentials take the place of their name. What the step gives itself wins. */
-static int inject(json_t *params, const struct robot *robot, const struct credential_source *source, struct err *err)
+static int inject_one(json_t *params, const struct robot *robot, const char *name,
+                      const struct credential_source *source, struct err *err)
 {
-    AUTO(mem_free) char *name = jstr(params, "credentials") ? mem_strdup(jstr(params, "credentials")) : NULL;
     AUTO(json_unref) json_t *content = NULL;
     char type[CREDENTIAL_TYPE_MAX];
 
-    if (!name || !source)
-        return 0;
     return source->find(source->ctx, &content, type, name, err) < 0
                ? -1
                : credential_inject(params, robot, name, type, content, err);
+}
+
+/* Stored credentials take the place of their name, or of their names: then the first that has a key counts. What the
+ * step gives itself wins. */
+static int inject(json_t *params, const struct robot *robot, const struct credential_source *source, struct err *err)
+{
+    AUTO(json_unref) json_t *given = json_incref(json_object_get(params, "credentials"));
+    const struct option *row = option_find(robot->options, "credentials");
+    json_t *name;
+    size_t i;
+
+    if (!source)
+        return 0;
+    if (json_is_string(given))
+        return inject_one(params, robot, json_string_value(given), source, err);
+    if (!row || row->type != OPT_TYPE_JSON)
+        return 0;
+    json_array_foreach (given, i, name)
+        if (json_is_string(name) && inject_one(params, robot, json_string_value(name), source, err) < 0)
+            return -1;
+    return 0;
 }
 
 /* params: given, with every ${...} replaced. */

@@ -13,26 +13,37 @@ static void no_such_assembly(struct conductor *c, const struct news *n)
 
 /* ---- a new one ---- */
 
+static int check_stored(struct conductor *c, const json_t *data, const json_t *name, struct err *err)
+{
+    const char *want = json_string_value(name);
+    struct store_credential *found = NULL;
+
+    if (!want || strstr(want, "${"))
+        return 0;
+    if (store_credential_get(&found, c->conf.store, jstr_or(data, "workspace", ""), want, err) < 0)
+        return err->code == ERR_NOT_FOUND
+                   ? err_set(err, ERR_CREDENTIALS, "There are no stored credentials named '%.100s'", want)
+                   : -1;
+    free(found);
+    return 0;
+}
+
 static int check_credentials(struct conductor *c, const json_t *data, const char **step,
                              struct err *err)
 {
     const char *name;
-    json_t *s;
+    json_t *s, *one;
+    size_t i;
 
     json_object_foreach (json_object_get(data, "steps"), name, s) {
-        const char *want = json_is_object(s) ? jstr(s, "credentials") : NULL;
-        struct store_credential *found = NULL;
+        const json_t *want = json_object_get(s, "credentials"); /* of one, or of several */
 
-        if (!want || strstr(want, "${"))
-            continue;
         *step = name;
-        if (store_credential_get(&found, c->conf.store, jstr_or(data, "workspace", ""), want, err) <
-            0)
-            return err->code == ERR_NOT_FOUND
-                       ? err_set(err, ERR_CREDENTIALS,
-                                 "There are no stored credentials named '%.100s'", want)
-                       : -1;
-        free(found);
+        if (check_stored(c, data, want, err) < 0)
+            return -1;
+        json_array_foreach (want, i, one)
+            if (check_stored(c, data, one, err) < 0)
+                return -1;
     }
     return 0;
 }

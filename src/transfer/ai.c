@@ -11,66 +11,40 @@
 
 /* ---- where they are ---- */
 
-static const struct {
-    const char *name, *words;
-    bool chat; /* its model is that of "ai", when none is set */
-    bool of_its_own; /* its interface is another one: "ai" can't stand in for it */
-} services[] = {
-    {"ai", "the AI service", true, false},
-    {"vision", "the vision service", true, false},
-    {"speech", "the speech service", false, false},
-    {"images", "the image service", false, false},
-    {"videos", "the video service", false, false},
-    {"translate", "the translation service", true, true},
-    {"bgremove", "the service that removes backgrounds", false, true},
-    {"upscale", "the service that enlarges pictures", false, true},
-    {"copyrightdetect", "the service that knows pictures", false, true},
-};
-
-static size_t service_index(const char *service)
-{
-    size_t i = 0;
-
-    while (i + 1 < ARRAY_LEN(services) && strcmp(services[i].name, service) != 0)
-        i++;
-    return i;
-}
-
 bool ai_is_set(const struct robot_job *job, const char *service)
 {
     return str_given(remote_endpoint(job, service, NULL));
 }
 
-static int no_service(struct robot_job *job, const char *service, bool of_its_own, struct err *err)
+static int no_service(struct robot_job *job, const struct ai_service *s, struct err *err)
 {
-    if (of_its_own || !strcmp(service, "ai"))
-        return robot_fail(job, err, ERR_ROBOT_VALIDATION, "VALIDATION",
-                          "this server has no service for it: its operator can name one with --endpoint %s=URL",
-                          service);
+    bool either = !s->of_its_own && strcmp(s->name, "ai") != 0;
+
     return robot_fail(job, err, ERR_ROBOT_VALIDATION, "VALIDATION",
-                      "this server has no service for it: its operator can name one with --endpoint ai=URL, or "
-                      "--endpoint %s=URL",
-                      service);
+                      "this server has no service for it: its operator can name one with --endpoint %s%s=URL",
+                      either ? "ai=URL or --endpoint " : "", s->name);
 }
 
 int ai_open(struct ai *a, struct robot_job *job, const char *service, const char *key, struct err *err)
 {
-    size_t s = service_index(service);
-    const char *at = service;
+    const struct ai_service *s = ai_service_find(service);
 
-    *a = (struct ai){.service = service};
+    *a = (struct ai){.service = s, .key = ""};
+    if (!s)
+        return err_set(err, ERR_INTERNAL, "no AI service is called '%s'", service);
     if (!ai_is_set(job, service)) {
-        if (services[s].of_its_own || !ai_is_set(job, "ai"))
-            return no_service(job, service, services[s].of_its_own, err);
-        at = "ai";
+        if (s->of_its_own || !ai_is_set(job, "ai"))
+            return no_service(job, s, err);
+        service = "ai";
     }
-    a->base = remote_endpoint(job, at, "");
-    if (!str_given(key)) /* that of the address: one is never sent to another */
-        key = jstr_or(json_object_get(robot_settings(job), "ai_key"), at, "");
+    a->base = remote_endpoint(job, service, "");
+    /* the operator's is that of the address, and is never sent to another */
+    a->key = str_given(key) ? key : jstr_or(json_object_get(robot_settings(job), "ai_key"), service, "");
     a->api = (struct api){.job = job,
                           .client = http_client_new(),
-                          .service = services[s].words,
-                          .authorization = *key ? mem_printf("Bearer %s", key) : NULL};
+                          .service = s->words,
+                          .authorization = *a->key ? mem_printf("Bearer %s", a->key) : NULL,
+                          .secret = a->key};
     return 0;
 }
 
@@ -120,6 +94,14 @@ static int make_sending(struct ai_sending *s, const struct ai *a, const struct a
                                 .most = c->most ? c->most : AI_JSON_MAX,
                                 .fine = c->fine};
     return 0;
+}
+
+int ai_run(struct http_client_response *out, struct ai *a, const struct ai_call *c, struct err *err)
+{
+    AUTO(ai_sending_done) struct ai_sending s = {0};
+
+    *out = (struct http_client_response){0};
+    return make_sending(&s, a, c, err) < 0 ? -1 : api_run(out, &a->api, &s.call, err);
 }
 
 json_t *ai_call(struct ai *a, const struct ai_call *c, struct err *err)
@@ -226,8 +208,8 @@ int ai_base64_to_fd(struct ai *a, const char *text, int fd, int64_t most, struct
     size_t len = strlen(text);
     if ((int64_t)(len / 4 * 3) > most + 3)
         return ai_too_large(a, most, err);
-    AUTO(mem_free) unsigned char *bytes = mem_alloc(len / 4 * 3 + 3);
-    ptrdiff_t n = base64_decode(bytes, text, len);
+    AUTO(mem_free) char *bytes = mem_alloc(len / 4 * 3 + 3);
+    ptrdiff_t n = base64_decode((unsigned char *)bytes, text, len);
     if (n <= 0)
         return api_odd(&a->api, err, "what should be base64 is none");
     if (n > most)
@@ -240,9 +222,9 @@ int ai_base64_to_fd(struct ai *a, const char *text, int fd, int64_t most, struct
 static const char *model_set(const struct ai *a)
 {
     const json_t *all = json_object_get(robot_settings(a->api.job), "ai_model");
-    const char *own = jstr(all, a->service);
+    const char *own = jstr(all, a->service->name);
 
-    return own ? own : services[service_index(a->service)].chat ? jstr(all, "ai") : NULL;
+    return own ? own : a->service->chat ? jstr(all, "ai") : NULL;
 }
 
 static bool is_model(const char *id)
@@ -263,6 +245,20 @@ static bool is_listed(const json_t *list, const char *name)
     return false;
 }
 
+/* {data: [{id}]}, or null of a server that has no such list. NULL with err. */
+static json_t *list_models(struct ai *a, struct err *err)
+{
+    static const int no_list[] = {403, 404, 405, 501, 0};
+    AUTO(http_client_response_done) struct http_client_response r = {0};
+    struct err ignored;
+
+    if (ai_run(&r, a, &(struct ai_call){.path = "/models", .fine = no_list}, err) < 0)
+        return NULL;
+    json_t *answer = json_parse_within(r.body.s ? r.body.s : "", r.body.len,
+                                       &(struct json_bounds){.depth = 32, .values = API_VALUES_MAX}, &ignored);
+    return answer ? answer : json_null();
+}
+
 static const char *first_listed(struct ai *a, const json_t *list, struct err *err)
 {
     const char *id = jstr(json_array_get(list, 0), "id");
@@ -270,13 +266,13 @@ static const char *first_listed(struct ai *a, const json_t *list, struct err *er
     if (is_model(id))
         return arena_strdup(robot_arena(a->api.job), id);
     robot_fail(a->api.job, err, ERR_ROBOT_VALIDATION, "VALIDATION",
-               "%s lists no model: name one, or its operator one with --ai-model %s=NAME", a->api.service, a->service);
+               "%s lists no model: name one, or let its operator name one with --ai-model %s=MODEL", a->api.service,
+               a->service->name);
     return NULL;
 }
 
 const char *ai_model(struct ai *a, const char *asked, struct err *err)
 {
-    static const int no_list[] = {403, 404, 405, 501, 0};
     bool any = !str_given(asked) || !strcmp(asked, "auto");
     const char *slash = any ? NULL : strchr(asked, '/');
 
@@ -284,7 +280,7 @@ const char *ai_model(struct ai *a, const char *asked, struct err *err)
         return model_set(a);
     if (!any && !slash)
         return asked;
-    AUTO(json_unref) json_t *answer = ai_call(a, &(struct ai_call){.path = "/models", .fine = no_list}, err);
+    AUTO(json_unref) json_t *answer = list_models(a, err);
     if (!answer)
         return NULL;
     const json_t *list = json_object_get(answer, "data");

@@ -2,14 +2,16 @@
  * services with one of their own: where they are, the operator's keys and models, JSON, forms with files, bytes of an
  * answer into a file. Whatever they answer is hostile. For Robots in workcell-transfer only. */
 #pragma once
+#include "transfer/ai_options.h"
 #include "transfer/api.h"
 
 #define AI_KEYS "ai_key" /* for the Robot's record: .keys */
 
 struct ai {
     struct api api;
-    const char *base;    /* address, without a slash at its end */
-    const char *service; /* as ai_open() was asked for it */
+    const char *base;                 /* address, without a slash at its end */
+    const struct ai_service *service; /* as ai_open() was asked for it */
+    const char *key;                  /* that is sent as a bearer's; "": none */
 };
 /* service: "ai" (chat), or one of its own that "ai" stands in for when it has no --endpoint: "vision", "speech",
  * "images", "videos"; or one that nothing stands in for: "translate", "bgremove", "upscale", "copyrightdetect".
@@ -42,6 +44,8 @@ struct ai_call {
 /* Its answer, an object. A lost connection, 408, 429 and 5xx are tried again (as Retry-After says), a silence of nearly
  * the job's whole time is not. The caller unrefs; NULL with err. */
 json_t *ai_call(struct ai *a, const struct ai_call *c, struct err *err);
+/* The same answer as it came (api_run()). */
+MUST_CHECK int ai_run(struct http_client_response *out, struct ai *a, const struct ai_call *c, struct err *err);
 /* POST path with body, which is stolen. */
 json_t *ai_json(struct ai *a, const char *path, json_t *body, struct err *err);
 
