@@ -10,6 +10,7 @@ const fields = {
   wasabi: ['bucket', 'region', 'key', 'secret'], rackspace: ['account_type', 'data_center', 'container', 'user', 'key'], ftp: ['host', 'user', 'password', 'port?'],
   box: ['key_file_contents'], dropbox: ['refresh_token', 'app_key', 'app_secret?', 'access_token?'],
   vimeo: ['access_token'],
+  ai: ['openai_api_key?', 'anthropic_api_key?', 'deepseek_api_key?', 'google_generative_ai_api_key?', 'xai_api_key?'],
   sftp: ['host', 'port', 'user', 'public_key', 'private_key?'], http: ['headers'], companion: ['provider', 'key', 'secret'], google: ['project_id', 'client_email', 'private_key', 'bucket?'],
 }
 const hidden = /key|secret|password|headers|token/

@@ -58,7 +58,7 @@ test('a question is answered as JSON, as a text, with files, and as a conversati
   assert.equal(await text(st), 'user:\nHello\n\nassistant:\nYes?\n\nuser:\nRead this.\n\nassistant:\nA woman.')
   assert.match(cloud.asked[2].messages[2].content[1].text, /b\.txt[^]*the sea/)
   assert.equal(cloud.asked[2].model, 'third', 'as the server lists it')
-  st = good(await chat('Who?', { format: 'meta' }, { 'a.txt': 'x' }))
+  st = good(await chat('Who?', { format: 'meta' }, { 'a.txt': 'some words' }))
   assert.deepEqual([st.results.out[0].meta.answer, st.results.out[0].name], ['A woman.', 'a.txt'])
   const none = await chat('Who?', { format: 'meta' })
   assert.deepEqual([none.error, /no input/.test(none.message)], ['AI_CHAT_VALIDATION', true])
@@ -196,7 +196,7 @@ test('without a service each Robot says which setting would name one', async (t)
     [{ robot: '/image/describe', use: ':original' }, 'IMAGE_DESCRIBE_VALIDATION', /ai=URL or --endpoint vision=URL/],
     [{ robot: '/text/translate', use: ':original', provider: 'aws' }, 'TEXT_TRANSLATE_VALIDATION', /ai=URL or --endpoint translate=URL/],
   ]) {
-    const a = await server.create({ out: step }, step.use ? { files: { 'a.png': fs.readFileSync(picture), 'a.txt': 'x' } } : {})
+    const a = await server.create({ out: step }, step.use ? { files: { 'a.png': fs.readFileSync(picture), 'a.txt': 'some words' } } : {})
     const st = await server.until(a.assembly_id, done)
     assert.equal(st.error, code, st.message)
     assert.match(st.message, words)
