@@ -32,12 +32,10 @@ struct setting {
 
 static const struct choice log_levels[] = {
     {"error", LOG_ERROR}, {"warn", LOG_WARN}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}, {0}};
-static const struct choice log_formats[] = {
-    {"text", LOG_FORMAT_TEXT}, {"json", LOG_FORMAT_JSON}, {0}};
+static const struct choice log_formats[] = {{"text", LOG_FORMAT_TEXT}, {"json", LOG_FORMAT_JSON}, {0}};
 static const struct choice notify_signatures[] = {{"sha384", NOTIFY_SHA384}, {"sha1", NOTIFY_SHA1}, {0}};
 static const struct choice rate_statuses[] = {{"413", 413}, {"429", 429}, {0}};
-static const struct choice isolations[] = {
-    {"worker", ISOLATION_WORKER}, {"job", ISOLATION_JOB}, {0}};
+static const struct choice isolations[] = {{"worker", ISOLATION_WORKER}, {"job", ISOLATION_JOB}, {0}};
 
 /* A row that points at a field of another type does not compile. */
 #define ROW(f, ctype, k, d, h, ...)                                                                \
@@ -116,10 +114,8 @@ static const struct setting settings[] = {
            "File with certificates that FTP servers are trusted by beside those of the system. Empty: none."),
     LIST(endpoint, "",
          "NAME=URL: where a service (dropbox, google, ...) is reached instead of its own address. May be given again."),
-    SECRETS(ai_key, "",
-            "NAME=KEY: key of an AI service of that name (endpoint). May be given again; in the file or the environment only."),
-    LIST(ai_model, "",
-         "NAME=MODEL: what an AI service uses when the model is not named. May be given again. Empty: what it lists first."),
+    SECRETS(ai_key, "", "NAME=KEY: key of an AI service (endpoint), in the file or the environment. More with commas."),
+    LIST(ai_model, "", "NAME=MODEL: the model of an AI service, when none is named. Empty: the first that it lists."),
     STRING(clamd, "", "ClamAV's daemon that looks for viruses: path of its socket, or address:port. Empty: none."),
     SIZE(import_max_size, "10G", "Largest imported file.", .min = 1),
     STRING(cdn_domain, "",
@@ -194,8 +190,7 @@ static int parse_number(int64_t *out, const char *s, bool units)
 
 static int parse_bool(bool *out, const char *s)
 {
-    static const char *const words[][2] = {
-        {"no", "yes"}, {"false", "true"}, {"0", "1"}, {"off", "on"}};
+    static const char *const words[][2] = {{"no", "yes"}, {"false", "true"}, {"0", "1"}, {"off", "on"}};
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         for (int v = 0; v < 2; v++)
@@ -206,8 +201,7 @@ static int parse_bool(bool *out, const char *s)
     return -1;
 }
 
-static int set(struct loading *l, const struct setting *s, const char *value, const char *origin,
-               struct err *err)
+static int set(struct loading *l, const struct setting *s, const char *value, const char *origin, struct err *err)
 {
     void *field = (char *)l->c + s->offset;
     int64_t n;
@@ -233,8 +227,7 @@ static int set(struct loading *l, const struct setting *s, const char *value, co
         return 0;
     case KIND_BOOL:
         if (parse_bool(field, value) < 0)
-            return err_set(err, ERR_CONFIG, "%s: %s is yes or no, not '%s'", origin, s->name,
-                           value);
+            return err_set(err, ERR_CONFIG, "%s: %s is yes or no, not '%s'", origin, s->name, value);
         return 0;
     case KIND_ENUM:
         for (const struct choice *c = s->choices; c->name; c++)
@@ -343,8 +336,7 @@ static int load_line(struct loading *l, char *line, const char *origin, struct e
         return near_say(err, &near, "");
     }
     if (s->kind != KIND_LIST && strcmp(l->origin[s - settings], "default"))
-        return err_set(err, ERR_CONFIG, "%s: %s was given before (%s)", origin, s->name,
-                       l->origin[s - settings]);
+        return err_set(err, ERR_CONFIG, "%s: %s was given before (%s)", origin, s->name, l->origin[s - settings]);
     value++;
     value = file_value(value + strspn(value, " \t"));
     if (!value)
@@ -391,13 +383,11 @@ static const char *environment_of(const struct setting *s, char **envp, struct a
     return NULL;
 }
 
-/* Says so, without its value. */
 static int refuse_secret(struct loading *l, const struct setting *s, struct err *err)
 {
     return err_set(err, ERR_CONFIG,
-                   "%s is a secret, and everybody on this machine could read the flag: give it in the file of --config, "
-                   "or as WORKCELL_%s",
-                   s->name, spelled(l->a, s->name, true));
+                   "%s is a secret, and anybody could list the flag: give it in the file, or as WORKCELL_%s", s->name,
+                   spelled(l->a, s->name, true));
 }
 
 static int load_flag(struct loading *l, int argc, char **argv, int *i, struct err *err)
@@ -452,8 +442,7 @@ static int load_flags(struct loading *l, int argc, char **argv, struct err *err)
     return 0;
 }
 
-int config_load(struct config *out, struct arena *a, int argc, char **argv, char **envp,
-                struct err *err)
+int config_load(struct config *out, struct arena *a, int argc, char **argv, char **envp, struct err *err)
 {
     struct config c = {0};
     struct loading l = {.c = &c, .a = a};
@@ -516,10 +505,8 @@ static void print_value(const struct config *c, const struct setting *s, FILE *t
     int64_t n;
     int unit = 0;
 
-    if (s->secret && **(const char *const *)field) {
-        fputs("\"****\"", to);
-        return;
-    }
+    if (s->secret && **(const char *const *)field)
+        return (void)fputs("\"****\"", to);
     switch (s->kind) {
     case KIND_STRING:
     case KIND_LIST:

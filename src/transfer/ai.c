@@ -20,12 +20,14 @@ static int no_service(struct robot_job *job, const struct ai_service *s, struct 
 {
     bool either = !s->of_its_own && strcmp(s->name, "ai") != 0;
 
-    return robot_fail(job, err, ERR_ROBOT_VALIDATION, "VALIDATION",
-                      "this server has no service for it: its operator can name one with --endpoint %s%s=URL",
-                      either ? "ai=URL or --endpoint " : "", s->name);
+    return robot_fail(
+        job, err, ERR_ROBOT_VALIDATION, "VALIDATION",
+        "this server has no service for it: its operator can name one with --endpoint %s%s=URL",
+        either ? "ai=URL or --endpoint " : "", s->name);
 }
 
-int ai_open(struct ai *a, struct robot_job *job, const char *service, const char *key, struct err *err)
+int ai_open(struct ai *a, struct robot_job *job, const char *service, const char *key,
+            struct err *err)
 {
     const struct ai_service *s = ai_service_find(service);
 
@@ -39,7 +41,8 @@ int ai_open(struct ai *a, struct robot_job *job, const char *service, const char
     }
     a->base = remote_endpoint(job, service, "");
     /* the operator's is that of the address, and is never sent to another */
-    a->key = str_given(key) ? key : jstr_or(json_object_get(robot_settings(job), "ai_key"), service, "");
+    a->key =
+        str_given(key) ? key : jstr_or(json_object_get(robot_settings(job), "ai_key"), service, "");
     a->api = (struct api){.job = job,
                           .client = http_client_new(),
                           .service = s->words,
@@ -74,7 +77,8 @@ static void ai_sending_done(struct ai_sending s)
 }
 DEFINE_AUTO(struct ai_sending, ai_sending_done)
 
-static int make_sending(struct ai_sending *s, const struct ai *a, const struct ai_call *c, struct err *err)
+static int make_sending(struct ai_sending *s, const struct ai *a, const struct ai_call *c,
+                        struct err *err)
 {
     bool sends = c->body || c->part_count;
 
@@ -82,9 +86,13 @@ static int make_sending(struct ai_sending *s, const struct ai *a, const struct a
     s->body = c->body ? json_text(c->body) : NULL;
     if (c->part_count && ai_form_make(&s->form, c->parts, c->part_count, err) < 0)
         return -1;
-    s->call = (struct api_call){.method = c->method ? c->method : sends ? "POST" : "GET",
+    s->call = (struct api_call){.method = c->method ? c->method
+                                          : sends   ? "POST"
+                                                    : "GET",
                                 .url = s->url,
-                                .type = s->form.count ? s->form.type : c->body ? "application/json" : NULL,
+                                .type = s->form.count ? s->form.type
+                                        : c->body     ? "application/json"
+                                                      : NULL,
                                 .body = s->body,
                                 .fd = -1,
                                 .length = -1,
@@ -128,8 +136,8 @@ struct ai_bytes {
 
 static int ai_too_large(const struct ai *a, int64_t most, struct err *err)
 {
-    return remote_fail(a->api.job, REMOTE_FAILED, err, "%s answers with more than %lld bytes", a->api.service,
-                       (long long)most);
+    return remote_fail(a->api.job, REMOTE_FAILED, err, "%s answers with more than %lld bytes",
+                       a->api.service, (long long)most);
 }
 
 static int ai_write(int fd, const void *data, size_t len, struct err *err)
@@ -164,7 +172,8 @@ static void take_mime(char *mime, const struct http_client_response *r)
         snprintf(mime, AI_MIME_MAX, "%.*s", n < AI_MIME_MAX ? (int)n : 0, type ? type : "");
 }
 
-static int ai_bytes_of(struct ai *a, struct api_call *call, int fd, int64_t most, char *mime, struct err *err)
+static int ai_bytes_of(struct ai *a, struct api_call *call, int fd, int64_t most, char *mime,
+                       struct err *err)
 {
     AUTO(http_client_response_done) struct http_client_response r = {0};
     struct ai_bytes b = {.a = a, .fd = fd, .left = most, .most = most};
@@ -179,7 +188,8 @@ static int ai_bytes_of(struct ai *a, struct api_call *call, int fd, int64_t most
     return 0;
 }
 
-int ai_call_to_fd(struct ai *a, const struct ai_call *c, int fd, int64_t most, char *mime, struct err *err)
+int ai_call_to_fd(struct ai *a, const struct ai_call *c, int fd, int64_t most, char *mime,
+                  struct err *err)
 {
     AUTO(ai_sending_done) struct ai_sending s = {0};
 
@@ -254,8 +264,9 @@ static json_t *list_models(struct ai *a, struct err *err)
 
     if (ai_run(&r, a, &(struct ai_call){.path = "/models", .fine = no_list}, err) < 0)
         return NULL;
-    json_t *answer = json_parse_within(r.body.s ? r.body.s : "", r.body.len,
-                                       &(struct json_bounds){.depth = 32, .values = API_VALUES_MAX}, &ignored);
+    json_t *answer =
+        json_parse_within(r.body.s ? r.body.s : "", r.body.len,
+                          &(struct json_bounds){.depth = 32, .values = API_VALUES_MAX}, &ignored);
     return answer ? answer : json_null();
 }
 
@@ -266,8 +277,8 @@ static const char *first_listed(struct ai *a, const json_t *list, struct err *er
     if (is_model(id))
         return arena_strdup(robot_arena(a->api.job), id);
     robot_fail(a->api.job, err, ERR_ROBOT_VALIDATION, "VALIDATION",
-               "%s lists no model: name one, or let its operator name one with --ai-model %s=MODEL", a->api.service,
-               a->service->name);
+               "%s lists no model: name one, or let its operator name one with --ai-model %s=MODEL",
+               a->api.service, a->service->name);
     return NULL;
 }
 

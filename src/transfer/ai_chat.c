@@ -38,7 +38,9 @@ static int read_whole(struct str *out, const struct robot_input *in, size_t most
     if (n < 0)
         return err_errno(err, "read '%s'", in->name);
     if (out->len > most)
-        return err_set(err, ERR_INPUT, "'%s' has more than %zu bytes, which is too much for a model", in->name, most);
+        return err_set(err, ERR_INPUT,
+                       "'%s' has more than %zu bytes, which is too much for a model", in->name,
+                       most);
     return 0;
 }
 
@@ -76,15 +78,17 @@ static char *base64_of(const struct robot_input *in, const char *before, struct 
         return NULL;
     char *out = mem_alloc(at + raw.len / 3 * 4 + 5);
     memcpy(out, before, at + 1);
-    EVP_EncodeBlock((unsigned char *)out + at, (const unsigned char *)(raw.s ? raw.s : ""), (int)raw.len);
+    EVP_EncodeBlock((unsigned char *)out + at, (const unsigned char *)(raw.s ? raw.s : ""),
+                    (int)raw.len);
     return out;
 }
 
 /* What a message can hold beside texts. NULL: it is a text, or nothing for a model. */
 static const char *sound_of(const char *mime)
 {
-    return !strcmp(mime, "audio/mpeg")  ? "mp3"
-           : !strcmp(mime, "audio/wav") || !strcmp(mime, "audio/x-wav") || !strcmp(mime, "audio/vnd.wave")
+    return !strcmp(mime, "audio/mpeg") ? "mp3"
+           : !strcmp(mime, "audio/wav") || !strcmp(mime, "audio/x-wav") ||
+                   !strcmp(mime, "audio/vnd.wave")
                ? "wav"
                : NULL;
 }
@@ -108,8 +112,10 @@ json_t *ai_part_of(const struct robot_input *in, struct err *err)
     if (picture)
         return json_pack("{s:s,s:{s:s}}", "type", "image_url", "image_url", "url", data);
     if (sound)
-        return json_pack("{s:s,s:{s:s,s:s}}", "type", "input_audio", "input_audio", "data", data, "format", sound);
-    return json_pack("{s:s,s:{s:o,s:s}}", "type", "file", "file", "filename", jstring(in->name), "file_data", data);
+        return json_pack("{s:s,s:{s:s,s:s}}", "type", "input_audio", "input_audio", "data", data,
+                         "format", sound);
+    return json_pack("{s:s,s:{s:o,s:s}}", "type", "file", "file", "filename", jstring(in->name),
+                     "file_data", data);
 }
 
 /* ---- what is asked ---- */
@@ -117,8 +123,8 @@ json_t *ai_part_of(const struct robot_input *in, struct err *err)
 static json_t *form_asked(const struct ai_question *q)
 {
     if (q->schema)
-        return json_pack("{s:s,s:{s:s,s:O}}", "type", "json_schema", "json_schema", "name", "answer", "schema",
-                         q->schema);
+        return json_pack("{s:s,s:{s:s,s:O}}", "type", "json_schema", "json_schema", "name",
+                         "answer", "schema", q->schema);
     return q->json ? json_pack("{s:s}", "type", "json_object") : NULL;
 }
 
@@ -158,13 +164,16 @@ static int answer_text(struct str *out, struct ai *a, const json_t *reply, struc
     const char *end = jstr_or(choice, "finish_reason", "");
 
     if (str_given(jstr(message, "refusal")))
-        return remote_fail(a->api.job, REMOTE_FAILED, err, "the model refuses: %.200s", jstr(message, "refusal"));
+        return remote_fail(a->api.job, REMOTE_FAILED, err, "the model refuses: %.200s",
+                           jstr(message, "refusal"));
     if (!strcmp(end, "content_filter"))
-        return remote_fail(a->api.job, REMOTE_FAILED, err, "%s holds its answer back: content filter", a->api.service);
+        return remote_fail(a->api.job, REMOTE_FAILED, err,
+                           "%s holds its answer back: content filter", a->api.service);
     if (content_text(out, json_object_get(message, "content")) < 0)
         return api_odd(&a->api, err, "there is no text in it");
     if (!strcmp(end, "length"))
-        return remote_fail(a->api.job, REMOTE_FAILED, err, "the model's answer is cut off: it reached its longest");
+        return remote_fail(a->api.job, REMOTE_FAILED, err,
+                           "the model's answer is cut off: it reached its longest");
     if (!out->len)
         return api_odd(&a->api, err, "its text is empty");
     if (out->len > AI_ANSWER_MAX)
@@ -191,14 +200,16 @@ static void without_fence(const char **s, size_t *len)
 }
 
 /* 0: it is what was asked for. -1: why says what is wrong with it. */
-static int read_answer(json_t **value, const struct ai_question *q, const char *text, char *why, size_t n)
+static int read_answer(json_t **value, const struct ai_question *q, const char *text, char *why,
+                       size_t n)
 {
     const char *s = text;
     size_t len = strlen(text);
     struct err err;
 
     without_fence(&s, &len);
-    json_t *v = json_parse_within(s, len, &(struct json_bounds){.depth = ANSWER_DEPTH, .values = ANSWER_VALUES}, &err);
+    json_t *v = json_parse_within(
+        s, len, &(struct json_bounds){.depth = ANSWER_DEPTH, .values = ANSWER_VALUES}, &err);
     if (!v) {
         snprintf(why, n, "it is no JSON: %.150s", err.msg);
         return -1;
@@ -218,7 +229,8 @@ int ai_ask(struct ai_answer *out, struct ai *a, const struct ai_question *q, str
 
     *out = (struct ai_answer){0};
     for (int again = 0; again <= ASKED_AGAIN; again++) {
-        AUTO(json_unref) json_t *reply = ai_json(a, "/chat/completions", request_of(q, messages), err);
+        AUTO(json_unref)
+        json_t *reply = ai_json(a, "/chat/completions", request_of(q, messages), err);
         AUTO(str_done) struct str text = {0};
 
         if (!reply || answer_text(&text, a, reply, err) < 0)
@@ -227,13 +239,16 @@ int ai_ask(struct ai_answer *out, struct ai *a, const struct ai_question *q, str
             out->text = str_take(&text);
             return 0;
         }
-        AUTO(mem_free) char *wrong = mem_printf("That answer is not what was asked for: %s. Answer again, with nothing "
-                                                "but the right JSON.",
-                                                why);
+        AUTO(mem_free)
+        char *wrong =
+            mem_printf("That answer is not what was asked for: %s. Answer again, with nothing "
+                       "but the right JSON.",
+                       why);
         ai_say(messages, "assistant", text.s);
         ai_say(messages, "user", wrong);
     }
-    return remote_fail(a->api.job, REMOTE_FAILED, err, "the model was asked %d times, and its last answer was wrong: %s",
+    return remote_fail(a->api.job, REMOTE_FAILED, err,
+                       "the model was asked %d times, and its last answer was wrong: %s",
                        ASKED_AGAIN + 1, why);
 }
 
@@ -249,7 +264,8 @@ static int write_text(const char *path, const char *text, struct err *err)
     return fclose(f) != 0 ? err_errno(err, "write '%s'", path) : 0;
 }
 
-int ai_emit_file(struct robot_job *job, const char *text, const struct robot_output *how, struct err *err)
+int ai_emit_file(struct robot_job *job, const char *text, const struct robot_output *how,
+                 struct err *err)
 {
     struct robot_output out = *how;
 
@@ -263,8 +279,8 @@ int ai_emit_meta(struct robot_job *job, const char *key, json_t *value, struct e
     AUTO(mem_free) char *text = json_dumps(own, JSON_COMPACT | JSON_ENCODE_ANY);
 
     if (strlen(text) > AI_META_MAX)
-        return err_set(err, ERR_INPUT, "the answer has %zu bytes, in `meta` there is room for %d", strlen(text),
-                       AI_META_MAX);
+        return err_set(err, ERR_INPUT, "the answer has %zu bytes, in `meta` there is room for %d",
+                       strlen(text), AI_META_MAX);
     for (int i = 0; i < robot_input_count(job); i++)
         if (robot_emit_same(job, i, json_pack("{s:O}", key, own), err) < 0)
             return -1;

@@ -11,7 +11,8 @@
 static void form_add(struct ai_form *f, char *text)
 {
     f->texts[f->count] = text;
-    f->pieces[f->count++] = (struct http_client_piece){.text = text, .fd = -1, .length = (int64_t)strlen(text)};
+    f->pieces[f->count++] =
+        (struct http_client_piece){.text = text, .fd = -1, .length = (int64_t)strlen(text)};
 }
 
 /* A name in a head: as browsers write it, so it can't end the line or the quotes. */
@@ -60,9 +61,10 @@ int ai_form_make(struct ai_form *f, const struct ai_part *parts, int n, struct e
         if (in) {
             str_puts(&head, "\"; filename=\"");
             form_add_quoted(&head, in->name);
-            str_addf(&head, "\"\r\nContent-Type: %s", str_given(in->mime) && !strpbrk(in->mime, "\r\n")
-                                                          ? in->mime
-                                                          : "application/octet-stream");
+            str_addf(&head, "\"\r\nContent-Type: %s",
+                     str_given(in->mime) && !strpbrk(in->mime, "\r\n")
+                         ? in->mime
+                         : "application/octet-stream");
         } else {
             str_putc(&head, '"');
         }

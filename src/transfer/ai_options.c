@@ -33,7 +33,8 @@ static int add_named(json_t *all, const char *setting, char *pair, struct err *e
     char *value = strchr(pair, '=');
 
     if (!value) /* it may be all secret */
-        return err_set(err, ERR_CONFIG, "%s: what is not of the form NAME=... names no service", setting);
+        return err_set(err, ERR_CONFIG, "%s: what is not of the form NAME=... names no service",
+                       setting);
     *value++ = 0;
     if (!ai_service_find(pair)) {
         struct near near = near_to(pair);
@@ -44,7 +45,8 @@ static int add_named(json_t *all, const char *setting, char *pair, struct err *e
         return near_say(err, &near, "");
     }
     if (!*value || strlen(value) > VALUE_MAX || value_has_control(value))
-        return err_set(err, ERR_CONFIG, "%s: that of %s is empty, too long, or holds control characters", setting,
+        return err_set(err, ERR_CONFIG,
+                       "%s: that of %s is empty, too long, or holds control characters", setting,
                        pair);
     json_object_set_new(all, pair, jstring(value));
     return 0;

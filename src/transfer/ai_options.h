@@ -1,4 +1,5 @@
-/* ai_options.h - the half of ai.h that the daemon has as well: which services there are, and the settings that name one.
+/* ai_options.h - the half of ai.h that the daemon has as well: which services there are, and the
+ * settings that name one.
  */
 #pragma once
 #include "base/err.h"
@@ -13,6 +14,6 @@ struct ai_service {
 extern const struct ai_service ai_services[];
 const struct ai_service *ai_service_find(const char *name); /* NULL: there is none */
 
-/* A setting "NAME=VALUE" separated by commas, as {NAME: VALUE}. NULL with err (ERR_CONFIG), which never repeats a value.
- * The caller unrefs. */
+/* A setting "NAME=VALUE" separated by commas, as {NAME: VALUE}. NULL with err (ERR_CONFIG), which
+ * never repeats a value. The caller unrefs. */
 json_t *ai_named_read(const char *setting, const char *text, struct err *err);

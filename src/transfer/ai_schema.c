@@ -9,7 +9,8 @@
 #define STEPS_MAX 1000000 /* values held against schemas: alternatives of alternatives multiply */
 #define PATH_MAX_BYTES 200
 
-static const char *const type_names[] = {"null", "boolean", "integer", "number", "string", "array", "object", NULL};
+static const char *const type_names[] = {"null",   "boolean", "integer", "number",
+                                         "string", "array",   "object",  NULL};
 
 /* ---- reading ---- */
 
@@ -87,7 +88,8 @@ static bool is_reference(const char *ref)
 
 static int look_words(const json_t *s, struct err *err)
 {
-    static const char *const numbers[] = {"minItems", "maxItems", "minLength", "maxLength", "minimum", "maximum"};
+    static const char *const numbers[] = {"minItems",  "maxItems", "minLength",
+                                          "maxLength", "minimum",  "maximum"};
     const json_t *type = json_object_get(s, "type"), *needed = json_object_get(s, "required");
     const json_t *choice = json_object_get(s, "enum"), *ref = json_object_get(s, "$ref");
 
@@ -115,7 +117,8 @@ static int look(const json_t *s, struct err *err)
     if (json_is_boolean(s))
         return 0;
     if (!json_is_object(s))
-        return err_set(err, ERR_ROBOT_VALIDATION, "'schema': a schema is an object, or true or false");
+        return err_set(err, ERR_ROBOT_VALIDATION,
+                       "'schema': a schema is an object, or true or false");
     if (look_words(s, err) < 0)
         return -1;
     for (size_t i = 0; i < ARRAY_LEN(maps); i++)
@@ -136,11 +139,13 @@ json_t *ai_schema_read(const char *text, struct err *err)
     struct err why;
 
     if (len > AI_SCHEMA_MAX) {
-        err_set(err, ERR_ROBOT_VALIDATION, "'schema' has %zu bytes, the most is %d", len, AI_SCHEMA_MAX);
+        err_set(err, ERR_ROBOT_VALIDATION, "'schema' has %zu bytes, the most is %d", len,
+                AI_SCHEMA_MAX);
         return NULL;
     }
     AUTO(json_unref)
-    json_t *s = json_parse_within(text, len, &(struct json_bounds){.depth = SCHEMA_DEEP, .values = SCHEMA_VALUES}, &why);
+    json_t *s = json_parse_within(
+        text, len, &(struct json_bounds){.depth = SCHEMA_DEEP, .values = SCHEMA_VALUES}, &why);
     if (!s) {
         err_set(err, ERR_ROBOT_VALIDATION, "'schema' can't be read: %s", why.msg);
         return NULL;
@@ -179,13 +184,20 @@ static bool PRINTF_LIKE(2, 3) misfit(struct fitting *f, const char *fmt, ...)
 static const char *type_of(const json_t *v)
 {
     switch (json_typeof(v)) {
-    case JSON_OBJECT: return "object";
-    case JSON_ARRAY: return "array";
-    case JSON_STRING: return "string";
-    case JSON_INTEGER: return "integer";
-    case JSON_REAL: return "number";
-    case JSON_NULL: return "null";
-    default: return "boolean";
+    case JSON_OBJECT:
+        return "object";
+    case JSON_ARRAY:
+        return "array";
+    case JSON_STRING:
+        return "string";
+    case JSON_INTEGER:
+        return "integer";
+    case JSON_REAL:
+        return "number";
+    case JSON_NULL:
+        return "null";
+    default:
+        return "boolean";
     }
 }
 
@@ -194,7 +206,8 @@ static bool is_of(const json_t *v, const char *type)
     if (!strcmp(type, "number"))
         return json_is_number(v);
     if (!strcmp(type, "integer"))
-        return json_is_integer(v) || (json_is_real(v) && floor(json_real_value(v)) == json_real_value(v));
+        return json_is_integer(v) ||
+               (json_is_real(v) && floor(json_real_value(v)) == json_real_value(v));
     return !strcmp(type, type_of(v));
 }
 
@@ -204,8 +217,8 @@ static bool fits_type(struct fitting *f, const json_t *type, const json_t *v)
     size_t i;
 
     if (json_is_string(type))
-        return is_of(v, json_string_value(type)) || misfit(f, "is of type %s, not %s", type_of(v),
-                                                           json_string_value(type));
+        return is_of(v, json_string_value(type)) ||
+               misfit(f, "is of type %s, not %s", type_of(v), json_string_value(type));
     json_array_foreach (type, i, one)
         if (is_of(v, json_string_value(one)))
             return true;
@@ -214,7 +227,8 @@ static bool fits_type(struct fitting *f, const json_t *type, const json_t *v)
 
 static bool same_value(const json_t *a, const json_t *b)
 {
-    return json_is_number(a) && json_is_number(b) ? json_number_value(a) == json_number_value(b) : json_equal(a, b);
+    return json_is_number(a) && json_is_number(b) ? json_number_value(a) == json_number_value(b)
+                                                  : json_equal(a, b);
 }
 
 static bool fits_choice(struct fitting *f, const json_t *s, const json_t *v)
@@ -234,8 +248,8 @@ static bool fits_choice(struct fitting *f, const json_t *s, const json_t *v)
     return misfit(f, "is none of the values that it may be");
 }
 
-static bool fits_amount(struct fitting *f, const json_t *s, const char *least, const char *most, double is,
-                        const char *what)
+static bool fits_amount(struct fitting *f, const json_t *s, const char *least, const char *most,
+                        double is, const char *what)
 {
     const json_t *a = json_object_get(s, least), *b = json_object_get(s, most);
 
@@ -256,7 +270,8 @@ static double count_characters(const char *s)
 }
 
 /* A part of v, under a longer path. */
-static bool fits_part(struct fitting *f, const json_t *s, const json_t *v, const char *name, size_t index)
+static bool fits_part(struct fitting *f, const json_t *s, const json_t *v, const char *name,
+                      size_t index)
 {
     size_t was = strlen(f->path);
 
@@ -274,7 +289,8 @@ static bool fits_array(struct fitting *f, const json_t *s, const json_t *v)
     const json_t *items = json_object_get(s, "items"), *one;
     size_t i;
 
-    if (!fits_amount(f, s, "minItems", "maxItems", (double)json_array_size(v), "has a number of entries of"))
+    if (!fits_amount(f, s, "minItems", "maxItems", (double)json_array_size(v),
+                     "has a number of entries of"))
         return false;
     if (!items)
         return true;
@@ -286,7 +302,8 @@ static bool fits_array(struct fitting *f, const json_t *s, const json_t *v)
 
 static bool fits_object(struct fitting *f, const json_t *s, const json_t *v)
 {
-    const json_t *rows = json_object_get(s, "properties"), *other = json_object_get(s, "additionalProperties");
+    const json_t *rows = json_object_get(s, "properties"),
+                 *other = json_object_get(s, "additionalProperties");
     const json_t *needed = json_object_get(s, "required"), *name;
     const char *key;
     json_t *one;
@@ -326,7 +343,8 @@ static bool fits_alternatives(struct fitting *f, const json_t *s, const json_t *
     fine = 0;
     json_array_foreach (single, i, one)
         fine += fits(f, one, v);
-    return !single || fine == 1 || misfit(f, "fits %s of the forms that it may have", fine ? "several" : "none");
+    return !single || fine == 1 ||
+           misfit(f, "fits %s of the forms that it may have", fine ? "several" : "none");
 }
 
 /* "#", or names of members with / in front of each. NULL: there is no such part. */
@@ -360,7 +378,8 @@ static bool fits_words(struct fitting *f, const json_t *s, const json_t *v)
     if (json_is_string(v))
         return fits_amount(f, s, "minLength", "maxLength", count_characters(json_string_value(v)),
                            "has a number of characters of");
-    return !json_is_number(v) || fits_amount(f, s, "minimum", "maximum", json_number_value(v), "is");
+    return !json_is_number(v) ||
+           fits_amount(f, s, "minimum", "maximum", json_number_value(v), "is");
 }
 
 static bool fits(struct fitting *f, const json_t *s, const json_t *v)

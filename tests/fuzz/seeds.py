@@ -66,9 +66,12 @@ seed('ftp_list',
      '\n \n=; \ntype=; \n-\n----------\n', '\uf7ff\uf780\uf77f\u20ac\n')
 dictionary('ftp_list', 'type=', 'size=', ';', '; ', 'cdir', 'OS.unix=slink', 'Jan', ' 12:00 ', ' -> ', '<DIR>',
            '2031-01-31', '-rw-r--r--', '01-31-31', b'\xef\x9e\x80')
-seed('ai_schema', '{"type":"object","properties":{"a":{"type":["integer","null"]}},"required":["a"],"additionalProperties":false}\n{"a":1}',
+seed('ai_schema',
+     '{"type":"object","properties":{"a":{"type":["integer","null"]}},"required":["a"],'
+     '"additionalProperties":false}\n{"a":1}',
      '{"$defs":{"t":{"items":{"$ref":"#/$defs/t"},"maxItems":2}},"$ref":"#/$defs/t"}\n[[],[[]]]',
-     '{"anyOf":[{"$ref":"#"},{"enum":[1,"a"]}]}\n"a"', '{"oneOf":[{"minimum":1},{"maxLength":3}],"const":2}\n2.0', '{"$ref":"#/definitions/x"}\n[]')
+     '{"anyOf":[{"$ref":"#"},{"enum":[1,"a"]}]}\n"a"', '{"oneOf":[{"minimum":1},{"maxLength":3}],"const":2}\n2.0',
+     '{"$ref":"#/definitions/x"}\n[]')
 seed('endpoint', 'dropbox=http://127.0.0.1:8080', 's3=https://s3.example/a/,box=http://b///,', 'dropbx=http://a', 'box',
      'box=ftp://a', 'box=http://', 'box=http:///a', 'box=http://u@h', 'box=http://h?x',
      'azure=https://[::1]:1/x#', ',,,',

@@ -11,7 +11,8 @@ import { LibreTranslate, OpenAI, tooMany } from './openai.mjs'
 
 const done = (st) => !['ASSEMBLY_UPLOADING', 'ASSEMBLY_EXECUTING'].includes(st.ok)
 const soon = async (what, is) =>
-  { for (const end = Date.now() + 60000; !await is(); await sleep(25)) assert.ok(Date.now() < end, `not in time: ${what}`) }
+  { for (const end = Date.now() + 60000; !await is(); await sleep(25)) assert.ok(Date.now() < end,
+  `not in time: ${what}`) }
 const good = (st) => { assert.equal(st.ok, 'ASSEMBLY_COMPLETED', `${st.error}: ${st.message}`); return st }
 
 async function bed(t, { key = true, plain = false, env = {}, stored } = {}) {
@@ -28,8 +29,8 @@ async function bed(t, { key = true, plain = false, env = {}, stored } = {}) {
     const a = await begin(step, files)
     return a.assembly_id ? server.until(a.assembly_id, done, 60000) : a
   }
-  const chat = (messages, more, files) => run({ robot: '/ai/chat', messages, ...files && { use: ':original' }, ...more },
-    files)
+  const chat = (messages, more, files) =>
+    run({ robot: '/ai/chat', messages, ...files && { use: ':original' }, ...more }, files)
   const text = async (st) => { const [f] = good(st).results.out; return (await fetch(f.ssl_url)).text() }
   const json = async (st) => JSON.parse(await text(st))
   const secret = () => assert.ok(!server.log.includes(cloud.key), 'the key is in the log')
@@ -68,17 +69,19 @@ test('a question is answered as JSON, as a text, with files, and as a conversati
 
 test('an answer that does not fit the schema is asked for again twice, and then it is an error', async (t) => {
   const { cloud, chat, json } = await bed(t, { env: { WORKCELL_AI_MODEL: 'ai=third' } })
-  const schema = JSON.stringify({ type: 'object', properties: { n: { type: 'integer' }, why: { type: 'string', const: '${x}' } },
-    required: ['n'], additionalProperties: false })
+  const properties = { n: { type: 'integer' }, why: { type: 'string', const: '${x}' } }
+  const schema = JSON.stringify({ type: 'object', properties, required: ['n'], additionalProperties: false })
   cloud.answers = ['seven', '{"n": "7"}', '{"n": 7}']
   assert.deepEqual(await json(await chat('How many?', { schema })), { n: 7 })
   assert.equal(cloud.asked.length, 3)
-  assert.deepEqual([cloud.asked[0].model, cloud.asked[0].response_format.json_schema.schema], ['third', JSON.parse(schema)])
+  assert.deepEqual([cloud.asked[0].model, cloud.asked[0].response_format.json_schema.schema],
+    ['third', JSON.parse(schema)])
   assert.match(cloud.asked[1].messages.at(-1).content, /no JSON/)
   assert.match(cloud.asked[2].messages.at(-1).content, /n is of type string, not integer/)
   cloud.answers = ['{"n": 7, "m": 8}']
   const st = await chat('How many?', { schema })
-  assert.deepEqual([st.error, /asked 3 times.*has a 'm'/.test(st.message), cloud.asked.length], ['WORKER_JOB_ERROR', true, 6])
+  assert.deepEqual([st.error, /asked 3 times.*has a 'm'/.test(st.message), cloud.asked.length],
+    ['WORKER_JOB_ERROR', true, 6])
   const odd = await chat('How many?', { schema: '{"type": "thing"}' })
   assert.deepEqual([odd.error, /'type'/.test(odd.message)], ['AI_CHAT_VALIDATION', true])
   cloud.quiet()
@@ -146,8 +149,8 @@ test('a picture is described, and of what a model says only labels come through'
   const { cloud, run, json, text } = await bed(t)
   const file = { 'a.png': fs.readFileSync(picture) }
   const describe = (more) => run({ robot: '/image/describe', use: ':original', ...more }, file)
-  cloud.answers = [JSON.stringify({ descriptions: [{ name: 'Flag', confidence: 71.5 }, { name: 'Person', confidence: 400 },
-    { name: 'flag', confidence: 3 }, { name: 'x'.repeat(5000), confidence: 9 }, { name: 'a\nb', confidence: 9 },
+  cloud.answers = [JSON.stringify({ descriptions: [{ name: 'Flag', confidence: 71.5 },
+    { name: 'Person', confidence: 400 }, { name: 'flag', confidence: 3 }, { name: 'x'.repeat(5000), confidence: 9 }, { name: 'a\nb', confidence: 9 },
     { name: '', confidence: 1 }] })]
   const st = await describe()
   assert.deepEqual([await json(st), st.results.out[0].name],
@@ -194,9 +197,11 @@ test('without a service each Robot says which setting would name one', async (t)
   for (const [step, code, words] of [
     [{ robot: '/ai/chat', messages: 'x' }, 'AI_CHAT_VALIDATION', /--endpoint ai=URL/],
     [{ robot: '/image/describe', use: ':original' }, 'IMAGE_DESCRIBE_VALIDATION', /ai=URL or --endpoint vision=URL/],
-    [{ robot: '/text/translate', use: ':original', provider: 'aws' }, 'TEXT_TRANSLATE_VALIDATION', /ai=URL or --endpoint translate=URL/],
+    [{ robot: '/text/translate', use: ':original', provider: 'aws' }, 'TEXT_TRANSLATE_VALIDATION',
+      /ai=URL or --endpoint translate=URL/],
   ]) {
-    const a = await server.create({ out: step }, step.use ? { files: { 'a.png': fs.readFileSync(picture), 'a.txt': 'some words' } } : {})
+    const files = { 'a.png': fs.readFileSync(picture), 'a.txt': 'some words' }
+    const a = await server.create({ out: step }, step.use ? { files } : {})
     const st = await server.until(a.assembly_id, done)
     assert.equal(st.error, code, st.message)
     assert.match(st.message, words)

@@ -1,5 +1,5 @@
-// A stand-in of a server that speaks OpenAI's interface of chat completions (as Ollama, vLLM, llama.cpp and LocalAI do),
-// and one of LibreTranslate. It is strict as Cloud is (cloud.mjs): what the description does not allow is a complaint.
+// A stand-in of a server that speaks OpenAI's interface of chat completions (as Ollama, vLLM, llama.cpp and LocalAI
+// do), and one of LibreTranslate. It is strict as Cloud is (cloud.mjs): what the description does not allow is a complaint.
 // No model thinks here: a test says what is answered.
 import { Answer, Cloud, random } from './cloud.mjs'
 
@@ -45,7 +45,7 @@ export class OpenAI extends Cloud {
   form(form, words) {
     this.need(['json_object', 'json_schema'].includes(form.type), 400, `format ${form.type}`)
     // as OpenAI has it: otherwise models may say white space for ever
-    if (form.type === 'json_object') return this.need(/json/i.test(words), 400, "'messages' must contain the word 'json'")
+    if (form.type === 'json_object') return this.need(/json/i.test(words), 400, "'messages' must contain 'json'")
     this.need(/^[a-zA-Z0-9_-]{1,64}$/.test(form.json_schema?.name ?? ''), 400, 'a schema needs a name')
     return this.need(typeof form.json_schema.schema === 'object', 400, 'a schema is an object')
   }
@@ -60,14 +60,18 @@ export class OpenAI extends Cloud {
     }
     if (part.type === 'text') this.need(typeof part.text === 'string', 400, 'a text without text')
     else if (part.type === 'image_url') data(part.image_url?.url)
-    else if (part.type === 'file') { this.need(part.file?.filename, 400, 'a file without name'); data(part.file.file_data) }
-    else if (part.type === 'input_audio') this.need(['wav', 'mp3'].includes(part.input_audio?.format), 400, 'what sound?')
+    else if (part.type === 'file') {
+      this.need(part.file?.filename, 400, 'a file without name')
+      data(part.file.file_data)
+    } else if (part.type === 'input_audio')
+      this.need(['wav', 'mp3'].includes(part.input_audio?.format), 400, 'what sound?')
     else this.need(false, 400, `part ${part.type}`)
   }
 
   chat(q, body) {
     this.check(body)
-    if (!this.models.includes(body.model)) throw said(404, `The model '${body.model}' does not exist`, 'model_not_found')
+    if (!this.models.includes(body.model))
+      throw said(404, `The model '${body.model}' does not exist`, 'model_not_found')
     this.asked.push(body)
     if (this.hold) {
       q.res.on('close', () => this.closed++)
@@ -90,8 +94,7 @@ export class LibreTranslate extends Cloud {
   handle(q) {
     this.need(!q.headers.authorization, 400, 'the key belongs into the body')
     if (q.method === 'GET' && q.path === '/languages')
-      return new Answer(200, JSON.stringify(Object.entries(this.codes).map(([code, targets]) => ({ code, name: code, targets }))),
-        { 'Content-Type': 'application/json' })
+      return new Answer(200, Object.entries(this.codes).map(([code, targets]) => ({ code, name: code, targets })))
     this.need(q.method === 'POST' && q.path === '/translate', 404, `no such address: ${q.method} ${q.path}`)
     const { q: text, source, target, format, api_key: key, ...more } = q.json()
     this.need(!Object.keys(more).length && format === 'text', 400, `unknown members ${Object.keys(more)}`)

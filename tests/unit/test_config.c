@@ -109,13 +109,15 @@ static void what_is_wrong_is_named_with_its_place(void **state)
         {NULL, NULL, "--job-file-size=9999999999T", NULL, "whole number"},
         {NULL, NULL, "--job-attempts=0", NULL, "allowed is 1 to 100"},
         {NULL, NULL, "--config=/no/such/file", NULL, "/no/such/file"},
+        {NULL, NULL, "--ai-key=ai=hush", NULL, "as WORKCELL_AI_KEY"},
+        {NULL, NULL, "--ai-key", "ai=hush", "ai_key is a secret"},
     };
     struct fixture *f = *state;
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         assert_int_equal(load(f, rows[i].file, rows[i].env, rows[i].flag, rows[i].flag2), -1);
         assert_int_equal(f->err.code, ERR_CONFIG);
-        if (!strstr(f->err.msg, rows[i].says))
+        if (!strstr(f->err.msg, rows[i].says) || strstr(f->err.msg, "hush"))
             fail_msg("'%s' does not say '%s'", f->err.msg, rows[i].says);
     }
 }
@@ -149,6 +151,19 @@ static void what_is_printed_can_be_read_again_and_says_where_it_is_from(void **s
     assert_int_equal(f->c.max_frames, 7);
 }
 
+static void a_secret_is_read_and_never_printed(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(load(f, "ai_key = ai=hush\nai_key = vision=hush-too", NULL, NULL, NULL), 0);
+    assert_string_equal(f->c.ai_key, "ai=hush,vision=hush-too");
+    AUTO(mem_free) char *text = printed(f);
+    assert_null(strstr(text, "hush"));
+    assert_non_null(strstr(text, "\n# ai_key = \"****\" # file "));
+    assert_int_equal(load(f, text, "WORKCELL_AI_KEY=ai=other", NULL, NULL), 0); /* a comment there: nothing is lost */
+    assert_string_equal(f->c.ai_key, "ai=other");
+}
+
 static void help_and_documentation_name_every_setting(void **state)
 {
     char *text = NULL;
@@ -173,6 +188,7 @@ int main(void)
         T(a_flag_beats_the_environment_and_that_beats_the_file),
         T(what_is_wrong_is_named_with_its_place),
         T(what_is_printed_can_be_read_again_and_says_where_it_is_from),
+        T(a_secret_is_read_and_never_printed),
         T(help_and_documentation_name_every_setting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,29 +22,36 @@ struct chat_opts {
 };
 #define T struct chat_opts
 static const struct opt_choice chat_shares[] = {{"all", CHAT_ALL}, {"last", CHAT_LAST}, {0}};
-static const struct opt_choice chat_formats[] = {{"json", CHAT_JSON}, {"text", CHAT_TEXT}, {"meta", CHAT_META}, {0}};
-#define CHAT_KEY(n, field, whose)                                                                                      \
-    {                                                                                                                  \
-        .name = n, .type = OPT_TYPE_STR, .offset = offsetof(T, keys.field), .secret = true,                            \
-        .help = "Key for models of " whose ". Belongs into stored credentials."                                        \
+static const struct opt_choice chat_formats[] = {
+    {"json", CHAT_JSON}, {"text", CHAT_TEXT}, {"meta", CHAT_META}, {0}};
+#define CHAT_KEY(n, field, whose)                                                                  \
+    {                                                                                              \
+        .name = n, .type = OPT_TYPE_STR, .offset = offsetof(T, keys.field), .secret = true,        \
+        .help = "Key for models of " whose ". Belongs into stored credentials."                    \
     }
 static const struct option options[] = {
     OPT_STR(T, model, .def_str = "auto", .pattern = "^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,199}$",
             .example = "\"openai/gpt-4o\"",
-            .help = "The model: `auto` (the operator's choice), or a name as the service has it, or vendor/name."),
-    OPT_ENUM(T, format, chat_formats, .def = CHAT_JSON,
-             .help = "The answer as a JSON file, as a text file, or as `answer` in the meta of the input."),
+            .help = "The model: `auto` (the operator's choice), or a name as the service has it, "
+                    "or vendor/name."),
+    OPT_ENUM(
+        T, format, chat_formats, .def = CHAT_JSON,
+        .help =
+            "The answer as a JSON file, as a text file, or as `answer` in the meta of the input."),
     OPT_ENUM(T, return_messages, chat_shares, .def = CHAT_LAST,
-             .help = "What comes out: the `last` message, which is the answer, or `all` of the conversation."),
+             .help = "What comes out: the `last` message, which is the answer, or `all` of the "
+                     "conversation."),
     OPT_STR(T, schema, .literal = true, .example = "\"{\\\"type\\\": \\\"object\\\"}\"",
-            .help = "JSON Schema that the answer must fit, as a text. A ${...} in it stays as it is."),
+            .help =
+                "JSON Schema that the answer must fit, as a text. A ${...} in it stays as it is."),
     OPT_JSON(T, messages, .required = true, .example = "\"What is this?\"",
              .help = "The question, or the conversation: a list of {role, content}."),
     OPT_STR(T, system_message, .help = "What the model is told before."),
     OPT_STR(T, reasoning_effort, .pattern = "^(xhigh|high|medium|low)$", .example = "\"low\"",
             .help = "How much the model may think: `xhigh`, `high`, `medium` or `low`."),
     OPT_JSON(T, credentials, .example = "\"my_ai_keys\"",
-             .help = "Name of stored credentials of type ai, or a list of such: keys to use in the place of the operator's."),
+             .help = "Name of stored credentials of type ai, or a list of such: keys to use in the "
+                     "place of the operator's."),
     OPT_BOOL(T, test_credentials, .help = "Use the operator's key, whatever others there are."),
     OPT_STR(T, provider, .pattern = "^[a-z0-9_-]{1,40}$", .example = "\"openai\"",
             .help = "Whose key to use of several: openai, anthropic, deepseek, google or xai."),
@@ -70,8 +77,10 @@ static int chat_message_check(const json_t *m, size_t i, struct err *err)
     for (size_t r = 0; r < ARRAY_LEN(roles); r++)
         known |= !strcmp(role, roles[r]);
     if (!known)
-        return err_set(err, ERR_ROBOT_VALIDATION, "'messages': entry %zu has the role '%.40s', which is none of system, "
-                       "user and assistant", i + 1, role);
+        return err_set(err, ERR_ROBOT_VALIDATION,
+                       "'messages': entry %zu has the role '%.40s', which is none of system, "
+                       "user and assistant",
+                       i + 1, role);
     if (json_is_string(content))
         return 0;
     if (!json_array_size(content))
@@ -79,8 +88,10 @@ static int chat_message_check(const json_t *m, size_t i, struct err *err)
     json_array_foreach (content, k, part)
         if (strcmp(jstr_or(part, "type", ""), "text") != 0 || !jstr(part, "text"))
             return err_set(err, ERR_ROBOT_VALIDATION,
-                           "'messages': the content of entry %zu must be a text, or a list of {type: 'text', text}: files "
-                           "come by `use`", i + 1);
+                           "'messages': the content of entry %zu must be a text, or a list of "
+                           "{type: 'text', text}: files "
+                           "come by `use`",
+                           i + 1);
     return 0;
 }
 
@@ -92,7 +103,8 @@ static int chat_messages_check(const json_t *messages, struct err *err)
     if (json_is_string(messages) && json_string_length(messages))
         return 0;
     if (!json_array_size(messages) || json_array_size(messages) > MESSAGES_MAX)
-        return err_set(err, ERR_ROBOT_VALIDATION, "'messages' must be a text, or a list of 1 to %d {role, content}",
+        return err_set(err, ERR_ROBOT_VALIDATION,
+                       "'messages' must be a text, or a list of 1 to %d {role, content}",
                        MESSAGES_MAX);
     json_array_foreach (messages, i, m)
         if (chat_message_check(m, i, err) < 0)
@@ -112,7 +124,8 @@ static int chat_credentials_check(const json_t *v, struct err *err)
             break;
     return json_is_array(v) && i == json_array_size(v)
                ? 0
-               : err_set(err, ERR_ROBOT_VALIDATION, "'credentials' must be a name, or a list of names");
+               : err_set(err, ERR_ROBOT_VALIDATION,
+                         "'credentials' must be a name, or a list of names");
 }
 
 static int chat_check(const void *opts, bool partial, struct err *err)
@@ -133,15 +146,19 @@ static const char *chat_key(const T *o)
 {
     const struct {
         const char *vendor, *key;
-    } all[] = {{"openai", o->keys.openai},     {"anthropic", o->keys.anthropic}, {"deepseek", o->keys.deepseek},
-               {"google", o->keys.google},     {"xai", o->keys.xai}};
+    } all[] = {{"openai", o->keys.openai},
+               {"anthropic", o->keys.anthropic},
+               {"deepseek", o->keys.deepseek},
+               {"google", o->keys.google},
+               {"xai", o->keys.xai}};
     const char *whose = str_given(o->provider) ? o->provider : o->model;
     size_t n = strcspn(whose, "/");
 
     if (o->test_credentials)
         return NULL;
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
-        if (str_given(all[i].key) && strlen(all[i].vendor) == n && !strncmp(all[i].vendor, whose, n))
+        if (str_given(all[i].key) && strlen(all[i].vendor) == n &&
+            !strncmp(all[i].vendor, whose, n))
             return all[i].key;
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         if (str_given(all[i].key))
@@ -192,7 +209,8 @@ static int chat_add_files(json_t *messages, struct robot_job *job, struct err *e
     json_t *parts = n ? chat_parts(messages) : NULL;
 
     if (n > FILES_MAX)
-        return err_set(err, ERR_INPUT, "a question may have %d files, this one has %d", FILES_MAX, n);
+        return err_set(err, ERR_INPUT, "a question may have %d files, this one has %d", FILES_MAX,
+                       n);
     for (int i = 0; i < n; i++) {
         json_t *part = ai_part_of(robot_input(job, i), err);
 
@@ -218,8 +236,8 @@ static void chat_add_spoken(struct str *out, const json_t *content)
         str_puts(out, jstr_or(part, "text", ""));
 }
 
-static int chat_emit_text(struct robot_job *job, const json_t *all, const char *text, const struct robot_output *how,
-                          struct err *err)
+static int chat_emit_text(struct robot_job *job, const json_t *all, const char *text,
+                          const struct robot_output *how, struct err *err)
 {
     AUTO(str_done) struct str talk = {0};
     const json_t *m;
@@ -232,14 +250,17 @@ static int chat_emit_text(struct robot_job *job, const json_t *all, const char *
     return ai_emit_file(job, all ? talk.s : text, how, err);
 }
 
-static int chat_emit(struct robot_job *job, const T *o, json_t *talk, const struct ai_answer *answer, struct err *err)
+static int chat_emit(struct robot_job *job, const T *o, json_t *talk,
+                     const struct ai_answer *answer, struct err *err)
 {
     bool alone = !robot_input_count(job), text = o->format == CHAT_TEXT;
     json_t *said = answer->value ? json_incref(answer->value) : jstring(answer->text);
     AUTO(json_unref) json_t *all = o->return_messages == CHAT_ALL ? json_incref(talk) : NULL;
     AUTO(json_unref) json_t *shown = all ? all : said;
     const struct robot_output how = {.ext = text ? "txt" : "json",
-                                     .name = !alone ? NULL : text ? "answer.txt" : "answer.json",
+                                     .name = !alone ? NULL
+                                             : text ? "answer.txt"
+                                                    : "answer.json",
                                      .mime = text ? "text/plain" : "application/json",
                                      .input = alone ? -1 : 0};
 
@@ -261,7 +282,8 @@ static int chat_ask(struct ai *a, struct robot_job *job, const T *o, struct err 
     bool json = o->format == CHAT_JSON && !schema;
     AUTO(json_unref) json_t *talk = chat_conversation(o, json), *messages = json_copy(talk);
     AUTO(ai_answer_done) struct ai_answer answer = {0};
-    struct ai_question q = {.messages = messages, .schema = schema, .json = json, .effort = o->reasoning_effort};
+    struct ai_question q = {
+        .messages = messages, .schema = schema, .json = json, .effort = o->reasoning_effort};
 
     if (str_given(o->schema) && !schema)
         return -1;
@@ -277,15 +299,17 @@ static int chat_run(struct robot_job *job, const void *opts, struct err *err)
     AUTO(ai_done) struct ai a = {0};
 
     if (o->format == CHAT_META && !robot_input_count(job))
-        return robot_fail(job, err, ERR_ROBOT_VALIDATION, "VALIDATION",
-                          "'format' is 'meta', but there is no input whose meta could have the answer");
+        return robot_fail(
+            job, err, ERR_ROBOT_VALIDATION, "VALIDATION",
+            "'format' is 'meta', but there is no input whose meta could have the answer");
     return ai_open(&a, job, "ai", chat_key(o), err) < 0 ? -1 : chat_ask(&a, job, o, err);
 }
 
 const struct robot robot_ai_chat = {
     .name = "/ai/chat",
     .summary = "Ask a language model",
-    .accepts = "image/|text/|audio/mpeg|audio/wav|audio/x-wav|audio/vnd.wave|application/pdf|application/json|"
+    .accepts = "image/|text/|audio/mpeg|audio/wav|audio/x-wav|audio/vnd.wave|application/"
+               "pdf|application/json|"
                "application/xml|application/x-yaml|application/javascript",
     .role = ROLE_TRANSFER,
     .no_input = true,

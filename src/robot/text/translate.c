@@ -28,8 +28,10 @@ static const struct option options[] = {
     OPT_STR(T, provider, .def_str = "auto", .pattern = "^(auto|aws|gcp|replicate|fal|transloadit)$",
             .example = "\"aws\"", .idle = "the operator's service translates",
             .help = "Accepted and ignored: the operator's service translates."),
-    OPT_ENUM(T, target_language, languages, .def = ENGLISH,
-             .help = "Language to translate to. A region that the service does not know gets the language."),
+    OPT_ENUM(
+        T, target_language, languages, .def = ENGLISH,
+        .help =
+            "Language to translate to. A region that the service does not know gets the language."),
     OPT_ENUM(T, source_language, languages, .def = ENGLISH, .help = "Language of the text."),
     OPT_END,
 };

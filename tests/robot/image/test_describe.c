@@ -3,17 +3,20 @@
 #include "../talk.h"
 
 #define ROBOT "/image/describe"
-#define SAYS(text) "{\"choices\": [{\"message\": {\"role\": \"assistant\", \"content\": \"" text "\"}}]}"
+#define SAYS(text)                                                                                 \
+    "{\"choices\": [{\"message\": {\"role\": \"assistant\", \"content\": \"" text "\"}}]}"
 
 static void the_surest_label_comes_first_and_none_is_fine(void **state)
 {
     static const struct {
         const char *answer, *step, *file;
     } table[] = {
-        {SAYS("{\\\"descriptions\\\": [{\\\"name\\\": \\\"B\\\", \\\"confidence\\\": 5}, {\\\"name\\\": \\\"A\\\", "
+        {SAYS("{\\\"descriptions\\\": [{\\\"name\\\": \\\"B\\\", \\\"confidence\\\": 5}, "
+              "{\\\"name\\\": \\\"A\\\", "
               "\\\"confidence\\\": 5}, {\\\"name\\\": \\\"C\\\", \\\"confidence\\\": 60.5}]}"),
          "{}",
-         "[{\"name\":\"C\",\"confidence\":60.5},{\"name\":\"A\",\"confidence\":5.0},{\"name\":\"B\",\"confidence\":5.0}]"},
+         "[{\"name\":\"C\",\"confidence\":60.5},{\"name\":\"A\",\"confidence\":5.0},{\"name\":"
+         "\"B\",\"confidence\":5.0}]"},
         {SAYS("{\\\"descriptions\\\": []}"), "{\"format\": \"text\"}", ""},
         {SAYS("{\\\"descriptions\\\": [{\\\"name\\\": \\\"Gambling\\\", \\\"confidence\\\": -5}]}"),
          "{\"explicit_descriptions\": true, \"granularity\": \"list\"}", "[\"Gambling\"]"},
@@ -21,7 +24,8 @@ static void the_surest_label_comes_first_and_none_is_fine(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-        const struct talk_turn turns[] = {{"POST /chat/completions", "data:image/png;base64,d29yZHM=", 200, NULL,
+        const struct talk_turn turns[] = {{"POST /chat/completions",
+                                           "data:image/png;base64,d29yZHM=", 200, NULL,
                                            table[i].answer},
                                           {0}};
         struct talk t;

@@ -38,21 +38,24 @@ static void what_the_service_says_of_languages_counts(void **state)
         {LANGUAGES, "{\"translatedText\": \" \"}", "WORKER_JOB_ERROR", "empty"},
         {LANGUAGES, "{\"translatedText\": 5}", "WORKER_JOB_ERROR", "no translation"},
         {"{}", NULL, "WORKER_JOB_ERROR", "no list"},
-        {"[{\"code\": \"en\", \"targets\": []}, {\"code\": \"de\"}]", NULL, "TEXT_TRANSLATE_VALIDATION", "en-US to de"},
+        {"[{\"code\": \"en\", \"targets\": []}, {\"code\": \"de\"}]", NULL,
+         "TEXT_TRANSLATE_VALIDATION", "en-US to de"},
         {"[5]", NULL, "TEXT_TRANSLATE_VALIDATION", "does not translate"},
     };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-        const struct talk_turn turns[] = {
-            {"GET /languages", NULL, 200, NULL, table[i].languages},
-            {table[i].answer ? "POST /translate" : NULL, "\"api_key\":\"secret\"", 200, NULL, table[i].answer},
-            {0}};
+        const struct talk_turn turns[] = {{"GET /languages", NULL, 200, NULL, table[i].languages},
+                                          {table[i].answer ? "POST /translate" : NULL,
+                                           "\"api_key\":\"secret\"", 200, NULL, table[i].answer},
+                                          {0}};
         struct talk t;
 
         talk_begin(&t, turns, ROBOT, "translate", "Hello\n");
-        json_object_set_new(host_settings(t.job), "ai_key", json_pack("{s:s}", "translate", "secret"));
-        talk_run(&t, "{\"source_language\": \"en-US\", \"target_language\": \"de\"}", table[i].code, table[i].says);
+        json_object_set_new(host_settings(t.job), "ai_key",
+                            json_pack("{s:s}", "translate", "secret"));
+        talk_run(&t, "{\"source_language\": \"en-US\", \"target_language\": \"de\"}", table[i].code,
+                 table[i].says);
         if (!table[i].code) {
             AUTO(str_done) struct str text = {0};
             struct err err;
