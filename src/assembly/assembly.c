@@ -157,6 +157,26 @@ static int on_cancel(struct assembly *a, const struct event *ev, struct effects 
     return 0;
 }
 
+/* One of which the receipt does not know yet: the job was stopped between the last word to the other side and the
+ * one to us. Found again by another try to take something back it is no news. */
+static int on_job_kept(struct assembly *a, const json_t *d, struct err *err)
+{
+    json_t *kept = json_object_get(a->cancel, "exports_kept"), *one;
+    int64_t id = jint(d, "job", -1), input = jint(d, "input", -1);
+    const struct job *j = id >= 0 && id < a->job_count ? a->jobs[id] : NULL;
+    size_t i;
+
+    if (!kept || !j || input < 0 || input >= j->input_count)
+        return err_set(err, ERR_NOT_FOUND, "There is no receipt, or no such export");
+    if (input < j->outputs && j->inputs[input]->exported)
+        return 0;
+    json_array_foreach (kept, i, one)
+        if (!strcmp(json_string_value(one), jstr(d, "url")))
+            return 0;
+    json_array_append_new(kept, jstring(jstr(d, "url")));
+    return 0;
+}
+
 static int on_other(struct assembly *a, const struct event *ev, struct effects *fx, struct err *err)
 {
     const json_t *d = ev->data;
@@ -227,6 +247,8 @@ int assembly_apply(struct assembly *a, const struct event *ev, struct effects *f
     case EV_JOB_DONE:
     case EV_JOB_FAILED:
         return outcomes_apply(a, ev, fx, err);
+    case EV_JOB_KEPT:
+        return on_job_kept(a, ev->data, err);
     case EV_CANCEL:
         return on_cancel(a, ev, fx, err);
     default:

@@ -395,6 +395,15 @@ static void on_undo(void *ctx, void *owner, struct pool_run *run, json_t *token)
     acks_add(c, r);
 }
 
+/* Only a receipt speaks of it: a job that will run again makes the same once more. */
+static void on_kept(void *ctx, void *owner, struct pool_run *run, int input, const char *url)
+{
+    struct run *r = owner;
+
+    if (r->entry->a->cancel)
+        say(ctx, r, EV_JOB_KEPT, json_pack("{s:i,s:s}", "input", input, "url", url));
+}
+
 void jobs_committed(struct conductor *c, bool ok)
 {
     for (int i = 0; i < c->turn.ack_count; i++) {
@@ -512,6 +521,7 @@ struct pool_events jobs_pool_events(struct conductor *c)
         .output = on_output,
         .progress = on_progress,
         .undo = on_undo,
+        .kept = on_kept,
         .host = hosts_on_host,
         .values = on_values,
         .done = on_done,

@@ -5,7 +5,7 @@ import { ask, bytes, busy, h, memo, moment, plural, problem, put, say, span, whe
 import { fileList } from './files.js'
 import { graph, stepsOf } from './graph.js'
 import { pill } from './list.js'
-import { receipt } from './receipt.js'
+import { isElsewhere, receipt, verdict } from './receipt.js'
 import { timeline } from './timeline.js'
 
 const events = ['assembly_upload_finished', 'assembly_result_finished', 'assembly_error', 'assembly_execution_progress']
@@ -157,6 +157,7 @@ export function mount(root, id, scope, { title = 'h1', sending } = {}) {
   }
 
   let before = null
+  let told // whether its receipt was settled when it was seen last
   async function refresh() {
     try {
       const got = await status(id, scope.signal)
@@ -174,10 +175,14 @@ export function mount(root, id, scope, { title = 'h1', sending } = {}) {
     draw()
     if (before && before !== st.word) say(`Assembly ${st.word.toLowerCase()}`)
     before = st.word
+    if (a.cancel?.settled && told === false) say(verdict(a.cancel))
+    told = a.cancel?.settled
     if (st.busy && !stream) stream = listen(a, scope, hear)
     if (!st.busy) stream?.close()
     lookAtJobs()
-    return st.busy || a.notify_status === 'processing' || (a.cancel && !a.cancel.settled) ? 1500 : 1e9
+    if (st.busy || a.notify_status === 'processing') return 1500
+    if (!a.cancel || a.cancel.settled) return 1e9
+    return isElsewhere(a.cancel) ? 5000 : 1500 // another server can be down for a day
   }
   const turn = scope.every(1500, refresh)
 
@@ -223,7 +228,8 @@ export function mount(root, id, scope, { title = 'h1', sending } = {}) {
       before = state(a.ok, a.error).word // what is said below says it
       draw()
       const c = a.cancel
-      say(c && !c.settled ? 'Canceled; what it ran is still being stopped.' : c ? `Canceled. ${plural(c.processes_killed, 'process', 'processes')} killed, ${plural(c.jobs_dropped, 'job')} dropped, ${bytes(c.bytes_freed)} freed.` : `It was over already: ${state(a.ok, a.error).word}`)
+      say(c ? verdict(c) : `It was over already: ${state(a.ok, a.error).word}`)
+      told = c?.settled
       if (!c) put(note, h('div', { class: 'note' }, h('strong', null, 'It was over already.'), h('p', null, a.message)))
       receiptEl.setAttribute('tabindex', '-1')
       receiptEl.focus({ preventScroll: true })

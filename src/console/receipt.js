@@ -6,6 +6,14 @@ import { link } from './api.js'
 const figure = (id, n, shown, label, more) => h('div', { class: 'figure' },
   h('dt', null, label), h('dd', { 'data-figure': id, class: n == null && 'muted' }, n == null ? 'settling' : shown(n)), n != null && more && h('dd', { class: 'hint' }, more))
 
+// Its own work is stopped and counted, and yet it is not over.
+export const isElsewhere = (c) => !c.settled && c.duration != null
+
+// In a sentence, for who hears it.
+export const verdict = (c) => c.settled
+  ? `Canceled. ${plural(c.processes_killed, 'process', 'processes')} killed, ${plural(c.jobs_dropped, 'job')} dropped, ${bytes(c.bytes_freed)} freed.`
+  : isElsewhere(c) ? 'Canceled. What it began at another server is still to be taken back.' : 'Canceled; what it ran is still being stopped.'
+
 export function receipt(c) {
   const kept = c.exports_kept ?? []
   return h('section', { class: 'panel receipt', 'data-settled': String(c.settled), 'aria-labelledby': 'receipt-title' },
@@ -13,7 +21,9 @@ export function receipt(c) {
       h('p', { class: 'muted' }, 'asked at ', when(moment(c.requested)))),
     h('p', { class: 'verdict' }, c.settled
       ? [h('strong', null, `All of it was gone after ${span(c.duration)}.`), ' No process is left, and what it had written is freed.']
-      : [h('strong', null, 'Settling.'), ' What it ran is being stopped; what is not counted yet is not shown.']),
+      : isElsewhere(c)
+        ? [h('strong', null, `All of it was gone here after ${span(c.duration)}.`), ' What it began at another server is still to be taken back there.']
+        : [h('strong', null, 'Settling.'), ' What it ran is being stopped; what is not counted yet is not shown.']),
     h('dl', { class: 'figures' },
       figure('duration', c.duration, span, 'Time to stop'),
       figure('processes_killed', c.processes_killed, String, 'Processes killed'),

@@ -254,6 +254,10 @@ static size_t read_body(char *out, size_t size, size_t count, void *ctx)
         return 0;
     if ((int64_t)n > left)
         n = (size_t)left;
+    if ((int64_t)n == left && r->on_end && r->on_end(r->ctx, h->err) < 0) {
+        h->failed = true;
+        return CURL_READFUNC_ABORT;
+    }
     if (r->piece_count)
         n = read_piece(out, n, h);
     else if (r->body)
@@ -460,6 +464,8 @@ static int run_hop(struct hop *h, struct http_client *c, const char *url, const 
     if (manners_keep(e, c->host, c->port, h->err) < 0 || set_times(e, h, deadline_us) < 0)
         return -1;
     set_method(e, h);
+    if (h->req->on_end && !body_size(h->req) && h->req->on_end(h->req->ctx, h->err) < 0)
+        return -1;
 
     CURLcode rc = curl_easy_perform(e);
     if (h->failed)

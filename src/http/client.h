@@ -33,6 +33,9 @@ struct http_client_request {
     /* Headers of the final answer are in (status known); may refuse. NULL is fine. */
     int (*on_head)(void *ctx, int status, int64_t content_length, struct err *err);
     void (*on_progress)(void *ctx, double fraction); /* of the larger direction; may be NULL */
+    /* Before the last bytes of the body are handed over, or before all where there is none, each time that the request
+     * is sent: what it does may be done from here on. May refuse. NULL is fine. */
+    int (*on_end)(void *ctx, struct err *err);
     void *ctx;
 };
 

@@ -172,6 +172,9 @@ void robot_progress(struct robot_job *job, double fraction);
 /* From now until robot_set_undo(job, NULL): if this run dies, Robot.undo gets token. Stolen.
  * Returns when the server has it. */
 MUST_CHECK int robot_set_undo(struct robot_job *job, json_t *token, struct err *err);
+/* In Robot.undo, once: what its run did to this input was done to the end. It lies whole where url says, and stays; who
+ * canceled is told so. */
+MUST_CHECK int robot_kept(struct robot_job *job, int input, const char *url, struct err *err);
 
 /* The key that a host of this workspace is known by ("ssh-ed25519 AAAA..."), lent for the job's life; NULL: none yet.
  * host is that of the job's parameters, in lower case, without brackets. seen: the key that it has now; where none was

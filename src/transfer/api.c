@@ -52,6 +52,13 @@ static int api_on_body(void *ctx, const char *data, size_t len, struct err *err)
     return 0;
 }
 
+static int api_on_end(void *ctx, struct err *err)
+{
+    const struct attempt *t = ctx;
+
+    return t->c->on_end(t->c->end_ctx, err);
+}
+
 /* One line each, whatever a value holds that came from outside. */
 static int add_call_header(struct str *lines, const struct api *a, const char *name, const char *value,
                            struct err *err)
@@ -117,6 +124,7 @@ static int send_once(struct http_client_response *out, struct api *a, const stru
                                                            .guard = jstr_or(settings, "import_allow", ""),
                                                            .on_body = c->on_body || keeps ? api_on_body : NULL,
                                                            .on_head = c->on_head ? api_on_head : NULL,
+                                                           .on_end = c->on_end ? api_on_end : NULL,
                                                            .on_progress = told ? api_on_progress : NULL,
                                                            .ctx = &t},
                              err);

@@ -25,6 +25,9 @@ struct api_call {
      * what came of it can't be taken back: who calls goes on from there. */
     int (*on_body)(void *ctx, const char *data, size_t len, struct err *err);
     int (*on_head)(void *ctx, int status, int64_t content_length, struct err *err);
+    /* As http_client_request has it, with end_ctx; NULL is fine. */
+    int (*on_end)(void *end_ctx, struct err *err);
+    void *end_ctx;
     void *ctx;
     const struct remote_file *file; /* whose progress is told, from and share of it; NULL: nobody's. Not with on_... */
     double from, share;

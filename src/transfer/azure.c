@@ -105,6 +105,8 @@ struct azure_upload {
     const char *url;
     const char *about[API_HEADERS_MAX]; /* headers that describe the blob */
     int n;
+    int64_t began_us;
+    const char *md5; /* base64, of the whole */
 };
 
 static void add_about(struct azure_upload *u, const char *name, const char *value)
@@ -144,6 +146,19 @@ static int sum_block(char out[static 28], const struct azure_upload *u, EVP_MD_C
     return 0;
 }
 
+/* The blob will be there: who looks for it knows it by its sum. */
+static int announce_blob(void *ctx, struct err *err)
+{
+    struct azure_upload *u = ctx;
+
+    if (u->file->commits)
+        return 0;
+    return remote_commits(u->file, json_pack("{s:s}", "path", u->file->path),
+                          json_pack("{s:I,s:s,s:I}", "size", (json_int_t)u->file->in->size, "md5", u->md5, "at_us",
+                                    (json_int_t)u->began_us),
+                          err);
+}
+
 static int azure_put_whole(struct azure_upload *u, struct err *err)
 {
     AUTO(http_client_response_done) struct http_client_response r = {0};
@@ -152,6 +167,7 @@ static int azure_put_whole(struct azure_upload *u, struct err *err)
     if (sum_block(md5, u, NULL, 0, u->file->in->size, err) < 0)
         return -1;
     u->about[u->n++] = "x-ms-blob-type: BlockBlob";
+    u->md5 = md5;
     add_about(u, "Content-MD5", md5);
     return api_run(&r, &u->z->api,
                    &(struct api_call){.method = "PUT",
@@ -159,6 +175,8 @@ static int azure_put_whole(struct azure_upload *u, struct err *err)
                                       .headers = u->about,
                                       .fd = u->file->fd,
                                       .length = u->file->in->size,
+                                      .on_end = announce_blob,
+                                      .end_ctx = u,
                                       .file = u->file,
                                       .share = 1},
                    err);
@@ -216,7 +234,10 @@ static int commit_blocks(struct azure_upload *u, const char *list, EVP_MD_CTX *w
     if (!EVP_DigestFinal_ex(whole, sum, NULL))
         return err_set(err, ERR_INTERNAL, "MD5 is not available");
     EVP_EncodeBlock((unsigned char *)md5, sum, 16);
+    u->md5 = md5;
     add_about(u, "x-ms-blob-content-md5", md5);
+    if (announce_blob(u, err) < 0)
+        return -1;
     if (api_run(&r, &u->z->api,
                 &(struct api_call){.method = "PUT",
                                    .url = url,
@@ -261,9 +282,45 @@ int azure_put(struct azure *z, struct remote_file *f, const struct azure_blob *b
               struct err *err)
 {
     AUTO(mem_free) char *url = azure_url(z, f->path);
-    struct azure_upload u = {.z = z, .file = f, .url = url};
+    struct azure_upload u = {.z = z, .file = f, .url = url, .began_us = clock_now_us()};
     int64_t most = jint(robot_settings(f->job), "s3_multipart_threshold", BLOCKS_ABOVE);
 
     describe(&u, blob);
     return f->in->size <= most ? azure_put_whole(&u, err) : put_blocks(&u, most, err);
+}
+
+#define LOOKS 3 /* at a request that may still be at work when who sent it is dead */
+#define LOOK_PAUSE_MS 400
+
+/* One look. 0: it was answered. */
+static int look_at_blob(bool *there, struct azure *z, const char *url, const json_t *commit, struct err *err)
+{
+    static const int gone[] = {404, 0};
+    AUTO(http_client_response_done) struct http_client_response r = {0};
+
+    if (api_run(&r, &z->api, &(struct api_call){.method = "HEAD", .url = url, .fd = -1, .length = -1, .fine = gone}, err) <
+        0)
+        return -1;
+    AUTO(mem_free) char *length = http_client_header(&r, "content-length");
+    AUTO(mem_free) char *md5 = http_client_header(&r, "content-md5");
+    *there = r.status / 100 == 2 && length && strtoll(length, NULL, 10) == jint(commit, "size", -1) && md5 &&
+             !strcmp(md5, jstr_or(commit, "md5", "")) && remote_is_since(&r, jint(commit, "at_us", 0));
+    return 0;
+}
+
+int azure_look(bool *there, struct azure *z, const json_t *token, struct err *err)
+{
+    const json_t *commit = json_object_get(token, "commit");
+
+    *there = false;
+    if (!jstr(token, "path") || !commit)
+        return err_set(err, ERR_INTERNAL, "the note about the blob is incomplete");
+    AUTO(mem_free) char *url = azure_url(z, jstr(token, "path"));
+    for (int look = 1; look <= LOOKS && !*there; look++) {
+        if (look > 1)
+            remote_pause(z->api.job, look - 1, LOOK_PAUSE_MS);
+        if (look_at_blob(there, z, url, commit, err) < 0)
+            return err->code == ERR_SERVER_403 ? 0 : -1; /* who may not look learns nothing, today or tomorrow */
+    }
+    return 0;
 }

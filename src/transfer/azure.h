@@ -59,6 +59,8 @@ void azure_sign(struct api *a, const struct api_call *c, struct str *lines); /* 
 /* remote_protocol.put; blob: ctx's. */
 MUST_CHECK int azure_put(struct azure *z, struct remote_file *f, const struct azure_blob *blob,
                          struct err *err);
+/* Is the blob there that the token of remote_commits() is about? Who may not read it is told that it is not. */
+MUST_CHECK int azure_look(bool *there, struct azure *z, const json_t *token, struct err *err);
 extern const struct import_service azure_service; /* ctx: struct azure, of which the place is set */
 
 /* ---- listings ---- */

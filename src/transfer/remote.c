@@ -167,7 +167,7 @@ static char *part_of(struct robot_job *job, const char *path)
                         slash ? (int)(slash - path) + 1 : 0, path, id);
 }
 
-static json_t *token_of(const struct remote_file *f)
+json_t *remote_part_token(const struct remote_file *f)
 {
     return json_pack("{s:s,s:s}", "part", f->part, "path", f->path);
 }
@@ -193,7 +193,7 @@ static int put_announced(const struct remote_protocol *p, void *ctx, struct remo
     struct err ignored;
 
     f->part = part_of(f->job, f->path);
-    if (robot_set_undo(f->job, token_of(f), err) < 0)
+    if (robot_set_undo(f->job, remote_part_token(f), err) < 0)
         return -1;
     if (put(p, ctx, f, err) < 0) {
         /* What can't be taken back now stays announced. */
@@ -202,7 +202,18 @@ static int put_announced(const struct remote_protocol *p, void *ctx, struct remo
             return -1;
         return -1;
     }
-    return robot_set_undo(f->job, NULL, err);
+    return f->commits ? 0 : robot_set_undo(f->job, NULL, err); /* a note of a commit is read only when we die */
+}
+
+/* What fails is not there, or will be made once more: the note of its commit has no more to say. */
+static int put_alone(const struct remote_protocol *p, void *ctx, struct remote_file *f, struct err *err)
+{
+    struct err ignored;
+    int rc = put(p, ctx, f, err);
+
+    if (rc < 0 && f->commits && robot_set_undo(f->job, NULL, &ignored) < 0)
+        return -1;
+    return rc;
 }
 
 static int store_one(struct robot_job *job, const struct remote_protocol *p, void *ctx,
@@ -216,12 +227,13 @@ static int store_one(struct robot_job *job, const struct remote_protocol *p, voi
                             .in = in,
                             .fd = fd,
                             .path = path,
+                            .index = i,
                             .from = (double)i / count,
                             .share = 1.0 / count};
 
     if (fd < 0)
         return err_errno(err, "open '%s'", in->name);
-    if ((p->parts ? put_announced : put)(p, ctx, &f, err) < 0) {
+    if ((p->parts ? put_announced : put_alone)(p, ctx, &f, err) < 0) {
         json_decref(f.meta);
         json_decref(f.extra);
         return -1;
@@ -260,6 +272,57 @@ int remote_store(struct robot_job *job, const struct remote_protocol *p, void *c
     return 0;
 }
 
+/* ---- what a run has left that was stopped ---- */
+
+int remote_commits(struct remote_file *f, json_t *token, json_t *commit, struct err *err)
+{
+    json_object_set_new(token, "input", json_integer(f->index));
+    json_object_set_new(token, "commit", commit);
+    f->commits = true;
+    if (!f->probe)
+        return robot_set_undo(f->job, token, err);
+    json_decref(token);
+    return 0;
+}
+
+int remote_kept(struct robot_job *job, const struct remote_protocol *p, void *ctx, const json_t *token,
+                struct err *err)
+{
+    const struct remote_file f = {.job = job, .fd = -1, .path = jstr_or(token, "path", "")};
+    AUTO(str_done) struct str url = {0}, ssl_url = {0};
+
+    p->address(ctx, &f, &url, &ssl_url);
+    return robot_kept(job, (int)jint(token, "input", 0), ssl_url.len ? ssl_url.s : url.s ? url.s : "", err);
+}
+
+static int64_t header_s(const struct http_client_response *r, const char *name)
+{
+    AUTO(mem_free) char *text = http_client_header(r, name);
+    struct tm tm = {0};
+
+    return text && strptime(text, "%a, %d %b %Y %H:%M:%S", &tm) ? timegm(&tm) : -1;
+}
+
+bool remote_is_since(const struct http_client_response *r, int64_t at_us)
+{
+    int64_t now_s = header_s(r, "date"), made_s = header_s(r, "last-modified");
+
+    /* each is cut to whole seconds */
+    return now_s < 0 || made_s < 0 || now_s - made_s <= (clock_now_us() - at_us) / SECOND_US + 2;
+}
+
+static int undo_once(const struct remote_protocol *p, void *ctx, struct remote_file *f, const json_t *token,
+                     struct err *err)
+{
+    const json_t *commit = json_object_get(token, "commit");
+    bool there = false;
+
+    f->commits = json_is_object(commit);
+    if (p->clear(ctx, f, err) < 0 || (f->commits && p->look && p->look(&there, ctx, f, commit, err) < 0))
+        return -1;
+    return there ? remote_kept(f->job, p, ctx, token, err) : 0;
+}
+
 int remote_undo(struct robot_job *job, const struct remote_protocol *p, void *ctx,
                 const json_t *token, struct err *err)
 {
@@ -270,7 +333,7 @@ int remote_undo(struct robot_job *job, const struct remote_protocol *p, void *ct
         return err_set(err, ERR_INTERNAL, "the note about what is to be taken back is incomplete");
     for (int attempt = 1;; attempt++) {
         f.again = false;
-        if (p->clear(ctx, &f, err) == 0)
+        if (undo_once(p, ctx, &f, token, err) == 0)
             return 0;
         if (!f.again || attempt == REMOTE_ATTEMPTS)
             return -1;

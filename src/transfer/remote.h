@@ -30,6 +30,7 @@ void remote_pause(const struct robot_job *job, int attempt, int64_t base_ms);
 void remote_wait(const struct robot_job *job, int attempt, int64_t base_ms, int64_t least_ms);
 #define REMOTE_WAIT_MAX_MS 60000
 struct http_client_response;
+struct remote_protocol;
 /* How long the other side asks to wait: Retry-After, in seconds or as a date. 0: it does not say. At most
  * REMOTE_WAIT_MAX_MS. */
 int64_t remote_retry_after(const struct http_client_response *r);
@@ -79,10 +80,27 @@ struct remote_file {
         *part;  /* name beside it under which it is written first; NULL: the protocol has no such */
     bool made;  /* put() may have left something under part */
     bool again; /* put() failed, and may well succeed if it is called again */
+    bool commits; /* remote_commits() was said of it */
+    bool probe;   /* of a trial: nobody takes anything back */
+    int index;    /* of in */
     double from, share;   /* of the job's progress */
     json_t *meta, *extra; /* what put() learns: for the file's meta and its record. NULL: nothing */
 };
 void remote_progress(const struct remote_file *f, double fraction); /* of this file */
+
+/* Before the request that makes the file at the other side: from then on nobody here knows whether it is there, so who
+ * takes back what a stopped run has left gets this note, looks, and says what stays. token: as robot_set_undo() has it,
+ * stolen; commit: how the file is known to be ours, stolen, kept in the token under that name. The note stays until the
+ * job is over. */
+MUST_CHECK int remote_commits(struct remote_file *f, json_t *token, json_t *commit, struct err *err);
+/* The token of a protocol with parts. */
+json_t *remote_part_token(const struct remote_file *f);
+/* In Robot.undo: the file of that token is there whole. */
+MUST_CHECK int remote_kept(struct robot_job *job, const struct remote_protocol *p, void *ctx, const json_t *token,
+                           struct err *err);
+/* The same moment as a time of this machine, for a commit's note; and is what the answer is about not older than that?
+ * By the other side's clock alone: Date and Last-Modified. Without these it may be. */
+bool remote_is_since(const struct http_client_response *r, int64_t at_us);
 
 /* Each function gets ctx as remote_store() does, and fails with remote_fail() where it is the other
  * side's failure. */
@@ -95,6 +113,8 @@ struct remote_protocol {
     /* Take back what put() left under f->part (in and fd are not set). Fine if there is nothing.
      * With parts only. */
     int (*clear)(void *ctx, struct remote_file *f, struct err *err);
+    /* After that: is what the note of remote_commits() is about at f->path? NULL: the protocol says no such. */
+    int (*look)(bool *there, void *ctx, struct remote_file *f, const json_t *commit, struct err *err);
     /* Where the file is now. */
     void (*address)(void *ctx, const struct remote_file *f, struct str *url, struct str *ssl_url);
 };

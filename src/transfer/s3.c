@@ -225,6 +225,13 @@ static int s3_on_body(void *ctx, const char *data, size_t len, struct err *err)
     return a->c->on_body(a->c->ctx, data, len, err);
 }
 
+static int s3_on_end(void *ctx, struct err *err)
+{
+    const struct attempt *a = ctx;
+
+    return a->c->on_end(a->c->ctx, err);
+}
+
 static const char *payload_of(char hash[static 65], const struct s3_call *c)
 {
     if (c->body) {
@@ -278,6 +285,7 @@ static int call_once(struct http_client_response *out, struct s3_bucket *b, cons
                                .on_progress = c->on_progress ? s3_on_progress : NULL,
                                .on_head = s3_on_head,
                                .on_body = c->on_body ? s3_on_body : NULL,
+                               .on_end = c->on_end ? s3_on_end : NULL,
                                .ctx = &attempt,
                            },
                            err);

@@ -61,6 +61,7 @@ struct s3_call {
                    struct err *err);
     int (*on_body)(void *ctx, const char *data, size_t len, struct err *err);
     void (*on_progress)(void *ctx, double fraction); /* of the file that is sent; may be NULL */
+    int (*on_end)(void *ctx, struct err *err); /* as http_client_request has it; may be NULL */
     const atomic_bool *given_up; /* true: no other attempt. May be NULL */
     void *ctx;
 };

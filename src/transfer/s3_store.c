@@ -71,9 +71,10 @@ static void s3_address(void *ctx, const struct remote_file *f, struct str *url, 
     s3_urls(url, ssl_url, s->bucket, s->opts->url_prefix, f->path);
 }
 
+static const struct remote_protocol s3_protocol = {.put = s3_put, .address = s3_address};
+
 int s3_store_run(struct robot_job *job, const void *opts, struct err *err)
 {
-    static const struct remote_protocol protocol = {.put = s3_put, .address = s3_address};
     const struct s3_store_opts *o = opts;
     /* The one that has the parameter asks; the others have nothing that speaks against it. */
     bool asks = option_find(robot_of_job(job)->options, "check_integrity") != NULL;
@@ -82,7 +83,7 @@ int s3_store_run(struct robot_job *job, const void *opts, struct err *err)
     if (s3_open(&b, job, &o->place, NULL, err) < 0)
         return -1;
     struct s3_storing s = {&b, o, {NULL, o->tags, acl_names[o->acl], !asks || o->check_integrity}};
-    return remote_store(job, &protocol, &s, &o->store, err);
+    return remote_store(job, &s3_protocol, &s, &o->store, err);
 }
 
 int s3_store_undo(struct robot_job *job, const void *opts, const json_t *token, struct err *err)
@@ -90,9 +91,12 @@ int s3_store_undo(struct robot_job *job, const void *opts, const json_t *token, 
     const struct s3_store_opts *o = opts;
     AUTO(s3_bucket_done) struct s3_bucket b = {0};
 
-    return s3_open(&b, job, &o->place, jstr(token, "bucket"), err) < 0
-               ? -1
-               : s3_upload_undo(&b, token, err);
+    struct s3_storing s = {.bucket = &b, .opts = o};
+    bool kept;
+
+    if (s3_open(&b, job, &o->place, jstr(token, "bucket"), err) < 0 || s3_upload_undo(&kept, &b, token, err) < 0)
+        return -1;
+    return kept ? remote_kept(job, &s3_protocol, &s, token, err) : 0;
 }
 
 int s3_store_trial(struct robot_job *job, const void *opts, struct err *err)

@@ -14,6 +14,7 @@ struct upload {
     struct remote_file *file;
     struct sigv4_pair headers[S3_CALL_HEADERS_MAX]; /* that describe the object; ended by a zero */
     int n;
+    int64_t began_us;
 };
 
 static json_t *version_meta(const struct http_client_response *r)
@@ -28,9 +29,55 @@ static json_t *version_meta(const struct http_client_response *r)
     return meta;
 }
 
+static json_t *undo_token(const struct upload *u, const char *upload_id, int64_t at_us)
+{
+    json_t *t = json_object();
+
+    jset(t, "bucket", u->b->name);
+    jset(t, "path", u->file->path);
+    jset(t, "region", u->b->keys.region);
+    json_object_set_new(t, "started_us", json_integer(at_us));
+    jset(t, "upload_id", upload_id);
+    return t;
+}
+
+/* parts 0: it is sent in one request. */
+static int announce(struct upload *u, const char *upload_id, int parts, struct err *err)
+{
+    return remote_commits(u->file, undo_token(u, upload_id, u->began_us),
+                          json_pack("{s:I,s:i}", "size", (json_int_t)u->file->in->size, "parts", parts), err);
+}
+
+/* Is the object there, of that size, made of so many parts? 0: of none. */
+static bool is_made(struct http_client_response *r, struct s3_bucket *b, const char *key, int64_t size, int parts,
+                    char code[static 64])
+{
+    char suffix[16];
+    struct err ignored;
+
+    if (s3_call(r, b, &(struct s3_call){.method = "HEAD", .key = key, .fd = -1, .length = -1}, code, NULL, &ignored) < 0)
+        return false;
+    AUTO(mem_free) char *length = http_client_header(r, "content-length");
+    AUTO(mem_free) char *etag = http_client_header(r, "etag");
+    snprintf(suffix, sizeof suffix, "-%d\"", parts);
+    return length && strtoll(length, NULL, 10) == size && etag && (!parts || str_ends(etag, suffix));
+}
+
 /* ---- small files: one request ---- */
 
-static void whole_on_progress(void *ctx, double fraction) { remote_progress(ctx, fraction); }
+static void whole_on_progress(void *ctx, double fraction)
+{
+    const struct upload *u = ctx;
+
+    remote_progress(u->file, fraction);
+}
+
+static int whole_on_end(void *ctx, struct err *err)
+{
+    struct upload *u = ctx;
+
+    return u->file->commits ? 0 : announce(u, NULL, 0, err);
+}
 
 static int put_whole(struct upload *u, struct err *err)
 {
@@ -50,7 +97,8 @@ static int put_whole(struct upload *u, struct err *err)
                                   .length = u->file->in->size,
                                   .sha256 = *sums.sha256 ? sums.sha256 : NULL,
                                   .on_progress = whole_on_progress,
-                                  .ctx = u->file},
+                                  .on_end = whole_on_end,
+                                  .ctx = u},
                 code, NULL, err) < 0)
         return -1;
     u->file->meta = version_meta(&r);
@@ -59,11 +107,13 @@ static int put_whole(struct upload *u, struct err *err)
 
 /* ---- large files: multipart ---- */
 
-static int abort_upload(struct s3_bucket *b, const char *key, const char *upload_id,
-                        struct err *err)
+/* was_open: there was such an upload; may be NULL. */
+static int abort_upload(bool *was_open, struct s3_bucket *b, const char *key, const char *upload_id, struct err *err)
 {
     const struct sigv4_pair query[] = {{"uploadId", upload_id}, {0}};
 
+    if (was_open)
+        *was_open = false;
     /* A part that was still being written can outlive the first abort: S3 says to look and repeat.
      */
     for (int round = 1;; round++) {
@@ -78,6 +128,8 @@ static int abort_upload(struct s3_bucket *b, const char *key, const char *upload
                            !strcmp(code, "NoSuchBucket") || !strcmp(code, "404")
                        ? 0
                        : -1;
+        if (was_open)
+            *was_open = true;
         if (s3_call(&left, b,
                     &(struct s3_call){
                         .method = "GET", .key = key, .query = query, .fd = -1, .length = -1},
@@ -121,22 +173,13 @@ static int upload_gone(struct upload *u, const char *code)
     return -1;
 }
 
-/* Is the object there, made of so many parts? Answers what a lost answer left open. */
+/* Answers what a lost answer left open. */
 static bool is_complete(struct upload *u, int parts)
 {
     AUTO(http_client_response_done) struct http_client_response r = {0};
-    char code[64], suffix[16];
-    struct err ignored;
+    char code[64];
 
-    if (s3_call(&r, u->b,
-                &(struct s3_call){.method = "HEAD", .key = u->file->path, .fd = -1, .length = -1},
-                code, NULL, &ignored) < 0)
-        return false;
-    AUTO(mem_free) char *length = http_client_header(&r, "content-length");
-    AUTO(mem_free) char *etag = http_client_header(&r, "etag");
-    snprintf(suffix, sizeof suffix, "-%d\"", parts);
-    if (!length || strtoll(length, NULL, 10) != u->file->in->size || !etag ||
-        !str_ends(etag, suffix))
+    if (!is_made(&r, u->b, u->file->path, u->file->in->size, parts, code))
         return false;
     u->file->meta = version_meta(&r);
     return true;
@@ -173,18 +216,6 @@ static int complete(struct upload *u, const char *upload_id, const char *list, i
                                                                             : upload_gone(u, code);
 }
 
-static json_t *undo_token(const struct upload *u, const char *upload_id, int64_t at_us)
-{
-    json_t *t = json_object();
-
-    jset(t, "bucket", u->b->name);
-    jset(t, "path", u->file->path);
-    jset(t, "region", u->b->keys.region);
-    json_object_set_new(t, "started_us", json_integer(at_us));
-    jset(t, "upload_id", upload_id);
-    return t;
-}
-
 static int send_parts(struct upload *u, const char *upload_id, struct err *err)
 {
     AUTO(str_done) struct str list = {0};
@@ -198,7 +229,7 @@ static int send_parts(struct upload *u, const char *upload_id, struct err *err)
                                          .wants_md5 = u->object->check_integrity},
                       code, err) < 0)
         return upload_gone(u, code);
-    return complete(u, upload_id, list.s, count, err);
+    return announce(u, upload_id, count, err) < 0 ? -1 : complete(u, upload_id, list.s, count, err);
 }
 
 static int abort_unknown(int *aborted, struct s3_bucket *b, const char *key, const char *but, int64_t started_us,
@@ -216,7 +247,7 @@ static int abort_twins(struct upload *u, const char *upload_id, int64_t at_us, s
 static int put_parts(struct upload *u, struct err *err)
 {
     AUTO(mem_free) char *upload_id = NULL;
-    int64_t at_us = clock_now_us();
+    int64_t at_us = u->began_us;
     bool unsure = false;
     struct err ignored;
 
@@ -228,18 +259,19 @@ static int put_parts(struct upload *u, struct err *err)
     if (robot_set_undo(u->b->job, undo_token(u, upload_id, at_us), err) < 0 ||
         send_parts(u, upload_id, err) < 0) {
         /* What can't be taken back now stays announced. */
-        if (abort_upload(u->b, u->file->path, upload_id, &ignored) == 0 &&
+        if (abort_upload(NULL, u->b, u->file->path, upload_id, &ignored) == 0 &&
             robot_set_undo(u->b->job, NULL, &ignored) < 0)
             return -1;
+        u->file->commits = false; /* no note is left, or one that must stay */
         return -1;
     }
-    return robot_set_undo(u->b->job, NULL, err);
+    return 0;
 }
 
 int s3_upload(struct s3_bucket *b, struct remote_file *file, const struct s3_object *object,
               struct err *err)
 {
-    struct upload u = {.b = b, .object = object, .file = file};
+    struct upload u = {.b = b, .object = object, .file = file, .began_us = clock_now_us()};
     int64_t threshold = jint(robot_settings(b->job), "s3_multipart_threshold", MULTIPART_THRESHOLD);
 
     s3_headers(u.headers, b, object);
@@ -294,7 +326,7 @@ static int abort_unknown(int *aborted, struct s3_bucket *b, const char *key, con
             if (!s3_xml_is(n, "Upload") || strcmp(k, key) != 0 || !*id || (but && !strcmp(id, but)) ||
                 (at_us >= 0 && at_us < started_us + b->skew_us - 2 * SECOND_US))
                 continue;
-            if (abort_upload(b, key, id, err) < 0)
+            if (abort_upload(NULL, b, key, id, err) < 0)
                 return -1;
             ++*aborted;
         }
@@ -309,18 +341,56 @@ static int abort_unknown(int *aborted, struct s3_bucket *b, const char *key, con
     return remote_fail(b->job, REMOTE_FAILED, err, "too many open uploads to look through");
 }
 
-int s3_upload_undo(struct s3_bucket *b, const json_t *token, struct err *err)
+/* Who may not look has one thing to go by: an upload that was open, and is not any more though nobody has aborted it,
+ * was completed. */
+static bool is_said_by_its_end(const char *code, int parts, bool was_open)
+{
+    return (!strcmp(code, "403") || !strcmp(code, "AccessDenied")) && parts && !was_open;
+}
+
+#define LOOKS 3 /* at a request that may still be at work when who sent it is dead */
+
+/* The run that was stopped had said that it would make the object. */
+static void look_for(bool *kept, struct s3_bucket *b, const json_t *token, bool was_open)
+{
+    const json_t *commit = json_object_get(token, "commit");
+    const char *key = jstr(token, "path");
+    int64_t size = jint(commit, "size", -1);
+    int parts = (int)jint(commit, "parts", 0);
+
+    for (int look = 1; look <= LOOKS && !*kept; look++) {
+        AUTO(http_client_response_done) struct http_client_response r = {0};
+        char code[64] = "";
+
+        if (is_made(&r, b, key, size, parts, code))
+            *kept = remote_is_since(&r, jint(token, "started_us", 0));
+        else
+            *kept = is_said_by_its_end(code, parts, was_open);
+        if (was_open || !strcmp(code, "403") || !strcmp(code, "AccessDenied"))
+            return; /* an abort that found it open was first: whatever comes after it fails */
+        if (!*kept && look < LOOKS)
+            remote_pause(b->job, look, S3_PAUSE_MS);
+    }
+}
+
+int s3_upload_undo(bool *kept, struct s3_bucket *b, const json_t *token, struct err *err)
 {
     const char *key = jstr(token, "path"), *id = jstr(token, "upload_id"),
                *region = jstr(token, "region");
+    bool commits = json_is_object(json_object_get(token, "commit")), was_open = false;
     int aborted = 0;
 
+    *kept = false;
     if (!key)
         return err_set(err, ERR_INTERNAL, "the note about the open upload is incomplete");
     if (str_given(region))
         b->keys.region = region;
-    if (id)
-        return abort_upload(b, key, id, err);
+    if (id && abort_upload(&was_open, b, key, id, err) < 0)
+        return -1;
+    if (commits)
+        look_for(kept, b, token, was_open);
+    if (id || commits)
+        return 0;
     /* The request that opens the upload may still be on its way through the store: look twice. */
     for (int look = 0; look < 2 && !aborted; look++) {
         if (look)

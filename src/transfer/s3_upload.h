@@ -18,8 +18,9 @@ void s3_headers(struct sigv4_pair list[static S3_CALL_HEADERS_MAX], struct s3_bu
  * bucket with versions. */
 MUST_CHECK int s3_upload(struct s3_bucket *b, struct remote_file *file,
                          const struct s3_object *object, struct err *err);
-/* token: as s3_upload() announced it; b must be the bucket that it names. */
-MUST_CHECK int s3_upload_undo(struct s3_bucket *b, const json_t *token, struct err *err);
+/* token: as s3_upload() announced it; b must be the bucket that it names. kept: the object was made to the end, and
+ * stays. */
+MUST_CHECK int s3_upload_undo(bool *kept, struct s3_bucket *b, const json_t *token, struct err *err);
 
 /* prefix: what the addresses begin with, {bucket} and {region} replaced; S3_URL_PREFIX, or none: as
  * the service has them. */

@@ -296,19 +296,29 @@ static int set_mode(struct sftp *s, const struct remote_file *f)
 }
 
 /* The other side has what we have? */
-static int check_size(struct sftp *s, struct remote_file *f, const char *what, struct err *err)
+static int check_size(LIBSSH2_SFTP_ATTRIBUTES *attrs, struct sftp *s, struct remote_file *f, const char *what,
+                      struct err *err)
 {
-    LIBSSH2_SFTP_ATTRIBUTES attrs = {0};
-    int rc = sftp_stat(s, f->part, LIBSSH2_SFTP_STAT, &attrs);
+    int rc = sftp_stat(s, f->part, LIBSSH2_SFTP_STAT, attrs);
 
     if (rc)
         return sftp_fail(s, rc, what, &f->again, err);
-    if (!(attrs.flags & LIBSSH2_SFTP_ATTR_SIZE) || (int64_t)attrs.filesize == f->in->size)
+    if (!(attrs->flags & LIBSSH2_SFTP_ATTR_SIZE) || (int64_t)attrs->filesize == f->in->size)
         return 0;
     f->again = true;
     return remote_fail(s->job, REMOTE_FAILED, err,
                        "can't %s at '%.150s': %lld of %lld bytes arrived", what, s->place->host,
-                       (long long)attrs.filesize, (long long)f->in->size);
+                       (long long)attrs->filesize, (long long)f->in->size);
+}
+
+/* A rename leaves size and time of writing as they are: whoever looks knows the file by them. */
+static int sftp_announce(struct remote_file *f, const LIBSSH2_SFTP_ATTRIBUTES *attrs, struct err *err)
+{
+    json_t *commit = json_pack("{s:I}", "size", (json_int_t)f->in->size);
+
+    if (attrs->flags & LIBSSH2_SFTP_ATTR_ACMODTIME)
+        json_object_set_new(commit, "mtime", json_integer((json_int_t)attrs->mtime));
+    return remote_commits(f, remote_part_token(f), commit, err);
 }
 
 static int sftp_put_part(struct sftp *s, struct remote_file *f, const char *what, struct err *err)
@@ -337,12 +347,13 @@ static int sftp_put_part(struct sftp *s, struct remote_file *f, const char *what
 static int sftp_put(void *ctx, struct remote_file *f, struct err *err)
 {
     struct sftp *s = ctx;
+    LIBSSH2_SFTP_ATTRIBUTES attrs = {0};
     char what[200];
     int rc;
 
     snprintf(what, sizeof what, "store '%.150s'", f->path);
     if (sftp_begin(s, &f->again, err) < 0 || sftp_put_part(s, f, what, err) < 0 ||
-        check_size(s, f, what, err) < 0)
+        check_size(&attrs, s, f, what, err) < 0 || sftp_announce(f, &attrs, err) < 0)
         return -1;
     if ((s->how.mode && (rc = set_mode(s, f))) || (rc = replace(s, f)))
         return sftp_fail(s, rc, what, &f->again, err);
@@ -358,13 +369,13 @@ static int sftp_clear(void *ctx, struct remote_file *f, struct err *err)
     if (sftp_begin(s, &f->again, err) < 0)
         return -1;
     /* The request that makes the file may still be on its way when the run that sent it is dead:
-     * look twice. */
+     * look twice. One that was renaming it has seen it. */
     for (int look = 0; look < 2; look++) {
         int rc = remove_file(s, f->part);
 
         if (sftp_refused(s, rc, LIBSSH2_FX_NO_SUCH_FILE) ||
             sftp_refused(s, rc, LIBSSH2_FX_NO_SUCH_PATH)) {
-            if (f->in || look)
+            if (f->in || f->commits || look)
                 break;
             sleep(1);
             continue;
@@ -380,6 +391,19 @@ static int sftp_clear(void *ctx, struct remote_file *f, struct err *err)
     return rc && rc != LIBSSH2_ERROR_SFTP_PROTOCOL ? sftp_fail(s, rc, what, &f->again, err) : 0;
 }
 
+static int sftp_look(bool *there, void *ctx, struct remote_file *f, const json_t *commit, struct err *err)
+{
+    LIBSSH2_SFTP_ATTRIBUTES attrs = {0};
+    struct sftp *s = ctx;
+    int rc = sftp_stat(s, f->path, LIBSSH2_SFTP_STAT, &attrs);
+
+    if (rc && rc != LIBSSH2_ERROR_SFTP_PROTOCOL)
+        return sftp_fail(s, rc, "look for what was stored", &f->again, err);
+    *there = !rc && attrs.flags & LIBSSH2_SFTP_ATTR_SIZE && (int64_t)attrs.filesize == jint(commit, "size", -1) &&
+             attrs.flags & LIBSSH2_SFTP_ATTR_ACMODTIME && (int64_t)attrs.mtime == jint(commit, "mtime", -1);
+    return 0;
+}
+
 static void sftp_address(void *ctx, const struct remote_file *f, struct str *url,
                          struct str *ssl_url)
 {
@@ -389,7 +413,7 @@ static void sftp_address(void *ctx, const struct remote_file *f, struct str *url
 }
 
 const struct remote_protocol sftp_protocol = {
-    .tree = true, .parts = true, .put = sftp_put, .clear = sftp_clear, .address = sftp_address};
+    .tree = true, .parts = true, .put = sftp_put, .clear = sftp_clear, .look = sftp_look, .address = sftp_address};
 
 /* ---- trial ---- */
 

@@ -73,7 +73,8 @@ int remote_put_probe(struct robot_job *job, const struct remote_protocol *p, voi
     const struct robot_input in = {.name = name, .size = (int64_t)strlen(TRIAL_TEXT), .mime = "text/plain"};
     AUTO(fd_close) int fd = memfd_create("probe", MFD_CLOEXEC);
     AUTO(mem_free) char *part = mem_printf("%s.part", name);
-    struct remote_file f = {.job = job, .in = &in, .fd = fd, .path = name, .part = p->parts ? part : NULL};
+    struct remote_file f = {.job = job, .in = &in, .fd = fd, .path = name, .part = p->parts ? part : NULL,
+                            .probe = true};
     struct err ignored;
 
     if (fd < 0 || write(fd, TRIAL_TEXT, strlen(TRIAL_TEXT)) < 0)

@@ -402,6 +402,11 @@ static const char *bad_now(struct border_run *r, enum message type, const json_t
             return "comes too often";
         r->undo_open = true;
         return NULL;
+    case MSG_KEPT:
+        if (!r->undo || r->kept || !is_input(r, body, 0))
+            return r->kept ? "comes twice" : "is nothing that this job finds";
+        r->kept = true;
+        return NULL;
     case MSG_DONE:
         if (r->undo_open)
             return "comes before its undo was confirmed";

@@ -35,6 +35,7 @@ struct border_run {
     bool sent, taken;    /* the worker was given it; said so */
     bool over;           /* done or failed */
     bool undo_open;      /* a token that was not confirmed */
+    bool kept;           /* it takes something back, and has said what stays */
     bool knows_hosts;    /* its Robot logs in at SSH servers */
     bool host_open;      /* a `host` that was not answered */
     int outputs, stored, passed, undos, hosts;

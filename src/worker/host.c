@@ -218,6 +218,11 @@ int robot_set_undo(struct robot_job *job, json_t *token, struct err *err)
     return 0;
 }
 
+int robot_kept(struct robot_job *job, int input, const char *url, struct err *err)
+{
+    return host_say(job, MSG_KEPT, json_pack("{s:i,s:s}", "input", input, "url", url), err);
+}
+
 int robot_host_key(const char **known, struct robot_job *job, const char *host, int port, const char *seen,
                    struct err *err)
 {

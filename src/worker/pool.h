@@ -78,6 +78,8 @@ struct pool_events {
     void (*progress)(void *ctx, void *owner, struct pool_run *run, double fraction);
     /* Make token durable (null: nothing to undo any more), then call pool_undo_ok(). */
     void (*undo)(void *ctx, void *owner, struct pool_run *run, json_t *token);
+    /* Of a run with an undo: this input lies there whole, and stays. done() or failed() follows. */
+    void (*kept)(void *ctx, void *owner, struct pool_run *run, int input, const char *url);
     /* An SSH host that the job names, in lower case, and the key that it has now ("" only asks): make the first one
      * ever durable, then call pool_host_is(). */
     void (*host)(void *ctx, void *owner, struct pool_run *run, const char *host, int port, const char *key);

@@ -431,6 +431,9 @@ static void hear_run(struct pool_run *run, enum message type, json_t *body)
     switch (type) {
     case MSG_TAKEN: hear_taken(run); break;
     case MSG_PROGRESS: ev->progress(ev->ctx, run->owner, run, jnum(body, "fraction", 0)); break;
+    case MSG_KEPT:
+        ev->kept(ev->ctx, run->owner, run, (int)jint(body, "input", 0), jstr_or(body, "url", ""));
+        break;
     case MSG_UNDO: ev->undo(ev->ctx, run->owner, run, json_object_get(body, "token")); break;
     case MSG_OUTPUT:
         if (json_is_object(json_object_get(body, "file")) || json_is_object(json_object_get(body, "clone")))

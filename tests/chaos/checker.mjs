@@ -82,7 +82,7 @@ export async function contents(daemon, journal, { harm } = {}) {
 // the other server left is taken back when it is there again, and the receipt says so then.
 export async function exports(daemon, journal, abroad, ms) {
   const kept = 'whole, of one that was canceled or failed'
-  const out = { whole: 0, nothing: 0, [kept]: 0, 'settled later': 0 }
+  const out = { whole: 0, nothing: 0, [kept]: 0, 'named by its receipt': 0, 'settled later': 0 }
   const end = Date.now() + ms
   const stores = [...journal.entries.values()]
     .filter((e) => e.target && e.last && e.last.error !== 'ASSEMBLY_NOT_FOUND')
@@ -104,6 +104,7 @@ export async function exports(daemon, journal, abroad, ms) {
     out[how] = (out[how] ?? 0) + 1
     if (state !== 'whole' && (s.ok === 'ASSEMBLY_COMPLETED' || state !== 'nothing'))
       journal.problem(e, `it is ${outcome(s)}, and at ${e.target.place.name} there is ${state}`)
+    if (state === 'whole' && e.last.cancel?.exports_kept.length) out['named by its receipt']++
     if (state !== 'whole' && s.cancel?.exports_kept.length)
       journal.problem(e, `its receipt speaks of ${s.cancel.exports_kept}, and there is ${state}`)
   })

@@ -6,7 +6,7 @@ import http from 'node:http'
 import os from 'node:os'
 import path from 'node:path'
 import { after, test } from 'node:test'
-import { alive } from '../e2e/server.mjs'
+import { alive, Server } from '../e2e/server.mjs'
 import { closeBrowser, KEY, Page, picture, SECRET, sleep, steps } from './browser.mjs'
 import { Sshd } from '../e2e/sshd.mjs'
 
@@ -226,6 +226,57 @@ test('cancel: the receipt shows what the API says was stopped, and the processes
   await p.page.locator('.timeline tr[data-state="stopped"]', { hasText: 'huge' }).waitFor()
   assert.equal(await p.page.locator('.timeline tr[data-state="dropped"]').count(), 2)
   assert.equal(await p.page.getByRole('button', { name: 'Cancel', exact: true }).count(), 0)
+})
+
+// As much of S3 as an upload needs that never gets further than its first part; while it is down it resets all.
+async function stuckBucket(t) {
+  const it = { parts: 0, open: false, down: false, tries: 0 }
+  const server = http.createServer((req, res) => {
+    if (it.down) { it.tries++; req.socket.destroy(); return }
+    if (req.method === 'PUT') { it.parts++; req.resume(); return }
+    req.resume().on('end', () => {
+      if (req.method === 'POST') it.open = true
+      if (req.method === 'DELETE') it.open = false
+      if (req.method === 'POST') res.end('<InitiateMultipartUploadResult><UploadId>two</UploadId></InitiateMultipartUploadResult>')
+      else if (req.method === 'DELETE') res.writeHead(204).end()
+      else res.writeHead(404).end('<Error><Code>NoSuchUpload</Code></Error>')
+    })
+  })
+  await new Promise((r) => server.listen(0, '127.0.0.1', r))
+  t.after(() => { server.closeAllConnections(); server.close() })
+  it.host = `http://127.0.0.1:${server.address().port}`
+  return it
+}
+
+test('cancel while another server is down: the receipt says so, and that all is gone once it is', async (t) => {
+  const there = await stuckBucket(t)
+  const p = await Page.open(t, { server: await Server.start(t, {
+    args: ['--import-allow', '127.0.0.1'],
+    env: { WORKCELL_TEST_S3_MULTIPART_THRESHOLD: '1000', WORKCELL_TEST_RETRY_MS: '20' },
+  }) })
+  const a = await p.server.create({ out: {
+    robot: '/s3/store', use: ':original', bucket: 'b', key: 'k', secret: 's', bucket_region: 'us-east-1',
+    no_vhost: true, host: there.host, path: 'a',
+  } }, { files: { f: Buffer.alloc(5000, 'x') } })
+  await p.go(`#/assembly/${a.assembly_id}`)
+  for (const end = Date.now() + 60000; !there.parts; await sleep(20)) assert.ok(Date.now() < end, 'no part is sent')
+  there.down = true
+  await p.page.getByRole('button', { name: 'Cancel' }).click()
+  await p.page.getByRole('button', { name: 'Cancel it now' }).click()
+  await p.page.getByText('is still to be taken back there').waitFor()
+  assert.ok(there.open && there.tries, 'it has been tried')
+  const loads = p.requests.filter((r) => r.url.endsWith('/console/')).length
+  there.down = false
+  await p.page.locator('.receipt[data-settled="true"]').waitFor({ timeout: 60000 })
+  assert.equal(there.open, false)
+  await p.page.getByText('All of it was gone after').waitFor()
+  await p.until(() => /^Canceled. 1 process killed/.test(document.getElementById('said').textContent))
+  assert.equal(p.requests.filter((r) => r.url.endsWith('/console/')).length, loads, 'without a reload')
+  const asked = () => p.requests.filter((r) => r.url.includes(`/assemblies/${a.assembly_id}`)).length
+  await sleep(500)
+  const before = asked()
+  await sleep(2500)
+  assert.equal(asked(), before, 'and nobody asks any more')
 })
 
 test('cancel during an upload: it is stopped, counted, and its bytes are freed', async (t) => {

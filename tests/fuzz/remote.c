@@ -237,6 +237,12 @@ int robot_emit_stored(struct robot_job *j, int input, const char *url, const cha
     return 0;
 }
 
+int robot_kept(struct robot_job *j, int input, const char *url, struct err *err)
+{
+    is_text(url);
+    return 0;
+}
+
 int robot_set_undo(struct robot_job *j, json_t *token, struct err *err)
 {
     json_decref(j->undo);

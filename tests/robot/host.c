@@ -19,6 +19,7 @@ struct robot_job {
     struct arena *arena;
     char dir[64];
     json_t *undo;
+    char *kept;
     struct robot_input in[MAX_FILES];
     struct host_output out[MAX_OUTPUTS];
     int in_count, out_count, paths;
@@ -68,6 +69,7 @@ void host_free(struct robot_job *j)
     json_decref(j->settings);
     json_decref(j->variables);
     json_decref(j->undo);
+    free(j->kept);
     arena_free(j->arena);
     free(j);
 }
@@ -156,8 +158,10 @@ int host_run(struct robot_job *j, const char *robot, const char *step, struct er
     int rc = r->run(j, opts, err);
     if (rc < 0 && err->code == ERR_ROBOT_VALIDATION && !err->name[0])
         robot_code_invalid(err->name, r);
-    if (rc == 0 && j->undo)
+    if (rc == 0 && j->undo && !json_object_get(j->undo, "commit"))
         abort(); /* something is still to be taken back, and it said that it was done */
+    if (rc == 0)
+        json_decref(take(j->undo)); /* of a job that is done nothing is taken back */
     return rc;
 }
 
@@ -343,6 +347,17 @@ int robot_emit_stored(struct robot_job *j, int input, const char *url, const cha
                                                   .size = in->size};
     return 0;
 }
+
+int robot_kept(struct robot_job *j, int input, const char *url, struct err *err)
+{
+    (void)err;
+    if (j->kept || input < 0 || !*url)
+        abort();
+    j->kept = mem_strdup(url);
+    return 0;
+}
+
+const char *host_kept(const struct robot_job *j) { return j->kept; }
 
 int robot_set_undo(struct robot_job *j, json_t *token, struct err *err)
 {

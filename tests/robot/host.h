@@ -44,6 +44,8 @@ MUST_CHECK int host_run_on(struct robot_job *job, const char *robot, const char 
                            const char *path, struct err *err);
 /* What would be taken back if the run died now; NULL: nothing. And that being done. */
 const json_t *host_undo_token(const struct robot_job *job);
+/* What it said of what stays; NULL: nothing. */
+const char *host_kept(const struct robot_job *job);
 MUST_CHECK int host_undo(struct robot_job *job, const char *robot, const char *step, const json_t *token, struct err *err);
 /* How often a Robot told a higher share than ever before on this job; nothing is held back as a worker does. */
 int host_progress_steps(const struct robot_job *job);

@@ -27,6 +27,7 @@ static const struct {
     {BORDER_WORKER, MSG_PROGRESS, "{\"fraction\":1}"},
     {BORDER_WORKER, MSG_UNDO, "{\"token\":null}"},
     {BORDER_WORKER, MSG_UNDO, "{\"token\":{\"upload_id\":\"x\",\"parts\":[1,2]}}"},
+    {BORDER_WORKER, MSG_KEPT, "{\"input\":0,\"url\":\"https://b/k%20x\"}"},
     {BORDER_WORKER, MSG_HOST, "{\"host\":\"files.example\",\"port\":22,\"key\":null}"},
     {BORDER_WORKER, MSG_HOST, "{\"host\":\"::1\",\"port\":65535,\"key\":\"ssh-ed25519 AAAAC3\"}"},
     {BORDER_WORKER, MSG_OUTPUT,
@@ -272,6 +273,7 @@ static void nothing_comes_after_the_end(void **state)
         enum message type;
         const char *json;
     } all[] = {{MSG_TAKEN, "{}"},    {MSG_PROGRESS, "{\"fraction\":0}"}, {MSG_UNDO, "{}"},
+               {MSG_KEPT, "{\"input\":0,\"url\":\"http://a/\"}"},
                {MSG_OUTPUT, file_0}, {MSG_VALUES, "{\"values\":[]}"},
                {MSG_HOST, "{\"host\":\"h\",\"port\":22}"},
                {MSG_DONE, "{\"exec_us\":0}"},      {MSG_FAILED, "{\"code\":1,\"msg\":\"\"}"}};
@@ -341,6 +343,19 @@ static void what_takes_something_back_gives_nothing(void **state)
     (void)state;
     assert_false(may(&r, MSG_OUTPUT, file_0));
     assert_false(may(&r, MSG_UNDO, "{}"));
+    assert_true(may(&r, MSG_DONE, "{\"exec_us\":0}"));
+}
+
+static void only_what_takes_something_back_says_once_what_stays(void **state)
+{
+    static const char one[] = "{\"input\":0,\"url\":\"https://b/k\"}";
+    struct border_run job = working(1, false, false), r = working(1, false, true), other = working(1, false, true);
+
+    (void)state;
+    assert_false(may(&job, MSG_KEPT, one));
+    assert_false(may(&other, MSG_KEPT, "{\"input\":1,\"url\":\"https://b/k\"}"));
+    assert_true(may(&r, MSG_KEPT, one));
+    assert_false(may(&r, MSG_KEPT, one));
     assert_true(may(&r, MSG_DONE, "{\"exec_us\":0}"));
 }
 
@@ -645,6 +660,7 @@ int main(void)
         cmocka_unit_test(only_a_probe_finds_and_it_does_nothing_else),
         cmocka_unit_test(an_output_is_one_thing_with_the_next_index),
         cmocka_unit_test(what_takes_something_back_gives_nothing),
+        cmocka_unit_test(only_what_takes_something_back_says_once_what_stays),
         cmocka_unit_test(what_evaluates_gives_a_value_for_each_expression_and_nothing_else),
         cmocka_unit_test(one_undo_at_a_time_and_not_for_ever),
         cmocka_unit_test(only_who_logs_in_at_hosts_asks_about_one_and_one_at_a_time),

@@ -218,6 +218,39 @@ static void what_a_job_left_elsewhere_is_taken_back_before_it_settles(void **sta
     assert_int_equal(h.count, 1);
 }
 
+/* The timers of the loop; each try waits for longer than the one before. */
+static void until_started(struct conductor *c, int started)
+{
+    while (work.started < started)
+        uv_run(&c->loop, UV_RUN_ONCE);
+    assert_true(work.undo);
+}
+
+static void what_stays_there_is_in_the_receipt_once(void **state)
+{
+    struct conductor *c = &((struct bed *)*state)->c;
+    struct entry *e = leaves_something(c);
+    struct pool_events ev = jobs_pool_events(c);
+    struct heard h = {0};
+
+    ev.kept(c, work.owner, NULL, 0, "https://b/early"); /* nobody has canceled it */
+    bed_play(c);
+    cancel(c, &h);
+    bed_play(c);
+    stop_work(c, 1, 0);
+    assert_true(work.has && work.undo);
+    ev.kept(c, work.owner, NULL, 0, "https://b/k");
+    ev.kept(c, work.owner, NULL, 1, "https://b/no-such-input");
+    fail_work(c, ERR_IMPORT);
+    until_started(c, work.started + 1); /* and it is found once more */
+    ev.kept(c, work.owner, NULL, 0, "https://b/k");
+    end_work(c);
+    const json_t *kept = json_object_get(e->a->cancel, "exports_kept");
+    assert_int_equal(json_array_size(kept), 1);
+    assert_string_equal(json_string_value(json_array_get(kept, 0)), "https://b/k");
+    assert_true(jbool(e->a->cancel, "settled", false));
+}
+
 static void an_undo_that_can_not_begin_holds_nobody_up(void **state)
 {
     struct conductor *c = conductor_of(state);
@@ -239,14 +272,6 @@ static bool is_in_store(struct conductor *c)
     struct err err;
 
     return store_status_read(&text, c->conf.store, BED_ID, &err) == 0;
-}
-
-/* The timers of the loop; each try waits for longer than the one before. */
-static void until_started(struct conductor *c, int started)
-{
-    while (work.started < started)
-        uv_run(&c->loop, UV_RUN_ONCE);
-    assert_true(work.undo);
 }
 
 static void an_undo_that_fails_is_tried_again_and_the_receipt_says_so_meanwhile(void **state)
@@ -351,6 +376,7 @@ int main(void)
         TEST(a_cancel_is_answered_in_time_when_something_does_not_end),
         TEST(a_cancel_whose_turn_is_lost_is_refused_and_the_work_goes_on),
         TEST(what_a_job_left_elsewhere_is_taken_back_before_it_settles),
+        TEST(what_stays_there_is_in_the_receipt_once),
         TEST(an_undo_that_can_not_begin_holds_nobody_up),
         TEST(an_undo_that_fails_is_tried_again_and_the_receipt_says_so_meanwhile),
         TEST(what_the_other_server_refuses_to_take_back_is_never_called_settled),

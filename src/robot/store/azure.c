@@ -97,6 +97,22 @@ static int azure_store_run(struct robot_job *job, const void *opts, struct err *
     return rc;
 }
 
+/* Blocks that nobody commits vanish by themselves: there is only to be seen what was committed. */
+static int azure_undo(struct robot_job *job, const void *opts, const json_t *token, struct err *err)
+{
+    const T *o = opts;
+    struct azure_storing s = {.blob = blob_of(o), .opts = o};
+    bool there = false;
+    int rc = azure_open(&s.azure, job, &o->place, err);
+
+    if (rc == 0)
+        rc = azure_look(&there, &s.azure, token, err);
+    if (rc == 0 && there)
+        rc = remote_kept(job, &protocol, &s, token, err);
+    azure_done(&s.azure);
+    return rc;
+}
+
 static char *azure_probe_url(const void *ctx, const char *name)
 {
     const struct azure_storing *s = ctx;
@@ -142,5 +158,6 @@ const struct robot robot_store_azure = {
     .example = "{\"account\": \"account\", \"container\": \"container\", \"key\": \"a2V5\"}",
     .check = azure_store_check,
     .run = IN_WORKER(azure_store_run),
+    .undo = IN_WORKER(azure_undo),
     .trial = IN_WORKER(azure_try),
 };

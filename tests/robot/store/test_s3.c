@@ -2,6 +2,7 @@
  * one, tests/e2e/s3.test.mjs. */
 #include "../../unit/unit.h"
 #include "../origin.h"
+#include "base/clock.h"
 #include "host.h"
 #include "transfer/s3_upload.h"
 
@@ -25,7 +26,12 @@ struct bucket {
     char headers[2000]; /* of the last that put something */
     char object[4000];  /* what was put, parts in their order */
     int open;           /* uploads in parts */
+    const char *head;   /* headers of what HEAD finds; "403", "404"; NULL: not asked */
+    bool no_upload;     /* there is none to be aborted */
 };
+#define OLD_OBJECT                                                                                                   \
+    "Content-Length: 5\r\nETag: \"e-3\"\r\nDate: Mon, 02 Jan 2023 10:00:00 GMT\r\n"                                    \
+    "Last-Modified: Mon, 02 Jan 2023 09:00:00 GMT\r\n"
 
 static void answer(void *ctx, const struct origin_request *q, struct str *out)
 {
@@ -61,6 +67,15 @@ static void answer(void *ctx, const struct origin_request *q, struct str *out)
     } else if (!strcmp(q->method, "POST")) {
         b->open--;
         origin_say(out, 200, "x-amz-version-id: v8\r\n", "<CompleteMultipartUploadResult/>");
+    } else if (b->head && !strcmp(q->method, "HEAD")) {
+        int status = (int)strtol(b->head, NULL, 10);
+
+        if (status)
+            origin_say(out, status, "", "");
+        else
+            str_addf(out, "HTTP/1.1 200 So\r\n%sConnection: close\r\n\r\n", b->head);
+    } else if (!strcmp(q->method, "DELETE") && b->no_upload) {
+        origin_say(out, 404, "", "<Error><Code>NoSuchUpload</Code></Error>");
     } else if (!strcmp(q->method, "DELETE") && b->abort_fails) {
         origin_say(out, 403, "", "<Error><Code>AccessDenied</Code></Error>");
     } else if (!strcmp(q->method, "DELETE")) {
@@ -321,6 +336,44 @@ static void an_upload_whose_id_nobody_knows_is_found_by_key_and_time(void **stat
     assert_null(strstr(b.said, "uploadId=other"));
 }
 
+/* What the note of a run that was stopped after its last word finds. */
+static void what_was_made_to_the_end_stays_and_is_told(void **state)
+{
+    enum { UPLOAD_OPEN = 1, MADE = 2, OLD = 4, OTHER_SIZE = 8, HIDDEN = 16 };
+    static const struct {
+        int how, parts;
+        bool kept;
+    } cases[] = {{UPLOAD_OPEN, 3, false}, {MADE, 3, true},   {MADE | OLD, 3, false},        {MADE | OTHER_SIZE, 3, false},
+                 {MADE, 4, false},        {HIDDEN, 3, true}, {HIDDEN | UPLOAD_OPEN, 3, false}, {MADE, 0, true},
+                 {MADE | OLD, 0, false},  {HIDDEN, 0, false}, {0, 0, false}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        int how = cases[i].how;
+        struct bucket b = {.head = how & HIDDEN          ? "403"
+                                   : !(how & MADE)       ? "404"
+                                   : how & OTHER_SIZE    ? "Content-Length: 6\r\nETag: \"e-3\"\r\n"
+                                   : how & OLD           ? OLD_OBJECT
+                                                         : "Content-Length: 5\r\nETag: \"e-3\"\r\n",
+                           .no_upload = !(how & UPLOAD_OPEN)};
+        AUTO(origin_end) struct origin *o = origin_start(answer, &b);
+        AUTO(host_free) struct robot_job *j = new_job(3);
+        AUTO(mem_free)
+        char *step = mem_printf("{\"host\": \"http://%s\", " STEP ", \"path\": \"${file.id}\"}", origin_host(o));
+        AUTO(json_unref)
+        json_t *token = json_pack("{s:s,s:s,s:I,s:s?,s:i,s:{s:i,s:i}}", "bucket", "b", "path", "a.txt", "started_us",
+                                  (json_int_t)clock_now_us(), "upload_id", cases[i].parts ? "u1" : NULL, "input", 0,
+                                  "commit", "size", 5, "parts", cases[i].parts);
+        struct err err;
+
+        assert_int_equal(host_undo(j, ROBOT, step, token, &err), 0);
+        if (!host_kept(j) != !cases[i].kept)
+            fail_msg("case %zu: %s", i, host_kept(j) ? host_kept(j) : "nothing is told");
+        if (cases[i].kept)
+            assert_non_null(strstr(host_kept(j), "/a.txt"));
+    }
+}
+
 static void bad_parameters_are_refused_before_anything_is_sent(void **state)
 {
     static const char *const bad[] = {", \"path\": \"\"",
@@ -488,6 +541,7 @@ int main(void)
         cmocka_unit_test(an_upload_whose_opening_went_unanswered_is_taken_back_when_another_is_opened),
         cmocka_unit_test(an_upload_that_somebody_aborted_is_begun_again),
         cmocka_unit_test(an_upload_whose_id_nobody_knows_is_found_by_key_and_time),
+        cmocka_unit_test(what_was_made_to_the_end_stays_and_is_told),
         cmocka_unit_test(bad_parameters_are_refused_before_anything_is_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
