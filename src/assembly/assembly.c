@@ -17,10 +17,8 @@ struct assembly *assembly_new(const char *id)
     return a;
 }
 
-void assembly_free(struct assembly *a)
+static void free_work(struct assembly *a)
 {
-    if (!a)
-        return;
     for (int i = 0; i < a->file_count; i++)
         file_free(a->files[i]);
     for (int i = 0; i < a->job_count; i++) {
@@ -58,12 +56,48 @@ void assembly_free(struct assembly *a)
     json_decref(a->warnings);
     json_decref(a->cancel);
     json_decref(a->notify);
-    free(a->workspace);
-    free(a->key_id);
     free(a->base_url);
     free(a->error_step);
     free(a->error_previous);
+}
+
+void assembly_free(struct assembly *a)
+{
+    if (!a)
+        return;
+    free_work(a);
+    free(a->workspace);
+    free(a->key_id);
+    free(a->error);
     free(a);
+}
+
+bool assembly_may_rest(const struct assembly *a)
+{
+    bool may = assembly_is_over(a) && a->body_done && !a->jobs_open && !assembly_leaves(a);
+
+    for (int i = 0; may && i < a->tus_count; i++)
+        may = a->tus[i].finished || a->tus[i].removed;
+    return may;
+}
+
+void assembly_rest(struct assembly *a)
+{
+    const struct created *begun = &a->begun;
+    struct assembly left = {.state = a->state, .workspace = a->workspace, .key_id = a->key_id, .error = a->error,
+                            .created_us = a->created_us, .ended_us = a->ended_us, .body_done = true};
+
+    memcpy(left.id, a->id, sizeof left.id);
+    left.created = json_pack("{s:s*,s:s*}", "nonce", begun->nonce, "notify_url", begun->notify_url);
+    left.begun = (struct created){.nonce = jstr(left.created, "nonce"), .notify_url = jstr(left.created, "notify_url"),
+                                  .by_url = begun->by_url, .tells_progress = begun->tells_progress};
+    if (a->notify)
+        left.notify = json_pack("{s:s*}", "notify_status", jstr(a->notify, "notify_status"));
+    if (a->cancel)
+        left.cancel = json_object();
+    free_work(a);
+    *a = left;
+    a->log = (struct log){"assembly", a->id, NULL};
 }
 
 /* ---- events ---- */

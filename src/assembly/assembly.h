@@ -162,7 +162,7 @@ struct assembly {
     int started_count, ignored_count;
     double shown_progress;   /* 0..100, as told last */
     json_t *warnings;
-    struct err error;        /* code 0: none */
+    struct err *error;       /* NULL: none */
     char *error_step, *error_previous;
     json_t *cancel;          /* the receipt, NULL when never canceled */
     int64_t cancel_us;
@@ -208,6 +208,14 @@ DEFINE_AUTO(struct assembly *, assembly_free)
  * refused). -1: refused, nothing changed; err says why. Effects are appended to fx. */
 MUST_CHECK int assembly_apply(struct assembly *a, const struct event *ev, struct effects *fx,
                               struct err *err);
+
+int assembly_refuse_over(const struct assembly *a, struct err *err); /* -1: how it ended */
+
+/* Of one that is over: no event can be accepted that would change what its document says. */
+bool assembly_may_rest(const struct assembly *a);
+/* All that made its document goes. What is left: its state and error, whose it is, the nonce of the request that made
+ * it, notify_url and notify_*. No event may be applied to it any more. */
+void assembly_rest(struct assembly *a);
 
 /* How many daemons died while this job ran and gave nothing new, also the one before this one (boot)? Too many, and it
  * is not tried again: whatever it is, it must not end each daemon there is. Many more than tries for one that fails by

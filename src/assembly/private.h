@@ -42,7 +42,6 @@ void assembly_fail(struct assembly *a, const struct err *err, const char *step, 
                    struct effects *fx);
 /* Whatever may have become possible: bundles, the end of uploading, of metadata, of everything. */
 void assembly_advance(struct assembly *a, int64_t at_us, struct effects *fx);
-int assembly_refuse_over(const struct assembly *a, struct err *err); /* -1 */
 /* The error that an event carries: {code, name, msg}. The public name counts: numbers of codes are not the same in
  * every version. */
 void assembly_stored_error(struct err *why, const json_t *d, enum err_code otherwise);

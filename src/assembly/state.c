@@ -30,14 +30,14 @@ bool assembly_is_over(const struct assembly *a) { return states[a->state].over; 
 
 const char *assembly_code(const struct assembly *a)
 {
-    return a->state == ASSEMBLY_FAILED ? err_name(&a->error) : states[a->state].code;
+    return a->state == ASSEMBLY_FAILED ? err_name(a->error) : states[a->state].code;
 }
 
 const char *assembly_message(const struct assembly *a)
 {
     const char *message = states[a->state].message;
 
-    return message ? message : a->error.msg;
+    return message ? message : a->error->msg;
 }
 
 int64_t assembly_deadline(const struct assembly *a, int64_t upload_us, int64_t execution_us)
@@ -92,9 +92,9 @@ static char *error_event(const struct assembly *a)
     str_puts(&b, "{\"error\":");
     str_add_json(&b, assembly_code(a));
     str_puts(&b, ",\"http_code\":200,\"message\":");
-    str_add_json(&b, a->error.msg);
+    str_add_json(&b, a->error->msg);
     str_puts(&b, ",\"reason\":");
-    str_add_json(&b, a->error.msg);
+    str_add_json(&b, a->error->msg);
     str_addf(&b, ",\"assembly_id\":\"%s\",\"assembly_ssl_url\":", a->id);
     AUTO(mem_free) char *url = mem_printf("%s/assemblies/%s", a->base_url, a->id);
     str_add_json(&b, url);
@@ -144,7 +144,8 @@ void assembly_fail(struct assembly *a, const struct err *err, const char *step,
 {
     if (assembly_is_over(a))
         return;
-    a->error = *err;
+    a->error = mem_alloc(sizeof *err);
+    *a->error = *err;
     a->error_step = text_or_null(step);
     a->error_previous = text_or_null(previous);
     a->is_infinite = err->code == ERR_INFINITE;

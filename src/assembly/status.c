@@ -230,18 +230,18 @@ static void put_exit(struct str *b, int exited)
 
 static void put_failure(struct str *b, const struct assembly *a)
 {
-    put_text(b, "reason", a->error.msg);
+    put_text(b, "reason", a->error->msg);
     if (a->error_step)
         put_text(b, "step", a->error_step);
     if (a->error_previous)
         put_text(b, "previousStep", a->error_previous);
-    if (a->error.detail[0])
-        put_text(b, "stderr", a->error.detail);
-    put_exit(b, a->error.exited);
-    if (a->error.is_private_address)
+    if (a->error->detail[0])
+        put_text(b, "stderr", a->error->detail);
+    put_exit(b, a->error->exited);
+    if (a->error->is_private_address)
         put_bool(b, "is_private_address", true);
-    if (a->error.virus[0])
-        put_text(b, "virusname", a->error.virus);
+    if (a->error->virus[0])
+        put_text(b, "virusname", a->error->virus);
 }
 
 char *status_head(const struct assembly *a)

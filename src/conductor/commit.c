@@ -96,7 +96,10 @@ static void take_back(struct conductor *c, struct turn_queues *q, const struct e
 
 static void publish_entry(struct conductor *c, struct entry *e)
 {
-    published_set_head(e->published, e->a, status_head(e->a));
+    /* one that is over was touched by the turn that wrote its document */
+    if (!assembly_is_over(e->a) || e->published_seq != e->seq || !published_is_ready(e->published))
+        published_set_head(e->published, e->a, status_head(e->a));
+    watch_again(c, e);
     entry_published(&c->entries, e);
     if (e->waking)
         recover_published(c, e);
@@ -225,11 +228,18 @@ static int64_t expires_us(const struct conductor *c, const struct assembly *a)
  * finds an Assembly whose events say that it is over, and writes the document then. */
 static void save_documents(struct conductor *c)
 {
+    struct entry *unpublished = NULL;
+
     for (struct entry *e; (e = entry_pop(&c->entries, ENTRIES_DOCUMENT));) {
         struct err err;
 
         if (!is_final(e))
             continue; /* a turn was lost: when it is read again, its document becomes due again */
+        if (e->seq != e->published_seq) { /* this turn has added something: the document has it after the commit */
+            e->next[ENTRIES_DOCUMENT] = unpublished;
+            unpublished = e;
+            continue;
+        }
         entry_touch(&c->entries,
                     e); /* should the commit fail, it is read again, and this is done again */
         struct shared_text *text = published_text(e->published, 200);
@@ -240,6 +250,10 @@ static void save_documents(struct conductor *c)
         else
             entry_document_written(e);
         shared_text_unref(text);
+    }
+    for (struct entry *e; (e = unpublished);) {
+        unpublished = e->next[ENTRIES_DOCUMENT];
+        entry_put(&c->entries, e, ENTRIES_DOCUMENT);
     }
 }
 
@@ -259,12 +273,21 @@ static void pump(struct conductor *c)
         uv_async_send(&c->wake); /* another turn right away */
 }
 
+/* Those that are over and wait for nothing. */
+static void rest(struct conductor *c)
+{
+    for (struct entry *e; (e = entry_pop(&c->entries, ENTRIES_RESTING));)
+        if (c->conf.keep_over_us > 0 && entry_may_rest(e))
+            entry_rest(&c->entries, e);
+}
+
 void turn_commit(struct conductor *c)
 {
     struct err err;
 
     if (is_nothing_to_do(c)) {
         turn_release_claims(c);
+        rest(c);
         entries_forget(&c->entries);
         return;
     }
@@ -286,5 +309,6 @@ void turn_commit(struct conductor *c)
     answer(&q);
     turn_queues_done(&q);
     pump(c);
+    rest(c);
     entries_forget(&c->entries);
 }

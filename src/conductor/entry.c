@@ -2,11 +2,15 @@
 #include "base/clock.h"
 
 #include <assert.h>
+#include <string.h>
+
+#define RESTING_BYTES_MOST (64 << 20)
 
 void entries_init(struct entries *all)
 {
-    *all = (struct entries){0};
+    *all = (struct entries){.resting_bytes_most = RESTING_BYTES_MOST};
     pthread_rwlock_init(&all->lock, NULL);
+    audience_init(&all->audience);
 }
 
 struct entry *entry_add(struct entries *all, const char *id)
@@ -15,14 +19,35 @@ struct entry *entry_add(struct entries *all, const char *id)
 
     e->a = assembly_new(id);
     e->published = published_new(id);
+    published_in(e->published, &all->audience);
+    due_set(&all->looks, &e->look, 0);
     pthread_rwlock_wrlock(&all->lock);
     map_put(&all->by_id, id, e);
     pthread_rwlock_unlock(&all->lock);
     return e;
 }
 
+static void resting_unlink(struct entries *all, struct entry *e)
+{
+    if (!e->rest_bytes)
+        return;
+    *(e->prev_resting ? &e->prev_resting->next_resting : &all->resting_first) = e->next_resting;
+    *(e->next_resting ? &e->next_resting->prev_resting : &all->resting_last) = e->prev_resting;
+    e->next_resting = e->prev_resting = NULL;
+    all->resting_bytes -= e->rest_bytes;
+    e->rest_bytes = 0;
+}
+
+void entry_wake(struct entries *all, struct entry *e)
+{
+    resting_unlink(all, e);
+    e->rests = false;
+}
+
 static void entry_free(struct entries *all, struct entry *e)
 {
+    entry_wake(all, e);
+    due_drop(&all->looks, &e->look);
     pthread_rwlock_wrlock(&all->lock);
     map_del(&all->by_id, e->a->id);
     pthread_rwlock_unlock(&all->lock);
@@ -38,6 +63,8 @@ void entries_done(struct entries *all)
         entry_free(all, i.value);
     map_done(&all->by_id);
     map_done(&all->sleeping);
+    dues_done(&all->looks);
+    audience_done(&all->audience);
     pthread_rwlock_destroy(&all->lock);
 }
 
@@ -71,6 +98,8 @@ void entry_published(struct entries *all, struct entry *e)
 {
     if (e->waking || e->end >= ENTRY_SETTLED)
         entry_put(all, e, ENTRIES_MAIL);
+    if (e->end == ENTRY_WRITTEN)
+        entry_put(all, e, ENTRIES_RESTING);
     e->published_seq = e->seq;
 }
 
@@ -95,8 +124,10 @@ void entry_settled(struct entries *all, struct entry *e)
 {
     entry_set_end(e, ENTRY_SETTLED);
     entry_put(all, e, ENTRIES_MAIL);
-    if (!entry_is_in(e, ENTRIES_DOCUMENT)) /* it was written while work was being stopped */
+    if (!entry_is_in(e, ENTRIES_DOCUMENT)) { /* it was written while work was being stopped */
         entry_set_end(e, ENTRY_WRITTEN);
+        entry_put(all, e, ENTRIES_RESTING);
+    }
 }
 
 void entry_document_due(struct entries *all, struct entry *e)
@@ -124,6 +155,42 @@ static bool is_needed(const struct entry *e)
 
     return e->lists || e->queued || e->runs || e->stopping || e->settle_timer || e->waiters ||
            e->awaiters || e->stale || e->waking || (e->end != ENTRY_WRITTEN && !is_nothing);
+}
+
+/* ---- resting ---- */
+
+/* Its message is out, or given up: what an attempt says becomes a part of the document. */
+static bool is_notified(const struct assembly *a)
+{
+    const char *status = jstr_or(a->notify, "notify_status", "");
+
+    return !jstr(a->created, "notify_url") || !strcmp(status, "successful") || !strcmp(status, "failed");
+}
+
+bool entry_may_rest(const struct entry *e)
+{
+    return !e->rests && e->end == ENTRY_WRITTEN && !is_needed(e) && is_notified(e->a) && assembly_may_rest(e->a);
+}
+
+void entry_rest(struct entries *all, struct entry *e)
+{
+    int64_t bytes = published_rest(e->published);
+
+    if (bytes < 0)
+        return; /* the clock asks again */
+    if (e->a->begun.tells_progress)
+        published_set_report(e->published, progress_json(e->a));
+    assembly_rest(e->a);
+    e->rests = true;
+    e->rest_bytes = bytes + (int64_t)(sizeof *e + sizeof *e->a);
+    e->prev_resting = all->resting_last;
+    *(all->resting_last ? &all->resting_last->next_resting : &all->resting_first) = e;
+    all->resting_last = e;
+    all->resting_bytes += e->rest_bytes;
+    for (struct entry *first; all->resting_bytes > all->resting_bytes_most && (first = all->resting_first);) {
+        entry_leave(all, first);
+        resting_unlink(all, first); /* it leaves at the end of the turn, and counts no more */
+    }
 }
 
 void entry_leave(struct entries *all, struct entry *e) { entry_put(all, e, ENTRIES_LEAVING); }

@@ -7,6 +7,7 @@
 #include "assembly/listing.h"
 #include "base/map.h"
 #include "conductor/conductor.h"
+#include "conductor/due.h"
 #include "conductor/publish.h"
 
 #include <pthread.h>
@@ -31,6 +32,7 @@ enum entry_list {
     ENTRIES_DOCUMENT,  /* their final document has to be written */
     ENTRIES_OVERSIZED, /* fail for it in the next turn */
     ENTRIES_MAIL,      /* their notifications may be ready to be sent now */
+    ENTRIES_RESTING,   /* their end is written: perhaps the text of the document is all that is needed of them now */
     ENTRIES_LEAVING,   /* wish to leave memory at the end of the turn */
     ENTRY_LISTS,
 };
@@ -53,6 +55,11 @@ struct entry {
 
     unsigned lists; /* a bit for each that it is in */
     struct entry *next[ENTRY_LISTS];
+    struct due look;        /* when the clock may have something for it (watch.c); monotonic */
+    int64_t reported_us;    /* its progress, the last time; monotonic */
+    bool rests;             /* only the text of its document is left, and what tells late news of it */
+    int64_t rest_bytes;     /* that it still takes, when it rests */
+    struct entry *next_resting, *prev_resting;
     int queued; /* answers and effects of the turn that name it */
 
     bool stale;     /* a turn that touched it was lost: what is in memory is wrong until it is read
@@ -82,6 +89,10 @@ struct entries {
     struct map
         sleeping; /* ids of open Assemblies that are not read yet since the start (recover.c) */
     struct entry *first[ENTRY_LISTS];
+    struct dues looks;
+    struct audience audience; /* documents that somebody listens to */
+    struct entry *resting_first, *resting_last; /* in the order in which they came to rest */
+    int64_t resting_bytes, resting_bytes_most;
 };
 
 void entries_init(struct entries *all);
@@ -109,6 +120,15 @@ void entry_settled(struct entries *all, struct entry *e);
 void entry_document_due(struct entries *all, struct entry *e);
 /* It was, in this turn. */
 void entry_document_written(struct entry *e);
+
+/* Nothing but its document is needed of it: what the turn has queued, work under way and notifications would come back
+ * to it. */
+bool entry_may_rest(const struct entry *e);
+/* Of the document only the text is kept, of the Assembly what late news ask for. Where those that rest take too many
+ * bytes, those that came first leave. */
+void entry_rest(struct entries *all, struct entry *e);
+/* It is being read again. */
+void entry_wake(struct entries *all, struct entry *e);
 
 /* Nobody needs it any more, as far as the caller can see. It stays valid for the rest of the turn:
  * who queued something for it (an answer, an effect) is not known to the caller. entries_forget()

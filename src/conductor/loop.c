@@ -3,35 +3,7 @@
 
 #include <string.h>
 
-#define KEEP_ALIVE_S 15
-
 /* ---- the clock ---- */
-
-static void watch_entry(struct conductor *c, struct entry *e, int64_t now, int64_t mono)
-{
-    int64_t deadline =
-        assembly_deadline(e->a, c->conf.upload_expiry_us, c->conf.execution_expiry_us);
-    struct err err;
-
-    if (deadline && now > deadline && !e->stale)
-        (void)!turn_apply(c, e, EV_EXPIRE, NULL, &err);
-    if (c->ticks % 20 == 0)
-        report_tick(e);
-    if (c->ticks / 10 % KEEP_ALIVE_S ==
-        (e->a->id[ID_LEN - 2] + e->a->id[ID_LEN - 1]) % KEEP_ALIVE_S)
-        published_keep_alive(e->published); /* not thousands of streams in the same moment */
-    bool is_nothing = e->a->state == ASSEMBLY_NEW && !e->stale; /* its creation was lost */
-    if (is_nothing || (e->end != ENTRY_RUNNING && mono - e->over_mono_us > c->conf.keep_over_us))
-        entry_leave(&c->entries, e);
-}
-
-void entries_watch(struct conductor *c)
-{
-    int64_t now = clock_now_us(), mono = clock_mono_us();
-
-    for (struct map_iter i = {0}; map_next(&c->entries.by_id, &i);)
-        watch_entry(c, i.value, now, mono);
-}
 
 static void read_again(struct conductor *c)
 {
@@ -63,10 +35,9 @@ static void on_tick(uv_timer_t *t)
         c->uploads.tell(c->uploads.ctx);
     if (c->ticks == 1)
         sweep_uploads(c);
-    if (c->ticks % 10)
-        return; /* the rest is once a second */
-    entries_watch(c);
-    housekeep(c);
+    watch(c, clock_mono_us());
+    if (c->ticks % 10 == 0)
+        housekeep(c);
 }
 
 /* ---- what wakes the loop ---- */

@@ -70,7 +70,7 @@ static void note(struct conductor *c, const struct delivery *d, json_t *keys)
 
     if (d->replay)
         return;
-    if (e) {
+    if (e && !e->rests) {
         if (turn_apply(c, e, EV_NOTIFY, mine, &err) < 0)
             log_warn(&e->a->log, "notify: %s", err.msg);
         if (e->end >= ENTRY_SETTLED) /* before that, settling writes the document */

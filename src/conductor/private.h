@@ -343,6 +343,12 @@ void await_answer(struct conductor *c, struct entry *e, bool all);
 void report_tick(struct entry *e);
 void report_answer(struct conductor *c, struct entry *e, struct news *n);
 
+/* ---- watch.c: what the clock does to entries, and who listens to them. Nothing is looked at before its time ---- */
+/* Ten times a second. */
+void watch(struct conductor *c, int64_t mono_us);
+/* It has changed: so may have the moment when it is to be looked at. */
+void watch_again(struct conductor *c, struct entry *e);
+
 /* ---- inspect.c ---- */
 void slots_answer(struct conductor *c, struct entry *none, struct news *n);
 void work_answer(struct conductor *c, struct entry *none, struct news *n);
@@ -353,5 +359,3 @@ bool news_handle(struct conductor *c);
 
 /* ---- loop.c: turns, ticks, the thread. Uses all of them; nothing uses it ---- */
 void turn_commit(struct conductor *c);
-/* Once a second: what the clock does to entries. */
-void entries_watch(struct conductor *c);

@@ -1,5 +1,6 @@
 #include "conductor/publish.h"
 #include "base/clock.h"
+#include "conductor/pieces.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -8,30 +9,25 @@
 
 #define MAX_UNHEARD (1 << 20) /* bytes of events that the first listener is told */
 
-struct texts {
-    char **v;
-    int count, cap;
-};
-
 struct published {
     atomic_int refs;
     char id[ID_LEN + 1];
+    struct listened listened; /* in audience */
+    struct audience *audience; /* may be NULL */
     pthread_mutex_t lock;
-    char *fixed, *head;
-    struct texts uploads, tus, started, ignored, *results;
-    char **step_names;
-    int steps;
-    struct listing_figures figures;
+    struct pieces pieces;
     bool ready; /* there is something to show */
-    bool over;
+    bool rests; /* text is all there is of the document */
     double progress;
     int64_t max_size;
     int expected_uploads;
     char *report; /* NULL: none yet */
-    int64_t bytes; /* of all fragments */
     struct shared_text *text; /* NULL: out of date */
     int text_code;
+    size_t code_at; /* in text */
     int64_t text_us;
+    int64_t changes; /* of the pieces */
+    pthread_mutex_t joining; /* taken before lock: of a large document one text is made at a time */
 
     struct told *history; /* [id - 1] */
     int told;
@@ -49,10 +45,12 @@ struct published *published_new(const char *id)
     p->refs = 1;
     memcpy(p->id, id, ID_LEN);
     pthread_mutex_init(&p->lock, NULL);
-    p->fixed = mem_strdup("");
-    p->head = mem_strdup("");
+    pthread_mutex_init(&p->joining, NULL);
+    pieces_init(&p->pieces);
     return p;
 }
+
+void published_in(struct published *p, struct audience *a) { p->audience = a; }
 
 struct published *published_ref(struct published *p)
 {
@@ -60,39 +58,35 @@ struct published *published_ref(struct published *p)
     return p;
 }
 
-static void texts_done(struct texts *t)
+/* Somebody listens to it now, or nobody does any more; under its lock. */
+static void follow_listeners(struct published *p)
 {
-    for (int i = 0; i < t->count; i++)
-        free(t->v[i]);
-    free(t->v);
+    if (!p->audience)
+        return;
+    if (p->listener_count)
+        audience_enter(p->audience, &p->listened);
+    else
+        audience_leave(p->audience, &p->listened);
 }
 
 void published_unref(struct published *p)
 {
     if (!p || --p->refs > 0)
         return;
+    if (p->audience)
+        audience_leave(p->audience, &p->listened);
     for (int i = 0; i < p->listener_count; i++)
         p->listeners[i]->kind->end(p->listeners[i]);
     free(p->listeners);
-    texts_done(&p->uploads);
-    texts_done(&p->tus);
-    texts_done(&p->started);
-    texts_done(&p->ignored);
-    for (int i = 0; i < p->steps; i++) {
-        texts_done(&p->results[i]);
-        free(p->step_names[i]);
-    }
-    free(p->results);
-    free(p->step_names);
     for (int i = 0; i < p->told; i++) {
         free((char *)p->history[i].name);
         free((char *)p->history[i].json);
     }
     free(p->history);
-    free(p->fixed);
-    free(p->head);
     free(p->report);
+    pieces_done(&p->pieces);
     shared_text_unref(p->text);
+    pthread_mutex_destroy(&p->joining);
     pthread_mutex_destroy(&p->lock);
     free(p);
 }
@@ -101,6 +95,9 @@ const char *published_id(const struct published *p) { return p->id; }
 
 static void outdate(struct published *p)
 {
+    p->changes++;
+    if (p->rests) /* it is being read again: until all of it is there, the text stays */
+        return;
     shared_text_unref(p->text);
     p->text = NULL;
 }
@@ -108,8 +105,7 @@ static void outdate(struct published *p)
 void published_set_fixed(struct published *p, char *fixed)
 {
     pthread_mutex_lock(&p->lock);
-    free(p->fixed);
-    p->fixed = fixed;
+    pieces_set_fixed(&p->pieces, fixed);
     outdate(p);
     pthread_mutex_unlock(&p->lock);
 }
@@ -117,11 +113,11 @@ void published_set_fixed(struct published *p, char *fixed)
 void published_set_head(struct published *p, const struct assembly *a, char *head)
 {
     pthread_mutex_lock(&p->lock);
-    free(p->head);
-    p->head = head;
+    pieces_set_head(&p->pieces, head);
     p->ready = true;
-    p->figures = listing_figures(a);
-    p->over = assembly_is_over(a);
+    p->rests = false;
+    p->pieces.figures = listing_figures(a);
+    p->pieces.over = assembly_is_over(a);
     p->progress = assembly_progress(a);
     p->max_size = a->max_size;
     p->expected_uploads = a->expected_uploads;
@@ -129,44 +125,12 @@ void published_set_head(struct published *p, const struct assembly *a, char *hea
     pthread_mutex_unlock(&p->lock);
 }
 
-static void put(struct published *p, struct texts *t, int index, char *text)
-{
-    p->bytes += (int64_t)strlen(text) - (index < t->count && t->v[index] ? (int64_t)strlen(t->v[index]) : 0);
-    while (index >= t->cap) {
-        t->cap = t->cap ? t->cap * 2 : 4;
-        t->v = mem_realloc(t->v, (size_t)t->cap * sizeof *t->v);
-    }
-    while (t->count <= index)
-        t->v[t->count++] = NULL;
-    free(t->v[index]);
-    t->v[index] = text;
-}
-
 void published_fragment(struct published *p, const struct effect *e, const struct assembly *a)
 {
     char *text = mem_strdup(e->text);
 
     pthread_mutex_lock(&p->lock);
-    switch (e->list) {
-    case LIST_UPLOADS: put(p, &p->uploads, e->index, text); break;
-    case LIST_TUS: put(p, &p->tus, e->index, text); break;
-    case LIST_STARTED: put(p, &p->started, e->index, text); break;
-    case LIST_IGNORED: put(p, &p->ignored, e->index, text); break;
-    case LIST_RESULTS:
-        if (!p->results) {
-            p->steps = a->in->count;
-            p->results = mem_zalloc((size_t)p->steps * sizeof *p->results);
-            p->step_names = mem_zalloc((size_t)p->steps * sizeof *p->step_names);
-        }
-        if (!p->step_names[e->step]) {
-            struct str name = {0};
-
-            str_add_json(&name, a->in->steps[e->step].name);
-            p->step_names[e->step] = str_take(&name);
-        }
-        put(p, &p->results[e->step], e->index, text);
-        break;
-    }
+    pieces_put(&p->pieces, e, a, text);
     outdate(p);
     pthread_mutex_unlock(&p->lock);
 }
@@ -174,137 +138,113 @@ void published_fragment(struct published *p, const struct effect *e, const struc
 int64_t published_size(struct published *p)
 {
     pthread_mutex_lock(&p->lock);
-    int64_t n = p->bytes + (int64_t)strlen(p->head) + (int64_t)strlen(p->fixed);
+    int64_t n = p->rests ? (int64_t)p->text->len : pieces_size(&p->pieces);
     pthread_mutex_unlock(&p->lock);
     return n;
 }
 
 /* ---- the document ---- */
 
-struct shared_text *shared_text_new(const char *s, size_t len)
-{
-    struct shared_text *t = mem_alloc(sizeof *t + len + 1);
+#define JOINED_INSIDE (64 << 10) /* bytes that are copied in less time than it takes to wait for a lock */
+#define TEXT_GOOD_US (SECOND_US / 20) /* durations of a running Assembly grow */
 
-    t->refs = 1;
-    t->len = len;
-    if (len)
-        memcpy(t->s, s, len);
-    t->s[len] = 0;
+static void keep_text(struct published *p, struct shared_text *t, size_t code_at, int http_code, int64_t now)
+{
+    shared_text_unref(p->text);
+    p->text = t;
+    p->code_at = code_at;
+    p->text_code = http_code;
+    p->text_us = now;
+}
+
+/* What has been made already. NULL: nothing that is right. Under the lock, as the next. */
+static struct shared_text *text_kept(struct published *p, int http_code, int64_t now)
+{
+    if (!p->text || (!p->pieces.over && !p->rests && now - p->text_us > TEXT_GOOD_US))
+        return NULL;
+    return p->text_code == http_code ? shared_text_ref(p->text) : pieces_recode(p->text, p->code_at, http_code);
+}
+
+static struct shared_text *text_joined(struct published *p, int http_code, int64_t now)
+{
+    size_t code_at;
+    struct shared_text *t = pieces_join(&code_at, &p->pieces, http_code, now);
+
+    keep_text(p, t, code_at, http_code, now);
+    return shared_text_ref(t);
+}
+
+/* The conductor puts pieces meanwhile, and other readers wait for this text instead of making their own. */
+static struct shared_text *text_joined_outside(struct published *p, int http_code, int64_t now)
+{
+    struct pieces *lent = pieces_lend(&p->pieces);
+    int64_t changes = p->changes;
+    size_t code_at;
+
+    pthread_mutex_unlock(&p->lock);
+    struct shared_text *t = pieces_join(&code_at, lent, http_code, now);
+    pthread_mutex_lock(&p->lock);
+    pieces_return(&p->pieces, lent);
+    if (changes == p->changes)
+        keep_text(p, shared_text_ref(t), code_at, http_code, now);
     return t;
 }
 
-struct shared_text *shared_text_ref(struct shared_text *t)
-{
-    __atomic_add_fetch(&t->refs, 1, __ATOMIC_RELAXED);
-    return t;
-}
-
-void shared_text_unref(void *t)
-{
-    struct shared_text *text = t;
-
-    if (text && __atomic_sub_fetch(&text->refs, 1, __ATOMIC_ACQ_REL) == 0)
-        free(text);
-}
-
-static void add_list(struct str *b, const struct texts *t)
-{
-    bool first = true;
-
-    str_putc(b, '[');
-    for (int i = 0; i < t->count; i++) {
-        if (!t->v[i] || !*t->v[i])
-            continue;
-        if (!first)
-            str_putc(b, ',');
-        str_puts(b, t->v[i]);
-        first = false;
-    }
-    str_putc(b, ']');
-}
-
-static void add_duration(struct str *b, const char *name, int64_t from, int64_t to)
-{
-    if (from)
-        str_addf(b, ",\"%s\":%.3f", name, to > from ? (double)(to - from) / 1e6 : 0.0);
-    else
-        str_addf(b, ",\"%s\":null", name);
-}
-
-static struct shared_text *render(struct published *p, int http_code, int64_t now)
-{
-    AUTO(str_done) struct str b = {0};
-    int64_t end = p->figures.ended_us ? p->figures.ended_us : now;
-    bool first = true;
-
-    str_putc(&b, '{');
-    str_puts(&b, p->head);
-    str_addf(&b, ",\"http_code\":%d,", http_code);
-    str_puts(&b, p->fixed);
-    add_duration(&b, "upload_duration", p->figures.created_us, p->figures.uploaded_us ? p->figures.uploaded_us : end);
-    if (p->figures.execution_us || !p->over)
-        add_duration(&b, "execution_duration", p->figures.execution_us, end);
-    else
-        str_puts(&b, ",\"execution_duration\":0");
-    str_puts(&b, ",\"started_jobs\":");
-    add_list(&b, &p->started);
-    str_puts(&b, ",\"tus_uploads\":");
-    add_list(&b, &p->tus);
-    str_puts(&b, ",\"ignored_errors\":");
-    add_list(&b, &p->ignored);
-    str_puts(&b, ",\"uploads\":");
-    add_list(&b, &p->uploads);
-    str_puts(&b, ",\"results\":{");
-    for (int i = 0; i < p->steps; i++) {
-        if (!p->results[i].count)
-            continue;
-        if (!first)
-            str_putc(&b, ',');
-        first = false;
-        str_puts(&b, p->step_names[i]);
-        str_putc(&b, ':');
-        add_list(&b, &p->results[i]);
-    }
-    str_puts(&b, "}}");
-
-    return shared_text_new(b.s, b.len);
-}
-
-static struct shared_text *text_of(struct published *p, int http_code)
+/* shown: to a client, who knows then what it says. */
+static struct shared_text *text_of(struct published *p, int http_code, bool shown)
 {
     int64_t now = clock_now_us();
 
-    /* durations of a running Assembly grow, so its text is good for a moment only */
-    if (!p->text || p->text_code != http_code || (!p->over && now - p->text_us > SECOND_US / 20)) {
-        outdate(p);
-        p->text = render(p, http_code, now);
-        p->text_code = http_code;
-        p->text_us = now;
+    pthread_mutex_lock(&p->lock);
+    struct shared_text *t = text_kept(p, http_code, now);
+    bool outside = !t && pieces_size(&p->pieces) > JOINED_INSIDE;
+    if (outside) {
+        pthread_mutex_unlock(&p->lock);
+        pthread_mutex_lock(&p->joining);
+        pthread_mutex_lock(&p->lock);
+        t = text_kept(p, http_code, now); /* the one before has made it */
     }
-    return shared_text_ref(p->text);
-}
-
-struct shared_text *published_text(struct published *p, int http_code)
-{
-    pthread_mutex_lock(&p->lock);
-    struct shared_text *t = text_of(p, http_code);
+    if (shown)
+        p->known = p->told + p->coming;
+    if (!t)
+        t = outside ? text_joined_outside(p, http_code, now) : text_joined(p, http_code, now);
     pthread_mutex_unlock(&p->lock);
+    if (outside)
+        pthread_mutex_unlock(&p->joining);
     return t;
 }
 
-struct shared_text *published_show(struct published *p, int http_code)
+struct shared_text *published_text(struct published *p, int http_code) { return text_of(p, http_code, false); }
+struct shared_text *published_show(struct published *p, int http_code) { return text_of(p, http_code, true); }
+
+int64_t published_rest(struct published *p)
 {
+    int64_t now = clock_now_us(), bytes = -1;
+
     pthread_mutex_lock(&p->lock);
-    struct shared_text *t = text_of(p, http_code);
-    p->known = p->told + p->coming;
+    if (!p->pieces.lent) {
+        if (!p->rests) {
+            shared_text_unref(p->text && p->text_code == 200 ? shared_text_ref(p->text) : text_joined(p, 200, now));
+            bool over = p->pieces.over;
+            struct listing_figures figures = p->pieces.figures;
+            pieces_done(&p->pieces);
+            pieces_init(&p->pieces);
+            p->pieces.over = over;
+            p->pieces.figures = figures;
+            p->rests = true;
+        }
+        bytes = (int64_t)(sizeof *p + p->text->len);
+        for (int i = 0; i < p->told; i++)
+            bytes += p->history[i].json ? (int64_t)strlen(p->history[i].json) : 0;
+    }
     pthread_mutex_unlock(&p->lock);
-    return t;
+    return bytes;
 }
 
 bool published_is_over(struct published *p)
 {
     pthread_mutex_lock(&p->lock);
-    bool over = p->over;
+    bool over = p->pieces.over;
     pthread_mutex_unlock(&p->lock);
     return over;
 }
@@ -344,7 +284,7 @@ void published_set_report(struct published *p, char *json)
 struct listing_figures published_figures(struct published *p)
 {
     pthread_mutex_lock(&p->lock);
-    struct listing_figures f = p->figures;
+    struct listing_figures f = p->pieces.figures;
     pthread_mutex_unlock(&p->lock);
     return f;
 }
@@ -369,6 +309,7 @@ static void drop_listener(struct published *p, int i)
     struct listener *l = p->listeners[i];
 
     p->listeners[i] = p->listeners[--p->listener_count];
+    follow_listeners(p);
     l->kind->end(l);
 }
 
@@ -497,6 +438,7 @@ void published_listen(struct published *p, struct listener *l, int64_t last_id)
             p->listeners = mem_realloc(p->listeners, (size_t)p->listener_cap * sizeof *p->listeners);
         }
         p->listeners[p->listener_count++] = l;
+        follow_listeners(p);
     }
     pthread_mutex_unlock(&p->lock);
 }
@@ -510,6 +452,7 @@ bool published_unlisten(struct published *p, struct listener *l)
         if (p->listeners[i] == l) {
             p->listeners[i] = p->listeners[--p->listener_count];
             was_there = true;
+            follow_listeners(p);
         }
     pthread_mutex_unlock(&p->lock);
     return was_there;
@@ -522,6 +465,27 @@ void published_keep_alive(struct published *p)
         if (p->listeners[i]->kind->keep_alive && p->listeners[i]->kind->keep_alive(p->listeners[i]) < 0)
             drop_listener(p, i);
     pthread_mutex_unlock(&p->lock);
+}
+
+/* While it is in the audience it is not freed yet; the last reference may be gone all the same. */
+static bool hold(struct listened *l)
+{
+    struct published *p = (struct published *)(void *)((char *)l - offsetof(struct published, listened));
+    int refs = p->refs;
+
+    while (refs && !atomic_compare_exchange_weak(&p->refs, &refs, refs + 1))
+        ;
+    return refs != 0;
+}
+
+void published_keep_all_alive(struct audience *a, int64_t before_us, int most)
+{
+    for (struct listened *l; most-- && (l = audience_take(a, before_us, hold));) {
+        struct published *p = (struct published *)(void *)((char *)l - offsetof(struct published, listened));
+
+        published_keep_alive(p);
+        published_unref(p);
+    }
 }
 
 void listener_tell_end(struct listener *l, const json_t *status)

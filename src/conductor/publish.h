@@ -1,25 +1,17 @@
 /* publish.h - what the world sees of one Assembly: its document in pieces, and who listens to its events.
  *
  * The conductor writes, HTTP threads read; a lock guards each Assembly's pieces and is held for as long as
- * copying them takes. Reading a status asks nobody and costs one copy of it; the text is kept until
- * something changes. Contract: api-status.md, api-realtime.md 1-2. */
+ * naming them takes. Reading a status asks nobody and costs one copy of it, of a large one outside the lock; the
+ * text is kept until something changes. Contract: api-status.md, api-realtime.md 1-2. */
 #pragma once
 #include "assembly/listing.h"
+#include "conductor/audience.h"
+#include "conductor/shared_text.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 struct published;
-
-/* Text that several hold; the last one frees it. */
-struct shared_text {
-    int refs;
-    size_t len;
-    char s[]; /* and a NUL */
-};
-struct shared_text *shared_text_new(const char *s, size_t len);
-struct shared_text *shared_text_ref(struct shared_text *t);
-void shared_text_unref(void *t);
 
 struct told {
     int id;           /* counts up from 1; of an event in passing: the one before it; 0: none */
@@ -42,6 +34,8 @@ struct listener_kind {
 };
 
 struct published *published_new(const char *id);
+/* While somebody listens to it, it is in a, which lives longer. At most once, before anybody listens. */
+void published_in(struct published *p, struct audience *a);
 struct published *published_ref(struct published *p);
 void published_unref(struct published *p);
 DEFINE_AUTO(struct published *, published_unref)
@@ -62,6 +56,9 @@ void published_forget(struct published *p);
 void published_tell_passing(struct published *p, const char *name, const char *json);
 
 int64_t published_size(struct published *p); /* about the length of its document */
+/* It is over, and changes no more: of its document only the text is kept. Bytes that it still takes; -1: somebody
+ * reads its pieces just now. published_set_head() ends that, after all the pieces. */
+int64_t published_rest(struct published *p);
 
 /* ---- anybody's side ---- */
 /* The whole document with this http_code. The caller unrefs it. */
@@ -86,5 +83,7 @@ void published_listen(struct published *p, struct listener *l, int64_t last_id);
 bool published_unlisten(struct published *p, struct listener *l);
 /* Keeps idle listeners open and ends those whose peer has left. */
 void published_keep_alive(struct published *p);
+/* The same of all that are in a and were not kept alive since before_us (monotonic); of so many at most. */
+void published_keep_all_alive(struct audience *a, int64_t before_us, int most);
 /* For an Assembly that is not in memory any more: status is its final document. l ends inside the call. */
 void listener_tell_end(struct listener *l, const json_t *status);

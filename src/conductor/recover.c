@@ -323,6 +323,7 @@ static int recover_one(struct conductor *c, struct entry *e, struct err *err)
     char id[ID_LEN + 1];
 
     memcpy(id, e->a->id, sizeof id);
+    entry_wake(&c->entries, e);
     assembly_free(e->a);
     e->a = assembly_new(id);
     e->seq = 0;

@@ -3,15 +3,8 @@
 
 #include <string.h>
 
-static bool is_reported(const struct entry *e)
-{
-    return jbool(e->a->created, "emit_execution_progress", false);
-}
-
 void report_tick(struct entry *e)
 {
-    if (e->a->state != ASSEMBLY_EXECUTING || !is_reported(e))
-        return;
     char *text = progress_json(e->a);
     AUTO(mem_free) char *before = published_report(e->published);
 
@@ -22,7 +15,7 @@ void report_tick(struct entry *e)
 
 void report_answer(struct conductor *c, struct entry *e, struct news *n)
 {
-    if (is_reported(e))
+    if (e->a->begun.tells_progress && !e->rests)
         published_set_report(e->published, progress_json(e->a));
     turn_answer(c, n->reply, n->ctx, NULL, e);
 }

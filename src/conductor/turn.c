@@ -154,8 +154,11 @@ int turn_apply(struct conductor *c, struct entry *e, enum event_type type, json_
     struct event ev = {type, data, clock_now_us()};
     struct effects fx = {0};
     int64_t billed = e->a->bytes_usage;
-    int rc = event_is_durable(type) ? turn_begin(c, err) : 0;
     struct err why;
+
+    if (e->rests)
+        return assembly_refuse_over(e->a, err);
+    int rc = event_is_durable(type) ? turn_begin(c, err) : 0;
 
     e->body_gone |= event_rule(type)->ends_body;
     if (e->stale || c->turn.failure.code)
@@ -181,6 +184,8 @@ int turn_apply(struct conductor *c, struct entry *e, enum event_type type, json_
         *err = why;
         return turn_lost(c, err);
     }
+    if (e->end == ENTRY_WRITTEN && event_is_durable(type))
+        entry_document_due(&c->entries, e); /* the end of a request that was cut, most often: its bytes count */
     tenant_follow(c, e);
     keep_effects(&c->turn.queues, e, &fx);
     return 0;

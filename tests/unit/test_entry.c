@@ -1,4 +1,5 @@
 #include "base/auto.h"
+#include "base/clock.h"
 #include "conductor/entry.h"
 #include "unit.h"
 
@@ -182,6 +183,60 @@ static void notifications_look_again_at_what_settled_or_was_published(void **sta
     assert_ptr_equal(entry_pop(all, ENTRIES_MAIL), e);
 }
 
+/* ---- due.h ---- */
+
+static void what_is_due_comes_in_its_order(void **state)
+{
+    struct dues all = {0};
+    struct due v[500] = {0}, *d;
+    int64_t last = 0;
+    int taken = 0;
+
+    for (int i = 0; i < 500; i++)
+        due_set(&all, &v[i], i * 7919 % 1000);
+    for (int i = 0; i < 500; i += 3)
+        due_set(&all, &v[i], i * 104729 % 1000); /* moved */
+    for (int i = 0; i < 500; i += 5)
+        due_drop(&all, &v[i]);
+    due_drop(&all, &v[0]); /* it is not there any more */
+    assert_null(due_first(&all, -1));
+    for (; (d = due_first(&all, 1000)); taken++) {
+        assert_true(d->at_us >= last && (d - v) % 5);
+        last = d->at_us;
+        due_drop(&all, d);
+    }
+    assert_int_equal(taken, 400);
+    dues_done(&all);
+}
+
+/* ---- audience.h ---- */
+
+static struct listened *gone;
+static bool hold_unless_gone(struct listened *l) { return l != gone; }
+
+static void an_audience_is_taken_in_turn_and_not_before_its_time(void **state)
+{
+    struct audience a;
+    struct listened v[3] = {0};
+    int64_t now = clock_mono_us();
+
+    audience_init(&a);
+    assert_null(audience_take(&a, INT64_MAX, hold_unless_gone));
+    for (int i = 0; i < 3; i++)
+        audience_enter(&a, &v[i]);
+    audience_enter(&a, &v[0]); /* again: it stays where it is */
+    assert_null(audience_take(&a, now - 1, hold_unless_gone));
+    assert_ptr_equal(audience_take(&a, INT64_MAX, hold_unless_gone), &v[0]);
+    gone = &v[1];
+    assert_ptr_equal(audience_take(&a, INT64_MAX, hold_unless_gone), &v[2]);
+    audience_leave(&a, &v[0]);
+    audience_leave(&a, &v[1]); /* was left out already */
+    assert_ptr_equal(audience_take(&a, INT64_MAX, hold_unless_gone), &v[2]);
+    audience_leave(&a, &v[2]);
+    assert_null(audience_take(&a, INT64_MAX, hold_unless_gone));
+    audience_done(&a);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -195,6 +250,8 @@ int main(void)
         TEST(one_whose_document_was_written_early_is_done_when_it_settles),
         TEST(one_that_is_read_again_begins_anew),
         TEST(one_is_in_a_list_once),
+        cmocka_unit_test(what_is_due_comes_in_its_order),
+        cmocka_unit_test(an_audience_is_taken_in_turn_and_not_before_its_time),
         TEST(notifications_look_again_at_what_settled_or_was_published),
     };
 
