@@ -149,7 +149,8 @@ static void check_media(struct doctor *d)
     }
     check_jail(d, "media", said, false);
     check_tool(d, said, "ffprobe", "Install ffmpeg: without it video and audio have no metadata.");
-    check_tool(d, said, "pdfinfo", "Install poppler-utils: without it PDF files have no metadata.");
+    check_tool(d, said, "pdfinfo",
+               "Install poppler-utils: without it PDF files have no metadata, and /document/extract fails.");
     check_tool(d, said, "7zz", "Install 7zip: /file/decompress needs it for encrypted 7z archives.");
     check_tool(d, said, "optipng", "Install it: /image/optimize needs it for PNG.");
     check_tool(d, said, "pngquant", "Install it: /image/optimize needs it for PNG with `lossy`.");

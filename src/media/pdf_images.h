@@ -29,8 +29,9 @@ struct pdf_images {
 void pdf_images_done(struct pdf_images l);
 DEFINE_AUTO(struct pdf_images, pdf_images_done)
 
-/* Append those of the pages first to last, in the order in which they are drawn. One that is drawn twice is there twice.
- * Errors also: ERR_INPUT: more than PDF_IMAGES_MAX; one, or all of a page together, is too large to be taken out. */
+/* Append those of the pages first to last, in the order in which they are drawn. One that is drawn twice is there
+ * twice. Errors also: ERR_INPUT: more than PDF_IMAGES_MAX; one, or all of a page together, is too large to be taken
+ * out. */
 MUST_CHECK int pdf_images_list(struct pdf_images *out, struct robot_job *job, const char *path, int64_t first,
                                int64_t last, const struct media_limits *limits, struct err *err);
 

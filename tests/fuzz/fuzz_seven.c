@@ -1,5 +1,5 @@
-/* What 7zz prints of an archive of anybody's: however it is written, the list stays within the bounds, and its members lie
- * one behind the other. The first byte says which bounds. */
+/* What 7zz prints of an archive of anybody's: however it is written, the list stays within the bounds, and its members
+ * lie one behind the other. The first byte says which bounds. */
 #include "fuzz.h"
 #include "media/seven_list.h"
 

@@ -152,8 +152,8 @@ static int extract_pages(struct extracting *w, int64_t of, struct err *err)
         if (wanted[i] && count++ < PAGES_MOST)
             w->page[w->count++] = i;
     if (!count)
-        return robot_fail(w->job, err, ERR_INPUT, "VALIDATION", "'page_range' names no page of '%.100s', which has %lld",
-                          w->in->name, (long long)of);
+        return robot_fail(w->job, err, ERR_INPUT, "VALIDATION",
+                          "'page_range' names no page of '%.100s', which has %lld", w->in->name, (long long)of);
     if (count > PAGES_MOST)
         return robot_fail(w->job, err, ERR_INPUT, "VALIDATION",
                           "these are %lld pages of '%.100s', the most is %d: 'page_range' can name some",
