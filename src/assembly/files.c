@@ -74,6 +74,24 @@ void file_be_original(struct file *f, const char *path)
     f->original_md5 = text_or_null(f->md5);
 }
 
+/* Each once. A bundle may have thousands. */
+static json_t *originals_of(const struct assembly *a, const struct job *j)
+{
+    json_t *ids = json_array();
+    struct map known = {0};
+
+    for (int i = 0; i < j->input_count; i++) {
+        const char *id = json_string_value(json_array_get(j->inputs[i]->original_ids, 0));
+
+        if (a->in->steps[j->inputs[i]->step].hidden) /* what a parameter names is no original */
+            continue;
+        if (j->input_count == 1 || !map_put(&known, id, ids))
+            json_array_append_new(ids, json_string(id));
+    }
+    map_done(&known);
+    return ids;
+}
+
 void file_inherit(const struct assembly *a, struct file *f, const struct job *j, const struct file *from)
 {
     file_set_text(&f->original_name, from->original_name);
@@ -83,18 +101,7 @@ void file_inherit(const struct assembly *a, struct file *f, const struct job *j,
     file_set_text(&f->field, from->field);
     f->from_batch_import = from->from_batch_import;
     f->user_meta = json_incref(from->user_meta);
-    f->original_ids = json_array();
-    for (int i = 0; i < j->input_count; i++) {
-        const char *id = json_string_value(json_array_get(j->inputs[i]->original_ids, 0));
-        bool known = a->in->steps[j->inputs[i]->step].hidden; /* what a parameter names is no original */
-        json_t *have;
-        size_t k;
-
-        json_array_foreach (f->original_ids, k, have)
-            known |= !strcmp(json_string_value(have), id);
-        if (!known)
-            json_array_append_new(f->original_ids, json_string(id));
-    }
+    f->original_ids = originals_of(a, j);
     if (jstr(from->extra, "import_url"))
         f->extra = json_pack("{s:s}", "import_url", jstr(from->extra, "import_url"));
 }

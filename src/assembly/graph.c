@@ -250,12 +250,57 @@ static const char *original_of(const struct bundle *b)
     return json_string_value(json_array_get(b->file->original_ids, 0));
 }
 
+/* Which files become a job together: chains of indexes into the bundle, in the order in which each began. */
+struct groups {
+    int count, *first, *size; /* [group] */
+    int *next;                /* [file]; -1: the last one of its group */
+};
+
+static void groups_done(struct groups *g)
+{
+    free(g->first);
+    free(g->size);
+    free(g->next);
+}
+
+static void groups_add(struct groups *g, int *last, int at, int group)
+{
+    if (group == g->count) {
+        g->first[g->count++] = at;
+        g->size[group] = 0;
+    } else {
+        g->next[last[group]] = at;
+    }
+    last[group] = at;
+    g->size[group]++;
+    g->next[at] = -1;
+}
+
+static void groups_make(struct groups *g, const struct step *s, const struct bundle *v, int n)
+{
+    size_t bytes = (size_t)(n ? n : 1) * sizeof(int);
+    int *last = mem_alloc(bytes); /* [group] */
+    struct map by_original = {0}; /* original -> its group, counted from 1 */
+
+    *g = (struct groups){.first = mem_alloc(bytes), .size = mem_alloc(bytes), .next = mem_alloc(bytes)};
+    for (int i = 0; i < n; i++) {
+        if (s->uses[v[i].use].side) /* not in one of the groups, but in each of them */
+            continue;
+        size_t known = s->group_by_original ? (size_t)map_get(&by_original, original_of(&v[i])) : (size_t)(g->count > 0);
+        groups_add(g, last, i, known ? (int)known - 1 : g->count);
+        if (s->group_by_original && !known)
+            map_put(&by_original, original_of(&v[i]), (void *)(size_t)g->count);
+    }
+    map_done(&by_original);
+    free(last);
+}
+
 static void flush(struct assembly *a, int step, int64_t at_us, struct effects *fx)
 {
     const struct step *s = &a->in->steps[step];
     int n = a->bundle_counts[step];
     struct bundle *v = a->bundles[step];
-    AUTO(mem_free) char *used = mem_zalloc((size_t)n);
+    struct groups g;
 
     if (n)
         qsort(v, (size_t)n, sizeof *v, by_use_then_arrival);
@@ -269,30 +314,18 @@ static void flush(struct assembly *a, int step, int64_t at_us, struct effects *f
         if (!any)
             n = 0;
     }
-    for (int i = 0; i < n; i++)
-        used[i] = s->uses[v[i].use].side; /* not in one of the groups, but in each of them */
-    for (int i = 0; i < n; i++) {
-        int members = step_sides(s), k = 0;
+    groups_make(&g, s, v, n);
+    for (int i = 0; i < g.count; i++) {
+        struct job *j = add_job(a, step, s->uses[v[g.first[i]].use].step, g.size[i] + step_sides(s), at_us, fx);
+        int k = 0;
 
-        if (used[i])
-            continue;
-        for (int m = i; m < n; m++)
-            members += !used[m] &&
-                       (!s->group_by_original || !strcmp(original_of(&v[m]), original_of(&v[i])));
-        struct job *j = add_job(a, step, s->uses[v[i].use].step, members, at_us, fx);
-        for (int m = i; m < n; m++) {
-            if (used[m] ||
-                (s->group_by_original && strcmp(original_of(&v[m]), original_of(&v[i]))))
-                continue;
-            /* note: used[i] is set last, as original_of(&v[i]) is compared above */
+        for (int m = g.first[i]; m >= 0; m = g.next[m]) {
             j->inputs[k] = v[m].file;
             j->labels[k++] = v[m].label;
-            if (m != i)
-                used[m] = 1;
         }
         add_sides(a, j, k);
-        used[i] = 1;
     }
+    groups_done(&g);
 }
 
 void graph_flush_bundles(struct assembly *a, int64_t at_us, struct effects *fx)

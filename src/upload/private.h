@@ -23,7 +23,7 @@ struct upload {
     int refs; /* guarded by uploads.lock */
     struct uploads *all;
     char id[ID_LEN + 1], assembly_id[ID_LEN + 1], file_id[ID_LEN + 1];
-    struct upload *next_of_assembly;
+    struct upload *next_of_assembly, *prev_of_assembly; /* guarded by uploads.lock */
 
     pthread_mutex_t lock; /* everything below */
     enum upload_state state;

@@ -67,8 +67,8 @@ void upload_register(struct uploads *u, struct upload *p)
     pthread_mutex_lock(&u->lock);
     p->refs++;
     map_put(&u->by_id, p->id, p);
-    if (*p->assembly_id)
-        p->next_of_assembly = map_put(&u->by_assembly, p->assembly_id, p);
+    if (*p->assembly_id && (p->next_of_assembly = map_put(&u->by_assembly, p->assembly_id, p)))
+        p->next_of_assembly->prev_of_assembly = p;
     pthread_mutex_unlock(&u->lock);
 }
 
@@ -343,7 +343,7 @@ static struct upload **take_of_assembly(size_t *count, struct uploads *u, const 
         list[n++] = p;
         p->refs++;
         next = p->next_of_assembly;
-        p->next_of_assembly = NULL;
+        p->next_of_assembly = p->prev_of_assembly = NULL;
     }
     pthread_mutex_unlock(&u->lock);
     *count = n;
@@ -385,20 +385,18 @@ void uploads_stop_assembly(void *uploads, const char *assembly_id, const char *c
 /* Take it out of the tables. u->lock is held; the table's reference is the caller's now. */
 static void forget(struct uploads *u, struct upload *p)
 {
-    struct upload *first = *p->assembly_id ? map_get(&u->by_assembly, p->assembly_id) : NULL;
+    struct upload *next = p->next_of_assembly, *prev = p->prev_of_assembly;
 
     map_del(&u->by_id, p->id);
-    if (first == p) {
-        if (p->next_of_assembly)
-            map_put(&u->by_assembly, p->assembly_id, p->next_of_assembly);
-        else
-            map_del(&u->by_assembly, p->assembly_id);
-    }
-    for (; first && first != p; first = first->next_of_assembly)
-        if (first->next_of_assembly == p) {
-            first->next_of_assembly = p->next_of_assembly;
-            break;
-        }
+    if (next)
+        next->prev_of_assembly = prev;
+    if (prev)
+        prev->next_of_assembly = next;
+    else if (next)
+        map_put(&u->by_assembly, p->assembly_id, next);
+    else if (*p->assembly_id && map_get(&u->by_assembly, p->assembly_id) == p)
+        map_del(&u->by_assembly, p->assembly_id);
+    p->next_of_assembly = p->prev_of_assembly = NULL;
 }
 
 void upload_forget(struct upload *p)

@@ -347,6 +347,75 @@ static void a_role_that_the_robot_does_not_know_is_refused(void **state)
     }
 }
 
+#define MANY 3000
+
+/* So many uploads, each looked into, for steps that take them in bundles. */
+static struct assembly *with_many_uploads(struct effects *fx, const char *steps)
+{
+    struct assembly *a = begin(fx, steps, 0, false);
+
+    for (int i = 0; i < MANY; i++) {
+        AUTO(mem_free) char *file = mem_printf("{\"file\":{\"id\":\"%032d\",\"name\":\"x.jpg\",\"size\":3}}", i);
+
+        assert_int_equal(apply(a, fx, EV_FILE_UPLOADED, file), 0);
+    }
+    assert_int_equal(apply(a, fx, EV_BODY_DONE, "{\"bytes\":20}"), 0);
+    for (int i = 0; i < MANY; i++) {
+        AUTO(mem_free) char *job = mem_printf("{\"job\":%d}", i);
+        AUTO(mem_free) char *is = mem_printf("{\"job\":%d,\"index\":0,\"same\":{\"input\":0,\"mime\":\"image/jpeg\","
+                                             "\"ext\":\"jpg\",\"meta\":{}}}", i);
+
+        assert_int_equal(apply(a, fx, EV_JOB_STARTED, job), 0);
+        assert_int_equal(apply(a, fx, EV_JOB_OUTPUT, is), 0);
+        assert_int_equal(apply(a, fx, EV_JOB_DONE, job), 0);
+        effects_reset(fx);
+    }
+    return a;
+}
+
+#define BUNDLED(more) "{\"z\":{\"robot\":\"/file/compress\",\"use\":{\"steps\":[\":original\"],\"bundle_steps\":true" more "}}}"
+
+static void a_bundle_of_thousands_is_one_job_and_its_file_has_each_original_once(void **state)
+{
+    struct effects fx = {0};
+    struct assembly *a = with_many_uploads(&fx, BUNDLED(""));
+    (void)state;
+
+    assert_int_equal(a->job_count, MANY + 1);
+    const struct job *j = a->jobs[MANY];
+    assert_int_equal(j->input_count, MANY);
+    for (int i = 0; i < MANY; i++)
+        assert_ptr_equal(j->inputs[i], a->files[i]);
+    AUTO(mem_free) char *job = mem_printf("{\"job\":%d}", MANY);
+    AUTO(mem_free) char *packed = mem_printf("{\"job\":%d,\"index\":0,\"file\":{\"id\":\"b30bd0776e7f4ac3817b056d102e8219\","
+                                             "\"name\":\"a.zip\",\"size\":5,\"input\":0}}", MANY);
+    assert_int_equal(apply(a, &fx, EV_JOB_STARTED, job), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, packed), 0);
+    const json_t *ids = a->files[MANY]->original_ids;
+    assert_int_equal(json_array_size(ids), MANY);
+    for (int i = 0; i < MANY; i++)
+        assert_string_equal(json_string_value(json_array_get(ids, (size_t)i)), a->files[i]->id);
+    effects_done(&fx);
+    assembly_free(a);
+}
+
+static void a_bundle_of_thousands_by_original_is_a_job_for_each(void **state)
+{
+    struct effects fx = {0};
+    struct assembly *a = with_many_uploads(&fx, BUNDLED(",\"group_by_original\":true"));
+    (void)state;
+
+    assert_int_equal(a->job_count, 2 * MANY);
+    for (int i = 0; i < MANY; i++) {
+        const struct job *j = a->jobs[MANY + i];
+
+        assert_int_equal(j->input_count, 1);
+        assert_ptr_equal(j->inputs[0], a->files[i]);
+    }
+    effects_done(&fx);
+    assembly_free(a);
+}
+
 static void random_histories_keep_the_invariants(void **state)
 {
     static const char *const steps[] = {
@@ -584,7 +653,7 @@ static void a_stored_error_is_known_by_its_name_whatever_number_it_had(void **st
 
         assert_int_equal(apply(a, &fx, EV_FAIL, cases[i].json), 0);
         assert_string_equal(assembly_code(a), cases[i].name);
-        assert_int_equal(a->error.code, cases[i].code);
+        assert_int_equal(a->error->code, cases[i].code);
         assembly_free(a);
         effects_done(&fx);
     }
@@ -1252,6 +1321,8 @@ int main(void)
         cmocka_unit_test(a_failed_probe_keeps_what_it_knew),
         cmocka_unit_test(what_a_robot_cannot_read_is_passed_by_unless_forced),
         cmocka_unit_test(a_role_that_the_robot_does_not_know_is_refused),
+        cmocka_unit_test(a_bundle_of_thousands_is_one_job_and_its_file_has_each_original_once),
+        cmocka_unit_test(a_bundle_of_thousands_by_original_is_a_job_for_each),
         cmocka_unit_test(random_histories_keep_the_invariants),
         cmocka_unit_test(a_job_under_which_daemon_after_daemon_dies_is_deadly),
         cmocka_unit_test(a_job_with_expressions_begins_again_with_their_values_and_keeps_them),
