@@ -39,6 +39,7 @@ static const struct log log_ctx = {"room", "server", NULL};
 
 struct server {
     struct app app;
+    struct space_memory space_memory;
     struct store *store;
     struct store_reader *reader; /* the conductor's own: the API's is busy */
     struct http_server *http;
@@ -285,7 +286,8 @@ static void set_dirs(struct server *s, const struct config *c)
     s->data = mem_strdup(absolute ? absolute : c->data);
     s->blobs = mem_printf("%s/blobs", s->data);
     s->app.strangers.limit = c->stranger_bytes;
-    s->app.space = (struct space){{s->data, s->scratch, s->partial, s->blobs}, c->min_free_bytes};
+    s->space_memory = (struct space_memory)SPACE_MEMORY;
+    s->app.space = (struct space){{s->data, s->scratch, s->partial, s->blobs}, c->min_free_bytes, &s->space_memory};
 }
 
 static int open_conductor(struct server *s, const struct config *c, int log_level, struct err *err)

@@ -1,4 +1,5 @@
 #include "base/space.h"
+#include "base/clock.h"
 
 #include <sys/statvfs.h>
 
@@ -26,12 +27,40 @@ int64_t space_above(const char *path, int64_t reserve)
     return ask(&above, &files, path, reserve) ? above : INT64_MAX;
 }
 
-bool space_is_used_up(const char *path, int64_t reserve)
+#define GOOD_US (SECOND_US / 10)
+#define PLENTY (INT64_C(256) << 20) /* more than is written while a figure is good */
+
+/* Is there plenty, by what was said a moment ago? */
+static bool remembers_plenty(struct space_memory *m, int i, int64_t need)
+{
+    if (!m)
+        return false;
+    pthread_mutex_lock(&m->lock);
+    bool plenty = m->of[i].asked_us && clock_mono_us() - m->of[i].asked_us < GOOD_US && m->of[i].above - PLENTY > need;
+    if (plenty)
+        m->of[i].above -= need;
+    pthread_mutex_unlock(&m->lock);
+    return plenty;
+}
+
+static void remember(struct space_memory *m, int i, int64_t above, bool files)
+{
+    if (!m)
+        return;
+    pthread_mutex_lock(&m->lock);
+    m->of[i].asked_us = files ? clock_mono_us() : 0;
+    m->of[i].above = above;
+    pthread_mutex_unlock(&m->lock);
+}
+
+bool space_is_used_up(const struct space *s)
 {
     struct statvfs v;
 
-    return statvfs(path, &v) == 0 && v.f_blocks &&
-           space_above(path, reserve) < -(int64_t)v.f_bavail * (int64_t)v.f_frsize;
+    if (remembers_plenty(s->memory, 0, 0))
+        return false;
+    return statvfs(s->paths[0], &v) == 0 && v.f_blocks &&
+           space_above(s->paths[0], s->reserve) < -(int64_t)v.f_bavail * (int64_t)v.f_frsize;
 }
 
 int space_check(const struct space *s, int64_t need, struct err *err)
@@ -40,12 +69,13 @@ int space_check(const struct space *s, int64_t need, struct err *err)
         int64_t above;
         bool files;
 
-        if (!s->paths[i] || !ask(&above, &files, s->paths[i], s->reserve))
+        if (!s->paths[i] || remembers_plenty(s->memory, i, need) || !ask(&above, &files, s->paths[i], s->reserve))
             continue;
         if (above < need || (above <= 0 && s->reserve))
             return err_set(err, ERR_NOSPACE, "The server has no room on its disk at the moment");
         if (!files)
             return err_set(err, ERR_NOSPACE, "The server can't make more files on its disk at the moment");
+        remember(s->memory, i, above - need, files);
     }
     return 0;
 }

@@ -28,7 +28,7 @@ void ballast_drop(struct conductor *c)
 
 void ballast_check(struct conductor *c)
 {
-    if (c->ballast && space_is_used_up(c->conf.space.paths[0], c->conf.space.reserve))
+    if (c->ballast && space_is_used_up(&c->conf.space))
         ballast_drop(c);
 }
 

@@ -1,3 +1,4 @@
+#include "base/space.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/filetype.h"
@@ -399,9 +400,33 @@ static void the_table_of_types_does_not_contradict_itself(void **state)
         assert_string_equal(filetype_name(targets[i]), targets[i]);
 }
 
+static void a_volume_is_asked_again_when_its_figure_is_old_or_nearly_used_up(void **state)
+{
+    const int64_t plenty = INT64_C(256) << 20, mine = plenty + 1000;
+    struct space_memory m = SPACE_MEMORY;
+    struct space s = {{"/tmp"}, 1, &m};
+    struct err err;
+
+    assert_int_equal(space_check(&s, 0, &err), 0);
+    assert_in_range(m.of[0].asked_us, 1, clock_mono_us());
+    m.of[0].above = mine;
+    assert_int_equal(space_check(&s, 600, &err), 0);
+    assert_int_equal(m.of[0].above, mine - 600); /* taken from what was said */
+    assert_int_equal(space_check(&s, 600, &err), 0);
+    assert_int_not_equal(m.of[0].above, mine - 1200);
+    m.of[0].above = mine;
+    m.of[0].asked_us -= SECOND_US / 5;
+    assert_int_equal(space_check(&s, 0, &err), 0);
+    assert_int_not_equal(m.of[0].above, mine);
+    assert_int_equal(space_check(&s, INT64_MAX / 2, &err), -1); /* whatever was said */
+    assert_int_equal(err.code, ERR_NOSPACE);
+    assert_false(space_is_used_up(&s));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_volume_is_asked_again_when_its_figure_is_old_or_nearly_used_up),
         cmocka_unit_test(a_copy_has_every_byte_that_was_asked_for),
         cmocka_unit_test(every_form_of_expires_is_read),
         cmocka_unit_test(a_date_is_written_as_the_status_wants_it),
