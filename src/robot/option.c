@@ -275,7 +275,8 @@ static int check_known(const struct option *table, const char *key, const json_t
     if (!o)
         return refuse_unknown(err, table, key);
     if (o->unsupported && !asks_for_nothing(o, v, step))
-        return err_set(err, ERR_ROBOT_VALIDATION, "parameter '%s' is not supported by this server", key);
+        return err_set(err, ERR_ROBOT_VALIDATION, "parameter '%s' is not supported by this server%s%s", key,
+                       o->instead ? ": " : "", o->instead ? o->instead : "");
     return 0;
 }
 

@@ -26,6 +26,7 @@ struct option {
     bool secret;     /* its value must not appear in an error text */
     bool unsupported; /* known parameter of the contract that is not built: refused, unless it asks for
                          nothing: null, its default (def_str, JSON) or without the one named by part_of */
+    const char *instead; /* of an unsupported one: what can be done in its place. NULL: nothing is known */
     const char *part_of;
     bool each;       /* filled in for each input of a job by itself: see robot_input.params */
     bool script;     /* JSON: a text must be one ${...}, whose value counts; `check` looks at a list even while it
