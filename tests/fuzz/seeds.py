@@ -58,6 +58,13 @@ seed('form_param', 'form-data; name="a b"; filename="C:\\\\x\\y\\"z.jpg"', "atta
      "form-data; name=plain; filename*=iso-8859-1'en'%A3", 'multipart/form-data; boundary="----=_x/"; charset="utf-8"', ';;; =; name=', 'a; name="unclosed')
 dictionary('form_param', 'name=', 'filename=', 'filename*=', "UTF-8''", "iso-8859-1''", '; ', '\\"', '%00', '/../')
 
+seed('transcript',
+     b'\x02{"text": "a b", "words": [{"word": "a", "start": 0, "end": 0.5}, {"word": "b", "start": 1, "end": 2}], '
+     b'"segments": [{"text": " a b", "start": 0, "end": 2, "speaker": "A"}]}',
+     b'\x0a{"segments": [{"text": "x --> y", "start": 0, "end": 9, "words": [{"word": "x", "start": 1, "end": 2, '
+     b'"speaker": 7}]}, {"text": "<z>&", "start": 9, "end": 10, "speaker": "B"}]}')
+dictionary('transcript', '"text"', '"words"', '"word"', '"segments"', '"start"', '"end"', '"speaker"', ' --> ', '1e9')
+
 seed('ftp_list',
      'type=file;size=5;modify=20310101000000; a b\r\ntype=cdir; .\r\nType=OS.unix=slink:/etc; l\r\ntype=dir;;; d\n',
      'total 8\n-rw-r--r--   1 u g   10 Jan 31 12:00  a b\nlrwxrwxrwx 1 u g 4 Jan  1  2031 l -> /etc\n'
