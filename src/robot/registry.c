@@ -23,7 +23,7 @@ const struct robot *robot_that(enum robot_flag flag)
 
 void robot_code(char out[static ROBOT_CODE_MAX], const struct robot *r, const char *suffix)
 {
-    int n = snprintf(out, ROBOT_CODE_MAX, "%s_%s", r->name + 1, suffix);
+    int n = snprintf(out, ROBOT_CODE_MAX, "%s_%s", r->coded ? r->coded : r->name + 1, suffix);
 
     for (char *p = out; p < out + n && *p; p++)
         *p = *p == '/' || *p == '-' ? '_' : (char)toupper((unsigned char)*p);

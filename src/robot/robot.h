@@ -85,6 +85,7 @@ struct robot {
     const char *keys;  /* settings with secrets that its jobs get and no other's: "sftp_key sftp_known_hosts" */
     const char *codes; /* of its failures, as the contract has them: "ACCESS_DENIED FAILURE". See transfer/remote.h */
     const char *invalid; /* code of a wrong parameter, without its name: "VALIDATION_ERROR"; NULL: "VALIDATION" */
+    const char *coded; /* what its codes begin with, where that is not its name: "IMAGE_COPYRIGHT_DETECT" */
     const char *nothing; /* what it means that a job gives no file ("no face was found"); NULL: nothing special */
     bool no_input; /* imports: runs once without `use` */
     bool is_store; /* passes its input on with a new url; never listed in results itself */

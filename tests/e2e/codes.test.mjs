@@ -380,6 +380,12 @@ const make = {
   S3_STORE_FAILURE: (s, t) => stored(s, t, 400),
   FILE_FILTER_DECLINED_FILE: (s) => done(s, filtered({ accepts: [], error_on_decline: true }), { files: { a: 'b' } }),
   FILE_FILTER_INVALID_OPERATOR: (s) => steps(s, filtered({ accepts: [['${file.ext}', 'like', 'a']] })),
+  async IMAGE_COPYRIGHT_DETECT_DECLINED_FILE(_, t) {
+    const { url } = await there(t, () => ({ body: '{"matches": [{"category": "artwork", "confidence": 99}]}' }))
+    const s = await start(t, ['--endpoint', `copyrightdetect=${url}`])
+    return done(s, { a: { robot: '/image/copyrightdetect', use: ':original', error_on_decline: true } },
+      { files: { 'a.png': png } })
+  },
   FILE_VERIFY_INVALID_FILE: (s) =>
     done(s, { a: { robot: '/file/verify', use: ':original', error_on_decline: true } }, { files: { 'a.pdf': 'b' } }),
   POSSIBLY_MALICIOUS_FILE_FOUND: (s) =>

@@ -73,12 +73,13 @@ const contents = {
 }
 
 // What these ask is a model's of the operator's, and here there is none.
-const models = ['/ai/chat', '/image/describe', '/text/translate']
+const models = ['/ai/chat', '/image/bgremove', '/image/copyrightdetect', '/image/describe', '/image/generate',
+  '/image/upscale', '/speech/transcribe', '/text/translate', '/video/generate']
 
 test('the example on the page of each Robot works as it stands there', async (t) => {
   const { socket } = await clamd(t)
-  const elsewhere = ['ai', 'azure', 'backblaze', 'box', 'digitalocean', 'dropbox', 'google', 'rackspace', 'vimeo',
-    'youtube'].map((n) => `${n}=http://127.0.0.1:9`)
+  const elsewhere = ['ai', 'bgremove', 'upscale', 'copyrightdetect', 'azure', 'backblaze', 'box', 'digitalocean',
+    'dropbox', 'google', 'rackspace', 'vimeo', 'youtube'].map((n) => `${n}=http://127.0.0.1:9`)
   const s = await Server.start(t, { args: ['--clamd', socket, '--endpoint', elsewhere.join()] })
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-e2e-pages-'))
   t.after(() => fs.rmSync(dir, { recursive: true }))
