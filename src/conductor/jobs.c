@@ -15,7 +15,7 @@ static struct fair_lane *lane_of(const struct run *r)
 {
     bool batch = r->entry->a->in->steps[r->entry->a->jobs[r->job]->step].batch;
 
-    return &r->entry->tenant->lanes[r->evaluates ? ROLE_SCRIPT : robot_of(r)->role][batch];
+    return &r->entry->tenant->lanes[r->evaluates ? ROLE_SCRIPT : r->role][batch];
 }
 
 /* Its time at a worker is over: what it took counts for the share of its workspace. */
@@ -46,12 +46,15 @@ static void run_free(struct conductor *c, struct run *r)
     free(r);
 }
 
+/* By what is known of its input now: it stays in the lane into which that puts it. */
 static struct run *run_new(struct entry *e, int job)
 {
     struct run *r = mem_zalloc(sizeof *r);
+    const struct job *j = e->a->jobs[job];
 
     r->entry = e;
     r->job = job;
+    r->role = robot_role_for(robot_of(r), j->input_count ? j->inputs[0]->mime : NULL);
     r->sibling = e->runs;
     r->before = &e->runs;
     if (r->sibling)
@@ -280,7 +283,7 @@ static void run_start(struct conductor *c, struct run *r)
     }
     struct shared_text *status = status_for(e, robot);
     struct pool_task task = {
-        .role = robot->role,
+        .role = r->role,
         .workspace = e->a->workspace,
         .assembly_id = e->a->id,
         .robot = robot->name,
@@ -305,7 +308,7 @@ static void run_start(struct conductor *c, struct run *r)
         return;
     }
     add_mates(&task, c, r);
-    task.waiting = task.encodes ? jobs_waiting(c, robot->role) : 0;
+    task.waiting = task.encodes ? jobs_waiting(c, r->role) : 0;
     r->pool = pool_start(c->pool, &task, r);
     shared_text_unref(status);
 }

@@ -26,6 +26,7 @@ struct run {                             /* a job in the queue or in a worker */
     int64_t charged_us, taken_us;        /* taken_us: monotonic */
     struct entry *entry;
     int job;
+    enum robot_role role;  /* of the worker for the job itself */
     bool undo;             /* takes back what a killed job left */
     struct undo_tries tries; /* of that */
     bool evaluates;        /* the expressions of its parameters, before the job: another run does that then */

@@ -412,7 +412,7 @@ static int ask_magic(char out[static MIME_LEN], int fd, struct err *err)
 static const char *second_thoughts(const struct look *l, const char *mime)
 {
     static const char *const zips[] = {"docx", "xlsx", "pptx", "odt", "ods", "odp", "odg", "epub", NULL};
-    static const char *const texts[] = {"vtt", "srt", "md", "csv", "css", "json", NULL};
+    static const char *const texts[] = {"vtt", "srt", "md", "csv", "css", "json", "tex", "latex", NULL};
     static const char *const drawing[] = {"svg", NULL}, *const mkv[] = {"mkv", NULL}, *const pdf[] = {"pdf", NULL};
     bool unknown = !strcmp(mime, "application/octet-stream");
     const char *sound;

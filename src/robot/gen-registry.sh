@@ -10,7 +10,8 @@ for name; do
         *[!A-Z]*) echo "$dir/$name.c: more than one record says .role = ROLE_..." >&2; exit 1 ;;
         '') echo "$dir/$name.c: no record says .role = ROLE_..." >&2; exit 1 ;;
     esac
-    if [ "$role" = ALL ] || [ "$role" = "$is" ]; then
+    also=$(sed -n 's/^.*\.instead = {ROLE_\([A-Z]*\),.*/\1/p' "$dir/$name.c")
+    if [ "$role" = ALL ] || [ "$role" = "$is" ] || [ "$role" = "$also" ]; then
         wanted="$wanted $(echo "$name" | tr / _)"
     fi
 done

@@ -48,7 +48,7 @@ bool robot_takes(const struct robot *r, const char *as)
 bool robots_have_role(enum robot_role role)
 {
     for (const struct robot *const *r = robot_table; *r; r++)
-        if ((*r)->role == role)
+        if ((*r)->role == role || ((*r)->instead.types && (*r)->instead.role == role))
             return true;
     return false;
 }
@@ -111,4 +111,9 @@ static bool registry_is_of(const char *mime, const char *types)
 bool robot_accepts(const struct robot *r, const char *as, const char *mime)
 {
     return registry_is_of(mime, r->beside.as && !strcmp(as, r->beside.as) ? r->beside.accepts : r->accepts);
+}
+
+enum robot_role robot_role_for(const struct robot *r, const char *mime)
+{
+    return mime && r->instead.types && registry_is_of(mime, r->instead.types) ? r->instead.role : r->role;
 }

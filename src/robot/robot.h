@@ -82,6 +82,12 @@ struct robot {
     const char *takes[8]; /* what `as` of an input may say: "image"; "audio_*" with any number for *. None: nothing */
     const char *credentials; /* type of the stored credentials that are of its own service; NULL: any type that fits */
     enum robot_role role;
+    /* Of two kinds of worker: inputs of these types, said as in `accepts`, go to one of `role` instead. The record says
+     * it in one line as well, `.instead = {ROLE_...`, and both programs have the Robot. types NULL: there is none. */
+    struct {
+        enum robot_role role;
+        const char *types;
+    } instead;
     const char *keys;  /* settings with secrets that its jobs get and no other's: "sftp_key sftp_known_hosts" */
     const char *codes; /* of its failures, as the contract has them: "ACCESS_DENIED FAILURE". See transfer/remote.h */
     const char *invalid; /* code of a wrong parameter, without its name: "VALIDATION_ERROR"; NULL: "VALIDATION" */
@@ -207,6 +213,8 @@ void robot_code(char out[static ROBOT_CODE_MAX], const struct robot *r, const ch
 void robot_code_invalid(char out[static ROBOT_CODE_MAX], const struct robot *r);
 /* May an input come with this `as`? */
 bool robot_takes(const struct robot *r, const char *as);
+/* The kind of worker that does a job of r whose first input is of this type; mime NULL: it has none. */
+enum robot_role robot_role_for(const struct robot *r, const char *mime);
 /* Has this program a Robot of this role? */
 bool robots_have_role(enum robot_role role);
 /* Would other servers know a Robot of this name? Says nothing about this one. */
