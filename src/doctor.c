@@ -159,7 +159,8 @@ static void check_media(struct doctor *d)
     check_tool(d, said, "scour", "Install it: /image/optimize needs it for SVG.");
     check_tool(d, said, "mutool", "Install mupdf-tools: /file/verify needs it for `repair_pdf`.");
     check_tool(d, said, "qpdf", "Install it: /document/split, /document/merge and others need it.");
-    check_tool(d, said, "gs", "Install ghostscript: /document/optimize needs it.");
+    check_tool(d, said, "gs", "Install ghostscript: /document/optimize and /document/convert need it.");
+    check_tool(d, said, "rsvg-convert", "Install librsvg2-bin: /document/convert needs it to make PDF of SVG.");
     check_tool(d, said, "tesseract",
                "Install tesseract-ocr, tesseract-ocr-eng and tesseract-ocr-osd: /document/ocr, /image/ocr and "
                "/document/autorotate need it.");
@@ -192,6 +193,28 @@ static void check_transfer(struct doctor *d)
     check_jail(d, "transfer", said, true);
     say(d, jbool(said, "ca_certificates", false) ? OK : WARN, "tls",
         "Imports and exports over https fail: install ca-certificates.", "%s", jstr_or(said, "libcurl", "?"));
+}
+
+static void check_office(struct doctor *d)
+{
+    struct err err;
+    AUTO(json_unref) json_t *said = describe(d, "workcell-office", &err);
+
+    if (!said) {
+        say(d, FAIL, "workcell-office", "Install the program beside workcell or in ../libexec/workcell.", "%s",
+            err.msg);
+        return;
+    }
+    check_jail(d, "office", said, false);
+    const char *why = jstr(json_object_get(said, "jail"), "office_error");
+    if (!jbool(said, "libreoffice", false))
+        say(d, WARN, "libreoffice",
+            "/document/convert can't do office documents and HTML: install libreoffice-writer, -calc, -impress and "
+            "-draw.",
+            "not there");
+    else
+        say(d, why ? FAIL : OK, "libreoffice", "/document/convert can't do office documents and HTML.", "%s",
+            why ? why : "loads behind the walls");
 }
 
 static void check_script(struct doctor *d)
@@ -422,6 +445,7 @@ int command_doctor(int argc, char **argv)
     } else {
         check_media(&d);
         check_transfer(&d);
+        check_office(&d);
         check_script(&d);
     }
     check_data(&d);

@@ -75,3 +75,12 @@ int text_file_read(char **out, size_t *len, const char *path, size_t max, struct
     *out = take(text);
     return 0;
 }
+
+void text_lines(struct str *out, const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (text[i] != '\r')
+            str_putc(out, text[i]);
+        else if (i + 1 == len || text[i + 1] != '\n')
+            str_putc(out, '\n');
+}

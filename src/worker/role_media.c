@@ -117,7 +117,7 @@ static void media_describe(json_t *out)
     } tools[] = {{"ffprobe", "-version"},   {"pdfinfo", "-v"},     {"optipng", "-v"},     {"gifsicle", "--version"},
                  {"pngquant", "--version"}, {"cwebp", "-version"}, {"scour", "--version"},
                  {"mutool", "-v"},          {"7zz", "--help"},    {"qpdf", "--version"}, {"gs", "--version"},
-                 {"tesseract", "--version"}};
+                 {"tesseract", "--version"}, {"rsvg-convert", "--version"}};
     static const char *const suffixes[] = {".jpg", ".png", ".webp", ".gif", ".avif", ".tiff", ".jp2", ".jxl", NULL};
     static const char svg[] = "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'><circle r='4'/></svg>";
     json_t *codecs = json_object(), *loads = json_object(), *works = json_object();

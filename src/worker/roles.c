@@ -12,7 +12,8 @@
 #define CERTIFICATES "/etc/ssl"
 
 static const char *const media_paths[] = {
-    PROGRAMS, "/bin", FONTS, "/etc/magic", "/etc/ImageMagick-6", DEVICES, MACHINE, NULL};
+    PROGRAMS, "/bin", FONTS, "/etc/magic", "/etc/ImageMagick-6",
+    "/etc/texmf", "/var/lib/texmf", DEVICES, MACHINE, NULL};
 static const char *const transfer_paths[] = {PROGRAMS, CERTIFICATES, RESOLVER, DEVICES, "/proc/self", NULL};
 static const char *const office_paths[] = {
     PROGRAMS, "/bin", FONTS, "/etc/libreoffice", "/var/lib/libreoffice", "/var/spool/libreoffice",

@@ -277,7 +277,7 @@ int robot_emit(struct robot_job *j, const struct robot_output *o, struct err *er
     if (o->meta_complete) {
         assert(o->mime);
         meta = o->meta;
-    } else if (j->robot->role != ROLE_MEDIA) {
+    } else if (robot_role_for(j->robot, in->mime) != ROLE_MEDIA) {
         meta = o->meta ? o->meta : json_object(); /* a media worker looks into it afterwards */
         snprintf(mime, sizeof mime, "%s", "");
     } else {

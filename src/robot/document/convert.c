@@ -140,7 +140,7 @@ static const char *convert_filter(const struct convert_work *w, enum office_kind
 static const char *convert_filter_options(const struct convert_work *w, enum office_kind kind)
 {
     return w->o->format == F_CSV                                ? "44,34,76,1,,0,false,true,true,false,false,1"
-           : w->o->format == F_TXT || w->o->format == F_TEXT    ? "UTF8,LF"
+           : w->o->format == F_TXT || w->o->format == F_TEXT    ? "UTF8,LF,,,false"
            : w->o->format == F_HTML && kind == OFFICE_TEXT      ? "EmbedImages"
                                                                 : NULL;
 }
@@ -275,7 +275,8 @@ static int convert_unweb(struct office_work *work, struct convert_work *w, struc
     return 0;
 }
 
-/* Slides as a page are XML that does not look like a page, and as a drawing have no size. */
+/* What LibreOffice writes and others would stumble over: slides as a page are XML that does not look like a page, and as a
+ * drawing have no size; a text has a mark before it, and lines that end as they did on a Macintosh. */
 static int convert_emit_polished(struct convert_work *w, const char *from, struct err *err)
 {
     AUTO(str_done) struct str out = {0};
@@ -285,7 +286,12 @@ static int convert_emit_polished(struct convert_work *w, const char *from, struc
 
     if (text_file_read(&text, &len, from, POLISHED_MAX, err) < 0)
         return -1;
-    (w->o->format == F_SVG ? page_svg_sized : page_without_declaration)(&out, text, len);
+    if (w->o->format == F_SVG)
+        page_svg_sized(&out, text, len);
+    else if (w->o->format == F_HTML)
+        page_without_declaration(&out, text, len);
+    else
+        text_lines(&out, text, len);
     unlink(from);
     return convert_write(path, &out, err) < 0 ? -1 : convert_emit(w, path, err);
 }
@@ -314,7 +320,8 @@ static int by_office(struct convert_work *w, struct err *err)
     if (office_convert(w->job, &work, err) < 0)
         return -1;
     if (!again)
-        return kind >= OFFICE_SLIDES && (w->o->format == F_HTML || w->o->format == F_SVG)
+        return w->o->format == F_TXT || w->o->format == F_TEXT ||
+                       (kind >= OFFICE_SLIDES && (w->o->format == F_HTML || w->o->format == F_SVG))
                    ? convert_emit_polished(w, work.to, err)
                    : convert_emit(w, work.to, err);
     const struct image_load how = {.limits = media_limits(robot_settings(w->job))};
@@ -377,13 +384,15 @@ static int by_picture_pdf(struct convert_work *w, struct err *err)
 /* ---- by programs ---- */
 
 /* It is a program, and gets to see no file but itself. */
-static int convert_ghostscript(const char **out, struct convert_work *w, const char *device, const char *ext,
+static int convert_ghostscript(const char **out, struct convert_work *w, const char *from, const char *ext,
                                struct err *err)
 {
+    const char *device = !strcmp(ext, "pdf") ? "pdfwrite" : !strcmp(ext, "ps") ? "ps2write" : "eps2write";
+
     *out = robot_out_path(w->job, ext);
     const char *const argv[] = {"gs", "-q", "-dSAFER", "-dBATCH", "-dNOPAUSE", "-dNOPROMPT", "-dEPSCrop",
                                 arena_printf(robot_arena(w->job), "-sDEVICE=%s", device),
-                                arena_printf(robot_arena(w->job), "-sOutputFile=%s", *out), w->in->path, NULL};
+                                arena_printf(robot_arena(w->job), "-sOutputFile=%s", *out), from, NULL};
 
     if (tool_run(w->job, &(struct tool){.argv = argv}, err) < 0)
         return -1;
@@ -393,9 +402,9 @@ static int convert_ghostscript(const char **out, struct convert_work *w, const c
 
 static int by_ghostscript(struct convert_work *w, struct err *err)
 {
-    const char *path, *device = w->o->format == F_PDF ? "pdfwrite" : w->o->format == F_PS ? "ps2write" : "eps2write";
+    const char *path;
 
-    return convert_ghostscript(&path, w, device, w->format, err) < 0 ? -1 : convert_emit(w, path, err);
+    return convert_ghostscript(&path, w, w->in->path, w->format, err) < 0 ? -1 : convert_emit(w, path, err);
 }
 
 static int by_ghostscript_picture(struct convert_work *w, struct err *err)
@@ -405,7 +414,7 @@ static int by_ghostscript_picture(struct convert_work *w, struct err *err)
     AUTO(image_free) struct image *img = NULL;
     const char *pdf;
 
-    if (convert_ghostscript(&pdf, w, "pdfwrite", "pdf", err) < 0)
+    if (convert_ghostscript(&pdf, w, w->in->path, "pdf", err) < 0)
         return -1;
     int rc = pdf_draw(&img, w->job, pdf, &page, err);
     unlink(pdf);
@@ -415,10 +424,15 @@ static int by_ghostscript_picture(struct convert_work *w, struct err *err)
 /* Lines stay lines. */
 static int by_rsvg(struct convert_work *w, struct err *err)
 {
-    const char *path = robot_out_path(w->job, w->format);
-    const char *const argv[] = {"rsvg-convert", "-f", w->format, "-o", path, w->in->path, NULL};
+    const char *path = robot_out_path(w->job, "pdf"), *drawn = path;
+    const char *const argv[] = {"rsvg-convert", "-f", "pdf", "-o", path, w->in->path, NULL};
 
-    return tool_run(w->job, &(struct tool){.argv = argv}, err) < 0 ? -1 : convert_emit(w, path, err);
+    if (tool_run(w->job, &(struct tool){.argv = argv}, err) < 0 ||
+        (w->o->format != F_PDF && convert_ghostscript(&path, w, drawn, w->format, err) < 0))
+        return -1;
+    if (path != drawn)
+        unlink(drawn);
+    return convert_emit(w, path, err);
 }
 
 /* Twice: the first run finds out where everything is. */
