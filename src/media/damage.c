@@ -1,6 +1,7 @@
 #include "media/damage.h"
 #include "base/auto.h"
 
+#include <libdeflate.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
@@ -155,7 +156,7 @@ static void put_be32(uint8_t *p, uint32_t v)
 
 static uint32_t chunk_crc(const uint8_t *chunk, uint32_t n)
 {
-    return (uint32_t)crc32(crc32(0, NULL, 0), chunk + 4, n + 4);
+    return libdeflate_crc32(0, chunk + 4, (size_t)n + 4);
 }
 
 /* What the chunk's contents are for; a header or a palette that does not fit its checksum is not to be believed. */

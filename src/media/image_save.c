@@ -107,6 +107,8 @@ static int save_joined(VipsImage *v, const char *path, const struct image_save *
     if (!strcmp(f, "jpg")) {
         rc = vips_jpegsave(v, path, "Q", o->quality, "strip", o->strip, "interlace", o->progressive,
                            NULL);
+    } else if (!strcmp(f, "png") && image_saves_quick_png(v, o)) {
+        return image_save_quick_png(v, path, o, err);
     } else if (!strcmp(f, "png")) {
         rc = vips_pngsave(
             v, path, "strip", o->strip, "interlace", o->progressive, "filter",

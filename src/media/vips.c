@@ -258,6 +258,8 @@ VipsImage *image_decode(const struct image *img, int page, int n, int shrink, bo
     g_object_get(op, "out", &result, NULL);
     vips_object_unref_outputs(VIPS_OBJECT(op));
     g_object_unref(op);
+    if (!strcmp(img->how->loader, "pngload"))
+        return image_quick_png(result, img->path, img->bytes);
     return strcmp(img->how->loader, "heifload") ? result : with_own_blobs(result);
 }
 

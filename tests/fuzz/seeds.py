@@ -726,6 +726,16 @@ seed('damage', b'\2' + png((b'IHDR', IHDR, 0), (b'tEXt', b'k\0v', 1), (b'IDAT', 
      b'\3\xff\xd8\xff\xc0\0\x0b\x08\0\1\0\1\1\1\x11\0\xff\xda\0\x08\1\1\0\0\x3f\0\xd2', b'\3\xff\xd8\xff\xe0\0\4\xff\xd9\xff', b'\3\xff\xd8\xff\xd9\0\0\0')
 dictionary('damage', b'IHDR', b'IDAT', b'IEND', b'PLTE', b'tEXt', b'\xff\xd8', b'\xff\xd9', b'\xff\xda', b'\xff\xc0', b'\xff\xc2', b'\xff\xc4', b'\xff\xdb', b'\xff\xdd\0\4', b'\xff\xd0', PIXELS)
 
+# ---- png: rows behind filters, and whole files ----
+
+for shape in (1, 0, 0), (2, 1, 0), (8, 2, 0), (3, 3, 0), (17, 2, 1), (5, 3, 1):
+    rows = bytes(i * 29 % 256 if i % 7 else i // 7 % 5 for i in range(400))
+    seed('png', bytes([0, *shape, 3, 0, 0]) + rows, bytes([0, *shape, 1, 9, 4]) + rows)
+for extra in (), ((b'tRNS', b'\0\0', 0),), ((b'PLTE', b'abc', 0),), ((b'ABCD', b'', 0),), ((b'tEXt', b'k\0v', 5),):
+    body = png((b'IHDR', IHDR, 0), *extra, (b'IDAT', PIXELS[:4], 0), (b'IDAT', PIXELS[4:], 0), (b'IEND', b'', 0))
+    seed('png', bytes([1, 1, 0, 0, 1]) + body, bytes([1, 1, 0, 0, 1]) + body[:-12])
+dictionary('png', b'IHDR', b'IDAT', b'IEND', b'PLTE', b'tRNS', b'\0\0\0\x0dIHDR', PIXELS)
+
 # ---- still: pictures as their readers get them ----
 
 def dib(w, h, bits, mask=False):
