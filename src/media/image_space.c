@@ -85,13 +85,39 @@ static int plain_srgb(VipsImage *in, VipsImage **out)
     return rc;
 }
 
+/* Does it embed the profile "sRGB IEC61966-2.1" that most photographs with sRGB have (HP's, of 1998), or that of libvips?
+ * Then all that a transform could do is to move one sample of 270 by one step, by their roundings. */
+static bool embeds_srgb(const VipsImage *v)
+{
+    static const struct {
+        size_t len;
+        const char *sha256;
+    } known[] = {{3144, "2b3aa1645779a9e634744faf9b01e9102b0c9b88fd6deced7934df86b949af7e"},
+                 {6922, "2a92d4bae450b76d8b0aa42193df974d75f62738ecebf74f01c5e75b12a95796"}};
+    const void *data;
+    size_t len;
+    bool same = false;
+
+    if (v->Type != VIPS_INTERPRETATION_sRGB || v->BandFmt != VIPS_FORMAT_UCHAR || v->Bands < 3 ||
+        vips_image_get_blob(v, VIPS_META_ICC_NAME, &data, &len))
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(known) && !same; i++)
+        if (len == known[i].len) {
+            char *sum = g_compute_checksum_for_data(G_CHECKSUM_SHA256, data, len);
+
+            same = !strcmp(sum, known[i].sha256);
+            g_free(sum);
+        }
+    return same;
+}
+
 /* Unsigned 8 bit sRGB. */
 static int to_srgb(VipsImage *in, VipsImage **out)
 {
     VipsImage *a = NULL, *b = NULL;
     int rc;
 
-    if (vips_image_get_typeof(in, VIPS_META_ICC_NAME) &&
+    if (vips_image_get_typeof(in, VIPS_META_ICC_NAME) && !embeds_srgb(in) &&
         !vips_icc_transform(in, &a, "srgb", "embedded", TRUE, "intent", VIPS_INTENT_PERCEPTUAL,
                             NULL)) {
         /* done: vips keeps alpha beside it */

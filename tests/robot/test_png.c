@@ -127,6 +127,34 @@ static void an_opened_picture_has_these_pixels(void **state)
     g_object_unref(v);
 }
 
+/* An embedded profile that is sRGB itself changes no sample, and is not carried on, as no profile is. */
+static void srgb_stays_what_it_is(void **state)
+{
+    struct robot_job *j = *state;
+    const struct image_load how = {.limits = media_limits(NULL)};
+    AUTO(image_free) struct image *img = NULL;
+    VipsImage *v = picture(4, false);
+    VipsBlob *profile;
+    struct err err;
+    size_t len;
+    uint8_t *px;
+    int bands;
+
+    must(vips_profile_load("srgb", &profile, NULL));
+    vips_image_set_blob_copy(v, VIPS_META_ICC_NAME, VIPS_AREA(profile)->data, VIPS_AREA(profile)->length);
+    vips_area_unref(VIPS_AREA(profile));
+    must(vips_pngsave(v, host_path(j, "a.png"), NULL));
+    assert_int_equal(image_open(&img, host_path(j, "a.png"), &how, &err), 0);
+    assert_non_null(image_blob(img, VIPS_META_ICC_NAME, &len));
+    assert_int_equal(image_to_srgb(img, &err), 0);
+    assert_null(image_blob(img, VIPS_META_ICC_NAME, &len));
+    assert_int_equal(image_pixels(&px, &bands, img, &err), 0);
+    assert_int_equal(bands, 4);
+    assert_memory_equal(px, VIPS_IMAGE_ADDR(v, 0, 0), W * H * 4);
+    free(px);
+    g_object_unref(v);
+}
+
 /* ---- what is not for us ---- */
 
 static bool is_quick(struct robot_job *j, const char *name, const struct png_shape *s)
@@ -341,6 +369,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_filter_and_depth_is_what_libpng_reads),
         cmocka_unit_test(an_opened_picture_has_these_pixels),
+        cmocka_unit_test(srgb_stays_what_it_is),
         cmocka_unit_test(interlaced_palettes_and_other_shapes_are_not_for_it),
         cmocka_unit_test(damage_is_never_read_as_pixels),
         cmocka_unit_test(what_is_written_is_what_libvips_writes),
