@@ -286,10 +286,11 @@ static void groups_make(struct groups *g, const struct step *s, const struct bun
     for (int i = 0; i < n; i++) {
         if (s->uses[v[i].use].side) /* not in one of the groups, but in each of them */
             continue;
-        size_t known = s->group_by_original ? (size_t)map_get(&by_original, original_of(&v[i])) : (size_t)(g->count > 0);
+        const char *key = s->group_by_original ? original_of(&v[i]) : "";
+        size_t known = (size_t)map_get(&by_original, key);
         groups_add(g, last, i, known ? (int)known - 1 : g->count);
-        if (s->group_by_original && !known)
-            map_put(&by_original, original_of(&v[i]), (void *)(size_t)g->count);
+        if (!known)
+            map_put(&by_original, key, (void *)(size_t)g->count);
     }
     map_done(&by_original);
     free(last);

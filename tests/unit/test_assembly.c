@@ -373,7 +373,8 @@ static struct assembly *with_many_uploads(struct effects *fx, const char *steps)
     return a;
 }
 
-#define BUNDLED(more) "{\"z\":{\"robot\":\"/file/compress\",\"use\":{\"steps\":[\":original\"],\"bundle_steps\":true" more "}}}"
+#define BUNDLED(more)                                                                                                  \
+    "{\"z\":{\"robot\":\"/file/compress\",\"use\":{\"steps\":[\":original\"],\"bundle_steps\":true" more "}}}"
 
 static void a_bundle_of_thousands_is_one_job_and_its_file_has_each_original_once(void **state)
 {
@@ -387,8 +388,8 @@ static void a_bundle_of_thousands_is_one_job_and_its_file_has_each_original_once
     for (int i = 0; i < MANY; i++)
         assert_ptr_equal(j->inputs[i], a->files[i]);
     AUTO(mem_free) char *job = mem_printf("{\"job\":%d}", MANY);
-    AUTO(mem_free) char *packed = mem_printf("{\"job\":%d,\"index\":0,\"file\":{\"id\":\"b30bd0776e7f4ac3817b056d102e8219\","
-                                             "\"name\":\"a.zip\",\"size\":5,\"input\":0}}", MANY);
+    AUTO(mem_free) char *packed = mem_printf("{\"job\":%d,\"index\":0,\"file\":{\"id\":\"%032d\",\"name\":\"a.zip\","
+                                             "\"size\":5,\"input\":0}}", MANY, MANY);
     assert_int_equal(apply(a, &fx, EV_JOB_STARTED, job), 0);
     assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, packed), 0);
     const json_t *ids = a->files[MANY]->original_ids;

@@ -183,12 +183,14 @@ static struct entry *begin_end(struct conductor *c, const char *id, int end)
     switch (end) {
     case ASSEMBLY_CANCELED: event(c, e, EV_CANCEL, json_object()); break;
     case ASSEMBLY_FAILED:
-        event(c, e, EV_FAIL, json_pack("{s:i,s:s,s:s}", "code", ERR_EXPIRED, "name", "SOME_CODE", "msg", "a \"reason\""));
+        event(c, e, EV_FAIL,
+              json_pack("{s:i,s:s,s:s}", "code", ERR_EXPIRED, "name", "SOME_CODE", "msg", "a \"reason\""));
         break;
     case ASSEMBLY_ABORTED: e->a->body_done = false; event(c, e, EV_BODY_CUT, json_pack("{s:i}", "bytes", 7)); break;
     default:
         e->a->expected_uploads = 0; /* the file comes with the request */
-        event(c, e, EV_FILE_UPLOADED, json_pack("{s:{s:s,s:s,s:i}}", "file", "id", FILE_ID, "name", "a.txt", "size", 3));
+        event(c, e, EV_FILE_UPLOADED,
+              json_pack("{s:{s:s,s:s,s:i}}", "file", "id", FILE_ID, "name", "a.txt", "size", 3));
         for (int job = 0; job < e->a->job_count; job++) {
             event(c, e, EV_JOB_STARTED, json_pack("{s:i,s:i}", "job", job, "boot", 1));
             event(c, e, EV_JOB_DONE, json_pack("{s:i}", "job", job));
