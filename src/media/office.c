@@ -16,6 +16,9 @@ enum { CALLBACK_PASSWORD = 20, CALLBACK_PASSWORD_TO_MODIFY = 21 };
 
 #define DIRS_MOST 8 /* that it makes for itself at its start */
 
+/* Of its settings only what came with it: of the user's a thread writes back, long after a document is done. */
+#define LAYERS "xcsxcu:file:///etc/libreoffice/registry res:file:///etc/libreoffice/registry"
+
 const char *office_programs = "/usr/lib/libreoffice/program";
 
 static struct {
@@ -105,6 +108,7 @@ int office_open(const char *dir, struct err *err)
     /* it asks for its temporary directory by name only, and for a screen if nobody says that there is none */
     setenv("TMPDIR", tmp, 1);
     setenv("HOME", home, 1);
+    setenv("CONFIGURATION_LAYERS", LAYERS, 1);
     setenv("GSETTINGS_BACKEND", "memory", 1);
     setenv("SAL_USE_VCLPLUGIN", "svp", 1);
     if (!(office.kit = lok_init_2(office_programs, profile_url)))

@@ -136,13 +136,14 @@ static const char *convert_filter(const struct convert_work *w, enum office_kind
     }
 }
 
-/* Pictures inside the page; UTF-8, and of a table the first sheet as it is shown. */
+/* Pictures inside the page; UTF-8; of a table the first sheet as it is shown. No more of these lists than that:
+ * LibreOfficeKit drops what is empty in them and puts a blank before the rest, after which a "true" is none. */
 static const char *convert_filter_options(const struct convert_work *w, enum office_kind kind)
 {
-    return w->o->format == F_CSV                                ? "44,34,76,1,,0,false,true,true,false,false,1"
-           : w->o->format == F_TXT || w->o->format == F_TEXT    ? "UTF8,LF,,,false"
-           : w->o->format == F_HTML && kind == OFFICE_TEXT      ? "EmbedImages"
-                                                                : NULL;
+    return w->o->format == F_CSV                             ? "44,34,76,1,1/1,0,false"
+           : w->o->format == F_TXT || w->o->format == F_TEXT ? "UTF8"
+           : w->o->format == F_HTML && kind == OFFICE_TEXT   ? "EmbedImages"
+                                                             : NULL;
 }
 
 static enum office_kind convert_office_kind(enum document_kind k)
