@@ -240,6 +240,20 @@ static void an_old_file_that_says_nothing_is_what_its_name_says(void **state)
     assert_int_equal(document_type(&in).kind, 0);
 }
 
+static void programs_are_started_by_media_workers_alone(void **state)
+{
+    static const char *const media[] = {"image/png", "image/svg+xml", "application/postscript", "application/pdf",
+                                        "text/vtt", "application/x-subrip", "text/x-tex"};
+    const struct robot *r = robot_find("/document/convert");
+
+    for (size_t i = 0; i < ARRAY_LEN(media); i++)
+        assert_int_equal(robot_role_for(r, media[i]), ROLE_MEDIA);
+    assert_int_equal(robot_role_for(r, "text/html"), ROLE_OFFICE);
+    assert_int_equal(robot_role_for(r, "application/msword"), ROLE_OFFICE);
+    assert_int_equal(robot_role_for(r, NULL), ROLE_OFFICE);
+    assert_int_equal(robot_role_for(robot_find("/image/resize"), "text/html"), ROLE_MEDIA);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +266,7 @@ int main(void)
         cmocka_unit_test(a_table_keeps_digits_texts_and_formulas_as_they_are),
         cmocka_unit_test(a_table_of_too_many_columns_is_refused),
         cmocka_unit_test(a_page_gets_its_paper_where_its_head_begins),
+        cmocka_unit_test(programs_are_started_by_media_workers_alone),
         cmocka_unit_test(an_old_file_that_says_nothing_is_what_its_name_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
