@@ -45,6 +45,19 @@ static int seven_size(struct seven_list *s, struct seven_member *m, const char *
     return 0;
 }
 
+static int seven_crc(struct seven_list *s, struct seven_member *m, const char *value, struct err *err)
+{
+    size_t n = strspn(value, "0123456789abcdefABCDEF");
+
+    if (value[n] || n > 8) {
+        err_set(err, ERR_INPUT, "the archive '%.200s' is broken: the sum of a member is none", s->name);
+        return seven_list_refuse(s, UNPACK_BROKEN);
+    }
+    m->crc = strtoul(value, NULL, 16);
+    m->has_crc = true;
+    return 0;
+}
+
 /* "Name = value". A member's name may hold anything, a line's end that 7zz has made something else: what it can make us
  * believe are sizes, whose sum is compared with what there is, and names, which are looked at like any. */
 int seven_list_line(void *list, char *line, struct err *err)
@@ -63,10 +76,8 @@ int seven_list_line(void *list, char *line, struct err *err)
     struct seven_member *m = &s->members[s->count - 1];
     if (!strcmp(line, "Size"))
         return seven_size(s, m, value, err);
-    if (!strcmp(line, "CRC") && *value) {
-        m->crc = strtoul(value, NULL, 16);
-        m->has_crc = true;
-    }
+    if (!strcmp(line, "CRC") && *value)
+        return seven_crc(s, m, value, err);
     if (!strcmp(line, "Attributes")) /* "D drwxr-xr-x", "A lrwxrwxrwx" */
         m->is_file = *value != 'D' && !strstr(value, " d") && !strstr(value, " l");
     s->is_encrypted |= !strcmp(line, "Encrypted") && *value == '+';
