@@ -1,6 +1,7 @@
 #include "base/space.h"
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/filetype.h"
 #include "base/id.h"
 #include "base/budget.h"
@@ -423,10 +424,44 @@ static void a_volume_is_asked_again_when_its_figure_is_old_or_nearly_used_up(voi
     assert_false(space_is_used_up(&s));
 }
 
+static void a_file_is_made_once_and_read_as_far_as_it_was_announced(void **state)
+{
+    char dir[] = "/tmp/workcell-base-XXXXXX";
+    struct err err = {0};
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    AUTO(mem_free) char *path = mem_printf("%s/a", dir);
+    assert_int_equal(file_make(path, "a\0bc", 4, &err), 0);
+    assert_int_equal(file_make(path, "other", 5, &err), -1);
+    assert_int_equal(err.code, ERR_IO);
+    AUTO(mem_free) char *all = file_read(path, "a", 4, &err), *some = file_read(path, "a", 3, &err);
+    assert_memory_equal(all, "a\0bc", 5);
+    assert_memory_equal(some, "a\0b", 4);
+    assert_null(file_read(path, "its own name", 5, &err));
+    assert_int_equal(err.code, ERR_INPUT);
+    assert_non_null(strstr(err.msg, "its own name"));
+    unlink(path);
+    assert_null(file_read(path, "a", 0, &err));
+    assert_int_equal(err.code, ERR_IO);
+    rmdir(dir);
+}
+
+static void what_is_no_character_is_marked_as_such(void **state)
+{
+    AUTO(str_done) struct str s = {0};
+
+    (void)state;
+    str_add_utf8(&s, "\xC3\xA9\xFF\0x\xE2\x82", 7);
+    assert_string_equal(s.s, "\xC3\xA9\xEF\xBF\xBD\xEF\xBF\xBDx\xEF\xBF\xBD\xEF\xBF\xBD");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_volume_is_asked_again_when_its_figure_is_old_or_nearly_used_up),
+        cmocka_unit_test(a_file_is_made_once_and_read_as_far_as_it_was_announced),
+        cmocka_unit_test(what_is_no_character_is_marked_as_such),
         cmocka_unit_test(a_copy_has_every_byte_that_was_asked_for),
         cmocka_unit_test(every_form_of_expires_is_read),
         cmocka_unit_test(a_date_is_written_as_the_status_wants_it),
