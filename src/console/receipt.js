@@ -11,8 +11,10 @@ export const isElsewhere = (c) => !c.settled && c.duration != null
 
 // In a sentence, for who hears it.
 export const verdict = (c) => c.settled
-  ? `Canceled. ${plural(c.processes_killed, 'process', 'processes')} killed, ${plural(c.jobs_dropped, 'job')} dropped, ${bytes(c.bytes_freed)} freed.`
-  : isElsewhere(c) ? 'Canceled. What it began at another server is still to be taken back.' : 'Canceled; what it ran is still being stopped.'
+  ? `Canceled. ${plural(c.processes_killed, 'process', 'processes')} killed, ${plural(c.jobs_dropped, 'job')} dropped, ` +
+    `${bytes(c.bytes_freed)} freed.`
+  : isElsewhere(c) ? 'Canceled. What it began at another server is still to be taken back.'
+    : 'Canceled; what it ran is still being stopped.'
 
 export function receipt(c) {
   const kept = c.exports_kept ?? []
@@ -22,7 +24,8 @@ export function receipt(c) {
     h('p', { class: 'verdict' }, c.settled
       ? [h('strong', null, `All of it was gone after ${span(c.duration)}.`), ' No process is left, and what it had written is freed.']
       : isElsewhere(c)
-        ? [h('strong', null, `All of it was gone here after ${span(c.duration)}.`), ' What it began at another server is still to be taken back there.']
+        ? [h('strong', null, `All of it was gone here after ${span(c.duration)}.`),
+          ' What it began at another server is still to be taken back there.']
         : [h('strong', null, 'Settling.'), ' What it ran is being stopped; what is not counted yet is not shown.']),
     h('dl', { class: 'figures' },
       figure('duration', c.duration, span, 'Time to stop'),

@@ -25,7 +25,8 @@ void ai_say(json_t *messages, const char *role, const char *text)
 /* ---- files in messages ---- */
 
 /* All of a file, with a zero behind it. */
-static int read_whole(struct str *out, const struct robot_input *in, size_t most, struct err *err)
+static int chat_read_file(struct str *out, const struct robot_input *in, size_t most,
+                          struct err *err)
 {
     AUTO(fd_close) int fd = open(in->path, O_RDONLY | O_CLOEXEC);
     char buf[65536];
@@ -48,13 +49,17 @@ char *ai_text_of(const struct robot_input *in, size_t most, struct err *err)
 {
     AUTO(str_done) struct str raw = {0};
 
-    if (read_whole(&raw, in, most, err) < 0)
+    if (chat_read_file(&raw, in, most, err) < 0)
         return NULL;
     const char *s = raw.s ? raw.s : "";
     size_t len = raw.len;
     if (len >= 3 && !memcmp(s, "\xef\xbb\xbf", 3)) { /* a mark of byte order is no text */
         s += 3;
         len -= 3;
+    }
+    if (memchr(s, 0, len)) { /* UTF-16, or no text at all: half of it must not pass for the whole */
+        err_set(err, ERR_INPUT, "'%s' is no text in UTF-8 or Windows-1252", in->name);
+        return NULL;
     }
     return utf8_from_unknown(s, len);
 }
@@ -74,7 +79,7 @@ static char *base64_of(const struct robot_input *in, const char *before, struct 
     AUTO(str_done) struct str raw = {0};
     size_t at = strlen(before);
 
-    if (read_whole(&raw, in, AI_PICTURE_MAX, err) < 0)
+    if (chat_read_file(&raw, in, AI_PICTURE_MAX, err) < 0)
         return NULL;
     char *out = mem_alloc(at + raw.len / 3 * 4 + 5);
     memcpy(out, before, at + 1);
@@ -200,8 +205,8 @@ static void without_fence(const char **s, size_t *len)
 }
 
 /* 0: it is what was asked for. -1: why says what is wrong with it. */
-static int read_answer(json_t **value, const struct ai_question *q, const char *text, char *why,
-                       size_t n)
+static int chat_read(json_t **value, const struct ai_question *q, const char *text, char *why,
+                     size_t n)
 {
     const char *s = text;
     size_t len = strlen(text);
@@ -235,7 +240,7 @@ int ai_ask(struct ai_answer *out, struct ai *a, const struct ai_question *q, str
 
         if (!reply || answer_text(&text, a, reply, err) < 0)
             return -1;
-        if ((!q->schema && !q->json) || read_answer(&out->value, q, text.s, why, sizeof why) == 0) {
+        if ((!q->schema && !q->json) || chat_read(&out->value, q, text.s, why, sizeof why) == 0) {
             out->text = str_take(&text);
             return 0;
         }
@@ -276,7 +281,7 @@ int ai_emit_file(struct robot_job *job, const char *text, const struct robot_out
 int ai_emit_meta(struct robot_job *job, const char *key, json_t *value, struct err *err)
 {
     AUTO(json_unref) json_t *own = value;
-    AUTO(mem_free) char *text = json_dumps(own, JSON_COMPACT | JSON_ENCODE_ANY);
+    AUTO(mem_free) char *text = json_text(own);
 
     if (strlen(text) > AI_META_MAX)
         return err_set(err, ERR_INPUT, "the answer has %zu bytes, in `meta` there is room for %d",

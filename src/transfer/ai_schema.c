@@ -19,7 +19,7 @@ static int schema_odd(struct err *err, const char *keyword, const char *what)
     return err_set(err, ERR_ROBOT_VALIDATION, "'schema': '%s' %s", keyword, what);
 }
 
-static int look(const json_t *s, struct err *err);
+static int schema_look(const json_t *s, struct err *err);
 
 static bool is_type_name(const json_t *v)
 {
@@ -51,7 +51,7 @@ static int look_map(const json_t *s, const char *keyword, struct err *err)
     if (map && !json_is_object(map))
         return schema_odd(err, keyword, "is no object");
     json_object_foreach ((json_t *)map, key, v)
-        if (look(v, err) < 0)
+        if (schema_look(v, err) < 0)
             return -1;
     return 0;
 }
@@ -64,7 +64,7 @@ static int look_list(const json_t *s, const char *keyword, struct err *err)
     if (list && !json_array_size(list))
         return schema_odd(err, keyword, "is no list of schemas");
     json_array_foreach (list, i, v)
-        if (look(v, err) < 0)
+        if (schema_look(v, err) < 0)
             return -1;
     return 0;
 }
@@ -73,7 +73,7 @@ static int look_one(const json_t *s, const char *keyword, struct err *err)
 {
     const json_t *v = json_object_get(s, keyword);
 
-    return v ? look(v, err) : 0;
+    return v ? schema_look(v, err) : 0;
 }
 
 /* "#", "#/$defs/NAME": parts that are looked at in any case. */
@@ -108,7 +108,7 @@ static int look_words(const json_t *s, struct err *err)
 }
 
 /* s is of bounded depth. */
-static int look(const json_t *s, struct err *err)
+static int schema_look(const json_t *s, struct err *err)
 {
     static const char *const maps[] = {"properties", "$defs", "definitions"};
     static const char *const lists[] = {"allOf", "anyOf", "oneOf"};
@@ -154,7 +154,7 @@ json_t *ai_schema_read(const char *text, struct err *err)
         err_set(err, ERR_ROBOT_VALIDATION, "'schema' is no JSON object");
         return NULL;
     }
-    return look(s, err) < 0 ? NULL : json_incref(s);
+    return schema_look(s, err) < 0 ? NULL : json_incref(s);
 }
 
 /* ---- holding a value against it ---- */
@@ -169,7 +169,8 @@ struct fitting {
 
 static bool fits(struct fitting *f, const json_t *s, const json_t *v);
 
-static bool PRINTF_LIKE(2, 3) misfit(struct fitting *f, const char *fmt, ...)
+static bool misfit(struct fitting *f, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static bool misfit(struct fitting *f, const char *fmt, ...)
 {
     char text[200];
     va_list args;

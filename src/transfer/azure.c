@@ -298,8 +298,8 @@ static int look_at_blob(bool *there, struct azure *z, const char *url, const jso
     static const int gone[] = {404, 0};
     AUTO(http_client_response_done) struct http_client_response r = {0};
 
-    if (api_run(&r, &z->api, &(struct api_call){.method = "HEAD", .url = url, .fd = -1, .length = -1, .fine = gone}, err) <
-        0)
+    const struct api_call head = {.method = "HEAD", .url = url, .fd = -1, .length = -1, .fine = gone};
+    if (api_run(&r, &z->api, &head, err) < 0)
         return -1;
     AUTO(mem_free) char *length = http_client_header(&r, "content-length");
     AUTO(mem_free) char *md5 = http_client_header(&r, "content-md5");

@@ -5,6 +5,9 @@
 #include <unistd.h>
 
 #define HEAD 64
+/* Of what a job may say of a file (worker/border.h), with room for the rest. */
+#define META_VALUES 18000
+#define META_BYTES (768 << 10)
 #define MOST_USUAL (INT64_C(1) << 30)
 
 int made_open(struct made *m, struct robot_job *job, struct err *err)
@@ -113,4 +116,31 @@ int made_text(struct robot_job *job, const struct str *text, const char *ext, co
     }
     fd_close(take_fd(fd));
     return robot_emit(job, &(struct robot_output){.path = path, .ext = ext, .mime = mime}, err);
+}
+
+static size_t values_in(const json_t *v)
+{
+    const char *key;
+    json_t *one;
+    size_t n = 1, i;
+
+    json_array_foreach (v, i, one)
+        n += values_in(one);
+    json_object_foreach ((json_t *)v, key, one)
+        n += values_in(one);
+    return n;
+}
+
+int made_meta(struct robot_job *job, const char *key, json_t *value, struct err *err)
+{
+    AUTO(json_unref) json_t *own = value;
+    AUTO(mem_free) char *text = json_text(own);
+    size_t values = values_in(own), bytes = strlen(text);
+
+    if (values > META_VALUES || bytes > META_BYTES)
+        return err_set(err, ERR_INPUT,
+                       "what the service says has %zu values and %zu bytes, and meta has room for %d and %d: ask for a "
+                       "file instead ('format')",
+                       values, bytes, META_VALUES, META_BYTES);
+    return robot_emit_same(job, 0, json_pack("{s:O}", key, own), err);
 }

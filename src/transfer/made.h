@@ -33,3 +33,5 @@ const char *made_kind(const void *head, size_t len, enum made_what what);
 /* A text of ours as a result. mime: what it is. meta: stolen, may be NULL. */
 MUST_CHECK int made_text(struct robot_job *job, const struct str *text, const char *ext,
                          const char *mime, struct err *err);
+/* The input itself with meta[key]: value is stolen. Errors: ERR_INPUT, there is no room for so much in meta. */
+MUST_CHECK int made_meta(struct robot_job *job, const char *key, json_t *value, struct err *err);

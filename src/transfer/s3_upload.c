@@ -42,21 +42,22 @@ static json_t *undo_token(const struct upload *u, const char *upload_id, int64_t
 }
 
 /* parts 0: it is sent in one request. */
-static int announce(struct upload *u, const char *upload_id, int parts, struct err *err)
+static int s3_announce(struct upload *u, const char *upload_id, int parts, struct err *err)
 {
     return remote_commits(u->file, undo_token(u, upload_id, u->began_us),
                           json_pack("{s:I,s:i}", "size", (json_int_t)u->file->in->size, "parts", parts), err);
 }
 
-/* Is the object there, of that size, made of so many parts? 0: of none. */
-static bool is_made(struct http_client_response *r, struct s3_bucket *b, const char *key, int64_t size, int parts,
-                    char code[static 64])
+/* Is the object there, of that size, made of so many parts (0: of none)? -1: nobody knows, for the reason in code and
+ * err. */
+static int is_made(struct http_client_response *r, struct s3_bucket *b, const char *key, int64_t size, int parts,
+                   char code[static 64], struct err *err)
 {
+    const struct s3_call head = {.method = "HEAD", .key = key, .fd = -1, .length = -1};
     char suffix[16];
-    struct err ignored;
 
-    if (s3_call(r, b, &(struct s3_call){.method = "HEAD", .key = key, .fd = -1, .length = -1}, code, NULL, &ignored) < 0)
-        return false;
+    if (s3_call(r, b, &head, code, NULL, err) < 0)
+        return !strcmp(code, "404") || !strncmp(code, "NoSuch", 6) ? 0 : -1;
     AUTO(mem_free) char *length = http_client_header(r, "content-length");
     AUTO(mem_free) char *etag = http_client_header(r, "etag");
     snprintf(suffix, sizeof suffix, "-%d\"", parts);
@@ -76,7 +77,7 @@ static int whole_on_end(void *ctx, struct err *err)
 {
     struct upload *u = ctx;
 
-    return u->file->commits ? 0 : announce(u, NULL, 0, err);
+    return u->file->commits ? 0 : s3_announce(u, NULL, 0, err);
 }
 
 static int put_whole(struct upload *u, struct err *err)
@@ -178,8 +179,9 @@ static bool is_complete(struct upload *u, int parts)
 {
     AUTO(http_client_response_done) struct http_client_response r = {0};
     char code[64];
+    struct err ignored;
 
-    if (!is_made(&r, u->b, u->file->path, u->file->in->size, parts, code))
+    if (is_made(&r, u->b, u->file->path, u->file->in->size, parts, code, &ignored) <= 0)
         return false;
     u->file->meta = version_meta(&r);
     return true;
@@ -229,7 +231,7 @@ static int send_parts(struct upload *u, const char *upload_id, struct err *err)
                                          .wants_md5 = u->object->check_integrity},
                       code, err) < 0)
         return upload_gone(u, code);
-    return announce(u, upload_id, count, err) < 0 ? -1 : complete(u, upload_id, list.s, count, err);
+    return s3_announce(u, upload_id, count, err) < 0 ? -1 : complete(u, upload_id, list.s, count, err);
 }
 
 static int abort_unknown(int *aborted, struct s3_bucket *b, const char *key, const char *but, int64_t started_us,
@@ -341,36 +343,31 @@ static int abort_unknown(int *aborted, struct s3_bucket *b, const char *key, con
     return remote_fail(b->job, REMOTE_FAILED, err, "too many open uploads to look through");
 }
 
-/* Who may not look has one thing to go by: an upload that was open, and is not any more though nobody has aborted it,
- * was completed. */
-static bool is_said_by_its_end(const char *code, int parts, bool was_open)
-{
-    return (!strcmp(code, "403") || !strcmp(code, "AccessDenied")) && parts && !was_open;
-}
-
 #define LOOKS 3 /* at a request that may still be at work when who sent it is dead */
 
-/* The run that was stopped had said that it would make the object. */
-static void look_for(bool *kept, struct s3_bucket *b, const json_t *token, bool was_open)
+/* The run that was stopped had said that it would make the object. was_open: its upload in parts has been aborted. */
+static int look_for(bool *kept, struct s3_bucket *b, const json_t *token, bool was_open, struct err *err)
 {
     const json_t *commit = json_object_get(token, "commit");
     const char *key = jstr(token, "path");
     int64_t size = jint(commit, "size", -1);
     int parts = (int)jint(commit, "parts", 0);
 
-    for (int look = 1; look <= LOOKS && !*kept; look++) {
+    for (int look = 1; look <= LOOKS; look++) {
         AUTO(http_client_response_done) struct http_client_response r = {0};
         char code[64] = "";
+        int rc = is_made(&r, b, key, size, parts, code, err);
 
-        if (is_made(&r, b, key, size, parts, code))
-            *kept = remote_is_since(&r, jint(token, "started_us", 0));
-        else
-            *kept = is_said_by_its_end(code, parts, was_open);
-        if (was_open || !strcmp(code, "403") || !strcmp(code, "AccessDenied"))
-            return; /* an abort that found it open was first: whatever comes after it fails */
-        if (!*kept && look < LOOKS)
+        if (rc < 0 && strcmp(code, "403") != 0 && strcmp(code, "AccessDenied") != 0)
+            return -1;
+        /* Who may not look goes by one thing: an upload that is gone though nobody has aborted it was completed. */
+        *kept = rc > 0 ? remote_is_since(&r, jint(token, "started_us", 0)) : rc < 0 && parts && !was_open;
+        if (*kept || rc < 0 || was_open) /* an abort that found it open was first: whatever comes after it fails */
+            break;
+        if (look < LOOKS)
             remote_pause(b->job, look, S3_PAUSE_MS);
     }
+    return 0;
 }
 
 int s3_upload_undo(bool *kept, struct s3_bucket *b, const json_t *token, struct err *err)
@@ -388,8 +385,8 @@ int s3_upload_undo(bool *kept, struct s3_bucket *b, const json_t *token, struct 
     if (id && abort_upload(&was_open, b, key, id, err) < 0)
         return -1;
     if (commits)
-        look_for(kept, b, token, was_open);
-    if (id || commits)
+        return look_for(kept, b, token, was_open, err);
+    if (id)
         return 0;
     /* The request that opens the upload may still be on its way through the store: look twice. */
     for (int look = 0; look < 2 && !aborted; look++) {

@@ -237,7 +237,8 @@ async function stuckBucket(t) {
     req.resume().on('end', () => {
       if (req.method === 'POST') it.open = true
       if (req.method === 'DELETE') it.open = false
-      if (req.method === 'POST') res.end('<InitiateMultipartUploadResult><UploadId>two</UploadId></InitiateMultipartUploadResult>')
+      if (req.method === 'POST')
+        res.end('<InitiateMultipartUploadResult><UploadId>two</UploadId></InitiateMultipartUploadResult>')
       else if (req.method === 'DELETE') res.writeHead(204).end()
       else res.writeHead(404).end('<Error><Code>NoSuchUpload</Code></Error>')
     })

@@ -150,7 +150,8 @@ test('a picture is described, and of what a model says only labels come through'
   const file = { 'a.png': fs.readFileSync(picture) }
   const describe = (more) => run({ robot: '/image/describe', use: ':original', ...more }, file)
   cloud.answers = [JSON.stringify({ descriptions: [{ name: 'Flag', confidence: 71.5 },
-    { name: 'Person', confidence: 400 }, { name: 'flag', confidence: 3 }, { name: 'x'.repeat(5000), confidence: 9 }, { name: 'a\nb', confidence: 9 },
+    { name: 'Person', confidence: 400 }, { name: 'flag', confidence: 3 }, { name: 'x'.repeat(5000), confidence: 9 },
+    { name: 'a\nb', confidence: 9 },
     { name: '', confidence: 1 }] })]
   const st = await describe()
   assert.deepEqual([await json(st), st.results.out[0].name],

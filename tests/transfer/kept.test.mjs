@@ -17,7 +17,8 @@ const soon = async (what, is) => {
   for (const end = Date.now() + 120000; !await is(); await sleep(5)) assert.ok(Date.now() < end, `not in time: ${what}`)
 }
 
-// line: between worker and target; is(): the file is there; slow_ms: of each answer from the moment on that begun() says.
+// line: between worker and target; is(): the file is there; slow_ms: of each answer from the moment on that begun()
+// says.
 async function canceledWhenMade(t, { args = [], line, store, is, data, slow_ms, begun = () => true }) {
   t.after(() => line.stop())
   const s = await Server.start(t, {
@@ -82,13 +83,14 @@ test('S3: what was not made is not named, whatever lies there from before', asyn
 })
 
 for (const there of [false, true])
-  test(`SFTP: the receipt names a file whose rename went through${there ? ', over one that was there' : ''}`, async (t) => {
+  test(`SFTP: the receipt names a file whose rename went through${there ? ', over an older one' : ''}`, async (t) => {
     const sshd = await Sshd.start()
     const line = await Line.start('127.0.0.1', sshd.port)
     t.after(() => sshd.stop())
     const to = sshd.at('a.bin')
     if (there) fs.writeFileSync(to, 'old')
-    const store = { robot: '/sftp/store', use: ':original', host: line.host, port: line.port, user: sshd.user, path: to }
+    const place = { host: line.host, port: line.port, user: sshd.user, path: to }
+    const store = { robot: '/sftp/store', use: ':original', ...place }
     const parts = () => fs.readdirSync(sshd.dir).filter((n) => n.endsWith('.part'))
     const { st } = await canceledWhenMade(t, {
       args: ['--sftp-key', sshd.at('own')], line, store, data: small, slow_ms: 600,

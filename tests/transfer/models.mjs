@@ -9,7 +9,8 @@ const refuse = (status, message, headers) => new Answer(status, { error: { messa
   headers)
 const is = (data, head) => data.subarray(0, head.length).equals(Buffer.from(head))
 const isPng = (data) => is(data, [0x89, 0x50, 0x4e, 0x47])
-export const tooManyRequests = { status: 429, body: { error: { message: 'Slow down' } }, headers: { 'Retry-After': '1' } }
+export const tooManyRequests = { status: 429, body: { error: { message: 'Slow down' } },
+  headers: { 'Retry-After': '1' } }
 
 export class Models extends Cloud {
   constructor() {

@@ -12,7 +12,8 @@ import { Models, tooManyRequests } from './models.mjs'
 const PATIENCE = 60000
 const done = (st) => !['ASSEMBLY_UPLOADING', 'ASSEMBLY_EXECUTING'].includes(st.ok)
 const soon = async (what, is) => {
-  for (const end = Date.now() + PATIENCE; !await is(); await sleep(25)) assert.ok(Date.now() < end, `not in time: ${what}`)
+  for (const end = Date.now() + PATIENCE; !await is(); await sleep(25))
+    assert.ok(Date.now() < end, `not in time: ${what}`)
 }
 
 const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-models-'))
@@ -112,7 +113,8 @@ test('speakers have names, and what is spoken becomes English where that is aske
   const of = async (more) => JSON.parse(await text((await good(hearing({ speaker_labels: true, ...more }),
     { 'a.mp3': sound }))[0]))
   const heard = await of({})
-  assert.deepEqual(heard.segments.map((s) => [s.text, s.speaker]), [['Hello there.', 'speaker_1'], ['Hi!', 'speaker_2']])
+  assert.deepEqual(heard.segments.map((s) => [s.text, s.speaker]),
+    [['Hello there.', 'speaker_1'], ['Hi!', 'speaker_2']])
   assert.deepEqual((await of({ max_speakers: 1 })).segments.map((s) => s.speaker), ['speaker_1', undefined])
   // as WhisperX has it: words in segments, which say whose they are
   models.heard = { segments: [{ start: 0, end: 1, text: 'a b', speaker: 'SPEAKER_00',
@@ -232,7 +234,8 @@ test('an address that an answer names goes through the guard', async (t) => {
 
 test('what stands in front is cut out, and pictures become larger', async (t) => {
   const { models, good, bad, bytes, asked } = await bed(t)
-  const cut = (more) => ({ robot: '/image/bgremove', ...more }), large = (more) => ({ robot: '/image/upscale', ...more })
+  const cut = (more) => ({ robot: '/image/bgremove', ...more })
+  const large = (more) => ({ robot: '/image/upscale', ...more })
   const [a] = await good(cut({ model: 'u2net', format: 'png', select: 'foreground' }), { 'a.jpg': jpeg })
   assert.deepEqual([a.name, a.mime], ['a.png', 'image/png'])
   assert.ok((await bytes(a)).equals(png) && asked()[0].file.data.equals(jpeg))
@@ -281,8 +284,8 @@ test('films are ordered, waited for, fetched, and deleted there', async (t) => {
     camera_motion: 'pan', negative_prompt: 'text', reference_strength: 0.25, style: 'ink', format: 'mp4' }))
   assert.deepEqual([a.name, a.mime], ['video.mp4', 'video/mp4'])
   assert.ok((await bytes(a)).equals(film))
-  assert.deepEqual(asked(), [{ model: 'the-first', prompt: 'waves\nStyle: ink\nCamera: pan', size: '64x64', seconds: '4',
-    fps: '12', seed: '3', motion_amount: '0.5', reference_strength: '0.25', negative_prompt: 'text' }])
+  assert.deepEqual(asked(), [{ model: 'the-first', prompt: 'waves\nStyle: ink\nCamera: pan', size: '64x64',
+    seconds: '4', fps: '12', seed: '3', motion_amount: '0.5', reference_strength: '0.25', negative_prompt: 'text' }])
   const two = await good(filming({ num_outputs: 2, aspect_ratio: '9:16' }), { 'b.png': png })
   assert.deepEqual(two.map((f) => f.name).sort(), ['video-1.mp4', 'video-2.mp4'])
   assert.deepEqual(asked().map((q) => [q.size, q.input_reference.name]), [['720x1280', 'b.png'], ['720x1280', 'b.png']])
@@ -327,7 +330,9 @@ test('a cancel leaves nothing, here and there; a killed worker orders anew', asy
   assert.deepEqual([models.videos.size, models.deleted], [0, ['video_1', 'video_2', 'video_3']])
   let cut = false
   models.hear = (q) => { q.res.on('close', () => { cut = true }); models.held = true; return undefined }
-  models.handle = function (q) { return /transcriptions/.test(q.path) ? this.hear(q) : Models.prototype.handle.call(this, q) }
+  models.handle = function (q) {
+    return /transcriptions/.test(q.path) ? this.hear(q) : Models.prototype.handle.call(this, q)
+  }
   const heard = await begin(hearing(), { 'a.mp3': sound })
   await soon('it listens', () => models.held)
   const end = await server.cancel(heard.assembly_id)

@@ -1,5 +1,6 @@
 // A stand-in of a server that speaks OpenAI's interface of chat completions (as Ollama, vLLM, llama.cpp and LocalAI
-// do), and one of LibreTranslate. It is strict as Cloud is (cloud.mjs): what the description does not allow is a complaint.
+// do), and one of LibreTranslate. It is strict as Cloud is (cloud.mjs): what the description does not allow is
+// a complaint.
 // No model thinks here: a test says what is answered.
 import { Answer, Cloud, random } from './cloud.mjs'
 

@@ -272,7 +272,7 @@ static int chat_emit(struct robot_job *job, const T *o, json_t *talk,
         return ai_emit_meta(job, "answer", json_incref(shown), err);
     if (text)
         return chat_emit_text(job, all, answer->text, &how, err);
-    AUTO(mem_free) char *dump = json_dumps(shown, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    AUTO(mem_free) char *dump = json_text(shown);
     return ai_emit_file(job, dump, &how, err);
 }
 

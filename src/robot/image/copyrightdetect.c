@@ -169,7 +169,7 @@ static int copyright_run(struct robot_job *job, const void *opts, struct err *er
     if (o->error_on_decline && jbool(result, "flagged", false))
         return robot_fail(job, err, ERR_INPUT, "DECLINED_FILE", "%s", o->error_msg);
     if (o->format)
-        return robot_emit_same(job, 0, json_pack("{s:O}", "copyright", result), err);
+        return made_meta(job, "copyright", json_incref(result), err);
     str_add_json_value(&text, result);
     return made_text(job, &text, "json", "application/json", err);
 }

@@ -161,8 +161,7 @@ static int transcribe_emit(struct robot_job *job, const struct ai *a, const stru
     AUTO(json_unref) json_t *all = transcript_json(t, list);
 
     switch ((enum transcript_format)o->format) {
-    case AS_META:
-        return robot_emit_same(job, 0, json_pack("{s:O}", "transcription", all), err);
+    case AS_META: return made_meta(job, "transcription", json_incref(all), err);
     case AS_TEXT:
         transcript_text(&out, t, list);
         return made_text(job, &out, "txt", "text/plain", err);

@@ -40,6 +40,23 @@ static void the_sound_is_sent_with_what_is_asked_for(void **state)
     talk_end(&t);
 }
 
+static void what_meta_has_no_room_for_is_said(void **state)
+{
+    AUTO(str_done) struct str answer = {0};
+    struct talk_turn turns[] = {{"POST /audio/transcriptions", NULL, 200, NULL, NULL}, {0}};
+    struct talk t;
+    (void)state;
+
+    str_puts(&answer, "{\"text\": \"\", \"words\": [");
+    for (int i = 0; i < 6000; i++)
+        str_addf(&answer, "%s{\"word\": \"w\", \"start\": %d, \"end\": %d}", i ? "," : "", i, i + 1);
+    str_puts(&answer, "]}");
+    turns[0].answer = answer.s;
+    talk_begin(&t, turns, ROBOT, "speech", "the sound");
+    talk_run(&t, "{\"model\": \"m\", \"format\": \"meta\"}", "INVALID_INPUT_ERROR", "'format'");
+    talk_end(&t);
+}
+
 static int try_read(struct transcript *t, const char *answer)
 {
     struct err err;
@@ -108,6 +125,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(languages_are_checked_before),
         cmocka_unit_test(the_sound_is_sent_with_what_is_asked_for),
+        cmocka_unit_test(what_meta_has_no_room_for_is_said),
         cmocka_unit_test(answers_that_can_not_be_are_refused),
         cmocka_unit_test(words_without_segments_become_lines),
     };

@@ -343,9 +343,17 @@ static void what_was_made_to_the_end_stays_and_is_told(void **state)
     static const struct {
         int how, parts;
         bool kept;
-    } cases[] = {{UPLOAD_OPEN, 3, false}, {MADE, 3, true},   {MADE | OLD, 3, false},        {MADE | OTHER_SIZE, 3, false},
-                 {MADE, 4, false},        {HIDDEN, 3, true}, {HIDDEN | UPLOAD_OPEN, 3, false}, {MADE, 0, true},
-                 {MADE | OLD, 0, false},  {HIDDEN, 0, false}, {0, 0, false}};
+    } cases[] = {{UPLOAD_OPEN, 3, false},
+                 {MADE, 3, true},
+                 {MADE | OLD, 3, false},
+                 {MADE | OTHER_SIZE, 3, false},
+                 {MADE, 4, false},
+                 {HIDDEN, 3, true},
+                 {HIDDEN | UPLOAD_OPEN, 3, false},
+                 {MADE, 0, true},
+                 {MADE | OLD, 0, false},
+                 {HIDDEN, 0, false},
+                 {0, 0, false}};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -372,6 +380,24 @@ static void what_was_made_to_the_end_stays_and_is_told(void **state)
         if (cases[i].kept)
             assert_non_null(strstr(host_kept(j), "/a.txt"));
     }
+}
+
+/* A server that is down is asked again later, as the undo has not been done. */
+static void what_can_not_be_seen_now_is_not_called_gone(void **state)
+{
+    struct bucket b = {.head = "500"};
+    AUTO(origin_end) struct origin *o = origin_start(answer, &b);
+    AUTO(host_free) struct robot_job *j = new_job(3);
+    AUTO(mem_free)
+    char *step = mem_printf("{\"host\": \"http://%s\", " STEP ", \"path\": \"${file.id}\"}", origin_host(o));
+    AUTO(json_unref)
+    json_t *token = json_pack("{s:s,s:s,s:I,s:i,s:{s:i,s:i}}", "bucket", "b", "path", "a.txt", "started_us",
+                              (json_int_t)clock_now_us(), "input", 0, "commit", "size", 5, "parts", 0);
+    struct err err;
+
+    (void)state;
+    assert_int_equal(host_undo(j, ROBOT, step, token, &err), -1);
+    assert_null(host_kept(j));
 }
 
 static void bad_parameters_are_refused_before_anything_is_sent(void **state)
@@ -542,6 +568,7 @@ int main(void)
         cmocka_unit_test(an_upload_that_somebody_aborted_is_begun_again),
         cmocka_unit_test(an_upload_whose_id_nobody_knows_is_found_by_key_and_time),
         cmocka_unit_test(what_was_made_to_the_end_stays_and_is_told),
+        cmocka_unit_test(what_can_not_be_seen_now_is_not_called_gone),
         cmocka_unit_test(bad_parameters_are_refused_before_anything_is_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,8 @@
 #include "../talk.h"
 #include "transfer/ai_translate.h"
 
+#include <stdio.h>
+
 #define ROBOT "/text/translate"
 
 static void a_long_text_is_cut_where_something_ends(void **state)
@@ -67,11 +69,28 @@ static void what_the_service_says_of_languages_counts(void **state)
     }
 }
 
+static void what_is_no_text_is_not_translated_by_half(void **state)
+{
+    const struct talk_turn turns[] = {{0}};
+    struct talk t;
+    FILE *f;
+
+    (void)state;
+    talk_begin(&t, turns, ROBOT, "translate", "");
+    f = fopen(robot_input(t.job, 0)->path, "we");
+    assert_non_null(f);
+    assert_int_equal(fwrite("H\0i\0", 1, 4, f), 4);
+    assert_int_equal(fclose(f), 0);
+    talk_run(&t, "{}", "INVALID_INPUT_ERROR", "is no text in UTF-8");
+    talk_end(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_long_text_is_cut_where_something_ends),
         cmocka_unit_test(what_the_service_says_of_languages_counts),
+        cmocka_unit_test(what_is_no_text_is_not_translated_by_half),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
