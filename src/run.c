@@ -128,6 +128,7 @@ static int begin(struct local_run *j, json_t *params, char **files, int count, s
         .fields = json_is_object(fields) ? fields : NULL,
         .max_attempts = (int)j->app->config->job_attempts,
         .probe_batch = CREATED_PROBE_BATCH,
+        .upload_batch = CREATED_UPLOAD_BATCH,
         .notes = true,
         .client = "workcell-run:0.1.0",
     });

@@ -103,6 +103,7 @@ json_t *cdn_created(const struct cdn_order *o)
         .max_files = jint(auth, "max_number_of_files", 0),
         .max_attempts = o->max_attempts,
         .probe_batch = CREATED_PROBE_BATCH,
+        .upload_batch = CREATED_UPLOAD_BATCH,
         .notes = true,
     });
 }

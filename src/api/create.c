@@ -112,6 +112,7 @@ static json_t *create_record(struct create *c, const struct auth *who_is, const 
         .max_files = who_is->max_files,
         .max_attempts = (int)c->app->config->job_attempts,
         .probe_batch = CREATED_PROBE_BATCH,
+        .upload_batch = CREATED_UPLOAD_BATCH,
         .notes = true,
     });
 }

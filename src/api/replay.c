@@ -234,6 +234,7 @@ static json_t *replay_record(struct call *c, const struct assembly *a, struct re
         .max_files = c->auth.max_files,
         .max_attempts = (int)c->app->config->job_attempts,
         .probe_batch = CREATED_PROBE_BATCH,
+        .upload_batch = CREATED_UPLOAD_BATCH,
         .notes = true,
         .parent_id = a->id,
         .inputs = r->inputs,

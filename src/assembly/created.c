@@ -17,6 +17,8 @@ json_t *created_json(const struct created *c)
 
     if (c->probe_batch > 1)
         json_object_set_new(data, "probe_batch", json_integer(c->probe_batch));
+    if (c->upload_batch > 1)
+        json_object_set_new(data, "upload_batch", json_integer(c->upload_batch));
     jset(data, "workspace", c->workspace);
     jset(data, "account_name", c->account_name);
     jset(data, "key_id", c->key_id);
@@ -75,6 +77,7 @@ void created_read(struct created *c, const json_t *data)
         .max_attempts = (int)jint(data, "max_attempts", 3),
         .probe_batch = (int)jint(data, "probe_batch",
                                  1), /* as it was when older stores were written: replayed, ids are the same */
+        .upload_batch = (int)jint(data, "upload_batch", 1), /* the same */
         .parent_id = jstr(data, "parent_id"),
         .inputs = json_object_get(data, "inputs"),
         .refusal = json_object_get(data, "error"),

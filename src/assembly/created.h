@@ -8,6 +8,7 @@
 
 /* Texts are NULL when there are none. All is lent: by who makes one, or from the JSON that was read. */
 #define CREATED_PROBE_BATCH 16
+#define CREATED_UPLOAD_BATCH 16
 struct created {
     const char *workspace, *account_name, *key_id, *base_url;
     const char *nonce; /* of the request that made it */
@@ -24,6 +25,7 @@ struct created {
     int64_t max_size, max_files;       /* 0: no limit */
     int max_attempts;                  /* of a job */
     int probe_batch;                   /* imported files that one job looks into, at most */
+    int upload_batch;                  /* small uploads, the same */
     bool notes;                        /* the engine evaluates `user_meta` */
     /* of a replay */
     const char *parent_id;

@@ -26,14 +26,24 @@ static struct job *add_job(struct assembly *a, int step, int source, int inputs,
     return j;
 }
 
+#define SMALL_UPLOAD (128 * 1024) /* bytes; what is larger may take long, and nobody shall wait for it */
+
+/* Uploads share a probe when they are small. */
+static bool has_room_for(const struct assembly *a, const struct job *j, const struct file *f)
+{
+    if (j->step != STEP_ORIGINAL)
+        return j->input_count < a->begun.probe_batch;
+    return j->input_count < a->begun.upload_batch && f->size <= SMALL_UPLOAD && j->inputs[0]->size <= SMALL_UPLOAD;
+}
+
 /* A probe of this step's files that nobody has begun and that has room; only the newest jobs are looked at. */
-static struct job *probe_with_room(const struct assembly *a, int step)
+static struct job *probe_with_room(const struct assembly *a, const struct file *f, int step)
 {
     for (int i = a->job_count - 1; i >= 0 && i >= a->job_count - 8; i--) {
         struct job *j = a->jobs[i];
 
         if (j->probe && j->step == step && j->state == JOB_QUEUED && !j->attempts && !j->failures && !j->alone &&
-            j->input_count < a->begun.probe_batch)
+            has_room_for(a, j, f))
             return j;
     }
     return NULL;
@@ -42,7 +52,7 @@ static struct job *probe_with_room(const struct assembly *a, int step)
 struct job *graph_add_probe(struct assembly *a, struct file *f, int step, int64_t at_us,
                             struct effects *fx)
 {
-    struct job *j = step == STEP_ORIGINAL ? NULL : probe_with_room(a, step);
+    struct job *j = probe_with_room(a, f, step);
 
     if (j) {
         j->inputs = mem_realloc(j->inputs, (size_t)(j->input_count + 1) * sizeof *j->inputs);

@@ -458,6 +458,13 @@ static void note_end(struct assembly *a, struct job *j, const json_t *values, co
     assembly_advance(a, at_us, fx);
 }
 
+/* For its first n uploads, each as if it had been alone. */
+static void charge_probe(struct assembly *a, const struct job *j, int n)
+{
+    for (int i = 0; i < n && i < j->input_count && j->probe && j->step == STEP_ORIGINAL; i++)
+        a->bytes_usage += robot_cost(a->in->steps[STEP_ORIGINAL].robot, j->inputs[i]->size);
+}
+
 static int on_job_done(struct assembly *a, const struct event *ev, struct effects *fx,
                        struct err *err)
 {
@@ -474,8 +481,7 @@ static int on_job_done(struct assembly *a, const struct event *ev, struct effect
         bytes += j->inputs[i]->size;
     if (!j->probe && !j->fetch && !j->hidden)
         a->bytes_usage += robot_cost(a->in->steps[j->step].robot, bytes + j->out_bytes);
-    else if (j->probe && j->step == STEP_ORIGINAL)
-        a->bytes_usage += robot_cost(a->in->steps[STEP_ORIGINAL].robot, bytes);
+    charge_probe(a, j, j->input_count);
     close_job(a, j, JOB_DONE, ev->at_us);
     if (j->probe && j->input_count == 1)
         file_is_ready(a, j->inputs[0], ev->at_us, fx);
@@ -552,6 +558,7 @@ static int on_job_failed(struct assembly *a, const struct event *ev, struct effe
     read_failure(&why, ev->data);
     if (j->probe && j->input_count > 1) {
         close_job(a, j, JOB_DONE, ev->at_us);
+        charge_probe(a, j, j->outputs);
         graph_split_probe(a, j, ev->at_us, fx);
         assembly_advance(a, ev->at_us, fx);
     } else if (strcmp(retry, "never") && ++j->failures < a->max_attempts) {

@@ -1221,6 +1221,94 @@ static void the_bad_one_of_several_probed_files_is_found(void **state)
     assembly_free(a);
 }
 
+static struct assembly *with_uploads(struct effects *fx, const char *more, const int sizes[], int n)
+{
+    struct assembly *a = assembly_new("0123456789abcdef0123456789abcdef");
+    AUTO(mem_free) char *json =
+        mem_printf("{\"workspace\":\"w\",\"base_url\":\"http://x\",\"body_done\":false,\"max_attempts\":2%s,\"steps\":%s}",
+                   more, resize);
+
+    assert_int_equal(apply(a, fx, EV_CREATED, json), 0);
+    for (int i = 0; i < n; i++) {
+        AUTO(mem_free) char *one = mem_printf("{\"file\":{\"id\":\"%032x\",\"name\":\"%d.png\",\"size\":%d,"
+                                              "\"md5\":\"n\"}}", i + 1, i, sizes[i]);
+
+        assert_int_equal(apply(a, fx, EV_FILE_UPLOADED, one), 0);
+    }
+    return a;
+}
+
+static void small_uploads_that_wait_are_looked_at_by_one_job(void **state)
+{
+    static const int sizes[] = {5, 131072, 131073, 5, 5, 5};
+    struct effects fx = {0};
+    struct assembly *a = with_uploads(&fx, ",\"upload_batch\":4", sizes, 6);
+    (void)state;
+
+    assert_int_equal(a->job_count, 3); /* the third is large: nobody waits for it, and it for nobody */
+    assert_int_equal(a->jobs[0]->input_count, 4);
+    assert_int_equal(a->jobs[1]->input_count, 1);
+    assert_ptr_equal(a->jobs[1]->inputs[0], a->files[2]);
+    assert_int_equal(a->jobs[2]->input_count, 1);
+    assert_int_equal(apply(a, &fx, EV_JOB_STARTED, "{\"job\":0}"), 0);
+    tell_probed(a, &fx, 0, 0, 1);
+    assert_int_equal(a->job_count, 4); /* resize of the first, which waits for none of the others */
+    tell_probed(a, &fx, 0, 1, 4);
+    assert_int_equal(apply(a, &fx, EV_JOB_DONE, "{\"job\":0}"), 0);
+    assert_int_equal(a->job_count, 7);
+    effects_done(&fx);
+    assembly_free(a);
+}
+
+static void uploads_of_an_older_history_have_a_job_each(void **state)
+{
+    static const int sizes[] = {5, 5, 5};
+    struct effects fx = {0};
+    struct assembly *a = with_uploads(&fx, "", sizes, 3);
+    (void)state;
+
+    assert_int_equal(a->job_count, 3);
+    effects_done(&fx);
+    assembly_free(a);
+}
+
+/* One that ends the worker is alone to blame, and each is paid for once, as if it had been alone. */
+static void a_poison_upload_hurts_no_neighbour(void **state)
+{
+    static const int sizes[] = {100, 200, 300};
+    struct effects fx = {0};
+    struct assembly *a = with_uploads(&fx, ",\"upload_batch\":4", sizes, 3),
+                    *each = with_uploads(&fx, "", sizes, 3);
+    (void)state;
+
+    assert_int_equal(apply(a, &fx, EV_JOB_STARTED, "{\"job\":0}"), 0);
+    tell_probed(a, &fx, 0, 0, 1);
+    assert_int_equal(apply(a, &fx, EV_JOB_FAILED, "{\"job\":0,\"name\":\"WORKER_JOB_ERROR\",\"retry\":\"now\"}"), 0);
+    assert_int_equal(a->job_count, 4); /* resize of the first, and the two others, each alone */
+    for (int i = 2; i < 4; i++) {
+        AUTO(mem_free) char *began = mem_printf("{\"job\":%d}", i), *ended = mem_printf("{\"job\":%d,\"exec_us\":1}", i),
+                            *told = mem_printf("{\"job\":%d,\"index\":0,\"same\":{\"input\":0,\"mime\":\"image/png\","
+                                               "\"ext\":\"png\",\"meta\":{\"width\":1}}}", i);
+
+        assert_true(a->jobs[i]->probe && a->jobs[i]->alone);
+        assert_ptr_equal(a->jobs[i]->inputs[0], a->files[i - 1]);
+        assert_int_equal(a->jobs[i]->failures, 0);
+        assert_int_equal(apply(a, &fx, EV_JOB_STARTED, began), 0);
+        assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, told), 0);
+        assert_int_equal(apply(a, &fx, EV_JOB_DONE, ended), 0);
+    }
+    for (int i = 0; i < 3; i++) {
+        AUTO(mem_free) char *began = mem_printf("{\"job\":%d}", i), *ended = mem_printf("{\"job\":%d,\"exec_us\":1}", i);
+
+        assert_int_equal(apply(each, &fx, EV_JOB_STARTED, began), 0);
+        assert_int_equal(apply(each, &fx, EV_JOB_DONE, ended), 0);
+    }
+    assert_int_equal(a->bytes_usage, each->bytes_usage);
+    effects_done(&fx);
+    assembly_free(a);
+    assembly_free(each);
+}
+
 /* A job's number is in the events that follow it. */
 static void an_older_history_is_played_with_a_job_for_each_file(void **state)
 {
@@ -1259,7 +1347,7 @@ static void what_a_robots_table_calls_secret_is_masked(void **state)
 /* As stores hold it: each key that there is. */
 static const char begun[] =
     "{\"steps\":{\"a\":{\"robot\":\"/image/resize\"}},\"body_done\":false,\"body_bytes\":1,\"body_expected\":2,"
-    "\"expected\":3,\"max_size\":4,\"max_files\":5,\"max_attempts\":6,\"probe_batch\":7,\"fields\":{\"f\":\"v\"},\"inputs\":[{\"id\":\"i\"}],"
+    "\"expected\":3,\"max_size\":4,\"max_files\":5,\"max_attempts\":6,\"probe_batch\":7,\"upload_batch\":8,\"fields\":{\"f\":\"v\"},\"inputs\":[{\"id\":\"i\"}],"
     "\"workspace\":\"w\",\"account_name\":\"n\",\"key_id\":\"k\",\"base_url\":\"http://x\",\"nonce\":\"o\","
     "\"params\":\"{}\",\"merged_params\":\"{ }\",\"client\":\"c\",\"notify_url\":\"http://n\","
     "\"redirect_url\":\"http://r\",\"usage_tags\":\"u\",\"template_id\":\"t\",\"template_name\":\"tn\","
@@ -1302,6 +1390,9 @@ int main(void)
         cmocka_unit_test(what_a_robots_table_calls_secret_is_masked),
         cmocka_unit_test(imported_files_that_wait_are_looked_at_by_one_job),
         cmocka_unit_test(the_bad_one_of_several_probed_files_is_found),
+        cmocka_unit_test(small_uploads_that_wait_are_looked_at_by_one_job),
+        cmocka_unit_test(uploads_of_an_older_history_have_a_job_each),
+        cmocka_unit_test(a_poison_upload_hurts_no_neighbour),
         cmocka_unit_test(an_older_history_is_played_with_a_job_for_each_file),
         cmocka_unit_test(what_an_assembly_is_told_at_its_begin_is_written_as_it_was_read),
         cmocka_unit_test(what_an_older_store_does_not_say_has_its_default),
