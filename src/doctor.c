@@ -217,6 +217,22 @@ static void check_office(struct doctor *d)
             why ? why : "loads behind the walls");
 }
 
+static void check_browser(struct doctor *d)
+{
+    struct err err;
+    AUTO(json_unref) json_t *said = describe(d, "workcell-browser", &err);
+
+    if (!said) {
+        say(d, FAIL, "workcell-browser", "Install the program beside workcell or in ../libexec/workcell.", "%s",
+            err.msg);
+        return;
+    }
+    check_jail(d, "browser", said, true);
+    say(d, jstr(said, "browser") ? OK : WARN, "chromium",
+        "/html/convert fails: install chromium-headless-shell, or chromium.", "%s",
+        jstr_or(said, "browser", "no browser is installed"));
+}
+
 static void check_script(struct doctor *d)
 {
     struct err err;
@@ -446,6 +462,7 @@ int command_doctor(int argc, char **argv)
         check_media(&d);
         check_transfer(&d);
         check_office(&d);
+        check_browser(&d);
         check_script(&d);
     }
     check_data(&d);

@@ -497,6 +497,9 @@ static void read_failure(struct err *why, const json_t *d)
     why->exited = (int)jint(d, "exited", 0);
     why->is_private_address = jbool(d, "private", false);
     snprintf(why->virus, sizeof why->virus, "%s", jstr_or(d, "virus", ""));
+    snprintf(why->url, sizeof why->url, "%s", jstr_or(d, "url", ""));
+    snprintf(why->url_host, sizeof why->url_host, "%s", jstr_or(d, "url_host", ""));
+    snprintf(why->browser_code, sizeof why->browser_code, "%s", jstr_or(d, "browser_code", ""));
 }
 
 /* It waits for another try. retry: "now" or "later". */

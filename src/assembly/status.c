@@ -242,6 +242,12 @@ static void put_failure(struct str *b, const struct assembly *a)
         put_bool(b, "is_private_address", true);
     if (a->error->virus[0])
         put_text(b, "virusname", a->error->virus);
+    if (a->error->url[0])
+        put_text(b, "url", a->error->url);
+    if (a->error->url_host[0])
+        put_text(b, "url_host", a->error->url_host);
+    if (a->error->browser_code[0])
+        put_text(b, "playwright_error_code", a->error->browser_code);
 }
 
 char *status_head(const struct assembly *a)

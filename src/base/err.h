@@ -22,6 +22,8 @@ struct err {
     char msg[512];  /* for people: what failed, with the value and the limit */
     char detail[1024]; /* tool output (stderr tail); "" when there is none */
     char virus[104];   /* what was found in a file that was refused for that; "" */
+    char url[300], url_host[100]; /* of a page that a browser could not get or draw; "" */
+    char browser_code[48];        /* what the browser calls that: "net::ERR_NAME_NOT_RESOLVED"; "" */
     int exited;        /* how a tool that failed ended: its status, or minus the signal; 0: it was none */
     int retry_s;       /* of a limit: in so many seconds there is room again; 0: nobody knows */
     bool is_private_address; /* an outbound request was refused by the address guard */

@@ -125,6 +125,12 @@ void jobs_fail(struct conductor *c, struct entry *e, int job, const struct err *
                   retry[err_retry(why)], "private", why->is_private_address);
     if (why->virus[0])
         json_object_set_new(data, "virus", jstring(why->virus));
+    if (why->url[0]) {
+        json_object_set_new(data, "url", jstring(why->url));
+        json_object_set_new(data, "url_host", jstring(why->url_host));
+    }
+    if (why->browser_code[0])
+        json_object_set_new(data, "browser_code", jstring(why->browser_code));
     struct log job_log = {"step", e->a->in->steps[e->a->jobs[job]->step].name, &e->a->log};
     struct err err;
 

@@ -16,6 +16,7 @@
 #define SCRIPTS (1u << ROLE_SCRIPT)
 #define FILES (ALL & ~SCRIPTS)
 #define EXEC (1u << ROLE_MEDIA | 1u << ROLE_TRANSFER | 1u << ROLE_BROWSER)
+#define BROWSERS (1u << ROLE_BROWSER)
 #define NETWORK (1u << ROLE_TRANSFER | 1u << ROLE_BROWSER)
 
 #define SOCKET_TYPE 0xf        /* of what socket() is asked for; above it are flags */
@@ -71,6 +72,8 @@ static const struct conditional {
     {SCMP_SYS(prctl), ALL, 0, UINT32_MAX, PR_CAPBSET_READ},
     /* the child that evaluates lays a list of its own over this one, which can only take away */
     {SCMP_SYS(prctl), SCRIPTS, 0, UINT32_MAX, PR_SET_SECCOMP},
+    /* so does the browser, and a Landlock domain (calls.def) */
+    {SCMP_SYS(prctl), BROWSERS, 0, UINT32_MAX, PR_SET_SECCOMP},
     /* internet sockets and what the resolver asks about addresses; no local sockets */
     {SCMP_SYS(socket), NETWORK, 0, UINT32_MAX, AF_INET},
     {SCMP_SYS(socket), NETWORK, 0, UINT32_MAX, AF_INET6},

@@ -360,6 +360,25 @@ static int host_run(struct robot_job *job, struct err *err)
     return job->robot->run(job, opts, err);
 }
 
+static void add_plain(json_t *body, const char *name, const char *text)
+{
+    if (*text)
+        json_object_set_new(body, name, plain_text(text, false));
+}
+
+static json_t *failure_json(const struct err *why)
+{
+    json_t *body = json_pack("{s:i,s:s,s:o,s:o,s:i,s:b}", "code", why->code, "name", why->name, "msg",
+                             plain_text(why->msg, false), "detail", plain_text(why->detail, true), "exited",
+                             why->exited, "private", why->is_private_address);
+
+    add_plain(body, "virus", why->virus);
+    add_plain(body, "url", why->url);
+    add_plain(body, "url_host", why->url_host);
+    add_plain(body, "browser_code", why->browser_code);
+    return body;
+}
+
 /* why NULL: it is done. */
 static void say_end(struct robot_job *job, const struct err *why, int64_t start_us)
 {
@@ -367,12 +386,7 @@ static void say_end(struct robot_job *job, const struct err *why, int64_t start_
     int rc;
 
     if (why)
-        rc = host_say(job, MSG_FAILED,
-                      json_pack("{s:i,s:s,s:o,s:o,s:i,s:b,s:o*}", "code", why->code, "name", why->name, "msg",
-                                plain_text(why->msg, false), "detail", plain_text(why->detail, true), "exited",
-                                why->exited, "private", why->is_private_address, "virus",
-                                why->virus[0] ? plain_text(why->virus, false) : NULL),
-                      &lost);
+        rc = host_say(job, MSG_FAILED, failure_json(why), &lost);
     else
         rc = host_say(job, MSG_DONE, json_pack("{s:I}", "exec_us", (json_int_t)(clock_mono_us() - start_us)), &lost);
     if (rc < 0)

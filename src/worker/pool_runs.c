@@ -385,7 +385,8 @@ static void release(struct pool_run *run, bool keep_worker)
         pool_follow_end(run);
     if (w->state != WORKER_BUSY || worker_open_run(w))
         return; /* dying already: on_gone() frees the run */
-    if (run->spoiled || p->conf.isolate_jobs || w->jobs >= p->conf.worker_jobs) {
+    /* who has started a browser can't end it */
+    if (run->spoiled || p->conf.isolate_jobs || w->role == ROLE_BROWSER || w->jobs >= p->conf.worker_jobs) {
         worker_kill(w);
         return;
     }
@@ -410,6 +411,9 @@ static void hear_failed(struct pool_run *run, const json_t *body)
     why.exited = (int)jint(body, "exited", 0);
     why.is_private_address = jbool(body, "private", false);
     snprintf(why.virus, sizeof why.virus, "%s", jstr_or(body, "virus", ""));
+    snprintf(why.url, sizeof why.url, "%s", jstr_or(body, "url", ""));
+    snprintf(why.url_host, sizeof why.url_host, "%s", jstr_or(body, "url_host", ""));
+    snprintf(why.browser_code, sizeof why.browser_code, "%s", jstr_or(body, "browser_code", ""));
     fail_run(run, &why);
     release(run, false);
 }

@@ -18,7 +18,8 @@ function programs(t) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-hostile-'))
   fs.copyFileSync(binary, path.join(dir, 'workcell'))
   fs.copyFileSync(hostileWorker, path.join(dir, 'workcell-media'))
-  for (const p of ['workcell-transfer', 'workcell-office', 'workcell-script']) fs.copyFileSync(path.join(build, p), path.join(dir, p))
+  for (const p of ['transfer', 'office', 'browser', 'script'].map((n) => `workcell-${n}`))
+    fs.copyFileSync(path.join(build, p), path.join(dir, p))
   fs.chmodSync(dir, 0o755) // workers are other users
   t.after(() => fs.rmSync(dir, { recursive: true, force: true }))
   return path.join(dir, 'workcell')

@@ -29,6 +29,7 @@ const made = (dir) => {
   }
   fs.copyFileSync(picture, path.join(dir, 'picture.png'))
   fs.writeFileSync(path.join(dir, 'text.txt'), 'One line.\nAnother one.\n')
+  fs.writeFileSync(path.join(dir, 'page.html'), '<h1>One line</h1>')
   const content = 'BT /F 18 Tf 40 300 Td (One line) Tj ET'
   fs.writeFileSync(path.join(dir, 'pages.pdf'), pdf(Array(4).fill({ content })))
   execFileSync('bsdtar', ['-c', '--format=zip', '-f', 'archive.zip', 'text.txt', 'picture.png'], { cwd: dir })
@@ -42,6 +43,7 @@ const made = (dir) => {
       '-disposition:v', 'attached_pic'),
     'application/pdf': 'pages.pdf',
     'application/': 'archive.zip',
+    'text/html': 'page.html',
     'text/': 'text.txt',
   }
 }

@@ -133,7 +133,7 @@ test('an ordinary user\'s server has all walls, too', { skip: !root && 'is one a
   fs.copyFileSync(picture, `${d}/a.png`)
   fs.writeFileSync(`${d}/b.svg`, '<svg xmlns="http://www.w3.org/2000/svg" width="90" height="90"><circle r="40"/></svg>')
   // the programs may lie where only root can go
-  for (const p of ['workcell', 'workcell-media', 'workcell-transfer', 'workcell-office', 'workcell-script']) {
+  for (const p of ['workcell', ...['media', 'transfer', 'office', 'browser', 'script'].map((n) => `workcell-${n}`)]) {
     fs.copyFileSync(p === 'workcell' ? binary : path.join(path.dirname(binary), p), `${d}/${p}`)
     fs.chmodSync(`${d}/${p}`, 0o755)
   }

@@ -48,6 +48,9 @@ static const struct {
     {BORDER_WORKER, MSG_DONE, "{\"exec_us\":1}"},
     {BORDER_WORKER, MSG_FAILED, "{\"code\":1,\"name\":\"IMAGE_RESIZE_VALIDATION\",\"msg\":\"m\",\"detail\":\"a\\nb\",\"private\":false}"},
     {BORDER_WORKER, MSG_FAILED, "{\"code\":1,\"msg\":\"m\",\"virus\":\"Win.Test.EICAR_HDB-1\"}"},
+    {BORDER_WORKER, MSG_FAILED,
+     "{\"code\":1,\"msg\":\"m\",\"url\":\"http://a.example/b\",\"url_host\":\"a.example\","
+     "\"browser_code\":\"net::ERR_FAILED\"}"},
 };
 
 static bool passes(enum border_peer peer, enum message type, const json_t *body)
