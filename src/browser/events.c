@@ -59,6 +59,15 @@ static void event_lifecycle(struct drawing *d, const json_t *p)
         }
 }
 
+/* A page that wants to go on while it loads, to what turns out to be no page, has no `load` any more: it has what it has. */
+static void event_stopped(struct drawing *d, const json_t *p)
+{
+    if (strcmp(jstr_or(p, "frameId", ""), d->target) != 0 || !(d->seen & 1u << PAGE_COMMIT))
+        return;
+    d->seen |= 1u << PAGE_PARSED | 1u << PAGE_LOADED;
+    d->quiet_us = clock_mono_us();
+}
+
 /* Nobody answers what a page asks; that it may be left is granted. */
 static void event_dialog(struct drawing *d, const char *session, const json_t *p)
 {
@@ -95,6 +104,8 @@ int event_hear(void *ctx, const json_t *m, struct err *err)
         event_attached(d, p);
     else if (!strcmp(method, "Page.lifecycleEvent") && !strcmp(session, d->session))
         event_lifecycle(d, p);
+    else if (!strcmp(method, "Page.frameStoppedLoading") && !strcmp(session, d->session))
+        event_stopped(d, p);
     else if (!strcmp(method, "Page.javascriptDialogOpening"))
         event_dialog(d, session, p);
     else if ((!strcmp(method, "Inspector.targetCrashed") && !strcmp(session, d->session)) ||
