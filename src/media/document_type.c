@@ -38,20 +38,23 @@ static const struct document_type types[] = {
     {"text/markdown", "html", DOC_MARKDOWN},
     {"text/", "txt", DOC_PLAIN},
 };
-/* Old Microsoft files in which nothing says which program wrote them, and new ones that are encrypted: by their name. */
+/* Old Microsoft files in which nothing says which program wrote them, and new ones that are
+ * encrypted: by their name. */
 static const struct document_type old_types[] = {
-    {"doc", "doc", DOC_TEXT},    {"dot", "doc", DOC_TEXT},    {"xls", "xls", DOC_TABLE},   {"xla", "xls", DOC_TABLE},
-    {"xlt", "xls", DOC_TABLE},   {"ppt", "ppt", DOC_SLIDES},  {"pps", "ppt", DOC_SLIDES},  {"pot", "ppt", DOC_SLIDES},
-    {"docx", "docx", DOC_TEXT},  {"xlsx", "xlsx", DOC_TABLE}, {"pptx", "pptx", DOC_SLIDES}};
+    {"doc", "doc", DOC_TEXT},    {"dot", "doc", DOC_TEXT},    {"xls", "xls", DOC_TABLE},
+    {"xla", "xls", DOC_TABLE},   {"xlt", "xls", DOC_TABLE},   {"ppt", "ppt", DOC_SLIDES},
+    {"pps", "ppt", DOC_SLIDES},  {"pot", "ppt", DOC_SLIDES},  {"docx", "docx", DOC_TEXT},
+    {"xlsx", "xlsx", DOC_TABLE}, {"pptx", "pptx", DOC_SLIDES}};
 
 /* Texts of which only the name tells what they are. */
 static enum document_kind document_by_name(const char *ext, enum document_kind kind)
 {
     if (kind == DOC_PLAIN || kind == DOC_HTML || kind == DOC_CSV)
-        return !strcasecmp(ext, "md") || !strcasecmp(ext, "markdown")          ? DOC_MARKDOWN
+        return !strcasecmp(ext, "md") || !strcasecmp(ext, "markdown") ? DOC_MARKDOWN
                : kind == DOC_PLAIN && (!strcasecmp(ext, "csv") || !strcasecmp(ext, "tsv")) ? DOC_CSV
-               : kind == DOC_CSV && (!strcasecmp(ext, "txt") || !strcasecmp(ext, "text"))  ? DOC_PLAIN
-                                                                                           : kind;
+               : kind == DOC_CSV && (!strcasecmp(ext, "txt") || !strcasecmp(ext, "text"))
+                   ? DOC_PLAIN
+                   : kind;
     return kind;
 }
 
@@ -59,9 +62,9 @@ static enum document_kind document_by_name(const char *ext, enum document_kind k
 static void document_xml(struct document_type *type, const char *path)
 {
     static const struct document_type flat[] = {{ODF "text\"", "fodt", DOC_TEXT},
-                                             {ODF "spreadsheet\"", "fods", DOC_TABLE},
-                                             {ODF "presentation\"", "fodp", DOC_SLIDES},
-                                             {ODF "graphics\"", "fodg", DOC_DRAWING}};
+                                                {ODF "spreadsheet\"", "fods", DOC_TABLE},
+                                                {ODF "presentation\"", "fodp", DOC_SLIDES},
+                                                {ODF "graphics\"", "fodg", DOC_DRAWING}};
     char head[8192];
     FILE *f = fopen(path, "re");
     size_t n = f ? fread(head, 1, sizeof head - 1, f) : 0;
@@ -79,8 +82,9 @@ static void document_xml(struct document_type *type, const char *path)
 
 static bool document_is_ole(const char *mime)
 {
-    static const char *const names[] = {"application/x-ole-storage", "application/cdfv2", "application/vnd.ms-office",
-                                        "application/encrypted", "application/x-ole"};
+    static const char *const names[] = {"application/x-ole-storage", "application/cdfv2",
+                                        "application/vnd.ms-office", "application/encrypted",
+                                        "application/x-ole"};
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (!strncasecmp(mime, names[i], strlen(names[i])))
@@ -92,7 +96,8 @@ struct document_type document_type(const struct robot_input *in)
 {
     struct document_type none = {0};
 
-    if (!strcmp(in->mime, "application/pdf") && !strcasecmp(in->ext, "ai")) /* as Illustrator has written them since 2000 */
+    if (!strcmp(in->mime, "application/pdf") &&
+        !strcasecmp(in->ext, "ai")) /* as Illustrator has written them since 2000 */
         return (struct document_type){in->mime, "", DOC_POSTSCRIPT};
     for (size_t i = 0; document_is_ole(in->mime) && i < ARRAY_LEN(old_types); i++)
         if (!strcasecmp(in->ext, old_types[i].mime))
@@ -108,4 +113,3 @@ struct document_type document_type(const struct robot_input *in)
         }
     return none;
 }
-

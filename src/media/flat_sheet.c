@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#define LOOK_LINES 8      /* that tell what parts the fields */
-#define DECIMALS_MAX 9    /* of a number that keeps its digits */
-#define DIGITS_MAX 15     /* more than a double holds: a text */
+#define LOOK_LINES 8   /* that tell what parts the fields */
+#define DECIMALS_MAX 9 /* of a number that keeps its digits */
+#define DIGITS_MAX 15  /* more than a double holds: a text */
 
 static const char head[] =
     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
@@ -14,7 +14,8 @@ static const char head[] =
     "xmlns:text=\"urn:oasis:names:tc:opendocument:xmlns:text:1.0\" "
     "xmlns:table=\"urn:oasis:names:tc:opendocument:xmlns:table:1.0\" "
     "xmlns:number=\"urn:oasis:names:tc:opendocument:xmlns:datastyle:1.0\" office:version=\"1.2\" "
-    "office:mimetype=\"application/vnd.oasis.opendocument.spreadsheet\">\n<office:automatic-styles>\n";
+    "office:mimetype=\"application/"
+    "vnd.oasis.opendocument.spreadsheet\">\n<office:automatic-styles>\n";
 static const char tail[] = "</table:table></office:spreadsheet></office:body></office:document>\n";
 
 struct cursor {
@@ -46,7 +47,8 @@ static void sheet_field(struct str *field, bool *quoted, bool *last, struct curs
     c->at += c->at < c->end;
 }
 
-/* How well does it part the first lines: fields of the first one if all have as many, else a tenth of that. */
+/* How well does it part the first lines: fields of the first one if all have as many, else a tenth
+ * of that. */
 static int sheet_fit(const char *csv, size_t len, char separator)
 {
     struct cursor c = {csv, csv + len, separator};
@@ -93,7 +95,8 @@ static char sheet_separator(const char **csv, size_t *len)
     return best;
 }
 
-/* The decimals of a plain number, -1: it is a text. "007" and "1,000" are texts: nobody knows what they count. */
+/* The decimals of a plain number, -1: it is a text. "007" and "1,000" are texts: nobody knows what
+ * they count. */
 static int sheet_decimals(const struct str *field)
 {
     const char *p = field->s;
@@ -112,7 +115,9 @@ static int sheet_decimals(const struct str *field)
         if (!part)
             return -1;
     }
-    return p == field->s + field->len && whole + part <= DIGITS_MAX && part <= DECIMALS_MAX ? (int)part : -1;
+    return p == field->s + field->len && whole + part <= DIGITS_MAX && part <= DECIMALS_MAX
+               ? (int)part
+               : -1;
 }
 
 /* As text:p elements; a character that XML does not have is left out. */
@@ -148,7 +153,9 @@ static void sheet_cell(FILE *f, const struct str *field, bool quoted)
         return;
     }
     if (decimals >= 0)
-        fprintf(f, "<table:table-cell table:style-name=\"c%d\" office:value-type=\"float\" office:value=\"%s\">",
+        fprintf(f,
+                "<table:table-cell table:style-name=\"c%d\" office:value-type=\"float\" "
+                "office:value=\"%s\">",
                 decimals, field->s);
     else
         fputs("<table:table-cell office:value-type=\"string\">", f);
@@ -160,12 +167,17 @@ static void sheet_begin(FILE *f)
 {
     fputs(head, f);
     for (int i = 0; i <= DECIMALS_MAX; i++)
-        fprintf(f,
-                "<number:number-style style:name=\"n%d\"><number:number number:decimal-places=\"%d\" "
-                "number:min-decimal-places=\"%d\" number:min-integer-digits=\"1\"/></number:number-style>"
-                "<style:style style:name=\"c%d\" style:family=\"table-cell\" style:data-style-name=\"n%d\"/>\n",
-                i, i, i, i, i);
-    fputs("</office:automatic-styles>\n<office:body><office:spreadsheet><table:table table:name=\"Sheet1\">\n", f);
+        fprintf(
+            f,
+            "<number:number-style style:name=\"n%d\"><number:number number:decimal-places=\"%d\" "
+            "number:min-decimal-places=\"%d\" "
+            "number:min-integer-digits=\"1\"/></number:number-style>"
+            "<style:style style:name=\"c%d\" style:family=\"table-cell\" "
+            "style:data-style-name=\"n%d\"/>\n",
+            i, i, i, i, i);
+    fputs("</office:automatic-styles>\n<office:body><office:spreadsheet><table:table "
+          "table:name=\"Sheet1\">\n",
+          f);
 }
 
 int flat_sheet_write(struct flat_sheet *out, FILE *f, const char *csv, size_t len, struct err *err)
@@ -175,7 +187,8 @@ int flat_sheet_write(struct flat_sheet *out, FILE *f, const char *csv, size_t le
     AUTO(str_done) struct str field = {0};
 
     if (len > FLAT_SHEET_BYTES_MAX)
-        return err_set(err, ERR_INPUT, "the table has %zu bytes, at most %d are taken", len, FLAT_SHEET_BYTES_MAX);
+        return err_set(err, ERR_INPUT, "the table has %zu bytes, at most %d are taken", len,
+                       FLAT_SHEET_BYTES_MAX);
     char separator = sheet_separator(&csv, &len);
     struct cursor c = {csv, csv + len, separator};
     sheet_begin(f);

@@ -1,5 +1,6 @@
-/* flat_sheet.h - a CSV file as a flat OpenDocument spreadsheet: LibreOffice asks questions about CSV, of this it asks
- * none. What looks like a number is one and keeps its digits; all else is text, formulas included. */
+/* flat_sheet.h - a CSV file as a flat OpenDocument spreadsheet: LibreOffice asks questions about
+ * CSV, of this it asks none. What looks like a number is one and keeps its digits; all else is
+ * text, formulas included. */
 #pragma once
 #include "base/err.h"
 
@@ -18,6 +19,8 @@ struct flat_sheet {
     int64_t rows, columns;
 };
 
-/* csv[len], UTF-8, to f, which the caller flushes and closes. Commas, semicolons, tabs or bars part it: what parts its
- * first lines most evenly, or what a first line "sep=;" says. Pure but for f. Errors: ERR_INPUT: over a limit. */
-MUST_CHECK int flat_sheet_write(struct flat_sheet *out, FILE *f, const char *csv, size_t len, struct err *err);
+/* csv[len], UTF-8, to f, which the caller flushes and closes. Commas, semicolons, tabs or bars part
+ * it: what parts its first lines most evenly, or what a first line "sep=;" says. Pure but for f.
+ * Errors: ERR_INPUT: over a limit. */
+MUST_CHECK int flat_sheet_write(struct flat_sheet *out, FILE *f, const char *csv, size_t len,
+                                struct err *err);

@@ -16,7 +16,8 @@ enum { CALLBACK_PASSWORD = 20, CALLBACK_PASSWORD_TO_MODIFY = 21 };
 
 #define DIRS_MOST 8 /* that it makes for itself at its start */
 
-/* Of its settings only what came with it: of the user's a thread writes back, long after a document is done. */
+/* Of its settings only what came with it: of the user's a thread writes back, long after a document
+ * is done. */
 #define LAYERS "xcsxcu:file:///etc/libreoffice/registry res:file:///etc/libreoffice/registry"
 
 const char *office_programs = "/usr/lib/libreoffice/program";
@@ -64,7 +65,8 @@ static int office_mkdirs(const char *path, struct err *err)
     return mkdir(all, 0700) == 0 || errno == EEXIST ? 0 : err_errno(err, "make '%s'", path);
 }
 
-/* Whoever empties the directory between two jobs takes away what it has made for itself at its start. */
+/* Whoever empties the directory between two jobs takes away what it has made for itself at its
+ * start. */
 static void office_remember(const char *path)
 {
     DIR *d = opendir(path);
@@ -87,7 +89,8 @@ static void office_hear(int type, const char *payload, void *ctx)
     if (type != CALLBACK_PASSWORD && type != CALLBACK_PASSWORD_TO_MODIFY)
         return;
     office.locked = true;
-    office.kit->pClass->setDocumentPassword(office.kit, office.url, NULL); /* there is none: give up */
+    office.kit->pClass->setDocumentPassword(office.kit, office.url,
+                                            NULL); /* there is none: give up */
 }
 
 int office_open(const char *dir, struct err *err)
@@ -101,11 +104,14 @@ int office_open(const char *dir, struct err *err)
     if (*dir != '/' && !getcwd(here, sizeof here))
         return err_errno(err, "where am I");
     AUTO(mem_free) char *home = mem_printf("%s%s%s/office", here, *here ? "/" : "", dir);
-    AUTO(mem_free) char *tmp = mem_printf("%s/tmp", home), *profile = mem_printf("%s/profile", home);
+    AUTO(mem_free)
+    char *tmp = mem_printf("%s/tmp", home),
+         *profile = mem_printf("%s/profile", home);
     AUTO(mem_free) char *profile_url = office_url(profile);
     if (office_mkdirs(tmp, err) < 0)
         return -1;
-    /* it asks for its temporary directory by name only, and for a screen if nobody says that there is none */
+    /* it asks for its temporary directory by name only, and for a screen if nobody says that there
+     * is none */
     setenv("TMPDIR", tmp, 1);
     setenv("HOME", home, 1);
     setenv("CONFIGURATION_LAYERS", LAYERS, 1);
@@ -113,7 +119,8 @@ int office_open(const char *dir, struct err *err)
     setenv("SAL_USE_VCLPLUGIN", "svp", 1);
     if (!(office.kit = lok_init_2(office_programs, profile_url)))
         return err_set(err, ERR_COMMAND, "LibreOffice does not start");
-    office.kit->pClass->setOptionalFeatures(office.kit, FEATURE_PASSWORD | FEATURE_PASSWORD_TO_MODIFY);
+    office.kit->pClass->setOptionalFeatures(office.kit,
+                                            FEATURE_PASSWORD | FEATURE_PASSWORD_TO_MODIFY);
     office.kit->pClass->registerCallback(office.kit, office_hear, NULL);
     office_remember(tmp);
     return 0;
@@ -126,7 +133,8 @@ static void office_why(char out[static 200])
 {
     char *said = office.kit->pClass->getError(office.kit);
 
-    snprintf(out, 200, "%s", said && *said && !strstr(said, "file:") ? said : "it does not say why");
+    snprintf(out, 200, "%s",
+             said && *said && !strstr(said, "file:") ? said : "it does not say why");
     for (char *p = out; *p; p++)
         if ((unsigned char)*p < 0x20)
             *p = ' ';
@@ -151,15 +159,16 @@ static int office_copy(const char *to, const char *from, struct err *err)
     return n < 0 ? err_errno(err, "read '%s'", from) : 0;
 }
 
-static int office_load(LibreOfficeKitDocument **out, const char *path, const struct office_work *w, const char *name,
-                       struct err *err)
+static int office_load(LibreOfficeKitDocument **out, const char *path, const struct office_work *w,
+                       const char *name, struct err *err)
 {
     AUTO(mem_free) char *url = office_url(path);
     char why[200];
 
     office.locked = false;
     office.url = url;
-    LibreOfficeKitDocument *doc = office.kit->pClass->documentLoadWithOptions(office.kit, url, "Batch=true");
+    LibreOfficeKitDocument *doc =
+        office.kit->pClass->documentLoadWithOptions(office.kit, url, "Batch=true");
     office.url = NULL;
     if (!doc) {
         office_why(why);
@@ -218,7 +227,8 @@ static char *office_place(const struct office_work *w, struct err *err)
 int office_convert(struct robot_job *job, const struct office_work *w, struct err *err)
 {
     const char *name = robot_input(job, 0)->name, *slash = strrchr(w->to, '/');
-    AUTO(mem_free) char *dir = slash ? mem_strndup(w->to, (size_t)(slash - w->to)) : mem_strdup(".");
+    AUTO(mem_free)
+    char *dir = slash ? mem_strndup(w->to, (size_t)(slash - w->to)) : mem_strdup(".");
     LibreOfficeKitDocument *doc = NULL;
 
     if (office_open(dir, err) < 0)

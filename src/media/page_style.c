@@ -52,11 +52,13 @@ void page_style_add(struct str *out, const char *html, size_t len, const struct 
     }
     size_t at = page_place(html, len);
     str_add(out, html, at);
-    if (wide_len || (!page_find(html, len < HEAD_LOOK ? len : HEAD_LOOK, "charset") && utf8_valid(html, len)))
+    if (wide_len ||
+        (!page_find(html, len < HEAD_LOOK ? len : HEAD_LOOK, "charset") && utf8_valid(html, len)))
         str_puts(out, "<meta http-equiv=\"Content-Type\" content=\"text/html; charset=utf-8\" />");
     if (style)
-        str_addf(out, "<style>@page{size:%.2fmm %.2fmm;margin:%.2fmm %.2fmm %.2fmm %.2fmm}</style>", style->w_mm,
-                 style->h_mm, style->margin_mm[0], style->margin_mm[1], style->margin_mm[2], style->margin_mm[3]);
+        str_addf(out, "<style>@page{size:%.2fmm %.2fmm;margin:%.2fmm %.2fmm %.2fmm %.2fmm}</style>",
+                 style->w_mm, style->h_mm, style->margin_mm[0], style->margin_mm[1],
+                 style->margin_mm[2], style->margin_mm[3]);
     str_add(out, html + at, len - at);
 }
 

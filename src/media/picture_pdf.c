@@ -5,7 +5,7 @@
 #include <cairo-pdf.h>
 #include <string.h>
 
-#define DOTS 96.0       /* per inch */
+#define DOTS 96.0 /* per inch */
 #define JPEG_MAX ((size_t)256 << 20)
 
 /* Of pixels of 3 or 4 bytes, as cairo wants them: alpha multiplied in. */
@@ -35,8 +35,8 @@ static int pdf_attach(cairo_surface_t *to, const char *jpeg, struct err *err)
 
     if (text_file_bytes(&data, &len, jpeg, JPEG_MAX, err) < 0)
         return -1;
-    if (cairo_surface_set_mime_data(to, CAIRO_MIME_TYPE_JPEG, (unsigned char *)data, len, free, data) !=
-        CAIRO_STATUS_SUCCESS) {
+    if (cairo_surface_set_mime_data(to, CAIRO_MIME_TYPE_JPEG, (unsigned char *)data, len, free,
+                                    data) != CAIRO_STATUS_SUCCESS) {
         free(data);
         return err_set(err, ERR_COMMAND, "the picture can't be put into a PDF");
     }
@@ -55,10 +55,11 @@ int picture_pdf(const char *path, struct image *img, const char *jpeg, struct er
     if (image_pixels((uint8_t **)&pixels, &bands, img, err) < 0)
         return -1;
     AUTO(surface_free)
-    cairo_surface_t *picture =
-        cairo_image_surface_create(bands == 4 ? CAIRO_FORMAT_ARGB32 : CAIRO_FORMAT_RGB24, (int)w, (int)h);
+    cairo_surface_t *picture = cairo_image_surface_create(
+        bands == 4 ? CAIRO_FORMAT_ARGB32 : CAIRO_FORMAT_RGB24, (int)w, (int)h);
     if (cairo_surface_status(picture) != CAIRO_STATUS_SUCCESS)
-        return err_set(err, ERR_COMMAND, "the picture: %s", cairo_status_to_string(cairo_surface_status(picture)));
+        return err_set(err, ERR_COMMAND, "the picture: %s",
+                       cairo_status_to_string(cairo_surface_status(picture)));
     pdf_pixels(picture, (const uint8_t *)pixels, w, h, bands);
     if (jpeg && pdf_attach(picture, jpeg, err) < 0)
         return -1;
@@ -72,5 +73,6 @@ int picture_pdf(const char *path, struct image *img, const char *jpeg, struct er
     cairo_surface_finish(page);
     return cairo_surface_status(page) == CAIRO_STATUS_SUCCESS
                ? 0
-               : err_set(err, ERR_COMMAND, "the PDF: %s", cairo_status_to_string(cairo_surface_status(page)));
+               : err_set(err, ERR_COMMAND, "the PDF: %s",
+                         cairo_status_to_string(cairo_surface_status(page)));
 }

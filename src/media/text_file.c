@@ -16,7 +16,8 @@ int text_file_bytes(char **out, size_t *len, const char *path, size_t max, struc
     if (fd < 0 || fstat(fd, &st) < 0)
         return err_errno(err, "read '%s'", path);
     if (st.st_size > (off_t)max)
-        return err_set(err, ERR_INPUT, "the file has %lld bytes, at most %zu of such a text are taken",
+        return err_set(err, ERR_INPUT,
+                       "the file has %lld bytes, at most %zu of such a text are taken",
                        (long long)st.st_size, max);
     data = mem_alloc((size_t)st.st_size + 1);
     while (n < (size_t)st.st_size) {
@@ -36,15 +37,18 @@ int text_file_bytes(char **out, size_t *len, const char *path, size_t max, struc
 
 char *text_from_utf16(size_t *out_len, const char *data, size_t len)
 {
-    bool little = len > 1 && !memcmp(data, "\xFF\xFE", 2), big = len > 1 && !memcmp(data, "\xFE\xFF", 2);
-    iconv_t cd = little || big ? iconv_open("UTF-8", little ? "UTF-16LE" : "UTF-16BE") : (iconv_t)-1;
+    bool little = len > 1 && !memcmp(data, "\xFF\xFE", 2),
+         big = len > 1 && !memcmp(data, "\xFE\xFF", 2);
+    iconv_t cd =
+        little || big ? iconv_open("UTF-8", little ? "UTF-16LE" : "UTF-16BE") : (iconv_t)-1;
     size_t left = len * 2 + 4, room = left, in_len;
 
     if (cd == (iconv_t)-1)
         return NULL;
     char *out = mem_alloc(left + 1), *to = out, *from = (char *)data + 2;
     in_len = len - 2;
-    while (in_len > 1 && iconv(cd, &from, &in_len, &to, &left) == (size_t)-1 && in_len > 1 && left > 3) {
+    while (in_len > 1 && iconv(cd, &from, &in_len, &to, &left) == (size_t)-1 && in_len > 1 &&
+           left > 3) {
         memcpy(to, "\xEF\xBF\xBD", 3); /* half of a pair */
         to += 3;
         left -= 3;

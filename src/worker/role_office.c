@@ -1,12 +1,16 @@
-/* workcell-office: LibreOffice in process. It takes a second to load, and memory that a server without office documents
- * has better use for: the first document of a worker loads it, and the next ones find it. */
+/* workcell-office: LibreOffice in process. It takes a second to load, and memory that a server
+ * without office documents has better use for: the first document of a worker loads it, and the
+ * next ones find it. */
 #include "media/office.h"
 #include "worker/role.h"
 
 static void office_preload(void) {}
 static void office_warm(void) {}
 
-static void office_describe(json_t *out) { json_object_set_new(out, "libreoffice", json_boolean(office_is_there())); }
+static void office_describe(json_t *out)
+{
+    json_object_set_new(out, "libreoffice", json_boolean(office_is_there()));
+}
 
 /* Behind the walls, where its directories may be closed. */
 static void office_describe_inside(json_t *out)

@@ -7,7 +7,8 @@ import { test } from 'node:test'
 import zlib from 'node:zlib'
 import { alive, Server, sleep } from './server.mjs'
 
-const step = (format, use = ':original', more = {}) => ({ robot: '/document/convert', use, format, result: true, ...more })
+const step = (format, use = ':original', more = {}) => ({ robot: '/document/convert', use, format, result: true,
+  ...more })
 const body = async (r) => Buffer.from(await (await fetch(r.ssl_url)).arrayBuffer())
 const words = (pdf) => spawnSync('pdftotext', ['-layout', '-', '-'], { input: pdf, encoding: 'utf8' }).stdout
 
@@ -55,15 +56,21 @@ function crc(data) {
 
 const xmlns = ['office', 'text', 'table', 'script', 'draw:drawing', 'svg:svg-compatible'].map((n) => n.split(':'))
   .map(([p, n = p]) => `xmlns:${p}="urn:oasis:names:tc:opendocument:xmlns:${n}:1.0"`).join(' ')
-const flat = (kind, inside, before = '') => Buffer.from(`<?xml version="1.0" encoding="UTF-8"?><office:document ${xmlns} ` +
+const flat = (kind, inside, before = '') => Buffer.from('<?xml version="1.0" encoding="UTF-8"?>' +
+  `<office:document ${xmlns} ` +
   'xmlns:of="urn:oasis:names:tc:opendocument:xmlns:of:1.2" xmlns:ooo="http://openoffice.org/2004/office" ' +
   'xmlns:xlink="http://www.w3.org/1999/xlink" xmlns:dom="http://www.w3.org/2001/xml-events" office:version="1.2" ' +
-  `office:mimetype="application/vnd.oasis.opendocument.${kind}">${before}<office:body>${inside}</office:body></office:document>`)
-const slide = (t) => `<draw:page draw:name="${t}"><draw:frame svg:x="2cm" svg:y="2cm" svg:width="10cm" svg:height="2cm">` +
+  `office:mimetype="application/vnd.oasis.opendocument.${kind}">${before}` +
+  `<office:body>${inside}</office:body></office:document>`)
+const slide = (t) => `<draw:page draw:name="${t}">` +
+  '<draw:frame svg:x="2cm" svg:y="2cm" svg:width="10cm" svg:height="2cm">' +
   `<draw:text-box><text:p>${t}</text:p></draw:text-box></draw:frame></draw:page>`
 const formula = 'of:=SUMPRODUCT(SIN([.B1:.B1048576])*COS([.C1:.C1048576]))'
-const endless = flat('spreadsheet', `<office:spreadsheet><table:table table:name="S">${`<table:table-row><table:table-cell table:formula="${formula}"/></table:table-row>`.repeat(3000)}` +
-  '<table:table-row><table:table-cell/><table:table-cell office:value-type="float" office:value="1"/></table:table-row></table:table></office:spreadsheet>')
+const endless = flat('spreadsheet',
+  '<office:spreadsheet><table:table table:name="S">' +
+  `<table:table-row><table:table-cell table:formula="${formula}"/></table:table-row>`.repeat(3000) +
+  '<table:table-row><table:table-cell/><table:table-cell office:value-type="float" ' +
+    'office:value="1"/></table:table-row></table:table></office:spreadsheet>')
 
 test('texts, tables and slides become each of their kind, page and picture', async (t) => {
   const s = await Server.start(t)
@@ -92,13 +99,15 @@ test('texts, tables and slides become each of their kind, page and picture', asy
   assert.ok(Math.abs(x - 20 / 25.4 * 72) < 12 + 25, `margin left: ${x}`)
   assert.ok(y > 50 / 25.4 * 72 && y < 240, `margin top: ${y}`)
 
-  const table = await complete(s, { xlsx: step('xlsx'), xls: step('xls', 'xlsx'), csv: step('csv', 'xls'), html: step('html', 'xls'), pdf: step('pdf', 'xlsx') },
+  const table = await complete(s, { xlsx: step('xlsx'), xls: step('xls', 'xlsx'), csv: step('csv', 'xls'),
+    html: step('html', 'xls'), pdf: step('pdf', 'xlsx') },
     'a.csv', Buffer.from('name;amount;code\nBölt;1.50;007\n"a;b";-3;=1+1\n'))
   assert.equal((await body(table.csv[0])).toString(), 'name,amount,code\nBölt,1.50,007\na;b,-3,=1+1\n')
   assert.match((await body(table.html[0])).toString(), /Bölt/)
   assert.match(words(await body(table.pdf[0])), /Bölt +1\.50 +007/)
 
-  const slides = await complete(s, { pptx: step('pptx'), ppt: step('ppt', 'pptx'), pps: step('pps', 'pptx'), pdf: step('pdf', 'ppt'), svg: step('svg', 'pps'), html: step('html'), gif: step('gif', 'pptx') },
+  const slides = await complete(s, { pptx: step('pptx'), ppt: step('ppt', 'pptx'), pps: step('pps', 'pptx'),
+    pdf: step('pdf', 'ppt'), svg: step('svg', 'pps'), html: step('html'), gif: step('gif', 'pptx') },
     'a.xml', flat('presentation', `<office:presentation>${slide('First')}${slide('Second')}</office:presentation>`))
   assert.match(slides.pptx[0].mime, /presentationml/)
   assert.equal(slides.pdf[0].meta.page_count, 2)
@@ -111,17 +120,27 @@ test('texts, tables and slides become each of their kind, page and picture', asy
 
 test('hostile documents end by name, and macros are not run', async (t) => {
   const s = await Server.start(t)
-  const { docx: [docx], txt: [plain] } = await complete(s, { docx: step('docx'), txt: step('txt') }, 'a.html', Buffer.from('<p>words'))
+  const { docx: [docx], txt: [plain] } = await complete(s, { docx: step('docx'), txt: step('txt') }, 'a.html',
+    Buffer.from('<p>words'))
   assert.match((await body(plain)).toString(), /words/)
   const good = await body(docx)
-  const key = '<manifest:encryption-data manifest:checksum-type="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0#sha256-1k" manifest:checksum="AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=">' +
-    '<manifest:algorithm manifest:algorithm-name="http://www.w3.org/2001/04/xmlenc#aes256-cbc" manifest:initialisation-vector="AAAAAAAAAAAAAAAAAAAAAA=="/>' +
-    '<manifest:key-derivation manifest:key-derivation-name="PBKDF2" manifest:key-size="32" manifest:iteration-count="1024" manifest:salt="AAAAAAAAAAAAAAAAAAAAAA=="/>' +
-    '<manifest:start-key-generation manifest:start-key-generation-name="http://www.w3.org/2000/09/xmldsig#sha256" manifest:key-size="32"/></manifest:encryption-data>'
-  const locked = zip([['mimetype', Buffer.from('application/vnd.oasis.opendocument.text')], ['content.xml', randomBytes(1008)],
-    ['META-INF/manifest.xml', Buffer.from('<?xml version="1.0"?><manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0" manifest:version="1.2">' +
-      '<manifest:file-entry manifest:full-path="/" manifest:version="1.2" manifest:media-type="application/vnd.oasis.opendocument.text"/>' +
-      `<manifest:file-entry manifest:full-path="content.xml" manifest:media-type="text/xml" manifest:size="1000">${key}</manifest:file-entry></manifest:manifest>`)]])
+  const names = 'urn:oasis:names:tc:opendocument:xmlns:manifest:1.0'
+  const key = `<manifest:encryption-data manifest:checksum-type="${names}#sha256-1k" ` +
+    'manifest:checksum="AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=">' +
+    '<manifest:algorithm manifest:algorithm-name="http://www.w3.org/2001/04/xmlenc#aes256-cbc" ' +
+      'manifest:initialisation-vector="AAAAAAAAAAAAAAAAAAAAAA=="/>' +
+    '<manifest:key-derivation manifest:key-derivation-name="PBKDF2" manifest:key-size="32" ' +
+      'manifest:iteration-count="1024" manifest:salt="AAAAAAAAAAAAAAAAAAAAAA=="/>' +
+    '<manifest:start-key-generation manifest:start-key-generation-name="http://www.w3.org/2000/09/xmldsig#sha256" ' +
+      'manifest:key-size="32"/></manifest:encryption-data>'
+  const locked = zip([['mimetype', Buffer.from('application/vnd.oasis.opendocument.text')], ['content.xml',
+    randomBytes(1008)],
+    ['META-INF/manifest.xml',
+      Buffer.from(`<?xml version="1.0"?><manifest:manifest xmlns:manifest="${names}" manifest:version="1.2">` +
+      '<manifest:file-entry manifest:full-path="/" manifest:version="1.2" ' +
+        'manifest:media-type="application/vnd.oasis.opendocument.text"/>' +
+      '<manifest:file-entry manifest:full-path="content.xml" manifest:media-type="text/xml" manifest:size="1000">' +
+      `${key}</manifest:file-entry></manifest:manifest>`)]])
   const broken = zip([['[Content_Types].xml', Buffer.from('<x/>')], ['word/document.xml', Buffer.from('<nothing')]])
   for (const [name, data, error, message] of [
     ['locked.odt', locked, 'INVALID_INPUT_ERROR', /locked by a password/],
@@ -136,17 +155,22 @@ test('hostile documents end by name, and macros are not run', async (t) => {
     assert.ok(!end.message.includes(s.dir) && !end.message.includes('file:'), end.message)
   }
   const macro = flat('text', '<office:text><text:p>quiet</text:p></office:text>',
-    '<office:scripts><office:script script:language="ooo:Basic"><ooo:libraries><ooo:library-embedded ooo:name="Standard"><ooo:module ooo:name="M">' +
-    '<ooo:source-code>Sub Main\nThisComponent.Text.String = "loud"\nEnd Sub</ooo:source-code></ooo:module></ooo:library-embedded></ooo:libraries></office:script>' +
+    '<office:scripts><office:script script:language="ooo:Basic"><ooo:libraries><ooo:library-embedded ' +
+      'ooo:name="Standard"><ooo:module ooo:name="M">' +
+    '<ooo:source-code>Sub Main\nThisComponent.Text.String = "loud"\nEnd Sub' +
+      '</ooo:source-code></ooo:module></ooo:library-embedded></ooo:libraries></office:script>' +
     '<office:event-listeners><script:event-listener script:language="ooo:script" script:event-name="dom:load" ' +
-    'xlink:href="vnd.sun.star.script:Standard.M.Main?language=Basic&amp;location=document"/></office:event-listeners></office:scripts>')
-  const inside = '<p>seen</p><iframe src="file:///proc/self/environ"></iframe><img src="http://127.0.0.1:1/a.png"><img src="file:///etc/passwd">'
+    'xlink:href="vnd.sun.star.script:Standard.M.Main?language=Basic&amp;location=document"/>' +
+    '</office:event-listeners></office:scripts>')
+  const inside = '<p>seen</p><iframe src="file:///proc/self/environ"></iframe><img ' +
+    'src="http://127.0.0.1:1/a.png"><img src="file:///etc/passwd">'
   assert.equal((await body((await complete(s, { a: step('txt') }, 'm.xml', macro)).a[0])).toString().trim(), 'quiet')
   assert.match(words(await body((await complete(s, { a: step('pdf') }, 'i.html', Buffer.from(inside))).a[0])), /seen/)
   await s.scratchEmpty()
 })
 
-test('a document that takes for ever is ended by a cancel and by the time limit, a killed worker\'s is done again', async (t) => {
+test('a document that takes for ever is ended by a cancel and by the time limit, a killed worker\'s is done again',
+  async (t) => {
   const s = await Server.start(t)
   const a = await s.create({ a: step('pdf') }, { files: { 'endless.xml': endless } })
   let busy = []
@@ -173,7 +197,10 @@ test('a document that takes for ever is ended by a cancel and by the time limit,
   for (const end = Date.now() + 60000; !killed && Date.now() < end; await sleep(2)) {
     const st = await s.get(b.assembly_id)
     if (st.ok === 'ASSEMBLY_COMPLETED') break
-    if (st.running_jobs.some((j) => j.startsWith('a:'))) for (const pid of s.busyWorkers()) { process.kill(pid, 'SIGKILL'); killed = true }
+    if (st.running_jobs.some((j) => j.startsWith('a:'))) for (const pid of s.busyWorkers()) {
+      process.kill(pid, 'SIGKILL')
+      killed = true
+    }
   }
   const done = await s.until(b.assembly_id, undefined, 60000)
   assert.equal(done.ok, 'ASSEMBLY_COMPLETED', done.message)

@@ -1,4 +1,5 @@
-/* Texts of strangers that LibreOffice gets from us: what is written of them is what it should be, whatever was in. */
+/* Texts of strangers that LibreOffice gets from us: what is written of them is what it should be,
+ * whatever was in. */
 #include "fuzz.h"
 #include "media/flat_sheet.h"
 #include "media/markdown.h"
@@ -12,7 +13,8 @@
 static void check_sheet(const char *xml, size_t len, const struct flat_sheet *sheet)
 {
     xmlTextReader *r = xmlReaderForMemory(xml, (int)len, NULL, NULL,
-                                          XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_HUGE);
+                                          XML_PARSE_NONET | XML_PARSE_NOERROR |
+                                              XML_PARSE_NOWARNING | XML_PARSE_HUGE);
     int64_t rows = 0, columns = 0, most = 0;
     int rc;
 
@@ -63,8 +65,10 @@ static void try_page(const char *data, size_t len)
     CHECK(plain.len < page.len);
     page_svg_sized(&svg, data, len);
     CHECK(svg.len >= len && svg.len <= len + 60);
-    CHECK(markdown_page(&markdown, data, len, &(struct markdown){.gfm = true, .title = "<&>"}, &err) == 0);
-    CHECK(strstr(markdown.s, "<title>&lt;&amp;&gt;</title>") && str_ends(markdown.s, "</body>\n</html>\n"));
+    CHECK(markdown_page(&markdown, data, len, &(struct markdown){.gfm = true, .title = "<&>"},
+                        &err) == 0);
+    CHECK(strstr(markdown.s, "<title>&lt;&amp;&gt;</title>") &&
+          str_ends(markdown.s, "</body>\n</html>\n"));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

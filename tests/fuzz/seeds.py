@@ -890,10 +890,13 @@ dictionary('subtitles', ' --> ', '00:00:01,000', '00:01.000', 'WEBVTT\n\n', 'NOT
 # ---- what LibreOffice gets from us ----
 
 for text in ('name;amount\nBolt;1.50\n"a;""b""\nc";-3\n', 'a,b\r\n007,=1+1\r\n', 'sep=|\n1|2\n', 'a\tb\n', '',
-             '<!DOCTYPE html><html><head lang="de"><title>x</title></head><body>\u00e4</body></html>', '<?xml version="1.0"?>\n<p>',
-             '<svg version="1.2" viewBox="0 0 28000 15750"><g/></svg>', '# H\n\n| a |\n|---|\n| ~~b~~ |\n\n- [x] c\n<script>\n'):
+             '<!DOCTYPE html><html><head lang="de"><title>x</title></head><body>\u00e4</body></html>',
+             '<?xml version="1.0"?>\n<p>',
+             '<svg version="1.2" viewBox="0 0 28000 15750"><g/></svg>',
+             '# H\n\n| a |\n|---|\n| ~~b~~ |\n\n- [x] c\n<script>\n'):
     seed('document', text, text.encode('utf-16'), text.encode('utf-16-be'), text.encode('latin-1'))
-dictionary('document', '"', '""', ';', 'sep=', '\r\n', '<head', '<html>', 'charset', '<svg ', 'viewBox="0 0 ', ' width=', '<?xml', b'\xff\xfe',
+dictionary('document', '"', '""', ';', 'sep=', '\r\n', '<head', '<html>', 'charset',
+           '<svg ', 'viewBox="0 0 ', ' width=', '<?xml', b'\xff\xfe',
            b'\xef\xbb\xbf', b'\xef\xbf\xbe', '|---|', '~~', '[x]')
 
 

@@ -1,6 +1,7 @@
-/* /document/convert: one kind of document into another, by what knows both. Texts, tables and slides are done by
- * LibreOffice in a worker of its own kind, which starts no program; what needs a program or is a picture goes to an
- * ordinary media worker. Which of the two is told by the input's type (robot.h, `instead`). */
+/* /document/convert: one kind of document into another, by what knows both. Texts, tables and
+ * slides are done by LibreOffice in a worker of its own kind, which starts no program; what needs a
+ * program or is a picture goes to an ordinary media worker. Which of the two is told by the input's
+ * type (robot.h, `instead`). */
 #include "base/str.h"
 #include "media/document_type.h"
 #include "media/flat_sheet.h"
@@ -19,7 +20,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BY_PROGRAMS "image/|application/postscript|application/pdf|text/vtt|application/x-subrip|text/x-tex"
+#define BY_PROGRAMS                                                                                \
+    "image/|application/postscript|application/pdf|text/vtt|application/x-subrip|text/x-tex"
 #define HTML_MAX ((size_t)32 << 20)
 #define POLISHED_MAX ((size_t)128 << 20)
 #define TEXT_MAX ((size_t)16 << 20)
@@ -34,26 +36,63 @@
 /* ---- parameters ---- */
 
 enum format {
-    F_AI, F_CSV, F_DOC, F_DOCX, F_EPS, F_GIF, F_HTML, F_JPEG, F_JPG, F_LATEX, F_MD, F_ODA, F_ODD, F_ODT, F_OTT, F_PDF,
-    F_PNG, F_POT, F_PPS, F_PPT, F_PPTX, F_PPZ, F_PS, F_RTF, F_RTX, F_SRT, F_SVG, F_TEXT, F_TXT, F_VTT, F_XHTML, F_XLA,
-    F_XLS, F_XLSX, F_XML
+    F_AI,
+    F_CSV,
+    F_DOC,
+    F_DOCX,
+    F_EPS,
+    F_GIF,
+    F_HTML,
+    F_JPEG,
+    F_JPG,
+    F_LATEX,
+    F_MD,
+    F_ODA,
+    F_ODD,
+    F_ODT,
+    F_OTT,
+    F_PDF,
+    F_PNG,
+    F_POT,
+    F_PPS,
+    F_PPT,
+    F_PPTX,
+    F_PPZ,
+    F_PS,
+    F_RTF,
+    F_RTX,
+    F_SRT,
+    F_SVG,
+    F_TEXT,
+    F_TXT,
+    F_VTT,
+    F_XHTML,
+    F_XLA,
+    F_XLS,
+    F_XLSX,
+    F_XML
 };
 static const struct opt_choice formats[] = {
-    {"ai", F_AI},       {"csv", F_CSV},   {"doc", F_DOC},     {"docx", F_DOCX}, {"eps", F_EPS},   {"gif", F_GIF},
-    {"html", F_HTML},   {"jpeg", F_JPEG}, {"jpg", F_JPG},     {"latex", F_LATEX}, {"md", F_MD},   {"oda", F_ODA},
-    {"odd", F_ODD},     {"odt", F_ODT},   {"ott", F_OTT},     {"pdf", F_PDF},   {"png", F_PNG},   {"pot", F_POT},
-    {"pps", F_PPS},     {"ppt", F_PPT},   {"pptx", F_PPTX},   {"ppz", F_PPZ},   {"ps", F_PS},     {"rtf", F_RTF},
-    {"rtx", F_RTX},     {"srt", F_SRT},   {"svg", F_SVG},     {"text", F_TEXT}, {"txt", F_TXT},   {"vtt", F_VTT},
-    {"xhtml", F_XHTML}, {"xla", F_XLA},   {"xls", F_XLS},     {"xlsx", F_XLSX}, {"xml", F_XML},   {0}};
+    {"ai", F_AI},     {"csv", F_CSV},     {"doc", F_DOC},     {"docx", F_DOCX},
+    {"eps", F_EPS},   {"gif", F_GIF},     {"html", F_HTML},   {"jpeg", F_JPEG},
+    {"jpg", F_JPG},   {"latex", F_LATEX}, {"md", F_MD},       {"oda", F_ODA},
+    {"odd", F_ODD},   {"odt", F_ODT},     {"ott", F_OTT},     {"pdf", F_PDF},
+    {"png", F_PNG},   {"pot", F_POT},     {"pps", F_PPS},     {"ppt", F_PPT},
+    {"pptx", F_PPTX}, {"ppz", F_PPZ},     {"ps", F_PS},       {"rtf", F_RTF},
+    {"rtx", F_RTX},   {"srt", F_SRT},     {"svg", F_SVG},     {"text", F_TEXT},
+    {"txt", F_TXT},   {"vtt", F_VTT},     {"xhtml", F_XHTML}, {"xla", F_XLA},
+    {"xls", F_XLS},   {"xlsx", F_XLSX},   {"xml", F_XML},     {0}};
 static const struct opt_choice dialects[] = {{"gfm", true}, {"commonmark", false}, {0}};
 static const struct opt_choice themes[] = {{"github", false}, {"bare", true}, {0}};
 
 static const struct {
     double w, h; /* mm */
-} papers[] = {{841, 1189}, {594, 841}, {420, 594},     {297, 420},     {210, 297},     {148, 210},
-              {105, 148},  {431.8, 279.4}, {215.9, 355.6}, {215.9, 279.4}, {279.4, 431.8}};
-static const struct opt_choice paper_names[] = {{"A0", 0}, {"A1", 1}, {"A2", 2},     {"A3", 3},    {"A4", 4},      {"A5", 5},
-                                                {"A6", 6}, {"Ledger", 7}, {"Legal", 8}, {"Letter", 9}, {"Tabloid", 10}, {0}};
+} papers[] = {{841, 1189},    {594, 841},     {420, 594},    {297, 420},
+              {210, 297},     {148, 210},     {105, 148},    {431.8, 279.4},
+              {215.9, 355.6}, {215.9, 279.4}, {279.4, 431.8}};
+static const struct opt_choice paper_names[] = {
+    {"A0", 0}, {"A1", 1},     {"A2", 2},    {"A3", 3},     {"A4", 4},       {"A5", 5},
+    {"A6", 6}, {"Ledger", 7}, {"Legal", 8}, {"Letter", 9}, {"Tabloid", 10}, {0}};
 
 struct document_convert_opts {
     int format, markdown_format, markdown_theme, pdf_format;
@@ -67,7 +106,8 @@ static const struct option options[] = {
              .help = "Looks of Markdown: a style sheet like that of GitHub, or none."),
     OPT_STR(T, pdf_margin, .def_str = "6.25mm,6.25mm,14.11mm,6.25mm",
             .pattern = "^" MARGIN_FORM "(," MARGIN_FORM "){3}$", .example = "\"1in,2cm,15mm,40px\"",
-            .help = "Margins of a PDF made of HTML or Markdown: top, right, bottom, left, in px, in, cm or mm."),
+            .help = "Margins of a PDF made of HTML or Markdown: top, right, bottom, left, in px, "
+                    "in, cm or mm."),
     OPT_ENUM(T, pdf_format, paper_names, .def = 9, .help = "Its paper."),
     OPT_UNSUPPORTED("pdf_print_background", .def_str = "true",
                     .help = "Backgrounds are printed in any case."),
@@ -84,7 +124,10 @@ static void convert_margins(double mm[static 4], const char *text)
         char *end;
         double v = strtod(text, &end);
 
-        mm[i] = v * (str_starts(end, "in") ? MM_PER_INCH : str_starts(end, "cm") ? 10 : str_starts(end, "mm") ? 1 : MM_PER_INCH / 96);
+        mm[i] = v * (str_starts(end, "in")   ? MM_PER_INCH
+                     : str_starts(end, "cm") ? 10
+                     : str_starts(end, "mm") ? 1
+                                             : MM_PER_INCH / 96);
         text = strchr(end, ',') ? strchr(end, ',') + 1 : "";
     }
 }
@@ -136,8 +179,9 @@ static const char *convert_filter(const struct convert_work *w, enum office_kind
     }
 }
 
-/* Pictures inside the page; UTF-8; of a table the first sheet as it is shown. No more of these lists than that:
- * LibreOfficeKit drops what is empty in them and puts a blank before the rest, after which a "true" is none. */
+/* Pictures inside the page; UTF-8; of a table the first sheet as it is shown. No more of these
+ * lists than that: LibreOfficeKit drops what is empty in them and puts a blank before the rest,
+ * after which a "true" is none. */
 static const char *convert_filter_options(const struct convert_work *w, enum office_kind kind)
 {
     return w->o->format == F_CSV                             ? "44,34,76,1,1/1,0,false"
@@ -148,7 +192,10 @@ static const char *convert_filter_options(const struct convert_work *w, enum off
 
 static enum office_kind convert_office_kind(enum document_kind k)
 {
-    return k & (DOC_TABLE | DOC_CSV) ? OFFICE_TABLE : k == DOC_SLIDES ? OFFICE_SLIDES : k == DOC_DRAWING ? OFFICE_DRAWING : OFFICE_TEXT;
+    return k & (DOC_TABLE | DOC_CSV) ? OFFICE_TABLE
+           : k == DOC_SLIDES         ? OFFICE_SLIDES
+           : k == DOC_DRAWING        ? OFFICE_DRAWING
+                                     : OFFICE_TEXT;
 }
 
 static int convert_write(const char *path, const struct str *s, struct err *err)
@@ -158,7 +205,8 @@ static int convert_write(const char *path, const struct str *s, struct err *err)
     if (!f)
         return err_errno(err, "open '%s'", path);
     bool whole = fwrite(s->s ? s->s : "", 1, s->len, f) == s->len;
-    return (fclose(f) == 0) & whole ? 0 : err_errno(err, "write '%s'", path);
+    whole &= fclose(f) == 0;
+    return whole ? 0 : err_errno(err, "write '%s'", path);
 }
 
 static int convert_sheet(const char **path, struct convert_work *w, struct err *err)
@@ -178,8 +226,9 @@ static int convert_sheet(const char **path, struct convert_work *w, struct err *
     if (fclose(f) != 0 || !whole)
         return err_errno(err, "write '%s'", *path);
     if (rc == 0 && w->o->format == F_XLS && (sheet.rows > XLS_ROWS || sheet.columns > XLS_COLUMNS))
-        return err_set(err, ERR_INPUT, "an xls has at most %d rows and %d columns, the table has %lld and %lld", XLS_ROWS,
-                       XLS_COLUMNS, (long long)sheet.rows, (long long)sheet.columns);
+        return err_set(err, ERR_INPUT,
+                       "an xls has at most %d rows and %d columns, the table has %lld and %lld",
+                       XLS_ROWS, XLS_COLUMNS, (long long)sheet.rows, (long long)sheet.columns);
     return rc;
 }
 
@@ -252,7 +301,8 @@ static enum image_type convert_image_type(int format)
 /* An open picture becomes the result. */
 static int convert_emit_image(struct convert_work *w, struct image *img, struct err *err)
 {
-    struct image_emit how = {.asked = convert_image_type(w->o->format), .save = {.quality = QUALITY}, .told = 0.5};
+    struct image_emit how = {
+        .asked = convert_image_type(w->o->format), .save = {.quality = QUALITY}, .told = 0.5};
 
     how.save.format = image_emit_format(img, how.asked, "png");
     if (image_autorotate(img, err) < 0 || image_to_srgb8(img, err) < 0)
@@ -263,7 +313,8 @@ static int convert_emit_image(struct convert_work *w, struct image *img, struct 
     return image_emit(w->job, img, &how, err);
 }
 
-/* A page is a "web document" for LibreOffice, and would stay one as OpenDocument: flat it becomes a text. */
+/* A page is a "web document" for LibreOffice, and would stay one as OpenDocument: flat it becomes a
+ * text. */
 static int convert_unweb(struct office_work *work, struct convert_work *w, struct err *err)
 {
     work->filter = "fodt";
@@ -276,8 +327,9 @@ static int convert_unweb(struct office_work *work, struct convert_work *w, struc
     return 0;
 }
 
-/* What LibreOffice writes and others would stumble over: slides as a page are XML that does not look like a page, and as a
- * drawing have no size; a text has a mark before it, and lines that end as they did on a Macintosh. */
+/* What LibreOffice writes and others would stumble over: slides as a page are XML that does not
+ * look like a page, and as a drawing have no size; a text has a mark before it, and lines that end
+ * as they did on a Macintosh. */
 static int convert_emit_polished(struct convert_work *w, const char *from, struct err *err)
 {
     AUTO(str_done) struct str out = {0};
@@ -302,7 +354,10 @@ static int by_office(struct convert_work *w, struct err *err)
     const enum office_kind kind = convert_office_kind(w->type.kind);
     const char *filter = convert_filter(w, kind);
     bool again = !strcmp(filter, "png") && w->o->format != F_PNG;
-    struct office_work work = {.from = w->in->path, .ext = w->type.ext, .kind = kind, .filter = filter,
+    struct office_work work = {.from = w->in->path,
+                               .ext = w->type.ext,
+                               .kind = kind,
+                               .filter = filter,
                                .options = convert_filter_options(w, kind)};
     AUTO(image_free) struct image *img = NULL;
 
@@ -310,12 +365,13 @@ static int by_office(struct convert_work *w, struct err *err)
         return err_set(err, ERR_COMMAND, "LibreOffice is not installed on this server");
     if (w->type.kind & (DOC_CSV | DOC_HTML | DOC_MARKDOWN | DOC_PLAIN)) {
         work.is_ours = true;
-        if ((w->type.kind == DOC_CSV ? convert_sheet : w->type.kind == DOC_PLAIN ? convert_plain : convert_html)(
-                &work.from, w, err) < 0)
+        if ((w->type.kind == DOC_CSV     ? convert_sheet
+             : w->type.kind == DOC_PLAIN ? convert_plain
+                                         : convert_html)(&work.from, w, err) < 0)
             return -1;
     }
-    if (w->type.kind & (DOC_HTML | DOC_MARKDOWN) && (w->o->format == F_ODT || w->o->format == F_OTT) &&
-        convert_unweb(&work, w, err) < 0)
+    if (w->type.kind & (DOC_HTML | DOC_MARKDOWN) &&
+        (w->o->format == F_ODT || w->o->format == F_OTT) && convert_unweb(&work, w, err) < 0)
         return -1;
     work.to = robot_out_path(w->job, again ? "png" : w->format);
     if (office_convert(w->job, &work, err) < 0)
@@ -336,7 +392,9 @@ static int by_markdown(struct convert_work *w, struct err *err)
     AUTO(str_done) struct str page = {0};
     const char *path = robot_out_path(w->job, w->format);
 
-    return convert_page(&page, w, err) < 0 || convert_write(path, &page, err) < 0 ? -1 : convert_emit(w, path, err);
+    return convert_page(&page, w, err) < 0 || convert_write(path, &page, err) < 0
+               ? -1
+               : convert_emit(w, path, err);
 }
 
 static int by_subtitles(struct convert_work *w, struct err *err)
@@ -356,7 +414,8 @@ static int by_subtitles(struct convert_work *w, struct err *err)
 
 static int convert_open_picture(struct image **img, struct convert_work *w, struct err *err)
 {
-    const struct image_load how = {.limits = media_limits(robot_settings(w->job)), .all_frames = w->o->format == F_GIF};
+    const struct image_load how = {.limits = media_limits(robot_settings(w->job)),
+                                   .all_frames = w->o->format == F_GIF};
 
     return image_open(img, w->in->path, &how, err);
 }
@@ -376,36 +435,52 @@ static int by_picture_pdf(struct convert_work *w, struct err *err)
     if (convert_open_picture(&img, w, err) < 0)
         return -1;
     bool as_it_is = !strcmp(image_format(img), "jpg") && image_orientation(img) <= 1;
-    if (image_autorotate(img, err) < 0 || image_to_srgb8(img, err) < 0 || image_render(img, err) < 0)
+    if (image_autorotate(img, err) < 0 || image_to_srgb8(img, err) < 0 ||
+        image_render(img, err) < 0)
         return -1;
     robot_progress(w->job, 0.5);
-    return picture_pdf(path, img, as_it_is ? w->in->path : NULL, err) < 0 ? -1 : convert_emit(w, path, err);
+    return picture_pdf(path, img, as_it_is ? w->in->path : NULL, err) < 0
+               ? -1
+               : convert_emit(w, path, err);
 }
 
 /* ---- by programs ---- */
 
 /* It is a program, and gets to see no file but itself. */
-static int convert_ghostscript(const char **out, struct convert_work *w, const char *from, const char *ext,
-                               struct err *err)
+static int convert_ghostscript(const char **out, struct convert_work *w, const char *from,
+                               const char *ext, struct err *err)
 {
-    const char *device = !strcmp(ext, "pdf") ? "pdfwrite" : !strcmp(ext, "ps") ? "ps2write" : "eps2write";
+    const char *device = !strcmp(ext, "pdf")  ? "pdfwrite"
+                         : !strcmp(ext, "ps") ? "ps2write"
+                                              : "eps2write";
 
     *out = robot_out_path(w->job, ext);
-    const char *const argv[] = {"gs", "-q", "-dSAFER", "-dBATCH", "-dNOPAUSE", "-dNOPROMPT", "-dEPSCrop",
+    const char *const argv[] = {"gs",
+                                "-q",
+                                "-dSAFER",
+                                "-dBATCH",
+                                "-dNOPAUSE",
+                                "-dNOPROMPT",
+                                "-dEPSCrop",
                                 arena_printf(robot_arena(w->job), "-sDEVICE=%s", device),
-                                arena_printf(robot_arena(w->job), "-sOutputFile=%s", *out), from, NULL};
+                                arena_printf(robot_arena(w->job), "-sOutputFile=%s", *out),
+                                from,
+                                NULL};
 
     if (tool_run(w->job, &(struct tool){.argv = argv}, err) < 0)
         return -1;
     robot_progress(w->job, 0.5);
-    return access(*out, R_OK) == 0 ? 0 : err_set(err, ERR_INPUT, "'%.100s' draws no page", w->in->name);
+    return access(*out, R_OK) == 0 ? 0
+                                   : err_set(err, ERR_INPUT, "'%.100s' draws no page", w->in->name);
 }
 
 static int by_ghostscript(struct convert_work *w, struct err *err)
 {
     const char *path;
 
-    return convert_ghostscript(&path, w, w->in->path, w->format, err) < 0 ? -1 : convert_emit(w, path, err);
+    return convert_ghostscript(&path, w, w->in->path, w->format, err) < 0
+               ? -1
+               : convert_emit(w, path, err);
 }
 
 static int by_ghostscript_picture(struct convert_work *w, struct err *err)
@@ -441,10 +516,15 @@ static int by_pdflatex(struct convert_work *w, struct err *err)
 {
     const char *path = robot_out_path(w->job, "pdf"), *slash = strrchr(path, '/');
     struct arena *a = robot_arena(w->job);
-    const char *const argv[] = {"pdflatex", "-no-shell-escape", "-interaction=nonstopmode", "-halt-on-error",
-                                arena_printf(a, "-output-directory=%.*s", (int)(slash - path), path),
-                                arena_printf(a, "-jobname=%.*s", (int)(strlen(slash + 1) - strlen(".pdf")), slash + 1),
-                                w->in->path, NULL};
+    const char *const argv[] = {
+        "pdflatex",
+        "-no-shell-escape",
+        "-interaction=nonstopmode",
+        "-halt-on-error",
+        arena_printf(a, "-output-directory=%.*s", (int)(slash - path), path),
+        arena_printf(a, "-jobname=%.*s", (int)(strlen(slash + 1) - strlen(".pdf")), slash + 1),
+        w->in->path,
+        NULL};
 
     if (access("/usr/bin/pdflatex", X_OK) < 0)
         return err_set(err, ERR_COMMAND, "pdflatex is not installed on this server");
@@ -474,7 +554,8 @@ static const struct route {
     {DOC_POSTSCRIPT, " pdf ps eps ", by_ghostscript},
     {DOC_POSTSCRIPT, IMAGES, by_ghostscript_picture},
     {DOC_TEX, " pdf ", by_pdflatex},
-    {DOC_TEXT | DOC_HTML | DOC_PLAIN | DOC_MARKDOWN, " doc docx odt ott rtf rtx txt text html xhtml xml pdf" IMAGES, by_office},
+    {DOC_TEXT | DOC_HTML | DOC_PLAIN | DOC_MARKDOWN,
+     " doc docx odt ott rtf rtx txt text html xhtml xml pdf" IMAGES, by_office},
     {DOC_TABLE | DOC_CSV, " csv xls xlsx html xhtml xml pdf" IMAGES, by_office},
     {DOC_SLIDES, " ppt pptx pot pps html xhtml xml svg pdf" IMAGES, by_office},
     {DOC_DRAWING, " html xhtml xml svg pdf" IMAGES, by_office},
@@ -491,8 +572,9 @@ static int document_convert_run(struct robot_job *job, const void *opts, struct 
     for (size_t i = 0; i < ARRAY_LEN(routes); i++)
         if (routes[i].from & w.type.kind && strstr(routes[i].to, wanted))
             return routes[i].run(&w, err);
-    return robot_fail(job, err, ERR_INPUT, "UNSUPPORTED_CONVERSION", "'%.100s' is of type %.80s, of which no %s can be made",
-                      w.in->name, *w.in->mime ? w.in->mime : "unknown", w.format);
+    return robot_fail(job, err, ERR_INPUT, "UNSUPPORTED_CONVERSION",
+                      "'%.100s' is of type %.80s, of which no %s can be made", w.in->name,
+                      *w.in->mime ? w.in->mime : "unknown", w.format);
 }
 
 const struct robot robot_document_convert = {

@@ -123,7 +123,7 @@ static int order_parts(struct ai_part parts[AI_PARTS_MAX], const struct filming 
 }
 
 /* Sent once: nobody knows whether one whose answer was lost is being made, and it costs. */
-static int order(struct filming *f, struct err *err)
+static int film_order(struct filming *f, struct err *err)
 {
     struct ai_part parts[AI_PARTS_MAX];
     int count = order_parts(parts, f);
@@ -185,7 +185,7 @@ static void tell(const struct filming *f, double share)
 }
 
 /* 1: it is done. 0: not yet. */
-static int look(struct filming *f, struct err *err)
+static int film_look(struct filming *f, struct err *err)
 {
     AUTO(mem_free) char *path = mem_printf("/videos/%s", f->id);
     AUTO(json_unref) json_t *answer = ai_call(f->a, &(struct ai_call){.path = path}, err);
@@ -207,7 +207,7 @@ static int look(struct filming *f, struct err *err)
 static int film_wait(struct filming *f, struct err *err)
 {
     for (int turn = 1;; turn++) {
-        int rc = look(f, err);
+        int rc = film_look(f, err);
 
         if (rc)
             return rc < 0 ? -1 : 0;
@@ -253,7 +253,7 @@ static int film_make(struct filming *f, struct err *err)
     struct err ignored;
 
     f->id = NULL;
-    int rc = order(f, err) < 0 || film_wait(f, err) < 0 || fetch_film(f, err) < 0 ? -1 : 0;
+    int rc = film_order(f, err) < 0 || film_wait(f, err) < 0 || fetch_film(f, err) < 0 ? -1 : 0;
     /* what can't be deleted now stays announced where it failed, and is the service's own affair
      * where it is here */
     if (f->id && (delete_there(f->a, f->id, &ignored) == 0 || rc == 0) &&

@@ -1,4 +1,5 @@
-/* /document/convert: what needs no LibreOffice; the rest is in tests/e2e/office.test.mjs, in the real jail. */
+/* /document/convert: what needs no LibreOffice; the rest is in tests/e2e/office.test.mjs, in the
+ * real jail. */
 #include "../../unit/unit.h"
 #include "../papers.h"
 #include "base/str.h"
@@ -21,7 +22,8 @@ static const struct host_output *convert(struct robot_job *job, const char *step
     return host_output(job, 0);
 }
 
-static void refused(struct robot_job *job, const char *step, const char *path, const char *code, const char *words)
+static void refused(struct robot_job *job, const char *step, const char *path, const char *code,
+                    const char *words)
 {
     struct err err = {0};
 
@@ -51,8 +53,9 @@ static char *contents(const struct host_output *out)
 
 static void made(const char *step, const char *const has[], const char *const lacks[])
 {
-    static const char text[] = "# A & B\n\n| a | b |\n|---|---|\n| 1 | ~~2~~ |\n\n- [x] done\n\nhttp://example.com\n\n"
-                               "<script>x()</script>\n\n\xE4\n";
+    static const char text[] =
+        "# A & B\n\n| a | b |\n|---|---|\n| 1 | ~~2~~ |\n\n- [x] done\n\nhttp://example.com\n\n"
+        "<script>x()</script>\n\n\xE4\n";
     AUTO(host_free) struct robot_job *job = host_new();
     const struct host_output *out = convert(job, step, file(job, "t.md", text));
     AUTO(mem_free) char *page = contents(out);
@@ -68,12 +71,14 @@ static void made(const char *step, const char *const has[], const char *const la
 static void markdown_has_the_dialect_and_the_looks_that_were_asked_for(void **state)
 {
     made("{\"format\": \"html\"}",
-         (const char *const[]){"<h1>A &amp; B</h1>", "<table>", "<del>2</del>", "checkbox", "href=\"http://example.com\"",
-                               "&lt;script>", "<style>", "\xC3\xA4", "<title>t</title>", NULL},
+         (const char *const[]){"<h1>A &amp; B</h1>", "<table>", "<del>2</del>", "checkbox",
+                               "href=\"http://example.com\"", "&lt;script>", "<style>", "\xC3\xA4",
+                               "<title>t</title>", NULL},
          (const char *const[]){"<script>", NULL});
-    made("{\"format\": \"html\", \"markdown_format\": \"commonmark\", \"markdown_theme\": \"bare\"}",
-         (const char *const[]){"<h1>", "| a | b |", "~~2~~", "<script>", NULL},
-         (const char *const[]){"<table>", "<style>", "checkbox", NULL});
+    made(
+        "{\"format\": \"html\", \"markdown_format\": \"commonmark\", \"markdown_theme\": \"bare\"}",
+        (const char *const[]){"<h1>", "| a | b |", "~~2~~", "<script>", NULL},
+        (const char *const[]){"<table>", "<style>", "checkbox", NULL});
     made("{\"format\": \"xhtml\"}", (const char *const[]){"<?xml", "xmlns=", "<table>", NULL},
          (const char *const[]){"script>", NULL});
 }
@@ -88,16 +93,20 @@ static void subtitles_become_the_other_kind(void **state)
     AUTO(mem_free) char *text = contents(out);
 
     assert_true(str_starts(text, "WEBVTT"));
-    assert_non_null(strstr(text, "00:01.000 --> 00:00:02.500") ? text : strstr(text, "01.000 --> "));
+    assert_non_null(strstr(text, "00:01.000 --> 00:00:02.500") ? text
+                                                               : strstr(text, "01.000 --> "));
     assert_non_null(strstr(text, "<i>there</i>"));
-    refused(job, "{\"format\": \"png\"}", srt, "DOCUMENT_CONVERT_UNSUPPORTED_CONVERSION", "no png can be made");
+    refused(job, "{\"format\": \"png\"}", srt, "DOCUMENT_CONVERT_UNSUPPORTED_CONVERSION",
+            "no png can be made");
 }
 
 static void postscript_is_drawn(void **state)
 {
     AUTO(host_free) struct robot_job *job = host_new();
-    const char *eps = file(job, "a.eps", "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 200 100\n/Helvetica findfont 24 "
-                                         "scalefont setfont 10 40 moveto (Words) show showpage\n");
+    const char *eps =
+        file(job, "a.eps",
+             "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 200 100\n/Helvetica findfont 24 "
+             "scalefont setfont 10 40 moveto (Words) show showpage\n");
     const struct host_output *out = convert(job, "{\"format\": \"pdf\"}", eps);
 
     assert_string_equal(paper_widths(job, out->path), "200");
@@ -106,15 +115,17 @@ static void postscript_is_drawn(void **state)
     assert_int_equal(json_integer_value(json_object_get(out->meta, "width")), 417);
     out = convert(job, "{\"format\": \"eps\"}", eps);
     assert_string_equal(out->mime, "application/postscript");
-    refused(job, "{\"format\": \"pdf\"}", file(job, "b.ps", "%!PS\n(/etc/hostname) (r) file\n"), "INTERNAL_COMMAND_ERROR",
-            "gs");
+    refused(job, "{\"format\": \"pdf\"}", file(job, "b.ps", "%!PS\n(/etc/hostname) (r) file\n"),
+            "INTERNAL_COMMAND_ERROR", "gs");
 }
 
 static void drawings_and_pictures_become_pages(void **state)
 {
     AUTO(host_free) struct robot_job *job = host_new();
-    const char *svg = file(job, "a.svg", "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"160\" height=\"80\"><rect "
-                                         "width=\"160\" height=\"80\" fill=\"red\"/><text x=\"9\" y=\"40\">Words</text></svg>");
+    const char *svg =
+        file(job, "a.svg",
+             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"160\" height=\"80\"><rect "
+             "width=\"160\" height=\"80\" fill=\"red\"/><text x=\"9\" y=\"40\">Words</text></svg>");
     const struct host_output *out = convert(job, "{\"format\": \"pdf\"}", svg);
 
     assert_string_equal(paper_widths(job, out->path), "120");
@@ -137,16 +148,17 @@ static void what_can_not_be_is_refused_by_name(void **state)
     AUTO(host_free) struct robot_job *job = host_new();
     const char *page = file(job, "a.html", "<html><body>x</body></html>");
 
-    refused(job, "{\"format\": \"docx\"}", paper_row(job, "a.pdf", 1), "DOCUMENT_CONVERT_UNSUPPORTED_CONVERSION",
-            "application/pdf");
+    refused(job, "{\"format\": \"docx\"}", paper_row(job, "a.pdf", 1),
+            "DOCUMENT_CONVERT_UNSUPPORTED_CONVERSION", "application/pdf");
     refused(job, "{\"format\": \"pdf\"}", file(job, "noise.docx", "\x01\x02\xFF\xFE\x03 noise"),
             "DOCUMENT_CONVERT_UNSUPPORTED_CONVERSION", "noise.docx");
     refused(job, "{\"format\": \"xlsx\"}", page, "DOCUMENT_CONVERT_UNSUPPORTED_CONVERSION", "xlsx");
-    refused(job, "{\"format\": \"pdf\", \"pdf_margin\": \"6in,1mm,6in,1mm\"}", page, "DOCUMENT_CONVERT_VALIDATION",
-            "leaves nothing");
-    refused(job, "{\"format\": \"pdf\", \"pdf_margin\": \"1,2\"}", page, "DOCUMENT_CONVERT_VALIDATION", "pdf_margin");
-    refused(job, "{\"format\": \"pdf\", \"pdf_display_header_footer\": true}", page, "DOCUMENT_CONVERT_VALIDATION",
-            "pdf_display_header_footer");
+    refused(job, "{\"format\": \"pdf\", \"pdf_margin\": \"6in,1mm,6in,1mm\"}", page,
+            "DOCUMENT_CONVERT_VALIDATION", "leaves nothing");
+    refused(job, "{\"format\": \"pdf\", \"pdf_margin\": \"1,2\"}", page,
+            "DOCUMENT_CONVERT_VALIDATION", "pdf_margin");
+    refused(job, "{\"format\": \"pdf\", \"pdf_display_header_footer\": true}", page,
+            "DOCUMENT_CONVERT_VALIDATION", "pdf_display_header_footer");
 }
 
 static void without_libreoffice_that_is_said_and_the_rest_goes_on(void **state)
@@ -155,7 +167,8 @@ static void without_libreoffice_that_is_said_and_the_rest_goes_on(void **state)
     const char *usual = office_programs;
 
     office_programs = "/nonexistent";
-    refused(job, "{\"format\": \"pdf\"}", file(job, "a.html", "<p>x"), "INTERNAL_COMMAND_ERROR", "not installed");
+    refused(job, "{\"format\": \"pdf\"}", file(job, "a.html", "<p>x"), "INTERNAL_COMMAND_ERROR",
+            "not installed");
     convert(job, "{\"format\": \"html\"}", file(job, "a.md", "some *words*\n"));
     office_programs = usual;
 }
@@ -177,8 +190,9 @@ static char *sheet(const char *csv, struct flat_sheet *facts)
 
 static void a_table_keeps_digits_texts_and_formulas_as_they_are(void **state)
 {
-    static const char *const separated[] = {"a,b\n1.50,\"x,\"\"y\"\"\nz\"\n", "a;b\r\n1.50;\"x,\"\"y\"\"\nz\"\r\n",
-                                            "sep=|\na|b\n1.50|\"x,\"\"y\"\"\nz\"", "a\tb\n1.50\t\"x,\"\"y\"\"\nz\""};
+    static const char *const separated[] = {
+        "a,b\n1.50,\"x,\"\"y\"\"\nz\"\n", "a;b\r\n1.50;\"x,\"\"y\"\"\nz\"\r\n",
+        "sep=|\na|b\n1.50|\"x,\"\"y\"\"\nz\"", "a\tb\n1.50\t\"x,\"\"y\"\"\nz\""};
     struct flat_sheet facts;
 
     for (size_t i = 0; i < ARRAY_LEN(separated); i++) {
@@ -186,7 +200,8 @@ static void a_table_keeps_digits_texts_and_formulas_as_they_are(void **state)
 
         assert_int_equal(facts.rows, 2);
         assert_int_equal(facts.columns, 2);
-        assert_non_null(strstr(text, "style-name=\"c2\" office:value-type=\"float\" office:value=\"1.50\""));
+        assert_non_null(
+            strstr(text, "style-name=\"c2\" office:value-type=\"float\" office:value=\"1.50\""));
         assert_non_null(strstr(text, "<text:p>x,\"y\"</text:p><text:p>z</text:p>"));
     }
     AUTO(mem_free) char *texts = sheet("007,=1+1,\"5\",1e5,-,<&>\x01,1234567890123456", &facts);
@@ -220,16 +235,19 @@ static void a_page_gets_its_paper_where_its_head_begins(void **state)
     AUTO(str_done) struct str out = {0}, wide = {0};
 
     page_style_add(&out, "<!DOCTYPE html><html><head lang=x><header>", 42, &style);
-    assert_string_equal(out.s, "<!DOCTYPE html><html><head lang=x><meta http-equiv=\"Content-Type\" "
-                               "content=\"text/html; charset=utf-8\" /><style>@page{size:210.00mm 297.00mm;margin:1.00mm "
-                               "2.00mm 3.00mm 4.00mm}</style><header>");
+    assert_string_equal(
+        out.s,
+        "<!DOCTYPE html><html><head lang=x><meta http-equiv=\"Content-Type\" "
+        "content=\"text/html; charset=utf-8\" /><style>@page{size:210.00mm 297.00mm;margin:1.00mm "
+        "2.00mm 3.00mm 4.00mm}</style><header>");
     page_style_add(&wide, "\xFF\xFE<\0p\0>\0\xE4\0\x00\xD8", 12, NULL);
     assert_non_null(strstr(wide.s, "<p>\xC3\xA4"));
 }
 
 static void an_old_file_that_says_nothing_is_what_its_name_says(void **state)
 {
-    struct robot_input in = {.mime = "application/x-ole-storage", .ext = "XLS", .path = "/nonexistent"};
+    struct robot_input in = {
+        .mime = "application/x-ole-storage", .ext = "XLS", .path = "/nonexistent"};
 
     assert_int_equal(document_type(&in).kind, DOC_TABLE);
     in.ext = "exe";
@@ -242,8 +260,10 @@ static void an_old_file_that_says_nothing_is_what_its_name_says(void **state)
 
 static void programs_are_started_by_media_workers_alone(void **state)
 {
-    static const char *const media[] = {"image/png", "image/svg+xml", "application/postscript", "application/pdf",
-                                        "text/vtt", "application/x-subrip", "text/x-tex"};
+    static const char *const media[] = {
+        "image/png",       "image/svg+xml", "application/postscript",
+        "application/pdf", "text/vtt",      "application/x-subrip",
+        "text/x-tex"};
     const struct robot *r = robot_find("/document/convert");
 
     for (size_t i = 0; i < ARRAY_LEN(media); i++)

@@ -53,7 +53,7 @@ static const char *ramp(struct robot_job *j, const char *name, double from, doub
                         VipsBandFormat format)
 {
     const char *path = host_path(j, name);
-    VipsImage *x, *one, *scaled, *cast, *all;
+    VipsImage *x = NULL, *one = NULL, *scaled = NULL, *cast = NULL, *all = NULL;
 
     assert_int_equal(vips_identity(&x, "size", 256, NULL), 0);
     assert_int_equal(
@@ -178,7 +178,7 @@ static void black_and_white_has_no_colour_and_vivid_has_more(void **state)
 static const char *noisy(struct robot_job *j, const char *name, bool alpha)
 {
     const char *path = host_path(j, name);
-    VipsImage *noise, *left, *right, *both, *cast, *all;
+    VipsImage *noise = NULL, *left = NULL, *right = NULL, *both = NULL, *cast = NULL, *all = NULL;
 
     assert_int_equal(vips_gaussnoise(&noise, 64, 64, "mean", 60.0, "sigma", 8.0, NULL) ||
                          vips_copy(noise, &left, NULL) ||

@@ -81,8 +81,8 @@ static void answers_that_can_not_be_are_refused(void **state)
         "{\"text\": \"\"}",
         "{\"segments\": []}",
         "{\"text\": \"a\", \"words\": 7, \"segments\": {\"a\": 1}}",
-        "{\"text\": \"a\", \"words\": [7, null, {}, {\"word\": 7, \"start\": 0, \"end\": 1}, "
-        "{\"word\": \"a\"}]}",
+        "{\"text\": \"a\", \"words\": [7, null, {}, {\"word\": 7, \"start\": 0, \"end\": 1}]}",
+        "{\"text\": \"a\", \"words\": [{\"word\": \"a\"}]}",
     };
     (void)state;
 
