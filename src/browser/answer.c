@@ -122,7 +122,7 @@ static struct errand *errand_of(struct drawing *d, const char *session, const ch
     e->id = mem_strdup(id);
     if (add_headers(d, e, json_object_get(request, "headers")) && add_body(e, request))
         return e;
-    errand_free(e);
+    errands_drop(e);
     return NULL;
 }
 
@@ -192,7 +192,8 @@ static json_t *answer_headers(const char *lines)
 
     for (const char *p = lines; *p && json_array_size(list) < ANSWER_HEADERS;) {
         size_t len = strcspn(p, "\n"), n = strspn(p, TOKEN);
-        AUTO(mem_free) char *name = mem_strndup(p, n), *value = n + 2 <= len ? mem_strndup(p + n + 2, len - n - 2) : NULL;
+        AUTO(mem_free) char *name = mem_strndup(p, n);
+        AUTO(mem_free) char *value = n + 2 <= len ? mem_strndup(p + n + 2, len - n - 2) : NULL;
 
         if (n && value && p[n] == ':' && is_printable(value) && !is_one_of(p, n, gone))
             json_array_append_new(list, json_pack("{s:s,s:o}", "name", name, "value", jstring(value)));
@@ -238,7 +239,7 @@ int answer_done(struct drawing *d, struct err *err)
 
     while (rc == 0 && (e = errands_take(d->errands))) {
         rc = answer_one(d, e, err);
-        errand_free(e);
+        errands_drop(e);
     }
     return rc;
 }

@@ -89,8 +89,8 @@ static int browser_fork(struct browser *b, const char *const *argv, const char *
     AUTO(ends_done) struct ends e = {-1, {-1, -1}, {-1, -1}, {-1, -1}};
     AUTO(mem_free) char *home = mem_printf("HOME=%s", dir), *tmp = mem_printf("TMPDIR=%s", dir);
     AUTO(fence_done) struct fence walls = {.ruleset = -1};
-    char *const env[] = {home, tmp, "PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC", "DBUS_SESSION_BUS_ADDRESS=disabled:",
-                         NULL};
+    char *const env[] = {home, tmp, "PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC",
+                         "DBUS_SESSION_BUS_ADDRESS=disabled:", NULL};
     int64_t left_s = (b->deadline_us - clock_mono_us()) / SECOND_US;
 
     if (ends_open(&e, err) < 0 || fence_prepare(&walls, dir, err) < 0)

@@ -1,4 +1,5 @@
-/* cdp.h - messages of the Chrome DevTools Protocol, each a JSON object that ends with a zero byte, over a pair of pipes.
+/* cdp.h - messages of the Chrome DevTools Protocol, each a JSON object that ends with a zero byte, over a pair of
+ * pipes.
  *
  * The other side has drawn a stranger's page and may be in his hands: what it says is bounded in bytes, in number and
  * in what one message may hold, and is read by base/json_read.c alone. */

@@ -23,7 +23,7 @@ struct errands {
     bool closed;
 };
 
-void errand_free(struct errand *e)
+void errands_drop(struct errand *e)
 {
     if (!e)
         return;
@@ -65,7 +65,7 @@ static void errands_let_go(struct errands *all)
     if (!last)
         return;
     while ((e = queue_take(&all->todo)) || (e = queue_take(&all->done)))
-        errand_free(e);
+        errands_drop(e);
     pthread_mutex_destroy(&all->lock);
     pthread_cond_destroy(&all->more);
     fd_close(all->fd);

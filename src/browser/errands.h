@@ -22,8 +22,8 @@ struct errand {
     struct err err;
     struct errand *next;
 };
-void errand_free(struct errand *e);
-DEFINE_AUTO(struct errand *, errand_free)
+void errands_drop(struct errand *e);
+DEFINE_AUTO(struct errand *, errands_drop)
 
 struct errand_rules {
     const char *guard;  /* of http/client.h */

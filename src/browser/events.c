@@ -59,7 +59,8 @@ static void event_lifecycle(struct drawing *d, const json_t *p)
         }
 }
 
-/* A page that wants to go on while it loads, to what turns out to be no page, has no `load` any more: it has what it has. */
+/* A page that wants to go on while it loads, to what turns out to be no page, has no `load` any more: it has what it
+ * has. */
 static void event_stopped(struct drawing *d, const json_t *p)
 {
     if (strcmp(jstr_or(p, "frameId", ""), d->target) != 0 || !(d->seen & 1u << PAGE_COMMIT))

@@ -19,20 +19,20 @@ static const struct {
              [A4] = {8.27, 11.7}, [A5] = {5.83, 8.27}, [A6] = {4.13, 5.83},   [LEDGER] = {17, 11},
              [LEGAL] = {8.5, 14}, [LETTER] = {8.5, 11}, [TABLOID] = {11, 17}};
 
-#define ROWS(...)                                                                                                      \
-    OPT_STR(T, pdf_margin, .def_str = MARGINS, .example = "\"1cm,1cm,2cm,1cm\"",                                        \
-            .help = "Of a PDF: margins at the top, right, bottom and left, in mm, cm, in, pt or px.", __VA_ARGS__),    \
-        OPT_BOOL(T, pdf_print_background, .def = true, .help = "Of a PDF: with colours and pictures behind the text.", \
-                 __VA_ARGS__),                                                                                         \
-        OPT_ENUM(T, pdf_format, papers, .def = LETTER, .help = "Of a PDF: size of the paper.", __VA_ARGS__),           \
-        OPT_BOOL(T, pdf_display_header_footer, .help = "Of a PDF: with a header and a footer on each page.",           \
-                 __VA_ARGS__),                                                                                         \
-        OPT_STR(T, pdf_header_template, .example = "\"<span class='title'></span>\"",                                  \
-                .help = "Of a PDF: HTML of the header. Elements of the classes date, title, url, pageNumber and "      \
-                        "totalPages are filled in.",                                                                   \
-                __VA_ARGS__),                                                                                          \
-        OPT_STR(T, pdf_footer_template, .example = "\"<span class='pageNumber'></span>\"",                             \
-                .help = "Of a PDF: HTML of the footer, in the same way.", __VA_ARGS__),                                \
+#define ROWS(...)                                                                                                     \
+    OPT_STR(T, pdf_margin, .def_str = MARGINS, .example = "\"1cm,1cm,2cm,1cm\"",                                      \
+            .help = "Of a PDF: margins at the top, right, bottom and left, in mm, cm, in, pt or px.", __VA_ARGS__),   \
+        OPT_BOOL(T, pdf_print_background, .def = true, .help = "Of a PDF: with colours and pictures behind the text.",\
+                 __VA_ARGS__),                                                                                        \
+        OPT_ENUM(T, pdf_format, papers, .def = LETTER, .help = "Of a PDF: size of the paper.", __VA_ARGS__),          \
+        OPT_BOOL(T, pdf_display_header_footer, .help = "Of a PDF: with a header and a footer on each page.",          \
+                 __VA_ARGS__),                                                                                        \
+        OPT_STR(T, pdf_header_template, .example = "\"<span class='title'></span>\"",                                 \
+                .help = "Of a PDF: HTML of the header. Elements of the classes date, title, url, pageNumber and "     \
+                        "totalPages are filled in.",                                                                  \
+                __VA_ARGS__),                                                                                         \
+        OPT_STR(T, pdf_footer_template, .example = "\"<span class='pageNumber'></span>\"",                            \
+                .help = "Of a PDF: HTML of the footer, in the same way.", __VA_ARGS__),                               \
         OPT_END
 
 const struct option page_options[] = {ROWS(.beyond = NULL)};

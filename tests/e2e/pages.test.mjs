@@ -29,7 +29,7 @@ const made = (dir) => {
   }
   fs.copyFileSync(picture, path.join(dir, 'picture.png'))
   fs.writeFileSync(path.join(dir, 'text.txt'), 'One line.\nAnother one.\n')
-  fs.writeFileSync(path.join(dir, 'page.html'), '<h1>One line</h1>')
+  fs.writeFileSync(path.join(dir, 'page.html'), '<!doctype html><h1>One line</h1>')
   const content = 'BT /F 18 Tf 40 300 Td (One line) Tj ET'
   fs.writeFileSync(path.join(dir, 'pages.pdf'), pdf(Array(4).fill({ content })))
   execFileSync('bsdtar', ['-c', '--format=zip', '-f', 'archive.zip', 'text.txt', 'picture.png'], { cwd: dir })

@@ -693,8 +693,9 @@ for cut in b'\0', b'\1', b'\x4d':
          one(b'\1', b'\x78'), one(b'\2', BROTLI), one(b'\2', BROTLI + b'behind'), one(b'\2', BROTLI[:20]), one(b'\4', PLAIN), one(b'\0', gz(gz(PLAIN)), b'\1'), one(b'\0', gz(PLAIN), b'\1'), one(b'\0', gz(b'x'), b'\1'),
          one(b'\0', gz(bytes(100000))), b'\1\0\1\0' + cut + zlib.compress(gz(PLAIN)), b'\1\1\0\0' + cut + gz(zlib.compress(PLAIN)), b'\2\0\0\0\0' + cut + gz(gz(gz(PLAIN))), b'\1\0\0\0' + cut + gz(gz(bytes(1 << 22))))
 seed('decode', b'\1\0\0\xff\0' + gz(gz(bytes(1 << 28))))
-seed('cdp', b'{"id":1,"result":{}}\0', b'{"method":"a.b","params":{"x":[1,"y"]},"sessionId":"s"}\0{"id":2}\0{"id"', b'{"id":1,"error":{"message":"m"}}\0[]\0{"id":3}\0',
-     b'\0', b'{"id":1.5}\0', b'{"method":1}\0', b'{"method":"m","params":' + b'[' * 40 + b']' * 40 + b'}\0')
+seed('cdp', b'{"id":1,"result":{}}\0', b'{"id":1,"error":{"message":"m"}}\0[]\0{"id":3}\0', b'\0', b'{"id":1.5}\0',
+     b'{"method":"a.b","params":{"x":[1,"y"]},"sessionId":"s"}\0{"id":2}\0{"id"', b'{"method":1}\0',
+     b'{"method":"m","params":' + b'[' * 40 + b']' * 40 + b'}\0')
 dictionary('cdp', b'\0', b'{"id":', b'"method":"', b'"params":{', b'}\0')
 dictionary('decode', b'\x1f\x8b\x08\0\0\0\0\0\2\3', b'\x78\x9c', b'\x78\xda', b'\3\0\0\0\0\0\0\0\0\0', b'\0\0\xff\xff', b'\1\0\0\xff\xff', b'\x06', b'\x1f')
 

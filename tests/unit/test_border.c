@@ -127,7 +127,7 @@ static const char *const must[] = {"complete", "notes", "worker", "status", "kil
 
 static bool is_must(enum message type, const char *key)
 {
-    if (type == MSG_FAILED && !strcmp(key, "name"))
+    if (type == MSG_FAILED && (!strcmp(key, "name") || !strcmp(key, "url")))
         return false;
     for (size_t i = 0; i < ARRAY_LEN(must); i++)
         if (!strcmp(must[i], key))
