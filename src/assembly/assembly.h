@@ -76,7 +76,7 @@ struct job {
     int id; /* index into assembly.jobs */
     int step;
     int source;    /* step of the first input; -1: none */
-    bool probe;    /* reads the metadata of its inputs (small uploads: up to begun.upload_batch; imports: probe_batch) */
+    bool probe;    /* reads the metadata of its inputs (small uploads: begun.upload_batch; imports: probe_batch) */
     bool hidden;   /* of a hidden step */
     bool alone;    /* a probe that gets no other files: it is what became of a failed one */
     enum job_note note; /* evaluates its step's `user_meta` for its input, and runs no Robot; what follows then */

@@ -35,10 +35,11 @@ VipsImage *image_decode(const struct image *img, int page, int n, int shrink, bo
 VipsImage *image_still(const char *path, const char *format, bool half);
 bool image_is_foreign(const char *path, const char *format); /* of a variant that is not read; format NULL: no */
 
-/* What libvips' own reader is to make of a PNG (path, or bytes if there are any), made by media/png_quick.h where it
- * can. Takes slow over. */
-VipsImage *image_quick_png(VipsImage *slow, const char *path, VipsBlob *bytes);
-bool image_saves_quick_png(VipsImage *v, const struct image_save *o); /* then: */
+/* slow is what libvips' own reader is to make of img's file. Of a PNG: made by media/png_quick.h where it can. Takes
+ * slow over. */
+VipsImage *image_quick_png(VipsImage *slow, const struct image *img);
+bool image_saves_quick_png(VipsImage *v, const struct image_save *o);
+/* Then. 1: it failed, and libvips' error says why. */
 MUST_CHECK int image_save_quick_png(VipsImage *v, const char *path, const struct image_save *o, struct err *err);
 
 /* They have more than 8 bits. */

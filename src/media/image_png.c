@@ -92,7 +92,7 @@ static int quick_generate(VipsRegion *to, void *seq, void *a, void *b, gboolean 
 }
 
 /* False: libvips gives its samples otherwise than the file has them, or in another size than is for us. */
-static bool shape_of(struct png_shape *s, const VipsImage *v)
+static bool png_shape_of(struct png_shape *s, const VipsImage *v)
 {
     bool deep = v->BandFmt == VIPS_FORMAT_USHORT;
 
@@ -102,21 +102,21 @@ static bool shape_of(struct png_shape *s, const VipsImage *v)
     return png_quick_stride(s) > 0;
 }
 
-VipsImage *image_quick_png(VipsImage *slow, const char *path, VipsBlob *bytes)
+VipsImage *image_quick_png(VipsImage *slow, const struct image *img)
 {
     struct png_shape shape;
 
-    if (!slow || !shape_of(&shape, slow))
+    if (!slow || strcmp(img->format, "png") != 0 || !png_shape_of(&shape, slow))
         return slow;
     VipsImage *v = vips_image_new();
     struct quick *q = mem_zalloc(sizeof *q);
 
     q->shape = shape;
     q->stride = png_quick_stride(&shape);
-    q->path = mem_strdup(path);
-    q->bytes = bytes;
-    if (bytes)
-        vips_area_copy(VIPS_AREA(bytes));
+    q->path = mem_strdup(img->path);
+    q->bytes = img->bytes;
+    if (q->bytes)
+        vips_area_copy(VIPS_AREA(q->bytes));
     g_mutex_init(&q->lock);
     g_object_set_data_full(G_OBJECT(v), "quick", q, quick_free);
     /* its own reader goes down the file and never back */
@@ -137,7 +137,7 @@ bool image_saves_quick_png(VipsImage *v, const struct image_save *o)
                        plain = v->Bands >= 3 ? VIPS_INTERPRETATION_sRGB : VIPS_INTERPRETATION_B_W;
     struct png_shape s;
 
-    return shape_of(&s, v) && v->Type == (s.depth == 16 ? deep : plain) && !o->progressive && !o->all_filters &&
+    return png_shape_of(&s, v) && v->Type == (s.depth == 16 ? deep : plain) && !o->progressive && !o->all_filters &&
            !o->palette && !o->bilevel;
 }
 
@@ -190,14 +190,14 @@ int image_save_quick_png(VipsImage *v, const char *path, const struct image_save
     void *like;
     size_t like_len;
 
-    if (!shape_of(&s, v) || save_blank(&like, &like_len, v, o))
-        return vips_fail(err, "cannot write the image");
+    if (!png_shape_of(&s, v) || save_blank(&like, &like_len, v, o))
+        return 1;
     struct rows rows = {.stride = png_quick_stride(&s)};
     AUTO(mem_free) char *all = mem_alloc((size_t)(rows.stride * s.height));
     rows.to = (uint8_t *)all;
-    int rc = vips_sink_disc(v, take_rows, &rows) ? vips_fail(err, "cannot write the image")
-                                                 : png_quick_write(path, &s, rows.to, o->deflate ? o->deflate - 1 : 6,
-                                                                   like, like_len, err);
+    int rc = vips_sink_disc(v, take_rows, &rows)
+                 ? 1
+                 : png_quick_write(path, &s, rows.to, o->deflate ? o->deflate - 1 : 6, like, like_len, err);
     g_free(like);
     return rc;
 }

@@ -108,7 +108,8 @@ static int save_joined(VipsImage *v, const char *path, const struct image_save *
         rc = vips_jpegsave(v, path, "Q", o->quality, "strip", o->strip, "interlace", o->progressive,
                            NULL);
     } else if (!strcmp(f, "png") && image_saves_quick_png(v, o)) {
-        return image_save_quick_png(v, path, o, err);
+        if ((rc = image_save_quick_png(v, path, o, err)) < 0)
+            return -1;
     } else if (!strcmp(f, "png")) {
         rc = vips_pngsave(
             v, path, "strip", o->strip, "interlace", o->progressive, "filter",

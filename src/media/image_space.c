@@ -85,8 +85,8 @@ static int plain_srgb(VipsImage *in, VipsImage **out)
     return rc;
 }
 
-/* Does it embed the profile "sRGB IEC61966-2.1" that most photographs with sRGB have (HP's, of 1998), or that of libvips?
- * Then all that a transform could do is to move one sample of 270 by one step, by their roundings. */
+/* Does it embed the well-known profile "sRGB IEC61966-2.1" (HP's, of 1998), or that of libvips? Then all that a
+ * transform could do is to move one sample of 270 by one step, by their roundings. */
 static bool embeds_srgb(const VipsImage *v)
 {
     static const struct {

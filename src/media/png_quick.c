@@ -10,12 +10,12 @@
 
 static const uint8_t signature[8] = "\x89PNG\r\n\x1A\n";
 
-static uint32_t get32(const uint8_t *p)
+static uint32_t png_u32(const uint8_t *p)
 {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-static void set32(uint8_t *p, uint32_t v)
+static void png_set_u32(uint8_t *p, uint32_t v)
 {
     for (int i = 0; i < 4; i++)
         p[i] = (uint8_t)(v >> (24 - 8 * i));
@@ -45,18 +45,18 @@ static bool is_chunk(const struct chunk *c, const char *type) { return !memcmp(c
 /* The next chunk, whose checksum is right. */
 static bool next_chunk(struct chunk *c, const uint8_t *p, size_t len, size_t *at)
 {
-    if (len - *at < 12 || get32(p + *at) > len - *at - 12)
+    if (len - *at < 12 || png_u32(p + *at) > len - *at - 12)
         return false;
-    *c = (struct chunk){p + *at + 4, p + *at + 8, get32(p + *at)};
+    *c = (struct chunk){p + *at + 4, p + *at + 8, png_u32(p + *at)};
     *at += 12 + (size_t)c->len;
-    return libdeflate_crc32(0, c->type, 4 + (size_t)c->len) == get32(c->data + c->len);
+    return libdeflate_crc32(0, c->type, 4 + (size_t)c->len) == png_u32(c->data + c->len);
 }
 
 static void header_of(uint8_t h[13], const struct png_shape *s)
 {
     memset(h, 0, 13);
-    set32(h, (uint32_t)s->width);
-    set32(h + 4, (uint32_t)s->height);
+    png_set_u32(h, (uint32_t)s->width);
+    png_set_u32(h + 4, (uint32_t)s->height);
     h[8] = (uint8_t)s->depth;
     h[9] = (uint8_t)color_type(s->bands);
 }
@@ -115,7 +115,7 @@ static const uint8_t *whole_stream(uint8_t **own, const struct stream *z, const 
     if (!(*own = malloc(z->len + 1)))
         return NULL;
     for (size_t at = z->from; at < z->to;) {
-        uint32_t len = get32(p + at);
+        uint32_t len = png_u32(p + at);
 
         memcpy(*own + n, p + at + 8, len);
         n += len;
@@ -182,9 +182,9 @@ static void add_chunk(FILE *f, const char *type, const uint8_t *data, size_t len
     uint8_t head[8], sum[4];
     uint32_t crc = libdeflate_crc32(0, type, 4);
 
-    set32(head, (uint32_t)len);
+    png_set_u32(head, (uint32_t)len);
     memcpy(head + 4, type, 4);
-    set32(sum, len ? libdeflate_crc32(crc, data, len) : crc);
+    png_set_u32(sum, len ? libdeflate_crc32(crc, data, len) : crc);
     fwrite(head, 1, sizeof head, f);
     if (len)
         fwrite(data, 1, len, f);

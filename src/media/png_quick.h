@@ -1,7 +1,7 @@
-/* png_quick.h - the pixels of ordinary PNG files by libdeflate, which takes half of zlib's time: it wants a whole stream
- * at once, so this is for pictures that may be in memory as a whole. Interlaced ones, palettes, fewer than 8 bits, a
- * colour that counts as transparent, larger ones, and files in which anything is amiss are libpng's: what is told of
- * them stays its word. Nothing here names a libvips type. */
+/* png_quick.h - the pixels of ordinary PNG files by libdeflate, which takes half of zlib's time: it wants a whole
+ * stream at once, so this is for pictures that may be in memory as a whole. Interlaced ones, palettes, fewer than 8
+ * bits, a colour that counts as transparent, larger ones, and files in which anything is amiss are libpng's: what is
+ * told of them stays its word. Nothing here names a libvips type. */
 #pragma once
 #include "base/err.h"
 
@@ -29,7 +29,7 @@ MUST_CHECK bool png_quick_rows(uint8_t **out, const struct png_shape *s, const u
  * px: bytes of a pixel. False: a filter that there is not. */
 MUST_CHECK bool png_unfilter(uint8_t *rows, int64_t stride, int64_t height, int px);
 
-/* Write rows (a byte of 0 before each) of that shape to path. level: zlib's, 0 to 9. like: a PNG of our own whose chunks
+/* Write rows (a byte of 0 before each) of that shape to path. level: zlib's, 0 to 9. like: a PNG of ours whose chunks
  * between header and pixels (density, profile, texts) this one gets. Errors: ERR_IO, ERR_NOSPACE. */
 MUST_CHECK int png_quick_write(const char *path, const struct png_shape *s, const uint8_t *rows, int level,
                                const uint8_t *like, size_t like_len, struct err *err);

@@ -258,9 +258,7 @@ VipsImage *image_decode(const struct image *img, int page, int n, int shrink, bo
     g_object_get(op, "out", &result, NULL);
     vips_object_unref_outputs(VIPS_OBJECT(op));
     g_object_unref(op);
-    if (!strcmp(img->how->loader, "pngload"))
-        return image_quick_png(result, img->path, img->bytes);
-    return strcmp(img->how->loader, "heifload") ? result : with_own_blobs(result);
+    return strcmp(img->how->loader, "heifload") ? image_quick_png(result, img) : with_own_blobs(result);
 }
 
 bool image_is_raw(const struct image *img) { return img->how && img->how->still && !strcmp(img->how->still, "raw"); }

@@ -1225,8 +1225,8 @@ static struct assembly *with_uploads(struct effects *fx, const char *more, const
 {
     struct assembly *a = assembly_new("0123456789abcdef0123456789abcdef");
     AUTO(mem_free) char *json =
-        mem_printf("{\"workspace\":\"w\",\"base_url\":\"http://x\",\"body_done\":false,\"max_attempts\":2%s,\"steps\":%s}",
-                   more, resize);
+        mem_printf("{\"workspace\":\"w\",\"base_url\":\"http://x\",\"body_done\":false,\"max_attempts\":2%s,"
+                   "\"steps\":%s}", more, resize);
 
     assert_int_equal(apply(a, fx, EV_CREATED, json), 0);
     for (int i = 0; i < n; i++) {
@@ -1286,7 +1286,8 @@ static void a_poison_upload_hurts_no_neighbour(void **state)
     assert_int_equal(apply(a, &fx, EV_JOB_FAILED, "{\"job\":0,\"name\":\"WORKER_JOB_ERROR\",\"retry\":\"now\"}"), 0);
     assert_int_equal(a->job_count, 4); /* resize of the first, and the two others, each alone */
     for (int i = 2; i < 4; i++) {
-        AUTO(mem_free) char *began = mem_printf("{\"job\":%d}", i), *ended = mem_printf("{\"job\":%d,\"exec_us\":1}", i),
+        AUTO(mem_free) char *began = mem_printf("{\"job\":%d}", i),
+                            *ended = mem_printf("{\"job\":%d,\"exec_us\":1}", i),
                             *told = mem_printf("{\"job\":%d,\"index\":0,\"same\":{\"input\":0,\"mime\":\"image/png\","
                                                "\"ext\":\"png\",\"meta\":{\"width\":1}}}", i);
 
@@ -1298,7 +1299,8 @@ static void a_poison_upload_hurts_no_neighbour(void **state)
         assert_int_equal(apply(a, &fx, EV_JOB_DONE, ended), 0);
     }
     for (int i = 0; i < 3; i++) {
-        AUTO(mem_free) char *began = mem_printf("{\"job\":%d}", i), *ended = mem_printf("{\"job\":%d,\"exec_us\":1}", i);
+        AUTO(mem_free) char *began = mem_printf("{\"job\":%d}", i),
+                            *ended = mem_printf("{\"job\":%d,\"exec_us\":1}", i);
 
         assert_int_equal(apply(each, &fx, EV_JOB_STARTED, began), 0);
         assert_int_equal(apply(each, &fx, EV_JOB_DONE, ended), 0);
