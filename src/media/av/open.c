@@ -25,7 +25,9 @@ const char av_containers[] = "mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,as
 
 /* ---- libav's words ---- */
 
-static _Thread_local char said[500]; /* the last of them */
+/* The last of them. Aligned, as mold 1.10 lets what the loader protects begin with it: where it was not, it could lie
+ * on the page before, which is nobody's, and the program did not start. */
+static _Alignas(64) _Thread_local char said[500];
 
 static void on_log(void *context, int level, const char *fmt, va_list args)
 {
