@@ -40,10 +40,8 @@ static int on_elsewhere(struct assembly *a, const struct event *ev, struct effec
     const json_t *d = ev->data;
     int64_t size = jint(d, "size", -1);
 
-    if (a->begun.by_url)
-        return err_set(err, ERR_NOT_CAPABLE, "An Assembly of a request by URL takes no files");
-    if (assembly_is_over(a))
-        return assembly_refuse_over(a, err);
+    if (a->begun.by_url || assembly_is_over(a))
+        return assembly_refuse(a, ev->type, err);
     if (ev->type == EV_FILE_RESERVED) {
         if (a->uploading_finished || places_left(a) <= 0)
             return saturated(a, err);

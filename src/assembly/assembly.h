@@ -210,6 +210,8 @@ MUST_CHECK int assembly_apply(struct assembly *a, const struct event *ev, struct
                               struct err *err);
 
 int assembly_refuse_over(const struct assembly *a, struct err *err); /* -1: how it ended */
+/* -1: why one that is over, or never takes such a thing, does not take an event of this type. */
+int assembly_refuse(const struct assembly *a, enum event_type type, struct err *err);
 
 /* Of one that is over: no event can be accepted that would change what its document says. */
 bool assembly_may_rest(const struct assembly *a);

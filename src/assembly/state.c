@@ -183,6 +183,13 @@ int assembly_refuse_over(const struct assembly *a, struct err *err)
                          assembly_message(a));
 }
 
+int assembly_refuse(const struct assembly *a, enum event_type type, struct err *err)
+{
+    if (a->begun.by_url && (type == EV_FILE_RESERVED || type == EV_FILE_ADDED))
+        return err_set(err, ERR_NOT_CAPABLE, "An Assembly of a request by URL takes no files");
+    return assembly_refuse_over(a, err);
+}
+
 /* The public name counts: numbers of codes are not the same in every version. */
 void assembly_stored_error(struct err *why, const json_t *d, enum err_code otherwise)
 {

@@ -157,7 +157,7 @@ int turn_apply(struct conductor *c, struct entry *e, enum event_type type, json_
     struct err why;
 
     if (e->rests)
-        return assembly_refuse_over(e->a, err);
+        return assembly_refuse(e->a, type, err);
     int rc = event_is_durable(type) ? turn_begin(c, err) : 0;
 
     e->body_gone |= event_rule(type)->ends_body;

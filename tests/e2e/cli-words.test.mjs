@@ -76,7 +76,7 @@ test('robots prints one of them, by its name or the end of it', (t) => {
   assert.equal(cli(dir, ['robots', 'resize']).stdout, one.stdout)
   assert.match(cli(dir, ['robots', '/http/import']).stdout, /Known, but not built here: .*`force_original_id`/)
   assert.ok(cli(dir, ['robots']).stdout.includes(one.stdout))
-  for (const [name, pattern] of [['resise', /did you mean 'resize'\?/], ['/image/resise', /did you mean '\/image\/resize'\?/], ['/video/generate', /known, but not built in this server/]]) {
+  for (const [name, pattern] of [['resise', /did you mean 'resize'\?/], ['/image/resise', /did you mean '\/image\/resize'\?/], ['/edgly/deliver', /known, but was removed from the catalogue/]]) {
     const r = cli(dir, ['robots', name])
     assert.deepEqual([r.status, r.stdout], [2, ''])
     assert.match(r.stderr, pattern)
@@ -153,7 +153,8 @@ test('a Template that would not run is kept, and it is said', (t) => {
     assert.equal(r.status, 0)
     return r.stderr
   }
-  assert.match(create('video', { steps: { v: { robot: '/video/generate', use: ':original' } } }), /by itself it would not run: The Robot '\/video\/generate' is known, but not built.* - step v/)
+  assert.match(create('video', { steps: { v: { robot: '/edgly/deliver', use: ':original' } } }),
+    /by itself it would not run: The Robot '\/edgly\/deliver' is known, but was removed.* - step v/)
   assert.equal(create('good', { steps: { r: { robot: '/image/resize', use: ':original', width: '${fields.w}' } } }), '')
   assert.equal(create('empty', { steps: {} }), '')
   assert.equal(cli(dir, ['template', 'list', '--data', 'd']).stdout.split('\n').length, 4)
@@ -205,8 +206,8 @@ test('run keeps its exit codes, and its errors name what may have been meant', (
   const dir = place(t)
   for (const [steps, pattern] of [
     [{ r: { ...resize, robot: '/image/resise' } }, /ASSEMBLY_STEP_UNKNOWN_ROBOT: There is no Robot '\/image\/resise'; did you mean '\/image\/resize'\? - step r/],
-    [{ r: { ...resize, robot: '/video/generate' } }, /ASSEMBLY_STEP_UNKNOWN_ROBOT: The Robot '\/video\/generate' is known, but not built in this server; `workcell robots` lists/],
-    [{ r: { ...resize, robot: '/video/generat' } }, /'\/video\/generate' is known, but not built/],
+    [{ r: { ...resize, robot: '/edgly/deliver' } }, /ASSEMBLY_STEP_UNKNOWN_ROBOT: The Robot '\/edgly\/deliver' is known, but was removed/],
+    [{ r: { ...resize, robot: '/edgly/delivr' } }, /'\/edgly\/deliver' is known, but not built/],
     [{ r: { ...resize, robot: '/no/such/thing/at/all' } }, /There is no Robot '\/no\/such\/thing\/at\/all' - step r/],
     [{ r: { ...resize, widht: 5 } }, /unknown parameter 'widht'; did you mean 'width'\?/],
     [{ r: { ...resize, reslut: true } }, /unknown parameter 'reslut'; did you mean 'result'\?/],

@@ -84,7 +84,8 @@ class Shell {
   }
 }
 
-const missing = (args, code = 'ASSEMBLY_STEP_UNKNOWN_ROBOT') =>
+// whose service this server has not been given
+const missing = (args, code) =>
   Object.assign(async (c) => { await c.refused(args, code); assert.ok(!fs.existsSync(c.path('out'))) }, { missing: true })
 
 const cases = {
@@ -113,7 +114,7 @@ const cases = {
     await c.ok(['assemblies', 'create', '--steps', 'import.json', '-o', 'far.png'])
     assert.deepEqual(size(c.path('far.png')), [20, 20])
     // refusals: no file, or (the old one) an empty one
-    c.write('odd.json', { v: { robot: '/document/convert', use: ':original', format: 'pdf' } })
+    c.write('odd.json', { v: { robot: '/edgly/deliver' } })
     fs.writeFileSync(c.path('broken.png'), Buffer.from('\x89PNG\r\n\x1a\nbroken', 'latin1'))
     const create = (n, ...more) => ['assemblies', 'create', '-o', `no-${n}.png`, ...more]
     await c.refused(create(1, '-i', 'a.png', '--steps', 'odd.json'), 'ASSEMBLY_STEP_UNKNOWN_ROBOT')
@@ -340,8 +341,8 @@ const cases = {
     assert.deepEqual(size(c.path('marked.png')), [20, 20])
     assert.ok(!fs.readFileSync(c.path('marked.png')).equals(fs.readFileSync(c.path('plain.png'))))
   },
-  run: missing(['run', 'make it small', '-i', 'a.png', '-o', 'out']),
-  'assembly-instructions compile': missing(['assembly-instructions', 'compile', 'make it small']),
+  run: missing(['run', 'make it small', '-i', 'a.png', '-o', 'out'], 'AI_CHAT_VALIDATION'),
+  'assembly-instructions compile': missing(['assembly-instructions', 'compile', 'make it small'], 'AI_CHAT_VALIDATION'),
   async 'audio waveform'(c) {
     execFileSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'sine=duration=2', c.path('sound.mp3')])
     const waveform = ['audio', 'waveform', '-i', 'sound.mp3', '-o']
@@ -361,7 +362,12 @@ const cases = {
     const rotated = (name) => execFileSync('pdfinfo', [c.path(name)], { encoding: 'utf8' }).match(/Page rot: +(\d+)/)[1]
     assert.deepEqual([rotated('lies.pdf'), rotated('stands.pdf')], ['90', '0'])
   },
-  'document convert': missing(['document', 'convert', '-i', 'a.png', '-o', 'out', '--format', 'pdf']),
+  async 'document convert'(c) {
+    await c.ok(['document', 'convert', '-i', 'a.png', '-o', 'picture.pdf', '--format', 'pdf'])
+    assert.match(execFileSync('pdfinfo', [c.path('picture.pdf')], { encoding: 'utf8' }), /Pages: +1\n/)
+    await c.refused(['document', 'convert', '-i', 'a.png', '-o', 'no.docx', '--format', 'docx'],
+      'DOCUMENT_CONVERT_UNSUPPORTED_CONVERSION')
+  },
   async 'document optimize'(c) {
     fs.writeFileSync(c.path('a.pdf'), pdf([{ content: '1 0 0 rg 0 0 99 99 re f' }]))
     await c.ok(['document', 'optimize', '-i', 'a.pdf', '-o', 'small.pdf', '--remove-metadata', '--preset', 'screen'])
@@ -401,8 +407,8 @@ const cases = {
     assert.equal(fs.readFileSync(c.path(`out/${made.find((n) => n.endsWith('b.txt'))}`), 'utf8'), 'hello')
     await c.refused(['file', 'decompress', '-i', 'a.png', '-o', 'no'], 'FILE_DECOMPRESS_INVALID_INPUT')
   },
-  'image describe': missing(['image', 'describe', '-i', 'a.png', '-o', 'out']),
-  'image generate': missing(['image', 'generate', '--prompt', 'a cat', '-o', 'out']),
+  'image describe': missing(['image', 'describe', '-i', 'a.png', '-o', 'out'], 'IMAGE_DESCRIBE_VALIDATION'),
+  'image generate': missing(['image', 'generate', '--prompt', 'a cat', '-o', 'out'], 'IMAGE_GENERATE_VALIDATION'),
   async 'image merge'(c) {
     const [w, h] = size(c.path('a.png'))
     fs.copyFileSync(picture, c.path('b.png'))
@@ -429,10 +435,18 @@ const cases = {
     await c.ok(['image', 'optimize', '-i', 'small.png', '-o', 'again.png'])
     assert.ok(fs.statSync(c.path('again.png')).size <= fs.statSync(c.path('small.png')).size)
   },
-  'image remove-background': missing(['image', 'remove-background', '-i', 'a.png', '-o', 'out']),
-  'image upscale': missing(['image', 'upscale', '-i', 'a.png', '-o', 'out']),
-  'markdown docx': missing(['markdown', 'docx', '-i', 'a.png', '-o', 'out']),
-  'markdown pdf': missing(['markdown', 'pdf', '-i', 'a.png', '-o', 'out']),
+  'image remove-background': missing(['image', 'remove-background', '-i', 'a.png', '-o', 'out'], 'IMAGE_BGREMOVE_VALIDATION'),
+  'image upscale': missing(['image', 'upscale', '-i', 'a.png', '-o', 'out'], 'IMAGE_UPSCALE_VALIDATION'),
+  async 'markdown docx'(c) {
+    fs.writeFileSync(c.path('a.md'), '# A title\n\nSome *words*.\n')
+    await c.ok(['markdown', 'docx', '-i', 'a.md', '-o', 'a.docx'])
+    assert.equal(fs.readFileSync(c.path('a.docx')).subarray(0, 2).toString(), 'PK')
+  },
+  async 'markdown pdf'(c) {
+    fs.writeFileSync(c.path('a.md'), '# A title\n\nSome *words*.\n')
+    await c.ok(['markdown', 'pdf', '-i', 'a.md', '-o', 'a.pdf'])
+    assert.match(execFileSync('pdftotext', [c.path('a.pdf'), '-'], { encoding: 'utf8' }), /A title\s+Some words\./)
+  },
   async 'preview generate'(c) {
     fs.writeFileSync(c.path('words.txt'), 'some words')
     const preview = ['preview', 'generate', '-i']
@@ -446,7 +460,10 @@ const cases = {
     assert.deepEqual(size(c.path('tone.png')), [300, 200])
     await c.refused([...preview, 'a.png', '-o', 'no.png', '--icon-text-font', '<image/>'], 'FILE_PREVIEW_VALIDATION')
   },
-  'speech transcribe': missing(['speech', 'transcribe', '-i', 'a.png', '-o', 'out']),
+  'speech transcribe': Object.assign(async (c) => {
+    execFileSync('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'sine=duration=1', c.path('words.mp3')])
+    await c.refused(['speech', 'transcribe', '-i', 'words.mp3', '-o', 'out'], 'SPEECH_TRANSCRIBE_VALIDATION')
+  }, { missing: true }),
   async 'text speak'(c) {
     fs.writeFileSync(c.path('text.txt'), 'One two three.\n')
     await c.ok(['text', 'speak', '-i', 'text.txt', '-o', 'out.mp3', '--voice', 'male-1', '--target-language', 'de-DE'])
@@ -502,7 +519,7 @@ export function testCommandLine(name) {
 
 export function testMissingRobots(name) {
   const all = commands(name).filter((c) => cases[c]?.missing)
-  test(`the command line of ${name}: ${all.length} commands whose Robot is not here say so`, async (t) => {
+  test(`the command line of ${name}: ${all.length} commands whose service is not here say so`, async (t) => {
     assert.ok(all.length > 0, all.join('\n'))
     const c = await Shell.start(t, name)
     for (const command of all) await cases[command](c)
