@@ -339,6 +339,8 @@ static bool lane_pump(struct conductor *c, enum robot_role role)
 {
     bool moved = false;
 
+    if (jobs_waiting(c, role))
+        pool_wanted(c->pool, role);
     for (struct run *r; pool_has_room(c->pool, role) && (r = run_take(c, role));) {
         bool evaluates = r->evaluates;
 

@@ -29,6 +29,31 @@ void pool_begin(struct pool *p, const struct pool_conf *conf, const struct pool_
         p->zygotes[role] = (struct zygote){.pool = p, .role = role, .sock = -1, .said = {.fd = -1}};
 }
 
+static const bool starts_late[ROLE_COUNT] = {
+#define X(id, name, network, writes, address, data, together, files, processes, nice, usual, least, late, ...) [ROLE_##id] = late,
+#include "robot/roles.def"
+#undef X
+};
+
+void pool_wanted(struct pool *p, enum robot_role role)
+{
+    struct zygote *z = &p->zygotes[role];
+    struct err err;
+
+    if (!z->late || z->process || p->closing || !p->conf.workers[role])
+        return;
+    z->late = false; /* from here on it is like the others */
+    if (zygote_start(z, &err) < 0)
+        log_error(&log_ctx, "%s", err.msg);
+}
+
+/* A server that must have its walls finds out at once. */
+static int begin_zygote(struct zygote *z, struct err *err)
+{
+    z->late = starts_late[z->role] && !z->pool->conf.require_jail;
+    return z->late ? zygote_check(z, err) : zygote_start(z, err);
+}
+
 int pool_open(struct pool **out, const struct pool_conf *conf, const struct pool_events *events,
               struct err *err)
 {
@@ -43,7 +68,7 @@ int pool_open(struct pool **out, const struct pool_conf *conf, const struct pool
     }
     log_debug(&log_ctx, "%s", note);
     for (int role = 0; role < ROLE_COUNT; role++)
-        if (conf->workers[role] && zygote_start(&p->zygotes[role], err) < 0) {
+        if (conf->workers[role] && begin_zygote(&p->zygotes[role], err) < 0) {
             pool_close(p);
             return -1;
         }

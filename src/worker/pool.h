@@ -98,6 +98,9 @@ struct pool_events {
 
 MUST_CHECK int pool_open(struct pool **out, const struct pool_conf *conf,
                          const struct pool_events *events, struct err *err);
+/* Somebody has a job of this role: one whose program starts late (robot/roles.def) begins to start, and tells
+ * pool_events.room when it is there. */
+void pool_wanted(struct pool *p, enum robot_role role);
 /* May a job of this role start now? */
 bool pool_has_room(const struct pool *p, enum robot_role role);
 /* How many threads a job may use that finds `running` others with workers of its role and `waiting` without: twice

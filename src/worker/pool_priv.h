@@ -82,6 +82,7 @@ struct zygote {
     uv_poll_t *poll;
     int sock;
     bool ready;
+    bool late; /* it is not started before somebody has a job for it */
     int deaths;
 };
 
@@ -148,6 +149,7 @@ void pool_free_handle(uv_handle_t *h); /* for uv_close() */
 
 /* ---- pool_workers.c ---- */
 MUST_CHECK int zygote_start(struct zygote *z, struct err *err);
+MUST_CHECK int zygote_check(const struct zygote *z, struct err *err); /* Is there a program? */
 /* Hear what the zygote at the other end of sock (stolen) says. A test may be one. */
 void zygote_listen(struct zygote *z, int sock);
 /* A worker of its own (courier) or for anybody's jobs; WORKER_DYING when the zygote could not be asked. */

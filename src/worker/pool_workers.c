@@ -160,15 +160,27 @@ void zygote_listen(struct zygote *z, int sock)
     uv_poll_start(z->poll, UV_READABLE, on_zygote);
 }
 
+static char *zygote_path(const struct zygote *z)
+{
+    return mem_printf("%s/workcell-%s", z->pool->conf.program_dir, role_name(z->role));
+}
+
+int zygote_check(const struct zygote *z, struct err *err)
+{
+    AUTO(mem_free) char *path = zygote_path(z);
+
+    return access(path, X_OK) < 0 ? err_errno(err, "the worker program '%s'", path) : 0;
+}
+
 int zygote_start(struct zygote *z, struct err *err)
 {
     struct pool *p = z->pool;
     int pair[2], writer = -1;
-    AUTO(mem_free) char *path = mem_printf("%s/workcell-%s", p->conf.program_dir, role_name(z->role));
+    AUTO(mem_free) char *path = zygote_path(z);
     AUTO(mem_free) char *settings = zygote_settings(p);
 
-    if (access(path, X_OK) < 0)
-        return err_errno(err, "the worker program '%s'", path);
+    if (zygote_check(z, err) < 0)
+        return -1;
     if (said_open(&writer, &z->said, p->conf.loop, z->role, err) < 0)
         return -1;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {

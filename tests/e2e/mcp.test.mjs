@@ -84,7 +84,7 @@ const cases = {
     const rest = await m.call('create_assembly', { assembly_url: open.assembly.assembly_ssl_url, files: [{ kind: 'path', field: 'photo', path: picture }], wait_for_completion: true })
     assert.deepEqual([rest.assembly.ok, rest.upload.resumed, rest.assembly.uploads[0].tus_upload_url], ['ASSEMBLY_COMPLETED', true, open.upload.upload_urls.photo])
 
-    await m.refused('create_assembly', { instructions: { steps: { v: { robot: '/video/generate', use: ':original' } } } }, 'ASSEMBLY_STEP_UNKNOWN_ROBOT')
+    await m.refused('create_assembly', { instructions: { steps: { v: { robot: '/edgly/deliver' } } } }, 'ASSEMBLY_STEP_UNKNOWN_ROBOT')
     const lost = await m.call('create_assembly', { instructions: { steps: resized }, files: [{ kind: 'path', field: 'x', path: path.join(m.dir, 'none') }] }, 'error')
     assert.equal(lost.errors[0].code, 'mcp_file_not_found')
     const builtin = await m.client.callTool({ name: 'transloadit_create_assembly', arguments: { instructions: { template_id: 'builtin/encode-nothing@latest' } } })

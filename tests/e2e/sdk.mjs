@@ -120,7 +120,7 @@ const cases = {
     await r.refused(r.sdk.createAssembly({ assemblyId: id, params: { steps: original } }), 'DO_NOT_REUSE_ASSEMBLY_IDS', 400)
   },
   async 'createAssembly, refused for a Robot that there is not, and for its parameters'(r) {
-    await r.refused(r.sdk.createAssembly({ params: { steps: { v: { robot: '/video/generate', use: ':original' } } } }), 'ASSEMBLY_STEP_UNKNOWN_ROBOT', 400)
+    await r.refused(r.sdk.createAssembly({ params: { steps: { v: { robot: '/edgly/deliver' } } } }), 'ASSEMBLY_STEP_UNKNOWN_ROBOT', 400)
     await r.refused(r.sdk.createAssembly({ params: { steps: { a: { ...resized.resized, width: -1 } } } }), 'IMAGE_RESIZE_VALIDATION', 400)
     await r.refused(r.sdk.createAssembly({ params: { template_id: '0'.repeat(32) } }), 'TEMPLATE_NOT_FOUND', 404)
     await r.refused(r.client({ authKey: 'nobody', authSecret: 'x' }).createAssembly({ params: { steps: original } }), 'GET_ACCOUNT_UNKNOWN_AUTH_KEY', 400)
@@ -428,7 +428,7 @@ const cases = {
     assert.throws(() => r.sdk.getSignedSmartCDNUrl({}), /workspace/)
   },
   async compileAssemblyInstructionsFromPrompt(r) { // by /ai/chat, which is not here
-    await r.refused(r.sdk.compileAssemblyInstructionsFromPrompt({ prompt: 'small pictures' }), 'ASSEMBLY_STEP_UNKNOWN_ROBOT', 400)
+    await r.refused(r.sdk.compileAssemblyInstructionsFromPrompt({ prompt: 'small pictures' }), 'AI_CHAT_VALIDATION', 400)
   },
 }
 

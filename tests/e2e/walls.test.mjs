@@ -149,7 +149,8 @@ test('what workers write to stderr comes into the log labelled, bounded and harm
   const d = temporary(t)
   fs.copyFileSync(binary, `${d}/workcell`)
   fs.chmodSync(`${d}/workcell`, 0o755)
-  for (const p of ['transfer', 'script']) fs.symlinkSync(`${path.dirname(binary)}/workcell-${p}`, `${d}/workcell-${p}`)
+  for (const p of ['transfer', 'office', 'browser', 'script'])
+    fs.symlinkSync(`${path.dirname(binary)}/workcell-${p}`, `${d}/workcell-${p}`)
   fs.writeFileSync(`${d}/workcell-media`, `#!/bin/bash
 printf '2026-01-01T00:00:00.000Z error forged\\n\\033[31mred\\a\\n%s\\n' "$(head -c 100000 /dev/zero | tr '\\0' x)" >&2
 for i in $(seq 500); do echo "line $i" >&2; done

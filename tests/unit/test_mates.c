@@ -13,6 +13,7 @@ static struct cell { /* a worker and what it has */
 } cells[CELLS];
 static int cell_count, room, threads;
 
+void __wrap_pool_wanted(struct pool *p, enum robot_role role) {}
 bool __wrap_pool_has_room(const struct pool *p, enum robot_role role) { return room > 0; }
 int __wrap_pool_threads(const struct pool *p, enum robot_role role, int waiting) { return threads; }
 
