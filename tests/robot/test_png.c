@@ -253,8 +253,8 @@ static VipsImage *read_back(const char *path)
 
 static void assert_same_blob(VipsImage *a, VipsImage *b, const char *field)
 {
-    const void *x, *y;
-    size_t n, m;
+    const void *x = NULL, *y = NULL;
+    size_t n = 0, m = 0;
 
     assert_int_equal(vips_image_get_typeof(a, field) != 0, vips_image_get_typeof(b, field) != 0);
     if (!vips_image_get_typeof(a, field))

@@ -208,5 +208,6 @@ const struct robot robot_speech_transcribe = {
     .opts_size = sizeof(T),
     .options = options,
     .check = transcribe_check,
+    .example = "{\"provider\": \"aws\"}",
     .run = IN_WORKER(transcribe_run),
 };
