@@ -70,7 +70,7 @@ static const struct setting settings[] = {
     INT(min_body_rate, "256", "Least bytes a second of a body whose client is not known yet, on the average of 30 s. 0: any.", .max = 1000000),
     INT(idle_timeout_s, "75", "Close a connection that is silent for so long.", .min = 1, .max = 86400),
     INT(header_timeout_s, "20", "Time a client has to send a request's headers.", .min = 1, .max = 86400),
-#define X(id, role, network, writes, address, data, together, files, processes, nice, usual, least, late, text)              \
+#define X(id, role, network, writes, address, data, together, files, processes, nice, usual, least, late, text)        \
     {.name = "workers_" #role, .kind = KIND_INT, .offset = offsetof(struct config, workers[ROLE_##id]), .def = usual,                   \
      .help = text, .min = least, .max = 1024},
 #include "robot/roles.def"

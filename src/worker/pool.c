@@ -30,7 +30,8 @@ void pool_begin(struct pool *p, const struct pool_conf *conf, const struct pool_
 }
 
 static const bool starts_late[ROLE_COUNT] = {
-#define X(id, name, network, writes, address, data, together, files, processes, nice, usual, least, late, ...) [ROLE_##id] = late,
+#define X(id, name, network, writes, address, data, together, files, processes, nice, usual, least, late, ...)         \
+    [ROLE_##id] = late,
 #include "robot/roles.def"
 #undef X
 };

@@ -435,7 +435,8 @@ const cases = {
     await c.ok(['image', 'optimize', '-i', 'small.png', '-o', 'again.png'])
     assert.ok(fs.statSync(c.path('again.png')).size <= fs.statSync(c.path('small.png')).size)
   },
-  'image remove-background': missing(['image', 'remove-background', '-i', 'a.png', '-o', 'out'], 'IMAGE_BGREMOVE_VALIDATION'),
+  'image remove-background':
+    missing(['image', 'remove-background', '-i', 'a.png', '-o', 'out'], 'IMAGE_BGREMOVE_VALIDATION'),
   'image upscale': missing(['image', 'upscale', '-i', 'a.png', '-o', 'out'], 'IMAGE_UPSCALE_VALIDATION'),
   async 'markdown docx'(c) {
     fs.writeFileSync(c.path('a.md'), '# A title\n\nSome *words*.\n')

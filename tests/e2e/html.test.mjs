@@ -154,7 +154,7 @@ test('a page that never ends, asks, prints, downloads, redirects or takes all me
   const at = `http://127.0.0.1:${there.port}`
   const hostile = { // null: it is drawn all the same
     loop: ['<script>for (;;);</script>', 'INTERNAL_COMMAND_TIMEOUT'],
-    moves: ['<script>setTimeout(() => { location = "?" + Math.random() }, 100)</script>', 'INTERNAL_COMMAND_TIMEOUT'], // or it is gone when it is asked
+    moves: ['<script>setTimeout(() => { location = "?" + Math.random() }, 100)</script>', 'INTERNAL_COMMAND_TIMEOUT'], // or gone
     asks: ['<script>for (let i = 0; i < 9; i++) { alert(i); confirm(i); prompt(i) }</script>', null],
     windows: ['<script>for (let i = 0; i < 20; i++) window.open("about:blank"); print()</script>', null],
     download: [`<a id=a href="${at}/file" download>x</a><script>a.click()</script>`, null],
