@@ -1,4 +1,5 @@
 #include "worker/border.h"
+#include "base/clock.h"
 #include "base/id.h"
 
 #include <math.h>
@@ -14,6 +15,7 @@
  * is still honest. */
 #define PROGRESS_US INT64_C(100000)
 #define PROGRESS_BURST 50
+#define UNHEARD_US (60 * SECOND_US)
 
 /* ---- the table ---- */
 
@@ -337,11 +339,12 @@ static const char *bad_output(struct border_run *r, const json_t *body)
     return NULL;
 }
 
-/* A bucket that empties by one in PROGRESS_US. */
+/* A bucket that empties by one in PROGRESS_US. What was not said is not lost at once: it may lie unheard, when the disk
+ * has held the daemon up, and all of it comes in one moment. */
 static bool too_often(struct border_run *r, int64_t now_us)
 {
-    if (r->calm_us < now_us)
-        r->calm_us = now_us;
+    if (r->calm_us < now_us - UNHEARD_US)
+        r->calm_us = now_us - UNHEARD_US;
     r->calm_us += PROGRESS_US;
     return r->calm_us - now_us > PROGRESS_BURST * PROGRESS_US;
 }
