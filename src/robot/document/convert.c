@@ -2,6 +2,7 @@
  * slides are done by LibreOffice in a worker of its own kind, which starts no program; what needs a
  * program or is a picture goes to an ordinary media worker. Which of the two is told by the input's
  * type (robot.h, `instead`). */
+#include "base/file.h"
 #include "base/str.h"
 #include "media/document_type.h"
 #include "media/flat_sheet.h"
@@ -200,13 +201,7 @@ static enum office_kind convert_office_kind(enum document_kind k)
 
 static int convert_write(const char *path, const struct str *s, struct err *err)
 {
-    FILE *f = fopen(path, "wxe");
-
-    if (!f)
-        return err_errno(err, "open '%s'", path);
-    bool whole = fwrite(s->s ? s->s : "", 1, s->len, f) == s->len;
-    whole &= fclose(f) == 0;
-    return whole ? 0 : err_errno(err, "write '%s'", path);
+    return file_make(path, s->s ? s->s : "", s->len, err);
 }
 
 static int convert_sheet(const char **path, struct convert_work *w, struct err *err)
