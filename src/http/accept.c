@@ -1,8 +1,9 @@
 /* accept.c - takes connections from the listening socket and hands each to a libmicrohttpd daemon once it has said
  * something.
  *
- * There are two daemons, because libmicrohttpd gives every connection of one the same memory and all of that is touched
- * by the first answer: plenty for uploads, and a waste for event streams, of which thousands stay open and say nothing.
+ * There are several daemons, because libmicrohttpd gives every connection of one the same memory and all of that is
+ * touched by the first answer: plenty for uploads, a waste for event streams, of which thousands stay open and say
+ * nothing, and less than a body of hundreds of megabytes could do with.
  * The first bytes tell which a connection is. When there are many clients that are not known, the others of them get
  * little, too, so that what all of them take has a bound. Whatever comes on such a connection is served all the same,
  * only in smaller pieces. */
@@ -10,6 +11,7 @@
 #include "http/server_priv.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -39,7 +41,7 @@ struct acceptor {
     int count;
     bool is_full; /* the listening socket is not watched */
     int64_t evicted_us;
-    char said[LOOK_MOST];
+    char said[LOOK_MOST + 1];
 };
 
 static void forget(struct acceptor *a, struct pending *p)
@@ -83,12 +85,34 @@ static bool is_short(const struct http_config *conf, const char *said, size_t n)
 
 static bool is_small(const struct http_server *s, const char *said, size_t n)
 {
-    if (!s->conf.stream_memory)
+    if (!s->entrances[ENTRANCE_SMALL].daemon)
         return false;
     if (is_stream(&s->conf, said, n) || is_short(&s->conf, said, n))
         return true;
     return s->conf.max_strangers && s->big_strangers >= BIG_STRANGERS &&
            (n < LOOK_MOST || memmem(said, n, "\r\n\r\n", 4));
+}
+
+/* said ends with NUL. */
+static bool announces(const char *said, const char *name, int64_t least)
+{
+    const char *at = strcasestr(said, name);
+
+    return at && strtoll(at + strlen(name), NULL, 10) >= least;
+}
+
+static bool is_large(const struct http_server *s, const char *said)
+{
+    const struct entrance *e = &s->entrances[ENTRANCE_LARGE];
+
+    return e->daemon && e->count < s->conf.large_most &&
+           (announces(said, "\r\nContent-Length:", s->conf.large_body) ||
+            announces(said, "\r\nUpload-Length:", s->conf.large_body));
+}
+
+static enum entrance_kind entrance_for(const struct http_server *s, const char *said, size_t n)
+{
+    return is_small(s, said, n) ? ENTRANCE_SMALL : is_large(s, said) ? ENTRANCE_LARGE : ENTRANCE_PLAIN;
 }
 
 /* Those with large heads share a quarter as many places: who comes too late tries again. */
@@ -98,12 +122,14 @@ static bool is_too_big(const struct http_server *s)
 }
 
 /* The descriptor is libmicrohttpd's, and the connection counts in conn_closed() from here on. */
-static void accept_give(struct http_server *s, struct pending *p, bool small)
+static void accept_give(struct http_server *s, struct pending *p, enum entrance_kind kind)
 {
+    bool small = kind == ENTRANCE_SMALL;
+
     atomic_fetch_add(&s->strangers, 1);
     if (!small)
         atomic_fetch_add(&s->big_strangers, 1);
-    if (MHD_add_connection(small ? s->streams : s->daemon, p->fd, (struct sockaddr *)&p->addr, p->addr_len) == MHD_YES)
+    if (MHD_add_connection(s->entrances[kind].daemon, p->fd, (struct sockaddr *)&p->addr, p->addr_len) == MHD_YES)
         return;
     /* it has closed the descriptor */
     atomic_fetch_sub(&s->strangers, 1);
@@ -116,7 +142,7 @@ static void accept_give(struct http_server *s, struct pending *p, bool small)
 static bool hand_over(struct acceptor *a, struct pending *p, bool watched)
 {
     struct http_server *s = a->server;
-    ssize_t n = recv(p->fd, a->said, sizeof a->said, MSG_PEEK | MSG_DONTWAIT);
+    ssize_t n = recv(p->fd, a->said, LOOK_MOST, MSG_PEEK | MSG_DONTWAIT);
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
@@ -126,12 +152,13 @@ static bool hand_over(struct acceptor *a, struct pending *p, bool watched)
     }
     if (watched)
         epoll_ctl(a->epoll_fd, EPOLL_CTL_DEL, p->fd, NULL);
-    bool small = is_small(s, a->said, (size_t)n);
-    if (!small && is_too_big(s)) {
+    a->said[n] = 0;
+    enum entrance_kind kind = entrance_for(s, a->said, (size_t)n);
+    if (kind != ENTRANCE_SMALL && is_too_big(s)) {
         hang_up(a, p);
         return true;
     }
-    accept_give(s, p, small);
+    accept_give(s, p, kind);
     forget(a, p);
     return true;
 }

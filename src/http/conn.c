@@ -30,7 +30,7 @@ static void peer_name(char out[static INET6_ADDRSTRLEN], const struct sockaddr *
     }
 }
 
-static void conn_opened(const struct entrance *e, struct MHD_Connection *mhd, void **slot)
+static void conn_opened(struct entrance *e, struct MHD_Connection *mhd, void **slot)
 {
     struct http_server *s = e->server;
     struct conn *c = mem_zalloc(sizeof *c);
@@ -41,10 +41,11 @@ static void conn_opened(const struct entrance *e, struct MHD_Connection *mhd, vo
     const struct sockaddr *addr = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
     peer_name(c->peer, addr);
     c->slot = crowd_slot(s, addr);
-    c->is_small = e->is_small;
+    c->entrance = e;
     c->since_us = clock_mono_us();
     shard = shard_of(c);
     atomic_fetch_add(&s->connections, 1);
+    atomic_fetch_add(&e->count, 1);
     pthread_mutex_lock(&shard->lock);
     c->next = shard->head;
     if (c->next)
@@ -74,7 +75,8 @@ static void conn_closed(struct http_server *s, void **slot)
         atomic_fetch_sub(&s->cuts, 1);
     crowd_conn_known(c);
     crowd_give(s, c->slot);
-    mem_freed(c->is_small ? s->conf.stream_memory : s->conf.connection_memory);
+    mem_freed(c->entrance->memory);
+    atomic_fetch_sub(&c->entrance->count, 1);
     atomic_fetch_sub(&s->connections, 1);
     free(c->query);
     free(c);

@@ -108,7 +108,7 @@ void crowd_conn_known(struct conn *c)
     if (atomic_exchange(&c->is_known, true))
         return;
     atomic_fetch_sub(&c->server->strangers, 1);
-    if (!c->is_small)
+    if (c->entrance->kind != ENTRANCE_SMALL)
         atomic_fetch_sub(&c->server->big_strangers, 1);
 }
 

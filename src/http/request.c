@@ -368,7 +368,8 @@ static bool may_go_on(const struct http_request *req)
 {
     const struct http_server *s = req->server;
 
-    return !s->conf.max_strangers || req->conn->is_known || req->conn->is_small || s->big_strangers <= BIG_STRANGERS;
+    return !s->conf.max_strangers || req->conn->is_known || req->conn->entrance->kind == ENTRANCE_SMALL ||
+           s->big_strangers <= BIG_STRANGERS;
 }
 
 /* Where a chunked body ends is libmicrohttpd's to say, and it takes lines of chunks that end in a bare LF: a proxy before

@@ -57,9 +57,8 @@ static size_t keep_escapes(void *server, struct MHD_Connection *mhd, char *text)
  * little came with a short head. */
 static bool is_affordable(const struct conn *c, const char *target, const char *query)
 {
-    const struct http_config *conf = &c->server->conf;
-    size_t memory = c->is_small ? conf->stream_memory : conf->connection_memory, parts = 1;
-    size_t length = strlen(target), taken = c->is_small || length > memory / 2 ? length : memory / 2;
+    size_t memory = c->entrance->memory, parts = 1, length = strlen(target);
+    size_t taken = c->entrance->kind == ENTRANCE_SMALL || length > memory / 2 ? length : memory / 2;
 
     for (const char *s = query; (s = strchr(s, '&')); s++)
         parts++;
@@ -82,8 +81,9 @@ static void *keep_query(void *server, const char *target, struct MHD_Connection 
     return NULL;
 }
 
-static struct MHD_Daemon *start_one(struct http_server *s, struct entrance *e, int threads, size_t memory)
+static int entrance_open(struct http_server *s, enum entrance_kind kind, int threads, size_t memory, struct err *err)
 {
+    struct entrance *e = &s->entrances[kind];
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
                      MHD_ALLOW_UPGRADE;
     int connections = s->conf.max_connections > threads ? s->conf.max_connections : threads;
@@ -96,23 +96,27 @@ static struct MHD_Daemon *start_one(struct http_server *s, struct entrance *e, i
         {MHD_OPTION_END, 0, NULL},
     };
 
-    return MHD_start_daemon(
+    e->server = s;
+    e->kind = kind;
+    e->memory = memory;
+    if (!memory)
+        return 0;
+    e->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, request_handle, s, MHD_OPTION_NOTIFY_COMPLETED, request_completed, s,
         MHD_OPTION_NOTIFY_CONNECTION, conn_notify, e, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, s,
         MHD_OPTION_URI_LOG_CALLBACK, keep_query, s,
         MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+    return e->daemon ? 0 : err_errno(err, "start %d HTTP threads for %d connections", threads, connections);
 }
 
 static int start_daemons(struct http_server *s, struct err *err)
 {
     int threads = s->conf.threads > 0 ? s->conf.threads : 1;
 
-    s->daemon = start_one(s, &s->big, threads, s->conf.connection_memory);
-    if (s->daemon && s->conf.stream_memory)
-        s->streams = start_one(s, &s->small, (threads + 1) / 2, s->conf.stream_memory);
-    if (!s->daemon || (s->conf.stream_memory && !s->streams))
-        return err_errno(err, "start %d HTTP threads for %d connections", threads, s->conf.max_connections);
-    return 0;
+    if (entrance_open(s, ENTRANCE_PLAIN, threads, s->conf.connection_memory, err) < 0 ||
+        entrance_open(s, ENTRANCE_SMALL, (threads + 1) / 2, s->conf.stream_memory, err) < 0)
+        return -1;
+    return entrance_open(s, ENTRANCE_LARGE, (threads + 1) / 2, s->conf.large_memory, err);
 }
 
 int http_server_start(struct http_server **out, const struct http_config *conf, struct err *err)
@@ -122,8 +126,6 @@ int http_server_start(struct http_server **out, const struct http_config *conf, 
     s->conf = *conf;
     s->conf.host = NULL; /* lent for the call */
     s->port = conf->port;
-    s->big = (struct entrance){s, false};
-    s->small = (struct entrance){s, true};
     crowd_open(s);
     pthread_mutex_init(&s->sweep_lock, NULL);
     pthread_mutex_init(&s->refusals.lock, NULL);
@@ -162,10 +164,9 @@ void http_server_stop(struct http_server *s)
     http_server_quiesce(s);
     s->stopping = true;
     sweeper_wake_all(s);
-    if (s->daemon)
-        MHD_stop_daemon(s->daemon);
-    if (s->streams)
-        MHD_stop_daemon(s->streams);
+    for (int i = 0; i < ENTRANCES; i++)
+        if (s->entrances[i].daemon)
+            MHD_stop_daemon(s->entrances[i].daemon);
     sweeper_stop(s);
     crowd_close(s);
     fd_close(s->listen_fd);

@@ -52,6 +52,11 @@ struct http_config {
      * of the memory is cleared for each request, which takes longer than to send a file. NULL or "": none. */
     const char *short_prefix, *short_host;
     size_t stream_memory; /* bytes; a request's headers must fit */
+    /* Connections whose first head announces a body of at least large_body bytes (its own, or the Upload-Length of tus)
+     * get more, so that it comes in fewer pieces: as long as there are no more than large_most of them. 0: none. */
+    size_t large_memory;
+    int64_t large_body;
+    int large_most;
     int idle_timeout_s;   /* no byte moved on a connection */
     int header_timeout_s; /* request line and headers must be complete in this time, however they drip */
     int max_connections;

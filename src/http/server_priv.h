@@ -18,6 +18,8 @@
 #define ADDRESS_SLOTS 65536
 #define BIG_STRANGERS 128 /* connections with all their memory, of clients that are not known */
 
+struct entrance;
+
 /* One TCP connection, from accept to just before its descriptor is closed. Whoever holds the
  * shard's lock and finds it in the list may use fd. */
 struct conn {
@@ -34,7 +36,7 @@ struct conn {
     _Atomic(int64_t) cut_at_us; /* answered raw in mid-body; 0: no */
     _Atomic(bool) is_upgraded;  /* it has left HTTP */
     _Atomic(bool) is_known;     /* http_known() */
-    bool is_small;              /* it has stream_memory only */
+    struct entrance *entrance;
     int slot;                   /* of its address; -1: not counted */
     int64_t since_us;
 
@@ -50,10 +52,14 @@ struct conn {
     bool was_deserted;        /* its client had closed in mid-request */
 };
 
-/* A daemon of libmicrohttpd. */
+/* A daemon of libmicrohttpd: how much memory a connection gets is a matter of the daemon's. */
+enum entrance_kind { ENTRANCE_PLAIN, ENTRANCE_SMALL, ENTRANCE_LARGE, ENTRANCES };
 struct entrance {
     struct http_server *server;
-    bool is_small;
+    enum entrance_kind kind;
+    size_t memory; /* of each connection */
+    struct MHD_Daemon *daemon; /* NULL: there is none of this kind */
+    _Atomic(int) count; /* of its connections */
 };
 
 struct shard {
@@ -72,11 +78,10 @@ struct refusals { /* refusals.c */
 
 struct http_server {
     struct http_config conf;
-    struct MHD_Daemon *daemon, *streams; /* streams: little memory a connection */
+    struct entrance entrances[ENTRANCES];
     struct acceptor *acceptor;
     int listen_fd;
     int port;
-    struct entrance big, small;
     _Atomic(int) connections;
     _Atomic(int) strangers, big_strangers; /* handed to a daemon, and not known; those with all their memory */
     _Atomic(int) *by_address;              /* [ADDRESS_SLOTS]; NULL: not counted */

@@ -20,6 +20,7 @@
 static struct http_request *_Atomic parked; /* a reference, for the test thread */
 static struct http_stream *_Atomic stream;
 static _Atomic(int) done_ok, done_closed, body_calls;
+static _Atomic(size_t) largest_piece;
 
 struct seen {
     size_t bytes;
@@ -101,6 +102,8 @@ static int on_body(struct http_request *req, const char *data, size_t len)
 
     seen->bytes += len;
     body_calls++;
+    if (len > largest_piece)
+        largest_piece = len;
     return path_is(req, "/drop") ? -1 : 0;
 }
 
@@ -152,6 +155,8 @@ static const struct http_handler handler = {on_begin, on_body, on_end, on_done};
 
 static const struct http_handler *route(struct http_request *req, void *ctx) { return &handler; }
 
+#define LARGE_BODY (1 << 20)
+
 static int max_connections = 1000, max_strangers;
 
 static struct http_server *start(int idle_timeout_s, int header_timeout_s)
@@ -161,6 +166,9 @@ static struct http_server *start(int idle_timeout_s, int header_timeout_s)
                                .connection_memory = 64 * 1024,
                                .stream_prefix = "GET /stream",
                                .stream_memory = 16 * 1024,
+                               .large_memory = 512 * 1024,
+                               .large_body = LARGE_BODY,
+                               .large_most = 1,
                                .idle_timeout_s = idle_timeout_s,
                                .header_timeout_s = header_timeout_s,
                                .max_connections = max_connections,
@@ -379,6 +387,64 @@ static void a_wait_in_begin_then_reads_the_body_or_refuses_it(void **state)
         }
     }
     EVENTUALLY(done_ok == 2);
+    http_server_stop(s);
+}
+
+/* Of a body of this many bytes, of which as many as the kernel takes have come when the first is read: the largest
+ * piece. */
+static size_t largest_of_body(int fd, size_t length)
+{
+    AUTO(mem_free) char *body = mem_zalloc(length);
+    AUTO(mem_free) char *head =
+        mem_printf("PATCH /begin-wait HTTP/1.1\r\nHost: x\r\ncontent-length: %zu\r\n\r\n", length);
+    AUTO(str_done) struct str got = {0};
+    size_t sent = 0;
+    ssize_t n;
+
+    parked = NULL;
+    largest_piece = 0;
+    say(fd, head);
+    EVENTUALLY(parked != NULL);
+    for (int pauses = 0; sent < length && pauses < 20;) {
+        if ((n = send(fd, body + sent, length - sent, MSG_NOSIGNAL | MSG_DONTWAIT)) > 0) {
+            sent += (size_t)n;
+        } else {
+            usleep(1000);
+            pauses++;
+        }
+    }
+    http_go_on(parked);
+    http_request_unref(parked);
+    for (; sent < length; sent += (size_t)n)
+        assert_true((n = send(fd, body + sent, length - sent, MSG_NOSIGNAL)) > 0);
+    AUTO(mem_free) char *want = mem_printf("got=%zu", length);
+    assert_true(hear(&got, fd, want));
+    return largest_piece;
+}
+
+static void announced_bodies_come_in_larger_pieces(void **state)
+{
+    enum { PLAIN = 64 * 1024 };
+    struct http_server *s = start(30, 10);
+    (void)state;
+
+    {
+        AUTO(fd_close) int large = dial(s), next = dial(s);
+
+        assert_in_range(largest_of_body(large, LARGE_BODY), PLAIN + 1, LARGE_BODY);
+        /* as long as that one is there, there is no place for another */
+        assert_in_range(largest_of_body(next, LARGE_BODY), 1, PLAIN);
+    }
+    usleep(50000);
+    {
+        AUTO(fd_close) int small = dial(s);
+
+        assert_in_range(largest_of_body(small, LARGE_BODY - 1), 1, PLAIN);
+        assert_in_range(largest_of_body(small, LARGE_BODY), 1, PLAIN); /* it stays what it was at first */
+    }
+    AUTO(fd_close) int tus = dial(s);
+    expect(tus, "POST /p HTTP/1.1\r\nHost: x\r\nUpload-Length: 1048576\r\nContent-Length: 0\r\n\r\n", "got=0");
+    assert_in_range(largest_of_body(tus, LARGE_BODY), PLAIN + 1, LARGE_BODY);
     http_server_stop(s);
 }
 
@@ -839,6 +905,7 @@ int main(void)
         cmocka_unit_test(keep_alive_is_not_slowed_by_delayed_acks),
         cmocka_unit_test(an_answer_comes_from_another_thread),
         cmocka_unit_test(a_wait_in_begin_then_reads_the_body_or_refuses_it),
+        cmocka_unit_test(announced_bodies_come_in_larger_pieces),
         cmocka_unit_test(a_refused_body_is_not_asked_for),
         cmocka_unit_test(a_refusal_reaches_who_is_sending_already),
         cmocka_unit_test(a_cut_answers_in_mid_body_and_closes),
