@@ -69,7 +69,7 @@ await part('resize', async () => {
       }
       const bare = JSON.parse(execFileSync(path.join(build, 'bench-vips'), [jpeg, path.join(tmp, 'bare.jpg'), '720', '20']).toString()).median_ms
       const extra = median(ms) - bare
-      row('latency of such an Assembly, idle server, from the last byte in', `${median(ms).toFixed(1)} ms`, `${bare.toFixed(1)} ms bare libvips`, `+${extra.toFixed(1)} ms`, '<= +8 ms', extra <= 8)
+      row('latency of such an Assembly, idle server, from the last byte in', `${median(ms).toFixed(1)} ms`, `${bare.toFixed(1)} ms bare libvips`, `+${extra.toFixed(1)} ms`, '<= +3 ms', extra <= 3)
     }
     await end(s)
     const d = dir(), p = await start('node', [path.join(here, 'peer.mjs'), 'sharp', d])
