@@ -223,8 +223,10 @@ static int try_stored(struct admin *a, const struct store_credential *c, struct 
     if (stored_content(&content, a, c, err) < 0 || job_settings_read(&told, &a->config, err) < 0 ||
         server_program_dir(programs, sizeof programs, err) < 0)
         return -1;
-    const struct credential_bench bench = {programs, a->config.jail_without, told.settings, told.keys, NULL};
-    if (credential_try(&found, &bench, c->name, c->type, content, err) < 0)
+    AUTO(mem_free) char *renewed = mem_printf("%s/renewed", a->config.data);
+    const struct credential_bench bench = {programs, a->config.jail_without, told.settings, told.keys, renewed,
+                                           &a->seal};
+    if (credential_try(&found, &bench, a->workspace, c->name, c->type, content, err) < 0)
         return -1;
     if (!jbool(found, "works", false)) {
         fprintf(stderr, "workcell: credentials '%s' do not work: %s: %s\n", c->name, jstr_or(found, "code", ""),

@@ -24,6 +24,7 @@ void command_help(const struct command *c, FILE *to);
 void commands_list(FILE *to);
 
 int command_serve(int argc, char **argv);
+int command_renew(int argc, char **argv); /* renew.c: not for people */
 /* admin.c: what is in the data directory, while no server runs on it. 0 done, 1 refused or failed, 2 wrong use. */
 int command_credential(int argc, char **argv);
 int command_template(int argc, char **argv);

@@ -44,7 +44,7 @@ static int check_directory(const char *path, struct err *err)
 
 int data_dir_open(const char *dir, struct err *err)
 {
-    static const char *const below[] = {"blobs", "uploads", "scratch"};
+    static const char *const below[] = {"blobs", "uploads", "scratch", "renewed"};
 
     if (check_links(dir, err) < 0)
         return -1;

@@ -3,6 +3,6 @@
 #pragma once
 #include "base/err.h"
 
-/* Make dir when it is not there, and look at it, at the links that lead there, and at blobs/, uploads/ and scratch/ in
- * it. Errors: ERR_CONFIG: another user's, behind another user's link, or writable by everybody; ERR_IO. */
+/* Make dir when it is not there, and look at it, at the links that lead there, and at blobs/, uploads/, scratch/ and
+ * renewed/ in it. Errors: ERR_CONFIG: another user's, behind another user's link, or writable by everybody; ERR_IO. */
 MUST_CHECK int data_dir_open(const char *dir, struct err *err);

@@ -379,28 +379,38 @@ static void check_limits(struct doctor *d)
 
 /* ---- stored credentials ---- */
 
-static int stored_one(json_t **content, char type[static CREDENTIAL_TYPE_MAX], const struct config *c,
-                      const char *name, struct err *err)
+struct stored_credential {
+    json_t *content;
+    char type[CREDENTIAL_TYPE_MAX], *workspace;
+    struct seal_key key;
+};
+static void stored_credential_done(struct stored_credential s)
+{
+    json_decref(s.content);
+    free(s.workspace);
+}
+DEFINE_AUTO(struct stored_credential, stored_credential_done)
+
+static int stored_one(struct stored_credential *out, const struct config *c, const char *name, struct err *err)
 {
     AUTO(mem_free) char *db = mem_printf("%s/workcell.db", c->data);
     AUTO(mem_free) char *key_file = mem_printf("%s/credentials.key", c->data);
     AUTO(store_close) struct store *store = NULL;
     AUTO(mem_free) char *plain = NULL;
     struct store_credential *found = NULL;
-    struct seal_key key;
 
     if (access(db, F_OK) < 0)
         return err_errno(err, "'%s'", db);
-    if (store_open(&store, db, err) < 0 || sealed_open(&key, store, key_file, err) < 0)
+    if (store_open(&store, db, err) < 0 || sealed_open(&out->key, store, key_file, err) < 0)
         return -1;
-    AUTO(mem_free) char *workspace = store_setting_get(store, "workspace");
-    if (store_credential_get(&found, store, workspace ? workspace : "", name, err) < 0)
+    out->workspace = store_setting_get(store, "workspace");
+    if (store_credential_get(&found, store, out->workspace ? out->workspace : "", name, err) < 0)
         return -1;
-    AUTO(mem_free) char *context = mem_printf("%s/%s", workspace, found->name);
-    int rc = unseal(&plain, &key, context, found->sealed, err);
+    AUTO(mem_free) char *context = mem_printf("%s/%s", out->workspace, found->name);
+    int rc = unseal(&plain, &out->key, context, found->sealed, err);
     if (rc == 0) {
-        snprintf(type, CREDENTIAL_TYPE_MAX, "%s", found->type);
-        *content = json_reads(plain);
+        snprintf(out->type, sizeof out->type, "%s", found->type);
+        out->content = json_reads(plain);
         explicit_bzero(plain, strlen(plain));
     }
     free(found);
@@ -409,17 +419,19 @@ static int stored_one(json_t **content, char type[static CREDENTIAL_TYPE_MAX], c
 
 static void check_credential(struct doctor *d, const char *name)
 {
-    AUTO(json_unref) json_t *content = NULL, *found = NULL;
+    AUTO(stored_credential_done) struct stored_credential one = {0};
+    AUTO(json_unref) json_t *found = NULL;
     AUTO(job_settings_done) struct job_settings told = {0};
-    char type[CREDENTIAL_TYPE_MAX];
+    AUTO(mem_free) char *renewed = mem_printf("%s/renewed", d->config->data);
     struct err err;
 
-    if (stored_one(&content, type, d->config, name, &err) < 0 || job_settings_read(&told, d->config, &err) < 0) {
+    if (stored_one(&one, d->config, name, &err) < 0 || job_settings_read(&told, d->config, &err) < 0) {
         say(d, FAIL, "s3", "`workcell credential list` shows what there is.", "'%s': %s", name, err.msg);
         return;
     }
-    const struct credential_bench bench = {d->trial.program_dir, d->trial.without, told.settings, told.keys, NULL};
-    if (credential_try(&found, &bench, name, type, content, &err) < 0)
+    const struct credential_bench bench = {d->trial.program_dir, d->trial.without, told.settings, told.keys,
+                                           renewed, &one.key};
+    if (credential_try(&found, &bench, one.workspace, name, one.type, one.content, &err) < 0)
         say(d, FAIL, "s3", NULL, "'%s': %s", name, err.msg);
     else
         say(d, jbool(found, "works", false) ? OK : FAIL, "s3",

@@ -56,6 +56,8 @@ int main(int argc, char **argv)
         commands_list(stderr);
         return 2;
     }
+    if (!strcmp(name, "--renew"))
+        return command_renew(argc, argv);
     if (is_one_of(name, "help", "--help", "-h"))
         return help(argc - 1, argv + 1);
     if (is_one_of(name, "version", "--version", "-V"))

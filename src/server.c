@@ -47,7 +47,7 @@ struct server {
     struct job_settings told;
     char host[256], instance[256], program_dir[PATH_MAX];
     /* lent to the conductor and the uploads for as long as they run */
-    char *data, *scratch, *partial, *blobs, *connect_allow;
+    char *data, *scratch, *partial, *blobs, *renewed, *connect_allow;
     int lock_fd;
     struct auth_key *new_key;
     enum key_origin key_origin;
@@ -285,6 +285,7 @@ static void set_dirs(struct server *s, const struct config *c)
     s->partial = mem_printf("%s/uploads", absolute ? absolute : c->data);
     s->data = mem_strdup(absolute ? absolute : c->data);
     s->blobs = mem_printf("%s/blobs", s->data);
+    s->renewed = mem_printf("%s/renewed", s->data);
     s->app.strangers.limit = c->stranger_bytes;
     s->space_memory = (struct space_memory)SPACE_MEMORY;
     s->app.space = (struct space){{s->data, s->scratch, s->partial, s->blobs}, c->min_free_bytes, &s->space_memory};
@@ -299,6 +300,7 @@ static int open_conductor(struct server *s, const struct config *c, int log_leve
         .seal = &s->seal,
         .program_dir = s->program_dir,
         .scratch = s->scratch,
+        .renewed = s->renewed,
         .instance = s->instance,
         .region = c->region,
         .build_id = BUILD_ID,
@@ -414,7 +416,8 @@ int server_start(struct server **out, const struct config *c, int log_level, str
         mem_printf("%s,%s,%s", c->import_allow, c->notify_allow, *c->clamd == '/' ? "" : c->clamd);
     struct live_conf live = {(int)c->max_connections, listen_to, &s->app};
     s->app.trials = credential_trials_new(
-        &(struct credential_bench){s->program_dir, c->jail_without, s->told.settings, s->told.keys, NULL});
+        &(struct credential_bench){s->program_dir, c->jail_without, s->told.settings, s->told.keys, s->renewed,
+                                   &s->seal});
     if (open_conductor(s, c, log_level, err) < 0 || start_uploads(s, c, err) < 0 ||
         live_start(&s->app.live, &live, err) < 0 || costly_start(&s->app.costly, err) < 0 ||
         companion_open(&s->app.companion, c, err) < 0 || cdn_start(&s->app.cdn, &s->app, err) < 0 ||
@@ -457,6 +460,7 @@ void server_stop(struct server *s)
     free(s->partial);
     free(s->data);
     free(s->blobs);
+    free(s->renewed);
     job_settings_done(s->told);
     free(s);
 }

@@ -1,6 +1,7 @@
 #include "api/credential_trial.h"
 #include "assembly/credentials.h"
 #include "base/clock.h"
+#include "conductor/renewals.h"
 #include "worker/trial.h"
 #include "worker/trial_answer.h"
 
@@ -68,8 +69,30 @@ static json_t *verdict_of(const struct robot *robot, const struct trial_found *f
     return v;
 }
 
-int credential_try(json_t **out, const struct credential_bench *b, const char *name, const char *type,
-                   const json_t *content, struct err *err)
+/* What the Robot is to sign in with, the caller's. refused: an access token that does not work; NULL: none is known. */
+static int renewed_first(json_t **out, const struct credential_bench *b, const char *workspace, const char *type,
+                         const json_t *content, const char *refused, struct err *err)
+{
+    const struct robot *renewer = credential_renewer(type, content);
+
+    if (!renewer) {
+        *out = json_incref((json_t *)content);
+        return 0;
+    }
+    return renewal_wait(out, &(struct renewal_bench){b->renewed, b->program_dir, b->without, b->seal, b->settings},
+                        &(struct renewal_wish){workspace, type, content, renewer, refused}, b->stop, err);
+}
+
+/* What kept them from being renewed is what is wrong with them. */
+static json_t *verdict_of_renewal(const char *type, const json_t *content, const struct err *why, int64_t took_us)
+{
+    return json_pack("{s:b,s:s,s:I,s:o,s:s}", "works", 0, "robot", credential_renewer(type, content)->name,
+                     "duration_ms", (json_int_t)(took_us / 1000), "message", jstring(why->msg), "code", err_name(why));
+}
+
+/* usable: content, or what it gave. */
+static int try_usable(json_t **out, const struct credential_bench *b, const char *name, const char *type,
+                      const json_t *usable, struct err *err)
 {
     AUTO(trial_close) struct trial t = {.program_dir = b->program_dir, .without = b->without, .stop = b->stop};
     int64_t start = clock_mono_us();
@@ -81,7 +104,7 @@ int credential_try(json_t **out, const struct credential_bench *b, const char *n
         for (const struct robot *const *r = robot_table; *r; r++) {
             if (!(*r)->credentials || strcmp((*r)->credentials, type) || (*r)->is_store != stores)
                 continue;
-            AUTO(json_unref) json_t *said = ask_robot(&t, b, *r, name, type, content, err);
+            AUTO(json_unref) json_t *said = ask_robot(&t, b, *r, name, type, usable, err);
             struct trial_found found;
             if (!said || trial_answer_read(&found, said, err) < 0)
                 return -1;
@@ -91,6 +114,33 @@ int credential_try(json_t **out, const struct credential_bench *b, const char *n
             return 0;
         }
     return err_set(err, ERR_CREDENTIALS, "Credentials of type %.60s can't be tried: no Robot here knows how", type);
+}
+
+int credential_try(json_t **out, const struct credential_bench *b, const char *workspace, const char *name,
+                   const char *type, const json_t *content, struct err *err)
+{
+    AUTO(json_unref) json_t *usable = NULL, *verdict = NULL;
+    int64_t start = clock_mono_us();
+    int renewals = credential_renewer(type, content) ? 2 : 1;
+
+    /* a token of before may be one that the other side has forgotten */
+    while (renewals--) {
+        AUTO(json_unref) json_t *before = take(usable);
+
+        json_decref(take(verdict));
+        if (renewed_first(&usable, b, workspace, type, content, jstr(before, "access_token"), err) < 0) {
+            if (err->code != ERR_SERVER_403 && err->code != ERR_IMPORT)
+                return -1;
+            *out = verdict_of_renewal(type, content, err, clock_mono_us() - start);
+            return 0;
+        }
+        if (try_usable(&verdict, b, name, type, usable, err) < 0)
+            return -1;
+        if (jbool(verdict, "works", false))
+            break;
+    }
+    *out = take(verdict);
+    return 0;
 }
 
 /* ---- beside the server's work ---- */
@@ -172,7 +222,7 @@ static void *try_one(void *arg)
     struct credential_trials *t = r->all;
     AUTO(json_unref) json_t *found = NULL;
     struct err err = {0};
-    int rc = credential_try(&found, &t->bench, r->name, r->type, r->content, &err);
+    int rc = credential_try(&found, &t->bench, r->workspace, r->name, r->type, r->content, &err);
 
     give_place_back(r); /* first: who has the answer may ask again at once */
     r->done(r->ctx, found, rc < 0 ? &err : NULL);

@@ -9,8 +9,10 @@ const struct credential_type credential_types[] = {
     {"ai", NULL, NULL, false, NULL},
     {"azure", "account key container", "", true, NULL},
     {"backblaze", "bucket app_key_id app_key", "", true, NULL},
-    {"box", "key_file_contents|client_id client_secret enterprise_id|client_id client_secret user_id|access_token",
-     "enterprise_id user_id access_token", true, NULL},
+    {"box",
+     "key_file_contents|client_id client_secret refresh_token|client_id client_secret enterprise_id|"
+     "client_id client_secret user_id|access_token",
+     "enterprise_id user_id access_token", true, NULL, "/box/store"},
     {"cloudflare", "bucket host key secret", "", true, NULL},
     {"companion", "provider key secret", "", true, NULL},
     {"digitalocean", "space region key secret", "", true, NULL},
@@ -49,6 +51,28 @@ bool credential_type_exists(const char *type) { return find_type(type) != NULL; 
 static bool is_given(const json_t *v)
 {
     return json_is_string(v) ? json_string_length(v) > 0 : v && !json_is_null(v);
+}
+
+const struct robot *credential_renewer(const char *type, const json_t *content)
+{
+    const struct credential_type *t = find_type(type);
+
+    return t && t->renewer && is_given(json_object_get(content, "refresh_token")) ? robot_find(t->renewer) : NULL;
+}
+
+/* One way to sign in, or nobody could say which counts. */
+static int check_renewed(const json_t *content, enum err_code code, struct err *err)
+{
+    static const char *const others[] = {"key_file_contents", "access_token", "enterprise_id", "user_id"};
+
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        if (is_given(json_object_get(content, others[i])))
+            return err_set(err, code, "Credentials of type box sign in by 'refresh_token' or by '%s', not by both",
+                           others[i]);
+    if (!is_given(json_object_get(content, "client_id")) || !is_given(json_object_get(content, "client_secret")))
+        return err_set(err, code,
+                       "Credentials of type box need 'client_id' and 'client_secret' beside 'refresh_token'");
+    return 0;
 }
 
 /* The first key of the list that is missing, the caller's to free; NULL: none is. */
@@ -96,6 +120,8 @@ int credential_check(const char *type, const json_t *content, enum err_code code
         return err_set(err, code, "content must be an object");
     if (!t->required)
         return 0;
+    if (credential_renewer(type, content))
+        return check_renewed(content, code, err);
     AUTO(mem_free) char *sets = mem_strdup(t->required);
     char *rest = sets, *set;
     while ((set = strsep(&rest, "|"))) {

@@ -9,10 +9,13 @@ struct credential_type {
     const char *optional; /* keys that are known too */
     bool bound;           /* for Robots alone whose record names it (struct robot, credentials); else for any */
     const char *renamed;  /* "key=parameter ...": where a Robot calls it otherwise; NULL: nowhere */
+    const char *renewer;  /* Robot that renews tokens by a `refresh_token` of theirs, which works once; NULL: none */
 };
 extern const struct credential_type credential_types[]; /* name NULL at the end */
 
 bool credential_type_exists(const char *type);
+/* The Robot that has to get a token before anybody can use content (store/renewed.h). NULL: none, it is used as it is. */
+const struct robot *credential_renewer(const char *type, const json_t *content);
 /* Is content complete for this type? Errors: code, with what is missing. */
 MUST_CHECK int credential_check(const char *type, const json_t *content, enum err_code code, struct err *err);
 /* Is every key of content one of the type's, or a parameter of a Robot that takes such credentials? Errors: code,

@@ -30,6 +30,7 @@ struct conductor_conf {
     struct blob_store *blobs;
     const struct seal_key *seal;
     const char *program_dir, *scratch;
+    const char *renewed; /* see store/renewed.h */
     const char *instance, *region, *build_id;
     int workers[ROLE_COUNT], worker_jobs;
     bool isolate_jobs, require_jail;

@@ -1,5 +1,6 @@
 /* What a job is given: its inputs, and what is stored of credentials. */
 #include "conductor/private.h"
+#include "conductor/renewals.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -34,10 +35,29 @@ json_t *given_inputs(const struct conductor *c, const struct assembly *a, const 
     return take(list);
 }
 
+/* In the place of *content what the Robot can use: -1 while there is none. */
+static int given_renewed(json_t **content, const char *type, struct given_owner *owner, struct err *err)
+{
+    AUTO(json_unref) json_t *stored = take(*content);
+    const struct renewal_wish w = {owner->a->workspace, type, stored, owner->robot, owner->refused};
+
+    owner->renewed = true;
+    switch (renewals_ask(content, owner->c->renewals, &w, owner->renewing_us, err)) {
+    case RENEWAL_READY:
+        return 0;
+    case RENEWAL_RUNS:
+        owner->waits = true;
+        return err_set(err, ERR_BUSY, "the stored credentials are being renewed");
+    case RENEWAL_FAILED:
+        break;
+    }
+    return -1;
+}
+
 int given_credentials(void *ctx, json_t **content, char type[static CREDENTIAL_TYPE_MAX],
                       const char *name, struct err *err)
 {
-    const struct given_owner *owner = ctx;
+    struct given_owner *owner = ctx;
     const struct seal_key *seal = owner->c->conf.seal;
     const char *workspace = owner->a->workspace;
     AUTO(mem_free) char *plain = NULL;
@@ -52,5 +72,7 @@ int given_credentials(void *ctx, json_t **content, char type[static CREDENTIAL_T
     *content = unseal(&plain, seal, context, found->sealed, err) < 0 ? NULL : json_reads(plain);
     snprintf(type, CREDENTIAL_TYPE_MAX, "%s", found->type);
     free(found);
-    return *content ? 0 : -1;
+    if (!*content)
+        return -1;
+    return credential_renewer(type, *content) ? given_renewed(content, type, owner, err) : 0;
 }

@@ -2,6 +2,7 @@
  * directories of workers that are no more. Everything here may be cut short anywhere and is done
  * again the next time. */
 #include "conductor/private.h"
+#include "store/renewed.h"
 
 #include <stdio.h>
 
@@ -182,7 +183,10 @@ static void shelf_scrubbed(uv_work_t *req, int status)
 static void scrub_begin(struct conductor *c)
 {
     struct scrub *s = mem_zalloc(sizeof *s);
+    struct err err;
 
+    if (c->conf.renewed && renewed_sweep(c->conf.renewed, c->conf.store, c->conf.seal, &err) < 0)
+        log_warn(&c->log, "tokens of stored credentials: %s", err.msg);
     c->housekeeping.scrubbing = true;
     s->c = c;
     s->before_us = clock_now_us() - c->conf.scrub_grace_us;

@@ -40,7 +40,7 @@ static void run_free(struct conductor *c, struct run *r)
     if (r->sibling)
         r->sibling->before = r->before;
     acks_drop(c, r);
-    free(r->host_key);
+    tokens_forget(r);
     timer_drop(&r->delay);
     json_decref(r->counts);
     free(r);
@@ -231,6 +231,14 @@ static bool evaluated_first(struct conductor *c, struct run *r)
 }
 
 #define UNDO_LOOK_US (SECOND_US / 10)
+#define RENEWAL_LOOK_US (SECOND_US / 10)
+
+/* Its place at a worker is for another. */
+static void run_later(struct conductor *c, struct run *r, int64_t delay_us)
+{
+    leave_worker(r);
+    r->delay = timer_new(&c->loop, delay_us, delay_over, r);
+}
 
 /* What a dead run of the same job left elsewhere is still being taken back: by its path and time the other side can't
  * tell it from what this one would make. Returns whether r is dealt with. */
@@ -238,8 +246,7 @@ static bool undone_first(struct conductor *c, struct run *r)
 {
     if (r->undo || r->evaluates || !jobs_undo_is_queued(r->entry, r->job))
         return false;
-    leave_worker(r);
-    r->delay = timer_new(&c->loop, UNDO_LOOK_US, delay_over, r);
+    run_later(c, r, UNDO_LOOK_US);
     return true;
 }
 
@@ -270,7 +277,7 @@ static void run_start(struct conductor *c, struct run *r)
     const struct robot *robot = robot_of(r);
     json_t *params = NULL, *inputs = NULL;
     struct err err = {0};
-    struct given_owner owner = {c, e->a};
+    struct given_owner owner = {c, e->a, robot, &r->renewing_us};
     struct credential_source credentials = {given_credentials, &owner};
 
     if (assembly_job_params(&params, e->a, j, c->conf.region, &credentials, &err) < 0 ||
@@ -280,6 +287,10 @@ static void run_start(struct conductor *c, struct run *r)
         struct undo_tries tries = r->tries;
 
         json_decref(params);
+        if (owner.waits) {
+            run_later(c, r, RENEWAL_LOOK_US);
+            return;
+        }
         run_free(c, r);
         if (undo) /* its credentials may be gone */
             undo_ended(c, e, job, tries, &err);
@@ -303,6 +314,7 @@ static void run_start(struct conductor *c, struct run *r)
         .timeout_s = robot->timeout_s,
         .encodes = robot->flags & ROBOT_ENCODES,
         .knows_hosts = robot->flags & ROBOT_KNOWS_HOSTS,
+        .renews = owner.renewed,
         .probes = robot->flags & ROBOT_HANDLES_UPLOADS,
     };
     if (!r->undo && job_started(c, r, &err) < 0) {
@@ -534,6 +546,7 @@ struct pool_events jobs_pool_events(struct conductor *c)
         .undo = on_undo,
         .kept = on_kept,
         .host = hosts_on_host,
+        .token = tokens_on_token,
         .values = on_values,
         .done = on_done,
         .failed = on_failed,

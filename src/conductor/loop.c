@@ -1,5 +1,6 @@
 /* The loop: turns, ticks, the thread; what is wired to what. */
 #include "conductor/private.h"
+#include "conductor/renewals.h"
 
 #include <string.h>
 
@@ -109,6 +110,7 @@ static void *run_thread(void *arg)
     turn_commit(c);
     turn_commit(c);
     pool_close(c->pool);
+    renewals_free(c->renewals);
     /* Closed handles and, above all, work on other threads must come home: it uses uploads and
      * blobs, which the caller frees next. */
     for (int i = 0; i < 50 || (c->loop.active_reqs.count && i < 10000); i++) {
@@ -143,6 +145,8 @@ int conductor_open(struct conductor **out, const struct conductor_conf *conf, st
     entries_init(&c->entries);
     open_loop(c);
     ballast_make(c);
+    c->renewals = renewals_new(&(struct renewal_bench){conf->renewed, conf->program_dir, conf->jail_without, conf->seal,
+                                                       conf->robot_settings});
     if (open_pool(c, err) < 0 || recover_open(c, err) < 0 || outbox_load(c, err) < 0)
         return -1;
     turn_commit(c);

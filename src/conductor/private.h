@@ -39,6 +39,8 @@ struct run {                             /* a job in the queue or in a worker */
     struct pool_run *pool; /* NULL: waiting */
     char *host_key;        /* that counts for the host it asked about, when this turn is committed; NULL: none */
     bool host_asked;       /* among turn.acks for that reason */
+    char *refused;         /* an access token in whose place its worker waits for another; NULL: it does not */
+    int64_t renewing_us;   /* monotonic: since when it waits for its credentials to be renewed; 0: it does not */
     uv_timer_t *delay;
 };
 
@@ -147,6 +149,7 @@ struct conductor {
     uv_prepare_t commit;
     uv_timer_t tick;
     struct pool *pool;
+    struct renewals *renewals;
     struct log log;
     struct inbox inbox;
     struct entries entries;
@@ -234,6 +237,11 @@ json_t *given_inputs(const struct conductor *c, const struct assembly *a, const 
 struct given_owner {
     struct conductor *c;
     const struct assembly *a;
+    const struct robot *robot;
+    int64_t *renewing_us; /* of the run */
+    const char *refused;  /* see renewals.h */
+    bool renewed;         /* afterwards: its credentials are ones that are renewed; */
+    bool waits;           /* they are not yet */
 };
 /* For a struct credential_source whose ctx is a struct given_owner. */
 int given_credentials(void *ctx, json_t **content, char type[static CREDENTIAL_TYPE_MAX], const char *name,
@@ -278,6 +286,11 @@ void acks_add(struct conductor *c, struct run *r);
 void acks_drop(struct conductor *c, const struct run *r);
 void hosts_on_host(void *ctx, void *owner, struct pool_run *run, const char *host, int port, const char *key);
 void hosts_committed(struct run *r, bool ok); /* of one that asked: it is answered */
+
+/* ---- tokens.c ---- */
+void tokens_on_token(void *ctx, void *owner, struct pool_run *run, const char *refused);
+/* What r has heard or waits for of what is a secret, or of a host. */
+void tokens_forget(struct run *r);
 void jobs_committed(struct conductor *c, bool ok);
 /* All that a pool tells, but what is about the courier. */
 struct pool_events jobs_pool_events(struct conductor *c);

@@ -120,6 +120,10 @@ struct robot {
     /* Does the other side do what run() needs of it, with these options? Leaves nothing behind, and says what it did
      * beside signing in (robot_tried()). May be NULL. */
     int (*trial)(struct robot_job *job, const void *opts, struct err *err);
+    /* A new pair of tokens for credentials whose refresh token works once. content: theirs, with the token that is to
+     * be used. *out: {access_token, refresh_token, expires_in}, or {refused: why} when no other try can help; the
+     * caller's. May be NULL. */
+    int (*renew)(struct robot_job *job, const json_t *content, json_t **out, struct err *err);
 };
 
 /* A failure with a code of the Robot's own: with "ACCESS_DENIED" it is SFTP_STORE_ACCESS_DENIED. like: the code that it
@@ -190,6 +194,10 @@ MUST_CHECK int robot_kept(struct robot_job *job, int input, const char *url, str
  * nothing can be written. At most four a job. */
 MUST_CHECK int robot_host_key(const char **known, struct robot_job *job, const char *host, int port, const char *seen,
                               struct err *err);
+/* Was the job given an access token that is renewed? Then it may ask for another when the other side refuses that one.
+ * *token is lent for the job's life. Errors: ERR_SERVER_403: there is none, and why. */
+bool robot_renews(const struct robot_job *job);
+MUST_CHECK int robot_access_token(const char **token, struct robot_job *job, const char *refused, struct err *err);
 
 /* Settings of the server that a Robot may look at (allowed import networks, limits): a JSON object.
  * Keys: "import_allow" (string, see http/guard.h), "max_pixels" (int), "max_frames" (int),

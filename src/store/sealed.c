@@ -1,8 +1,11 @@
 #include "store/sealed.h"
 #include "store/private.h"
+#include "store/renewed.h"
 
 #include <signal.h>
 #include <string.h>
+
+#define ROTATE_WAIT_US 5000000 /* for renewals that are under way */
 
 /* ---- one kind of row each: sealed with *old (NULL: in clear), sealed again with *new ---- */
 
@@ -129,7 +132,29 @@ static int matches(const struct seal_key *k, const char *name)
     return !strcmp(mine, name);
 }
 
-int sealed_open(struct seal_key *out, struct store *s, const char *path, struct err *err)
+/* What was renewed lies beside the key file; the caller's to free. */
+static char *renewed_beside(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? mem_printf("%.*s/renewed", (int)(slash - path), path) : mem_strdup("renewed");
+}
+
+/* Not while somebody else changes the key: then it is not ours to say which file counts. */
+static int settle_renewed(const char *path, const struct seal_key *k, struct err *err)
+{
+    AUTO(mem_free) char *dir = renewed_beside(path);
+    AUTO(fd_close) int lock = -1;
+
+    if (access(dir, F_OK) < 0)
+        return 0;
+    if (renewed_lock(&lock, dir, NULL, 0, err) < 0)
+        return err->code == ERR_BUSY ? 0 : -1;
+    renewed_settle(dir, k);
+    return 0;
+}
+
+static int open_key(struct seal_key *out, struct store *s, const char *path, struct err *err)
 {
     AUTO(mem_free) char *name = NULL;
     AUTO(mem_free) char *next = mem_printf("%s.new", path);
@@ -162,6 +187,11 @@ int sealed_open(struct seal_key *out, struct store *s, const char *path, struct 
                 : err_set(err, ERR_CONFIG, "the key file '%s' is missing, and this database is sealed with it", path);
 }
 
+int sealed_open(struct seal_key *out, struct store *s, const char *path, struct err *err)
+{
+    return open_key(out, s, path, err) < 0 ? -1 : settle_renewed(path, out, err);
+}
+
 /* For the test that kills a rotation at each of its points. */
 static void test_point(const char *point)
 {
@@ -174,12 +204,18 @@ static void test_point(const char *point)
 int sealed_rotate(struct seal_key *key, struct store *s, const char *path, struct err *err)
 {
     AUTO(mem_free) char *next = mem_printf("%s.new", path);
+    AUTO(mem_free) char *renewed = renewed_beside(path);
+    AUTO(fd_close) int lock = -1;
     struct seal_key k;
     struct reseal r = {s, key, &k, err, 0};
 
-    if (seal_key_make(&k, next, err) < 0)
+    /* what a killed server has left at work would seal with the old one */
+    if (renewed_lock(&lock, renewed, NULL, ROTATE_WAIT_US, err) < 0 || seal_key_make(&k, next, err) < 0)
         return -1;
     test_point("key");
+    if (renewed_reseal(renewed, key, &k, err) < 0)
+        return -1;
+    test_point("renewed");
     if (store_begin(s, err) < 0)
         return -1;
     if (store_keys(s, key_again, &r, err) < 0 || r.rc < 0 ||
@@ -195,6 +231,8 @@ int sealed_rotate(struct seal_key *key, struct store *s, const char *path, struc
     test_point("commit");
     if (seal_key_replace(next, path, err) < 0)
         return -1;
+    test_point("replace");
+    renewed_settle(renewed, &k);
     *key = k;
     return 0;
 }

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define API "https://api.box.com"
 #define UPLOAD "https://upload.box.com"
 #define ASSERTION_S 45             /* how long a signed token is good for; Box wants at most 60 */
 #define KEPT 4                     /* access tokens of a worker */
@@ -107,6 +106,19 @@ static int box_sign_in(struct api *a, struct err *err)
     return 0;
 }
 
+/* The server renews what it gave the job; a job may be longer than the life of a token. */
+static int box_ask_server(struct api *a, struct err *err)
+{
+    const char *blank = strchr(a->authorization, ' '), *token;
+    struct err why = {0};
+
+    if (robot_access_token(&token, a->job, blank ? blank + 1 : "", &why) < 0)
+        return remote_fail(a->job, REMOTE_DENIED, err, "%s", why.msg);
+    free(a->authorization);
+    a->authorization = mem_printf("Bearer %s", token);
+    return 0;
+}
+
 /* ---- what an answer means ---- */
 
 static void box_judge(struct api *a, const struct http_client_response *r, const json_t *body,
@@ -146,7 +158,7 @@ bool box_is_id(const char *id)
 
 int box_open(struct box *b, struct robot_job *job, const struct box_keys *k, struct err *err)
 {
-    *b = (struct box){.base = remote_endpoint(job, "box", API), .upload = remote_endpoint(job, "box", UPLOAD)};
+    *b = (struct box){.base = remote_endpoint(job, "box", BOX_API), .upload = remote_endpoint(job, "box", UPLOAD)};
     if (box_app_read(&b->app, k, err) < 0)
         return robot_refusal(err, robot_of_job(job));
     if (!str_given(k->access_token) && !b->app.client_id)
@@ -160,7 +172,9 @@ int box_open(struct box *b, struct robot_job *job, const struct box_keys *k, str
                      .client = http_client_new(),
                      .service = "Box",
                      .authorization = str_given(k->access_token) ? mem_printf("Bearer %s", k->access_token) : NULL,
-                     .sign_in = b->app.client_id ? box_sign_in : NULL,
+                     .sign_in = b->app.client_id    ? box_sign_in
+                                : robot_renews(job) ? box_ask_server
+                                                    : NULL,
                      .judge = box_judge,
                      .ctx = b};
     return 0;

@@ -22,6 +22,7 @@ MUST_CHECK int box_app_read(struct box_app *out, const struct box_keys *k, struc
 void box_app_done(struct box_app a);
 DEFINE_AUTO(struct box_app, box_app_done)
 
+#define BOX_API "https://api.box.com"
 #define BOX_PATH_MAX 4096 /* bytes; what fits, Box says itself */
 
 /* ---- calls ---- */
@@ -68,6 +69,8 @@ json_t *box_find(struct box *b, const char *folder, const char *name, const char
 MUST_CHECK int box_upload(char **id, struct box *b, struct remote_file *f, struct err *err);
 /* Its link that everybody may open; the caller's to free. */
 char *box_link(struct box *b, const char *id, struct err *err);
+/* Robot.renew */
+MUST_CHECK int box_renew(struct robot_job *job, const json_t *content, json_t **out, struct err *err);
 MUST_CHECK int box_delete(struct box *b, const char *id, struct err *err);
 /* Close the upload session that a killed run left. */
 MUST_CHECK int box_upload_undo(struct box *b, const json_t *token, struct err *err);

@@ -14,6 +14,9 @@ const struct option box_keys_options[] = {
     OPT_STR(K, credentials, .help = "Name of stored credentials of type box."),
     OPT_STR(K, access_token, .secret = true,
             .help = "OAuth access token. Those that Box gives last an hour: see key_file_contents."),
+    OPT_UNSUPPORTED("refresh_token", .secret = true, .beyond = BEYOND,
+                    .instead = "store it as credentials of type box, with client_id and client_secret: it works once, "
+                               "and the server keeps the next one"),
     OPT_STR(K, key_file_contents, .secret = true, .example = CONFIG_EXAMPLE,
             .help =
                 "Text of the JSON file that Box's developer console makes for an app that signs in by a key (JWT). "

@@ -10,6 +10,7 @@
 #define UNDOS_MOST 16  /* and some for each input */
 #define UNDOS_INPUT 8
 #define HOSTS_MOST 4   /* a question and what was seen, and once more */
+#define TOKENS_MOST 64 /* of half an hour each: more than a day */
 #define SLACK_US INT64_C(1000000) /* two clocks are never the same */
 /* A host says how far it is five times a second at most. Twice that, and a burst when it was held up,
  * is still honest. */
@@ -381,6 +382,18 @@ static const char *bad_host(struct border_run *r)
     return NULL;
 }
 
+static const char *bad_token(struct border_run *r)
+{
+    if (!r->renews)
+        return "is nothing that this job may ask";
+    if (r->token_open)
+        return "comes before the one before it was answered";
+    if (r->tokens++ >= TOKENS_MOST)
+        return "comes too often";
+    r->token_open = true;
+    return NULL;
+}
+
 static const char *bad_now(struct border_run *r, enum message type, const json_t *body, int64_t now_us)
 {
     if (!r->sent || r->over)
@@ -396,6 +409,7 @@ static const char *bad_now(struct border_run *r, enum message type, const json_t
     case MSG_PROGRESS: return too_often(r, now_us) ? "comes too often" : NULL;
     case MSG_OUTPUT: return bad_output(r, body);
     case MSG_HOST: return bad_host(r);
+    case MSG_TOKEN: return bad_token(r);
     case MSG_UNDO:
         if (r->undo)
             return "comes from what only takes something back";
@@ -413,7 +427,7 @@ static const char *bad_now(struct border_run *r, enum message type, const json_t
     case MSG_DONE:
         if (r->undo_open)
             return "comes before its undo was confirmed";
-        if (r->host_open)
+        if (r->host_open || r->token_open)
             return "comes before what it asked was answered";
         if (jint(body, "exec_us", 0) > now_us - r->sent_us + SLACK_US)
             return "took longer than the job was there";

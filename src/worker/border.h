@@ -38,7 +38,9 @@ struct border_run {
     bool kept;           /* it takes something back, and has said what stays */
     bool knows_hosts;    /* its Robot logs in at SSH servers */
     bool host_open;      /* a `host` that was not answered */
-    int outputs, stored, passed, undos, hosts;
+    bool renews;         /* it was given an access token that is renewed */
+    bool token_open;     /* a `token` that was not answered */
+    int outputs, stored, passed, undos, hosts, tokens;
     bool early, valued;
     size_t bytes;
     int64_t sent_us;     /* monotonic */

@@ -153,13 +153,23 @@ static json_t *try_inside(const struct errand *e)
                      err.code == ERR_CONFIG);
 }
 
+static json_t *renew_inside(const struct errand *e)
+{
+    struct err err = {0};
+    json_t *out = NULL;
+
+    if (worker_renew(&out, e->robot, e->body, &err) == 0)
+        return out;
+    return json_pack("{s:o,s:s}", "error", jstring(err.msg), "code", err_name(&err));
+}
+
 /* {params, settings} comes on standard input; everything is done from inside the jail, as a job would be. */
-static json_t *try_robot(const char *dir, const char *robot)
+static json_t *ask_robot(json_t *(*fn)(const struct errand *e), const char *dir, const char *robot)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody would read what it finds */
     AUTO(json_unref) json_t *body = json_loadf(stdin, 0, NULL), *notes = json_array();
     const json_t *settings = json_object_get(body, "settings");
-    struct errand e = {.fn = try_inside, .robot = robot, .body = body};
+    struct errand e = {.fn = fn, .robot = robot, .body = body};
     bool complete;
     struct jail_limits limits = trial_limits(&complete, dir, jstr_or(settings, "import_allow", ""), notes);
 
@@ -174,7 +184,9 @@ int describe_main(int argc, char **argv)
     if (argc == 3 && !strcmp(argv[1], "--describe"))
         out = describe_all(argv[2]);
     else if (argc == 4 && !strcmp(argv[1], "--trial"))
-        out = try_robot(argv[2], argv[3]);
+        out = ask_robot(try_inside, argv[2], argv[3]);
+    else if (argc == 4 && !strcmp(argv[1], "--renew"))
+        out = ask_robot(renew_inside, argv[2], argv[3]);
     else
         return -1;
     AUTO(mem_free) char *text = json_text(out);

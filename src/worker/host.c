@@ -247,6 +247,26 @@ int robot_host_key(const char **known, struct robot_job *job, const char *host, 
     return 0;
 }
 
+bool robot_renews(const struct robot_job *job) { return jbool(job->body, "renews", false); }
+
+int robot_access_token(const char **token, struct robot_job *job, const char *refused, struct err *err)
+{
+    enum message type;
+    AUTO(json_unref) json_t *answer = NULL;
+    int fd = -1;
+
+    if (wire_send(job->sock, MSG_TOKEN, json_pack("{s:s}", "refused", refused), -1, err) < 0)
+        return -1;
+    int rc = wire_recv(job->sock, &type, &answer, &fd, err);
+    fd_close(fd);
+    if (rc <= 0 || type != MSG_TOKEN_IS)
+        return rc < 0 ? -1 : err_set(err, ERR_IO, "the server did not say which token is good");
+    if (!jstr(answer, "token"))
+        return err_set(err, ERR_SERVER_403, "%s", jstr_or(answer, "why", ""));
+    *token = arena_strdup(job->arena, jstr(answer, "token"));
+    return 0;
+}
+
 static void fill_inputs(struct robot_job *job)
 {
     const json_t *list = json_object_get(job->body, "inputs");
@@ -475,6 +495,17 @@ int worker_trial(unsigned *did, const char *name, const json_t *body, struct err
     int rc = job.robot->trial(&job, opts, err);
     *did = job.tried;
     return rc;
+}
+
+int worker_renew(json_t **out, const char *name, const json_t *body, struct err *err)
+{
+    AUTO(arena_free) struct arena *arena = arena_new();
+    struct robot_job job = {.sock = -1, .first = &job, .arena = arena, .body = body,
+                            .params = json_object_get(body, "params"), .robot = robot_find(name)};
+
+    if (!job.robot || !job.robot->renew)
+        return err_set(err, ERR_CONFIG, "the Robot '%s' renews no tokens", name);
+    return job.robot->renew(&job, job.params, out, err);
 }
 
 _Noreturn void worker_serve(int sock)

@@ -61,6 +61,7 @@ struct pool_task {
     const char *keys; /* of pool_conf.keys, separated by spaces; NULL: none */
     const char *status; /* the Assembly's document, for robot_status(); lent during the call; NULL: none */
     bool knows_hosts; /* ROBOT_KNOWS_HOSTS: it may say `host` */
+    bool renews;    /* its access token is one that is renewed: it may say `token` */
     bool probes;    /* it looks into its inputs, which stay what they are: may say `same` */
     struct pool_mate mates[ROBOT_TOGETHER_MAX - 1];
     int mate_count;
@@ -83,6 +84,8 @@ struct pool_events {
     /* An SSH host that the job names, in lower case, and the key that it has now ("" only asks): make the first one
      * ever durable, then call pool_host_is(). */
     void (*host)(void *ctx, void *owner, struct pool_run *run, const char *host, int port, const char *key);
+    /* The other side takes this access token no more: call pool_token_is(). */
+    void (*token)(void *ctx, void *owner, struct pool_run *run, const char *refused);
     void (*done)(void *ctx, void *owner, struct pool_run *run, int64_t exec_us);
     /* Of the expressions that were to be evaluated, in their order; lent. done() follows. */
     void (*values)(void *ctx, void *owner, struct pool_run *run, json_t *values);
@@ -116,6 +119,8 @@ struct pool_run *pool_start(struct pool *p, const struct pool_task *task, void *
 void pool_undo_ok(struct pool_run *run);
 /* key: the one that counts; NULL: none is known. */
 void pool_host_is(struct pool_run *run, const char *key);
+/* token: another access token; NULL: there is none, and why not. */
+void pool_token_is(struct pool_run *run, const char *token, const char *why);
 /* SIGKILL to the worker's whole group, at once. stopped() follows; for others that it had, failed(). */
 void pool_stop(struct pool_run *run);
 /* Kill everything; handles are closed when the loop has run once more. */

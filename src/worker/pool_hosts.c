@@ -1,4 +1,4 @@
-/* Keys of SSH hosts, about which workers ask. */
+/* What workers ask and get an answer to: keys of SSH hosts, other access tokens. */
 #include "worker/pool_priv.h"
 
 #include <string.h>
@@ -41,5 +41,16 @@ void pool_host_is(struct pool_run *run, const char *key)
     run->said.host_open = false;
     if (run->worker->state == WORKER_BUSY &&
         wire_send(run->worker->sock, MSG_HOST_IS, json_pack("{s:s?}", "key", key), -1, &err) < 0)
+        worker_kill(run->worker);
+}
+
+void pool_token_is(struct pool_run *run, const char *token, const char *why)
+{
+    struct err err;
+
+    run->said.token_open = false;
+    if (run->worker->state == WORKER_BUSY &&
+        wire_send(run->worker->sock, MSG_TOKEN_IS, json_pack("{s:s?,s:o}", "token", token, "why", jstring(why)), -1,
+                  &err) < 0)
         worker_kill(run->worker);
 }

@@ -230,6 +230,7 @@ static void give(struct pool_run *run, struct worker *w, const char *workspace)
     run->said.expressions =
         (int)json_array_size(json_object_get(json_object_get(run->message, "evaluate"), "expressions"));
     run->said.knows_hosts = run->knows_hosts;
+    run->said.renews = jbool(run->message, "renews", false);
     w->run = run;
     w->jobs++;
     if (!w->workspace)
@@ -330,10 +331,10 @@ struct pool_run *pool_start(struct pool *p, const struct pool_task *task, void *
     run->knows_hosts = task->knows_hosts;
     run->timeout_s = timeout_for(p, task);
     snprintf(run->assembly_id, sizeof run->assembly_id, "%s", task->assembly_id);
-    run->message = json_pack("{s:s*,s:s,s:o*,s:o*,s:o,s:o?,s:s?,s:o*,s:o*}", "robot", task->robot, "assembly",
-                             task->assembly_id, "params", task->params, "inputs", task->inputs,
-                             "settings", settings_for(p, task), "undo", task->undo, "status", task->status,
-                             "variables", task->variables, "evaluate", task->evaluate);
+    run->message = json_pack("{s:b,s:s*,s:s,s:o*,s:o*,s:o,s:o?,s:s?,s:o*,s:o*}", "renews", task->renews, "robot",
+                             task->robot, "assembly", task->assembly_id, "params", task->params, "inputs",
+                             task->inputs, "settings", settings_for(p, task), "undo", task->undo, "status",
+                             task->status, "variables", task->variables, "evaluate", task->evaluate);
     if (task->mate_count)
         add_mates(run, task);
     give(run, worker_choose(p, task->role, task->workspace), task->workspace);
@@ -449,6 +450,7 @@ static void hear_run(struct pool_run *run, enum message type, json_t *body)
         if (!pool_hear_host(run, body))
             refuse_text(run->worker, type, "is about a host that the job does not name");
         break;
+    case MSG_TOKEN: ev->token(ev->ctx, run->owner, run, jstr_or(body, "refused", "")); break;
     case MSG_VALUES: ev->values(ev->ctx, run->owner, run, json_object_get(body, "values")); break;
     case MSG_DONE:
         ev->done(ev->ctx, run->owner, run, jint(body, "exec_us", 0));

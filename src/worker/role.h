@@ -49,8 +49,10 @@ _Noreturn void courier_serve(int sock);
 /* Serve jobs on sock until it closes. Does not return. */
 _Noreturn void worker_serve(int sock);
 
-/* describe.c: `PROGRAM --describe DIR` and `PROGRAM --trial DIR ROBOT`, for doctor; DIR has in/ and out/. Each prints
- * one JSON object. -1: argv is something else. */
+/* describe.c: `PROGRAM --describe DIR`, `PROGRAM --trial DIR ROBOT` and `PROGRAM --renew DIR ROBOT`; DIR has in/ and
+ * out/. Each prints one JSON object. -1: argv is something else. */
 int describe_main(int argc, char **argv);
 /* host.c: Robot.trial with body {params, settings}. did: enum robot_trial_step. */
 MUST_CHECK int worker_trial(unsigned *did, const char *robot, const json_t *body, struct err *err);
+/* Robot.renew with body {params, settings}. The caller unrefs. */
+MUST_CHECK int worker_renew(json_t **out, const char *robot, const json_t *body, struct err *err);

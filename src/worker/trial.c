@@ -113,7 +113,7 @@ static int start(pid_t *pid, char **argv, char **env, int in, int out)
 json_t *trial_ask(const struct trial *t, const char *program, const char *flag, const char *robot, const json_t *input,
                   int timeout_s, struct err *err)
 {
-    AUTO(mem_free) char *path = mem_printf("%s/%s", t->program_dir, program);
+    AUTO(mem_free) char *path = *program == '/' ? mem_strdup(program) : mem_printf("%s/%s", t->program_dir, program);
     AUTO(mem_free) char *without = mem_printf("WORKCELL_JAIL_WITHOUT=%s", t->without ? t->without : "");
     char *argv[] = {path, (char *)flag, (char *)t->dir, (char *)robot, NULL};
     /* as workers have it */
@@ -137,9 +137,10 @@ json_t *trial_ask(const struct trial *t, const char *program, const char *flag, 
     close(out[1]);
     int rc = read_all(&said, t, out[0], timeout_s);
     close(out[0]);
-    if (rc < 0)
+    bool left = rc < 0 && t->leaves && t->stop && *t->stop; /* who takes it over reaps it */
+    if (rc < 0 && !left)
         kill(pid, SIGKILL); /* its cell ends with it */
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+    while (!left && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     json_t *answer = rc == 0 && said.s ? trial_answer_parse(said.s, said.len) : NULL;
     if (!answer && t->stop && *t->stop)

@@ -56,3 +56,42 @@ int trial_answer_read(struct trial_found *out, const json_t *said, struct err *e
     strcpy(out->code, *code ? code : "WORKER_JOB_ERROR");
     return 0;
 }
+
+/* ---- renewals ---- */
+
+#define LIFE_S 3600 /* of a token whose server does not say */
+#define LIFE_MAX_S 86400
+
+/* Goes into a header or a form as it is. */
+static bool take_token(char out[static RENEWAL_TOKEN_MAX + 1], const json_t *token)
+{
+    const char *s = json_string_value(token);
+    size_t n = s ? json_string_length(token) : 0;
+
+    if (!n || n > RENEWAL_TOKEN_MAX)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (s[i] <= ' ' || s[i] > '~')
+            return false;
+    memcpy(out, s, n + 1);
+    return true;
+}
+
+int renewal_answer_read(struct renewal_found *out, const json_t *said, struct err *err)
+{
+    const json_t *refused = json_object_get(said, "refused"), *error = json_object_get(said, "error");
+    const char *words = json_string_value(refused ? refused : error);
+    int64_t life_s = jint(said, "expires_in", LIFE_S);
+
+    *out = (struct renewal_found){.refused = refused != NULL};
+    if (!refused && !error && take_token(out->access_token, json_object_get(said, "access_token")) &&
+        take_token(out->refresh_token, json_object_get(said, "refresh_token"))) {
+        out->works = true;
+        out->life_s = life_s < 1 ? 1 : life_s > LIFE_MAX_S ? LIFE_MAX_S : life_s;
+        return 0;
+    }
+    if (!words || !*words || (refused && error) || json_object_get(said, "access_token"))
+        return err_set(err, ERR_WORKER, "a worker that renewed tokens said nothing that can be understood");
+    answer_words(out->words, TRIAL_WORDS_MAX, words);
+    return 0;
+}

@@ -5,6 +5,7 @@
 #include "base/json.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #define TRIAL_ANSWER_MAX (256 * 1024) /* bytes */
 #define TRIAL_ANSWER_VALUES 20000
@@ -23,3 +24,15 @@ struct trial_found {
 };
 /* Neither "it works" nor "it does not" is believed in a form that a worker does not use. Errors: ERR_WORKER. */
 MUST_CHECK int trial_answer_read(struct trial_found *out, const json_t *said, struct err *err);
+
+/* Of a renewal of tokens (Robot.renew). */
+#define RENEWAL_TOKEN_MAX 8192
+struct renewal_found {
+    bool works;
+    char access_token[RENEWAL_TOKEN_MAX + 1], refresh_token[RENEWAL_TOKEN_MAX + 1]; /* printable, no blanks */
+    int64_t life_s;                  /* of the access token: 1 second to a day */
+    bool refused;                    /* for good */
+    char words[TRIAL_WORDS_MAX + 1]; /* what failed */
+};
+/* Two tokens that can be used, or what failed. Errors: ERR_WORKER. */
+MUST_CHECK int renewal_answer_read(struct renewal_found *out, const json_t *said, struct err *err);

@@ -20,6 +20,23 @@ static const struct {
     {"/vimeo/import", "{" TOKEN ",\"path\":[\"me/videos\",\"videos/1\"]}"},
 };
 
+/* With what is left of the answers: tokens, or words that repeat none. */
+static void fuzz_renew(const struct robot *r, struct robot_job *job)
+{
+    AUTO(json_unref)
+    json_t *content = json_pack("{s:s,s:s,s:s}", "client_id", "c", "client_secret", "the-secret", "refresh_token",
+                                "the-secret");
+    AUTO(json_unref) json_t *pair = NULL;
+    struct err err = {0};
+
+    if (r->renew(job, content, &pair, &err) < 0) {
+        CHECK(!pair && err.code && err.msg[0] && !strstr(err.msg, "the-secret"));
+        return;
+    }
+    CHECK(jstr(pair, "refused") ? !strstr(jstr(pair, "refused"), "the-secret")
+                                : jstr(pair, "access_token") && jstr(pair, "refresh_token"));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct bytes b = {data, len};
@@ -38,6 +55,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         if (token && r->undo(job, opts, token, &err) < 0)
             CHECK(!strstr(err.msg, "the-secret"));
     }
+    if (r->renew)
+        fuzz_renew(r, job);
     unlink(robot_out_path(job, "x"));
     remote_done(job);
     return 0;

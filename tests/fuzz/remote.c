@@ -256,3 +256,11 @@ int robot_host_key(const char **known, struct robot_job *j, const char *host, in
     *known = seen;
     return 0;
 }
+
+bool robot_renews(const struct robot_job *j) { return true; }
+
+int robot_access_token(const char **token, struct robot_job *j, const char *refused, struct err *err)
+{
+    *token = "another-secret";
+    return strcmp(refused, *token) != 0 ? 0 : err_set(err, ERR_SERVER_403, "there is no other");
+}

@@ -99,8 +99,11 @@ seed('places', *(place_of(0, k) + place_of(1, k) + place_of(0, b'?') + place_of(
 dictionary('places', b'workcell-place:', b'\1\0\0workcell-place:', b'?', KEYS[0], KEYS[1])
 seed('trial', '{"did": 15}', '{"did": 0}', '{"error": "can not\\n be", "code": "SFTP_STORE_FAILURE", "none": false}',
      '{"error": "no", "code": "", "none": true}', '{}', '{"error": null}', '{"did": 1, "error": "x"}', '[{"did": 1}]',
-     '{"error": "' + '\u00e9' * 1100 + '"}', '{"error": "x", "code": "' + 'A' * 70 + '"}', '[' * 30, 'null')
-dictionary('trial', '"did"', '"error"', '"code"', '"none"', 'true', 'false', '\\u0000', '\\ud83d\\ude00')
+     '{"error": "' + '\u00e9' * 1100 + '"}', '{"error": "x", "code": "' + 'A' * 70 + '"}', '[' * 30, 'null',
+     '{"access_token": "a", "refresh_token": "r", "expires_in": 3900}', '{"refused": "no"}',
+     '{"error": "later", "code": "BOX_STORE_FAILURE"}')
+dictionary('trial', '"did"', '"error"', '"code"', '"none"', '"access_token"', '"refresh_token"', '"expires_in"',
+           '"refused"', 'true', 'false', '\\u0000', '\\ud83d\\ude00')
 
 
 def sftp_entry(name, kind=0o100644, flags=4, size=3):
@@ -572,6 +575,9 @@ cloud(9, (200, {'data': [{'uri': '/videos/1'}]}), (200, {'name': 'a/b', 'uri': '
     {'rendition': '720p', 'link': 'https://x/y', 'size': 3, 'md5': '900150983cd24fb0d6963f7d28e17f72',
      'type': 'video/mp4'}]}),
       '200\netag: "x"\n\na', '206\ncontent-range: bytes 1-2/3\n\nbc')
+for renewal in ((200, {'access_token': 'a', 'refresh_token': 'r', 'expires_in': 3900}), (200, {'access_token': 'a'}),
+                (400, {'error': 'invalid_grant', 'error_description': 'the-secret has expired'}), (401, {'error': 5})):
+    cloud(4, (400, {}), renewal) # the store fails, and then tokens are renewed
 dictionary('cloud', '".tag":', '"error":', '"correct_offset":', '"entries":', '"cursor":', '"has_more":true', '"conflicts":',
            '"sha1":', '"next_marker":', '"part_size":', '"upload_link":', '"data":', '"rendition":', 'content-range: bytes ',
            'upload-offset: ', 'dropbox-api-result: ', 'retry-after: 60\n', NEXT, '200\n', '202\n', '206\n', '409\n', '429\n')

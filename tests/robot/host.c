@@ -214,6 +214,14 @@ int robot_host_key(const char **known, struct robot_job *j, const char *host, in
     return 0;
 }
 
+bool robot_renews(const struct robot_job *j) { return jbool(j->settings, "renews", false); }
+
+int robot_access_token(const char **token, struct robot_job *j, const char *refused, struct err *err)
+{
+    *token = jstr(j->settings, "renewed");
+    return *token && strcmp(*token, refused) != 0 ? 0 : err_set(err, ERR_SERVER_403, "there is no other token");
+}
+
 const json_t *host_undo_token(const struct robot_job *j) { return j->undo; }
 
 int host_run_on(struct robot_job *j, const char *robot, const char *step, const char *path,

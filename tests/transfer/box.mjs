@@ -22,6 +22,21 @@ export class Box extends Cloud {
       userID: '99', ...keys }
     this.token = random()
     this.tokens = new Set([this.token])
+    // OAuth: what a user has granted the app is a chain of refresh tokens, of which the last one works
+    Object.assign(this, { chains: [], life: 3900, ends: new Map(), replays: 0, callers: [] })
+  }
+
+  // A user signs in by his browser: the first token of a chain.
+  grant() {
+    const chain = { last: random(32), used: new Set(), given: [] }
+    this.chains.push(chain)
+    return chain
+  }
+
+  // He takes it back.
+  revoke(chain) {
+    chain.last = null
+    for (const t of chain.given) this.tokens.delete(t)
   }
 
   static async start(t, keys) {
@@ -82,7 +97,11 @@ export class Box extends Cloud {
       q.query) // the table has one line only, for both hosts
     const auth = q.headers.authorization ?? ''
     this.need(auth.startsWith('Bearer '), 401, `${q.method} ${q.path}: no token`)
-    if (!this.tokens.has(auth.slice(7))) throw new Answer(401, '',
+    const bearer = auth.slice(7)
+    if (this.callers.length === this.forgetAt)
+      for (const token of this.chains.flatMap((c) => c.given)) this.tokens.delete(token)
+    this.callers.push(this.chains.find((c) => c.given.includes(bearer)))
+    if (!this.tokens.has(bearer) || Date.now() > (this.ends.get(bearer) ?? Infinity)) throw new Answer(401, '',
       { 'WWW-Authenticate': 'Bearer realm="Service", error="invalid_token"' })
     const p = q.path.replace(/^\/2\.0/, '')
     const upload = q.path.startsWith('/api/2.0/') && q.path.slice('/api/2.0'.length)
@@ -122,6 +141,10 @@ export class Box extends Cloud {
       const subject = `${form.get('box_subject_type')}:${form.get('box_subject_id')}`
       if (![`enterprise:${this.app.enterpriseID}`,
         `user:${this.app.userID}`].includes(subject)) throw bad('invalid_grant', 'no such subject')
+    } else if (type === 'refresh_token') {
+      this.need([...form.keys()].sort().join() === 'client_id,client_secret,grant_type,refresh_token', 400,
+        `fields ${[...form.keys()]}`)
+      return this.renew(form.get('refresh_token'), bad)
     } else {
       this.need(type === 'urn:ietf:params:oauth:grant-type:jwt-bearer', 400, `grant_type ${type}`)
       this.checkAssertion(form.get('assertion'), bad)
@@ -130,6 +153,27 @@ export class Box extends Cloud {
     this.tokens.add(token)
     this.granted.push(type)
     return new Answer(200, { access_token: token, expires_in: 3900, restricted_to: [], token_type: 'bearer' })
+  }
+
+  // Each refresh token works once. One that comes again was stolen, as far as Box can tell: all of its chain ends.
+  async renew(token, bad) {
+    const chain = this.chains.find((c) => c.last === token || c.used.has(token))
+    if (chain?.used.has(token)) {
+      this.replays++
+      this.revoke(chain)
+    }
+    if (!chain?.last) throw bad('invalid_grant', 'Refresh token has expired')
+    const access = random(32)
+    chain.used.add(token)
+    chain.last = random(32)
+    chain.given.push(access)
+    this.tokens.add(access)
+    this.ends.set(access, Date.now() + this.life * 1000)
+    this.granted.push('refresh_token')
+    const answer = new Answer(200, { access_token: access, refresh_token: chain.last, expires_in: this.life,
+      restricted_to: [], token_type: 'bearer' })
+    await this.hold
+    return answer
   }
 
   checkAssertion(text, bad) {

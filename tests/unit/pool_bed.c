@@ -111,6 +111,15 @@ static void on_host(void *ctx, void *owner, struct pool_run *run, const char *ho
     pool_host_is(run, *key ? key : NULL);
 }
 
+static void on_token(void *ctx, void *owner, struct pool_run *run, const char *refused)
+{
+    struct bed *b = owner;
+
+    assert(*refused && strlen(refused) <= 8192);
+    b->tokens++;
+    pool_token_is(run, b->tokens % 2 ? "another" : NULL, "why");
+}
+
 static void on_done(void *ctx, void *owner, struct pool_run *run, int64_t exec_us)
 {
     struct bed *b = owner;
@@ -233,6 +242,7 @@ void bed_open(struct bed *b, const char *where)
                                  .progress = on_progress,
                                  .undo = on_undo,
                                  .host = on_host,
+                                 .token = on_token,
                                  .done = on_done,
                                  .failed = on_failed,
                                  .stopped = on_stopped,
@@ -347,6 +357,7 @@ void bed_start(struct bed *b, enum robot_role role, const char *robot, const cha
                              .waiting = b->waiting,
                              .probes = !strcmp(robot, "/upload/handle"),
                              .knows_hosts = str_starts(robot, "/sftp/"),
+                             .renews = str_starts(robot, "/box/"),
                              .params = str_starts(robot, "/sftp/") ? json_pack("{s:s}", "host", "[FILES.example]")
                                                                    : json_object(),
                              .inputs = json_array(),

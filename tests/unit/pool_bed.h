@@ -35,7 +35,7 @@ struct bed {
     } job[ROBOT_TOGETHER_MAX]; /* by their numbers */
     int killed;
     bool hold_undo; /* tokens are not confirmed by themselves */
-    int outputs, undos, hosts, dones, failures, stops, posts;
+    int outputs, undos, hosts, tokens, dones, failures, stops, posts;
     double progress;
     struct err failure;
     json_t *output; /* the last one */

@@ -30,6 +30,7 @@ static const struct {
     {BORDER_WORKER, MSG_KEPT, "{\"input\":0,\"url\":\"https://b/k%20x\"}"},
     {BORDER_WORKER, MSG_HOST, "{\"host\":\"files.example\",\"port\":22,\"key\":null}"},
     {BORDER_WORKER, MSG_HOST, "{\"host\":\"::1\",\"port\":65535,\"key\":\"ssh-ed25519 AAAAC3\"}"},
+    {BORDER_WORKER, MSG_TOKEN, "{\"refused\":\"a.b-c\"}"},
     {BORDER_WORKER, MSG_OUTPUT,
      "{\"index\":0,\"file\":{\"path\":\"out/0.png\",\"name\":\"a b.png\",\"ext\":\"png\",\"size\":1,\"md5\":\"x\",\"mime\":\"image/"
      "svg+xml\",\"meta\":{\"a\":[{\"b\":null}]},\"extra\":{\"import_url\":\"http://x/\"},"
@@ -123,7 +124,7 @@ static json_t *known_object(json_t *body, enum message type)
 
 static const char *const must[] = {"complete", "notes", "worker", "status", "killed", "id", "data", "duration_us", "fraction",
                                    "path", "name", "input", "url", "ssl_url", "exec_us", "code", "msg", "index",
-                                   "values", "host", "port"};
+                                   "values", "host", "port", "refused"};
 
 static bool is_must(enum message type, const char *key)
 {
@@ -279,6 +280,7 @@ static void nothing_comes_after_the_end(void **state)
                {MSG_KEPT, "{\"input\":0,\"url\":\"http://a/\"}"},
                {MSG_OUTPUT, file_0}, {MSG_VALUES, "{\"values\":[]}"},
                {MSG_HOST, "{\"host\":\"h\",\"port\":22}"},
+               {MSG_TOKEN, "{\"refused\":\"t\"}"},
                {MSG_DONE, "{\"exec_us\":0}"},      {MSG_FAILED, "{\"code\":1,\"msg\":\"\"}"}};
 
     (void)state;
@@ -418,6 +420,28 @@ static void only_who_logs_in_at_hosts_asks_about_one_and_one_at_a_time(void **st
         n++;
     }
     assert_int_equal(n, 4);
+}
+
+static void only_who_was_given_a_token_asks_for_another_and_one_at_a_time(void **state)
+{
+    static const char asks[] = "{\"refused\":\"t\"}";
+    struct border_run r = working(1, false, false);
+    int n = 0;
+
+    (void)state;
+    assert_false(may(&r, MSG_TOKEN, asks));
+    r = working(1, false, true);
+    r.renews = true;
+    assert_true(may(&r, MSG_TOKEN, asks));
+    assert_false(may(&r, MSG_TOKEN, asks));
+    assert_false(may(&r, MSG_DONE, "{\"exec_us\":0}"));
+    r = working(1, false, false);
+    r.renews = true;
+    while (n < 1000 && may(&r, MSG_TOKEN, asks)) {
+        r.token_open = false;
+        n++;
+    }
+    assert_int_equal(n, 64);
 }
 
 static void a_flood_is_told_from_progress(void **state)
@@ -671,6 +695,7 @@ int main(void)
         cmocka_unit_test(what_evaluates_gives_a_value_for_each_expression_and_nothing_else),
         cmocka_unit_test(one_undo_at_a_time_and_not_for_ever),
         cmocka_unit_test(only_who_logs_in_at_hosts_asks_about_one_and_one_at_a_time),
+        cmocka_unit_test(only_who_was_given_a_token_asks_for_another_and_one_at_a_time),
         cmocka_unit_test(a_flood_is_told_from_progress),
         cmocka_unit_test(a_job_says_only_so_much),
         cmocka_unit_test(no_job_took_longer_than_it_was_there),

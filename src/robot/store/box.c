@@ -137,4 +137,5 @@ const struct robot robot_store_box = {
     .run = IN_WORKER(box_run),
     .undo = IN_WORKER(box_undo),
     .trial = IN_WORKER(box_try),
+    .renew = IN_WORKER(box_renew),
 };
