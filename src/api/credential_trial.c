@@ -30,7 +30,7 @@ static json_t *settings_of(const struct credential_bench *b, const struct robot 
 static json_t *ask_robot(const struct trial *t, const struct credential_bench *b, const struct robot *robot,
                                const char *name, const char *type, const json_t *content, struct err *err)
 {
-    AUTO(json_unref) json_t *params = json_object();
+    AUTO(json_unref) json_t *params = robot->trial_params ? json_reads(robot->trial_params) : json_object();
 
     if (credential_inject(params, robot, name, type, content, err) < 0)
         return NULL;
@@ -48,7 +48,8 @@ static void say_done(struct str *out, const struct robot *robot, unsigned did)
     } all[] = {{TRIAL_WROTE, "wrote a probe"},
                {TRIAL_READ, "read it back"},
                {TRIAL_LISTED, "listed what lies there"},
-               {TRIAL_REMOVED, "removed the probe"}};
+               {TRIAL_REMOVED, "removed the probe"},
+               {TRIAL_ANSWERED, "had a question answered"}};
 
     str_addf(out, "%s signed in", robot->name);
     for (size_t i = 0; i < ARRAY_LEN(all); i++)

@@ -120,6 +120,7 @@ struct robot {
     /* Does the other side do what run() needs of it, with these options? Leaves nothing behind, and says what it did
      * beside signing in (robot_tried()). May be NULL. */
     int (*trial)(struct robot_job *job, const void *opts, struct err *err);
+    const char *trial_params; /* JSON of parameters that it needs beside the credentials; NULL: none */
     /* A new pair of tokens for credentials whose refresh token works once. content: theirs, with the token that is to
      * be used. *out: {access_token, refresh_token, expires_in}, or {refused: why} when no other try can help; the
      * caller's. May be NULL. */
@@ -174,7 +175,8 @@ enum robot_trial_step {
     TRIAL_READ = 1 << 1,
     TRIAL_LISTED = 1 << 2,
     TRIAL_REMOVED = 1 << 3,
-    TRIAL_ALL = (1 << 4) - 1,
+    TRIAL_ANSWERED = 1 << 4,
+    TRIAL_ALL = (1 << 5) - 1,
 };
 void robot_tried(struct robot_job *job, enum robot_trial_step step);
 

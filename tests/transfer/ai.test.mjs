@@ -67,6 +67,29 @@ test('a question is answered as JSON, as a text, with files, and as a conversati
   secret()
 })
 
+test('stored keys are tried with a question, which is asked with no other key', async (t) => {
+  const { cloud, server, secret } = await bed(t, { stored: true })
+  const attempt = (name) => server.signedPost(`/template_credentials/${name}/test`, {})
+  cloud.answers = ['Yes.']
+  const fine = await attempt('mine')
+  assert.deepEqual([fine.works, fine.robot, fine.message],
+    [true, '/ai/chat', '/ai/chat signed in and had a question answered'])
+  assert.deepEqual(cloud.asked.map((a) => [a.model, a.messages.map((m) => m.content)]),
+    [['first-model', ['Say: yes.']]])
+  const store = (name, content) => server.signedPost('/template_credentials', { name, type: 'ai', content })
+  assert.equal((await store('wrong', { openai_api_key: 'sk-wrong' })).ok, 'TEMPLATE_CREDENTIALS_CREATED')
+  const wrong = await attempt('wrong')
+  assert.deepEqual([wrong.works, /401/.test(wrong.message), /sk-wrong/.test(JSON.stringify(wrong))],
+    [false, true, false])
+  await store('none', {})
+  const none = await attempt('none') // and not the operator's in its place
+  assert.deepEqual([none.works, none.code, none.message], [false, 'AI_CHAT_VALIDATION',
+    'the stored credentials hold no key'])
+  assert.equal(cloud.asked.length, 1)
+  cloud.quiet()
+  secret()
+})
+
 test('an answer that does not fit the schema is asked for again twice, and then it is an error', async (t) => {
   const { cloud, chat, json } = await bed(t, { env: { WORKCELL_AI_MODEL: 'ai=third' } })
   const properties = { n: { type: 'integer' }, why: { type: 'string', const: '${x}' } }

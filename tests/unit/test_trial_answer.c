@@ -24,7 +24,7 @@ static void what_was_done_is_believed_only_as_a_set_of_steps(void **state)
     assert_int_equal(look(&f, "{\"did\": 0}"), 0);
     assert_true(f.works && !f.did);
     static const char *const odd[] = {"{}",
-                                      "{\"did\": 16}",
+                                      "{\"did\": 32}",
                                       "{\"did\": -1}",
                                       "{\"did\": true}",
                                       "{\"did\": \"all\"}",

@@ -305,6 +305,27 @@ static int chat_run(struct robot_job *job, const void *opts, struct err *err)
     return ai_open(&a, job, "ai", chat_key(o), err) < 0 ? -1 : chat_ask(&a, job, o, err);
 }
 
+/* The key with which a Step would ask that names no model. Whoever lists his models to everybody has not looked at it, so
+ * a question must be answered, of a few words. */
+static int chat_try(struct robot_job *job, const void *opts, struct err *err)
+{
+    const T *o = opts;
+    const char *key = chat_key(o);
+    AUTO(ai_done) struct ai a = {0};
+    AUTO(ai_answer_done) struct ai_answer answer = {0};
+    AUTO(json_unref) json_t *talk = chat_conversation(o, /* json= */ false);
+    struct ai_question q = {.messages = talk};
+
+    if (!str_given(key))
+        return robot_fail(job, err, ERR_ROBOT_VALIDATION, "VALIDATION",
+                          "the stored credentials hold no key");
+    if (ai_open(&a, job, "ai", key, err) < 0 || !(q.model = ai_model(&a, o->model, err)) ||
+        ai_ask(&answer, &a, &q, err) < 0)
+        return -1;
+    robot_tried(job, TRIAL_ANSWERED);
+    return 0;
+}
+
 const struct robot robot_ai_chat = {
     .name = "/ai/chat",
     .summary = "Ask a language model",
@@ -323,4 +344,6 @@ const struct robot robot_ai_chat = {
     .example = "{\"messages\": \"What is this?\"}",
     .check = chat_check,
     .run = IN_WORKER(chat_run),
+    .trial = IN_WORKER(chat_try),
+    .trial_params = "{\"messages\": \"Say: yes.\"}",
 };
