@@ -13,9 +13,9 @@ struct credential_bench {
 };
 #define CREDENTIAL_TRIAL_S 60 /* it takes at most so long */
 
-/* Blocks. What has to be renewed first is, as for a job. *out: {works, robot, code, message, duration_ms}; message says in words what was done, or what failed, in
- * which case code is its code. The caller unrefs. Errors: ERR_CREDENTIALS (of this type none can be tried), what keeps
- * a worker from starting. */
+/* Blocks. What has to be renewed first is, as for a job. *out: {works, robot, code, message, duration_ms}; message
+ * says in words what was done, or what failed, in which case code is its code. The caller unrefs. Errors:
+ * ERR_CREDENTIALS (of this type none can be tried), what keeps a worker from starting. */
 MUST_CHECK int credential_try(json_t **out, const struct credential_bench *b, const char *workspace, const char *name,
                               const char *type, const json_t *content, struct err *err);
 

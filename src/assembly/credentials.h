@@ -14,7 +14,7 @@ struct credential_type {
 extern const struct credential_type credential_types[]; /* name NULL at the end */
 
 bool credential_type_exists(const char *type);
-/* The Robot that has to get a token before anybody can use content (store/renewed.h). NULL: none, it is used as it is. */
+/* The Robot that has to get a token before anybody can use content (store/renewed.h). NULL: it is used as it is. */
 const struct robot *credential_renewer(const char *type, const json_t *content);
 /* Is content complete for this type? Errors: code, with what is missing. */
 MUST_CHECK int credential_check(const char *type, const json_t *content, enum err_code code, struct err *err);

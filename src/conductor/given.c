@@ -35,6 +35,13 @@ json_t *given_inputs(const struct conductor *c, const struct assembly *a, const 
     return take(list);
 }
 
+struct shared_text *given_status(const struct entry *e, const struct robot *robot)
+{
+    if (!(robot->flags & ROBOT_GETS_STATUS) || published_size(e->published) > ROBOT_STATUS_MAX)
+        return NULL;
+    return published_text(e->published, 200);
+}
+
 /* In the place of *content what the Robot can use: -1 while there is none. */
 static int given_renewed(json_t **content, const char *type, struct given_owner *owner, struct err *err)
 {

@@ -168,14 +168,6 @@ static void undo_ended(struct conductor *c, struct entry *e, int job, struct und
         settle_one(c, e);
 }
 
-/* What robot_status() is. NULL: nothing. */
-static struct shared_text *status_for(const struct entry *e, const struct robot *robot)
-{
-    if (!(robot->flags & ROBOT_GETS_STATUS) || published_size(e->published) > ROBOT_STATUS_MAX)
-        return NULL;
-    return published_text(e->published, 200);
-}
-
 static int job_started(struct conductor *c, struct run *r, struct err *err)
 {
     AUTO(json_unref) json_t *data = json_pack("{s:i,s:I}", "job", r->job, "boot", (json_int_t)c->boot);
@@ -230,14 +222,13 @@ static bool evaluated_first(struct conductor *c, struct run *r)
     return true;
 }
 
-#define UNDO_LOOK_US (SECOND_US / 10)
-#define RENEWAL_LOOK_US (SECOND_US / 10)
+#define LATER_US (SECOND_US / 10)
 
 /* Its place at a worker is for another. */
-static void run_later(struct conductor *c, struct run *r, int64_t delay_us)
+static void run_later(struct conductor *c, struct run *r)
 {
     leave_worker(r);
-    r->delay = timer_new(&c->loop, delay_us, delay_over, r);
+    r->delay = timer_new(&c->loop, LATER_US, delay_over, r);
 }
 
 /* What a dead run of the same job left elsewhere is still being taken back: by its path and time the other side can't
@@ -246,7 +237,7 @@ static bool undone_first(struct conductor *c, struct run *r)
 {
     if (r->undo || r->evaluates || !jobs_undo_is_queued(r->entry, r->job))
         return false;
-    run_later(c, r, UNDO_LOOK_US);
+    run_later(c, r);
     return true;
 }
 
@@ -267,7 +258,25 @@ static void add_mates(struct pool_task *task, struct conductor *c, struct run *r
     }
 }
 
-/* One that can't even begin is failed. */
+/* One that can't even begin is failed, when it does not only wait. */
+static void run_refused(struct conductor *c, struct run *r, bool waits, const struct err *why)
+{
+    struct entry *e = r->entry;
+    struct undo_tries tries = r->tries;
+    bool undo = r->undo;
+    int job = r->job;
+
+    if (waits) {
+        run_later(c, r);
+        return;
+    }
+    run_free(c, r);
+    if (undo) /* its credentials may be gone */
+        undo_ended(c, e, job, tries, why);
+    else
+        jobs_fail(c, e, job, why);
+}
+
 static void run_start(struct conductor *c, struct run *r)
 {
     if (undone_first(c, r) || evaluated_first(c, r))
@@ -282,23 +291,11 @@ static void run_start(struct conductor *c, struct run *r)
 
     if (assembly_job_params(&params, e->a, j, c->conf.region, &credentials, &err) < 0 ||
         !(inputs = given_inputs(c, e->a, j, &err))) {
-        int job = r->job;
-        bool undo = r->undo;
-        struct undo_tries tries = r->tries;
-
         json_decref(params);
-        if (owner.waits) {
-            run_later(c, r, RENEWAL_LOOK_US);
-            return;
-        }
-        run_free(c, r);
-        if (undo) /* its credentials may be gone */
-            undo_ended(c, e, job, tries, &err);
-        else
-            jobs_fail(c, e, job, &err);
+        run_refused(c, r, owner.waits, &err);
         return;
     }
-    struct shared_text *status = status_for(e, robot);
+    struct shared_text *status = given_status(e, robot);
     struct pool_task task = {
         .role = r->role,
         .workspace = e->a->workspace,

@@ -234,6 +234,8 @@ int64_t settle_undo_pause(struct entry *e, const struct undo_tries *was, const s
 /* ---- given.c: what a job is given ---- */
 /* NULL: err says why. */
 json_t *given_inputs(const struct conductor *c, const struct assembly *a, const struct job *j, struct err *err);
+/* What robot_status() is. NULL: nothing. */
+struct shared_text *given_status(const struct entry *e, const struct robot *robot);
 struct given_owner {
     struct conductor *c;
     const struct assembly *a;

@@ -39,7 +39,8 @@ MUST_CHECK int renewed_write(const char *dir, const struct seal_key *k, const ch
 MUST_CHECK int renewed_lock(int *fd, const char *dir, const char *id, int64_t wait_us, struct err *err);
 
 /* A change of the server's key: all is written again beside what there is, before the rows are committed... */
-MUST_CHECK int renewed_reseal(const char *dir, const struct seal_key *old, const struct seal_key *next, struct err *err);
+MUST_CHECK int renewed_reseal(const char *dir, const struct seal_key *old, const struct seal_key *next,
+                              struct err *err);
 /* ...and takes its place after; at each start: of a change that was cut short, what the key opens stays. */
 void renewed_settle(const char *dir, const struct seal_key *k);
 /* Files of credentials that are no more go. On the thread of the writer. */

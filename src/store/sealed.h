@@ -1,9 +1,9 @@
 /* sealed.h - which key file a database is sealed with, and changing it.
  *
  * Sealed with it (base/secret.h), with this context: an Auth Key's secret ("auth_key/ID"), a Template's content
- * ("template/ID"), credentials ("WORKSPACE/NAME"), what was renewed of them (renewed.h: "renewed/ID", in files), and in events of an Assembly the member `sealed` of
- * their data ("assembly/ID"). The setting `seal_key` holds the name of the key, so that another file is noticed at
- * the start and not at the first use. */
+ * ("template/ID"), credentials ("WORKSPACE/NAME"), what was renewed of them (in files: renewed.h, "renewed/ID"), and in
+ * events of an Assembly the member `sealed` of their data ("assembly/ID"). The setting `seal_key` holds the name of the
+ * key, so that another file is noticed at the start and not at the first use. */
 #pragma once
 #include "base/json.h"
 #include "base/secret.h"

@@ -1,5 +1,5 @@
-/* A refresh token of Box works once, and gives the next one with the access token. Whoever asks here is the only one who
- * does (store/renewed.h), and keeps both before anybody uses them. */
+/* A refresh token of Box works once, and gives the next one with the access token. Whoever asks here is the only one
+ * who does (store/renewed.h), and keeps both before anybody uses them. */
 #include "transfer/box.h"
 
 #include <string.h>
@@ -34,7 +34,7 @@ static void add_field(struct str *form, const char *name, const json_t *content)
     str_add_urlencoded(form, jstr_or(content, name, ""), "");
 }
 
-/* An answer that was lost on its way is asked for again: if the token was used with it, there is nothing left to lose. */
+/* An answer that was lost on its way is asked for again: if the token was used with it, nothing is left to lose. */
 int box_renew(struct robot_job *job, const json_t *content, json_t **out, struct err *err)
 {
     bool final = false;

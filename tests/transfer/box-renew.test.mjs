@@ -36,7 +36,8 @@ async function bed(t, { credentials } = {}) {
   const put = (content) => server.signedPost('/template_credentials/mine', { content }, 'PUT')
   // beside the stand-in, which is in this process
   const cli = (words, env) => new Promise((r) => execFile(binary, ['credential', ...words, '--data', dir, ...args],
-    { env: { ...process.env, ...env } }, (e, stdout, stderr) => r({ status: e ? e.code : 0, signal: e?.signal, stderr })))
+    { env: { ...process.env, ...env } },
+    (e, stdout, stderr) => r({ status: e ? e.code : 0, signal: e?.signal, stderr })))
   const renewals = () => cloud.seen.filter((s) => s === 'POST /oauth2/token').length
   const held = () => { let let_go; cloud.hold = new Promise((r) => { let_go = r }); return () => { cloud.hold = null
     let_go() } }

@@ -164,6 +164,7 @@ export class Box extends Cloud {
     }
     if (!chain?.last) throw bad('invalid_grant', 'Refresh token has expired')
     const access = random(32)
+    for (const t of chain.given) this.tokens.delete(t) // nobody is promised that the older ones last
     chain.used.add(token)
     chain.last = random(32)
     chain.given.push(access)

@@ -305,8 +305,8 @@ static int chat_run(struct robot_job *job, const void *opts, struct err *err)
     return ai_open(&a, job, "ai", chat_key(o), err) < 0 ? -1 : chat_ask(&a, job, o, err);
 }
 
-/* The key with which a Step would ask that names no model. Whoever lists his models to everybody has not looked at it, so
- * a question must be answered, of a few words. */
+/* The key with which a Step would ask that names no model. Whoever lists his models to everybody
+ * has not looked at it, so a question must be answered, of a few words. */
 static int chat_try(struct robot_job *job, const void *opts, struct err *err)
 {
     const T *o = opts;
