@@ -210,8 +210,9 @@ static int on_assembly(void *ctx, const struct store_assembly *row)
     str_reset(&f->complaint);
     if (store_events(f->store, row->id, on_event, f, f->err) < 0)
         return -1;
-    if (!f->next_seq && !row->ended)
-        complain(f, mem_strdup("it is open and has no events"));
+    if (!f->next_seq && (!row->ended || row->made))
+        complain(f, mem_strdup(row->ended ? "its document is made of its events, and it has none"
+                                          : "it is open and has no events"));
     /* one that is open by its row and over by its events is as it should be: the next start writes its document */
     if (f->next_seq && row->ended && !assembly_is_over(a))
         complain(f, mem_printf("it is over (%s) by its row and %s by its events", row->code, assembly_code(a)));

@@ -6,6 +6,7 @@
 #include "api/limits.h"
 #include "api/routes.h"
 #include "conductor/conductor.h"
+#include "conductor/document.h"
 #include "http/reply.h"
 #include "store/store.h"
 
@@ -69,7 +70,7 @@ static void answer_error(struct http_request *req, const struct err *err, const 
 
 int assembly_stored(struct str *out, struct app *app, const char *id, struct err *err)
 {
-    if (store_status_get(out, app->reader, id, err) == 0)
+    if (document_get(out, app->reader, app->seal, id, err) == 0)
         return 0;
     return err->code == ERR_NOT_FOUND ? err_set(err, ERR_ASSEMBLY_NOT_FOUND, "There is no such Assembly") : -1;
 }

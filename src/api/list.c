@@ -4,6 +4,7 @@
 #include "assembly/listing.h"
 #include "base/clock.h"
 #include "conductor/conductor.h"
+#include "conductor/document.h"
 #include "store/store.h"
 
 #include <string.h>
@@ -33,7 +34,27 @@ static void list_add_item(void *ctx, const struct store_listed *l)
 {
     struct listing *list = ctx;
 
-    json_array_append_new(list->items, refreshed(list->app, l));
+    json_array_append_new(list->items, *l->item ? refreshed(list->app, l) : json_pack("{s:s}", "id", l->assembly_id));
+}
+
+/* Those that are made of the Assembly's events; while the page was read they could not be. */
+static int make_items(struct listing *list, struct err *err)
+{
+    json_t *stub;
+    size_t i;
+
+    json_array_foreach (list->items, i, stub) {
+        AUTO(mem_free) char *text = NULL;
+        const struct app *app = list->app;
+
+        if (json_object_size(stub) != 1)
+            continue;
+        if (document_item(&text, app->list_reader, app->seal, jstr_or(stub, "id", ""), err) == 0)
+            json_array_set_new(list->items, i, json_reads(text));
+        else if (err->code != ERR_NOT_FOUND) /* else purged meanwhile */
+            return -1;
+    }
+    return 0;
 }
 
 static int keywords_of(char **out, struct call *c, struct err *err)
@@ -93,7 +114,7 @@ int assemblies_list(struct call *c, struct err *err)
     q.keywords = keywords;
     q.ascending = order && !strcasecmp(order, "asc");
     q.offset = (page - 1) * q.limit;
-    if (store_list(&count, c->app->list_reader, &q, list_add_item, &list, err) < 0)
+    if (store_list(&count, c->app->list_reader, &q, list_add_item, &list, err) < 0 || make_items(&list, err) < 0)
         return -1;
     json_object_set_new(c->body, "count", json_integer(count));
     return 0;

@@ -162,6 +162,12 @@ char *listing_fold(const char *text)
     wchar_t wide;
 
     while (left) {
+        if (*text > 0) { /* ASCII is most of it */
+            str_putc(&b, (char)(*text >= 'A' && *text <= 'Z' ? *text | 0x20 : *text));
+            text++;
+            left--;
+            continue;
+        }
         size_t n = mbrtowc(&wide, text, left, &in), m;
 
         if (n == (size_t)-1 || n == (size_t)-2) {

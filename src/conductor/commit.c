@@ -9,6 +9,33 @@
 
 /* ---- written ---- */
 
+/* Of a canceled one only when its receipt is: settling makes it due. Of one that left something at another server when
+ * that is taken back: for a store that has its document nothing of it is left to be done. */
+static bool is_final(const struct entry *e)
+{
+    return !e->stale && assembly_is_over(e->a) && (!e->a->cancel || e->end >= ENTRY_SETTLED) && !assembly_leaves(e->a);
+}
+
+/* Of one that its events tell the store needs no more than that it is over, and has it with the last of them. */
+static void save_ends(struct conductor *c)
+{
+    for (struct entry *e = c->entries.first[ENTRIES_TOUCHED]; e; e = e->next[ENTRIES_TOUCHED]) {
+        struct err err;
+
+        if (e->made || !is_final(e) || !entry_is_told_by_events(e))
+            continue;
+        if (turn_begin(c, &err) < 0 || save_end(c, e, NULL, &err) < 0) {
+            turn_lost(c, &err);
+            return;
+        }
+    }
+}
+
+static char *item_of(const struct conductor *c, const struct entry *e)
+{
+    return listing_item(e->a, c->conf.instance, c->conf.region, clock_now_us());
+}
+
 /* The list follows each change of state, in the same transaction. */
 static void save_listings(struct conductor *c)
 {
@@ -18,12 +45,13 @@ static void save_listings(struct conductor *c)
 
         if (type == e->listed || e->a->state == ASSEMBLY_NEW)
             continue;
-        AUTO(mem_free) char *item =
-            listing_item(e->a, c->conf.instance, c->conf.region, clock_now_us());
+        AUTO(mem_free) char *item = e->made ? mem_strdup("") : item_of(c, e);
         AUTO(mem_free) char *search = listing_search(e->a);
         struct store_listed row = {e->a->id, e->a->workspace, type, e->a->created_us, item, search};
+        bool is_new = e->listed == LISTING_ALL;
         e->listed = type;
-        if (turn_begin(c, &err) < 0 || store_listed_put(c->conf.store, &row, &err) < 0) {
+        e->no_item = e->made;
+        if (turn_begin(c, &err) < 0 || store_listed_put(c->conf.store, &row, is_new, &err) < 0) {
             turn_lost(c, &err);
             return;
         }
@@ -133,7 +161,7 @@ static void perform_end(struct conductor *c, struct entry *e)
 {
     /* a canceled one is not over for the store until its receipt is settled: a crash in between
      * finds it open, and finishes the job */
-    if (!e->a->cancel)
+    if (!e->a->cancel && !e->made)
         entry_document_due(&c->entries, e);
     entry_set_end(e, ENTRY_STOPPING);
     outbox_send(c, e);
@@ -208,20 +236,25 @@ static void fail_oversized(struct conductor *c)
     }
 }
 
-/* Of a canceled one only when its receipt is: settling makes it due. Of one that left something at another server when
- * that is taken back: for a store that has its document nothing of it is left to be done. */
-static bool is_final(const struct entry *e)
+static int save_document(struct conductor *c, struct entry *e, struct err *err)
 {
-    return !e->stale && assembly_is_over(e->a) && (!e->a->cancel || e->end >= ENTRY_SETTLED) && !assembly_leaves(e->a);
+    if (turn_begin(c, err) < 0)
+        return -1;
+    if (entry_is_told_by_events(e))
+        return save_end(c, e, NULL, err);
+    AUTO(mem_free) char *item = e->no_item ? item_of(c, e) : NULL;
+    struct shared_text *text = published_text(e->published, 200);
+    int rc = save_end(c, e, text->s, err);
+    shared_text_unref(text);
+    e->no_item = false;
+    return rc == 0 && item ? store_listed_item(c->conf.store, e->a->id, item, err) : rc;
 }
 
-#define SERVED_EXPIRY_US (60 * SECOND_US) /* its file has been sent, or is in the cache under a name of its own */
-
-static int64_t expires_us(const struct conductor *c, const struct assembly *a)
+static void document_is_there(struct conductor *c, struct entry *e)
 {
-    int64_t most = a->begun.by_url ? SERVED_EXPIRY_US : INT64_MAX;
-
-    return a->ended_us + (c->conf.result_expiry_us < most ? c->conf.result_expiry_us : most);
+    entry_document_written(e);
+    if (e->end == ENTRY_WRITTEN)
+        entry_put(&c->entries, e, ENTRIES_RESTING);
 }
 
 /* Final documents go into the transaction after the one that ended the Assembly: a crash in between
@@ -235,6 +268,10 @@ static void save_documents(struct conductor *c)
 
         if (!is_final(e))
             continue; /* a turn was lost: when it is read again, its document becomes due again */
+        if (e->made && entry_is_told_by_events(e)) { /* with what has come since */
+            document_is_there(c, e);
+            continue;
+        }
         if (e->seq != e->published_seq) { /* this turn has added something: the document has it after the commit */
             e->next[ENTRIES_DOCUMENT] = unpublished;
             unpublished = e;
@@ -242,14 +279,10 @@ static void save_documents(struct conductor *c)
         }
         entry_touch(&c->entries,
                     e); /* should the commit fail, it is read again, and this is done again */
-        struct shared_text *text = published_text(e->published, 200);
-        if (turn_begin(c, &err) < 0 ||
-            store_assembly_end(c->conf.store, e->a->id, assembly_code(e->a), text->s,
-                               e->a->ended_us, expires_us(c, e->a), &err) < 0)
+        if (save_document(c, e, &err) < 0)
             turn_lost(c, &err);
         else
             entry_document_written(e);
-        shared_text_unref(text);
     }
     for (struct entry *e; (e = unpublished);) {
         unpublished = e->next[ENTRIES_DOCUMENT];
@@ -291,6 +324,8 @@ void turn_commit(struct conductor *c)
         entries_forget(&c->entries);
         return;
     }
+    if (!c->turn.failure.code)
+        save_ends(c);
     if (!c->turn.failure.code)
         save_listings(c);
     int rc = commit(c, &err);

@@ -1,5 +1,6 @@
 #include "conductor/entry.h"
 #include "base/clock.h"
+#include "conductor/document.h"
 
 #include <assert.h>
 #include <string.h>
@@ -55,6 +56,12 @@ static void entry_free(struct entries *all, struct entry *e)
     assembly_free(e->a);
     free(e->refused);
     free(e);
+}
+
+void entry_drop(struct entries *all, struct entry *e)
+{
+    assert(!e->lists && !e->queued);
+    entry_free(all, e);
 }
 
 void entries_done(struct entries *all)
@@ -128,6 +135,23 @@ void entry_settled(struct entries *all, struct entry *e)
         entry_set_end(e, ENTRY_WRITTEN);
         entry_put(all, e, ENTRIES_RESTING);
     }
+}
+
+/* What is not kept of one that is over does not count when the rest of it is: events say how long the body was, and
+ * each upload that has ended. */
+static bool has_passed(const struct assembly *a)
+{
+    bool passed = a->body_done;
+
+    for (int i = 0; passed && i < a->tus_count; i++)
+        passed = a->tus[i].finished || a->tus[i].removed;
+    return passed;
+}
+
+bool entry_is_told_by_events(const struct entry *e)
+{
+    return !e->untold && e->seq <= DOCUMENT_EVENTS_MOST && e->event_bytes <= DOCUMENT_BYTES_MOST &&
+           (!e->passing || has_passed(e->a));
 }
 
 void entry_document_due(struct entries *all, struct entry *e)

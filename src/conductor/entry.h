@@ -52,6 +52,11 @@ struct entry {
     int64_t seq;              /* of the last event */
     int64_t published_seq;    /* of the last one that is committed and told */
     enum listing_type listed; /* as the store's list has it; 0: not yet */
+    int64_t event_bytes;      /* of all its events */
+    bool passing;             /* it had events that are not kept, and its document may say what they did */
+    bool untold;              /* its document says what no event does */
+    bool made;                /* the store has its end, and no document: that is made of its events */
+    bool no_item;             /* nor is there an item in the list, for the same reason */
 
     unsigned lists; /* a bit for each that it is in */
     struct entry *next[ENTRY_LISTS];
@@ -100,6 +105,8 @@ void entries_init(struct entries *all);
 void entries_done(struct entries *all);
 
 struct entry *entry_add(struct entries *all, const char *id);
+/* It was never made, as its id was used before; nothing names it yet. */
+void entry_drop(struct entries *all, struct entry *e);
 /* Into the list; nothing when it is there already. */
 void entry_put(struct entries *all, struct entry *e, enum entry_list list);
 /* Out of the list again, the last one first. NULL: it is empty. */
@@ -116,6 +123,8 @@ void entry_published(struct entries *all, struct entry *e);
 void entry_set_end(struct entry *e, enum entry_end to);
 /* Nothing of it is left. */
 void entry_settled(struct entries *all, struct entry *e);
+/* Its document need not be stored: it is made of its events in no time, and comes out the same. */
+bool entry_is_told_by_events(const struct entry *e);
 /* Its final document has to be written (again), in the turn after this one. */
 void entry_document_due(struct entries *all, struct entry *e);
 /* It was, in this turn. */

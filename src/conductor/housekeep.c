@@ -1,6 +1,7 @@
 /* What is left over goes: expired results and statuses, contents that nothing refers to,
  * directories of workers that are no more. Everything here may be cut short anywhere and is done
  * again the next time. */
+#include "conductor/document.h"
 #include "conductor/private.h"
 #include "store/renewed.h"
 
@@ -81,6 +82,41 @@ void conductor_discard(struct conductor *c, const char *blob_id)
     uv_queue_work(&c->loop, &r->req, remove_blobs, blobs_removed);
 }
 
+/* Its events go, and with them what its document was made of. */
+static int keep_document(struct conductor *c, const char *id, const struct store_made *made, struct err *err)
+{
+    AUTO(str_done) struct str text = {0};
+    AUTO(mem_free) char *item = NULL;
+
+    return document_make(&text, &item, made, c->conf.seal, id, err) < 0 ||
+                   store_status_put(c->conf.store, id, text.s, err) < 0 ||
+                   store_listed_item(c->conf.store, id, item, err) < 0
+               ? -1
+               : 0;
+}
+
+static bool is_unreadable(const struct err *err) { return err->code == ERR_CREDENTIALS || err->code == ERR_INTERNAL; }
+
+/* Its files go; its document too, when the time of that is over, or when it was not stored and its events are
+ * damaged. */
+static int expire(struct conductor *c, const char *id, struct err *err)
+{
+    AUTO(store_made_done) struct store_made made = {0};
+    bool kept = false;
+
+    if (store_files(c->conf.store, id, keep_id, &c->turn.removal->ids, err) < 0 ||
+        store_status_read(NULL, &made, c->conf.store, id, err) < 0 ||
+        store_assembly_keep_status(&kept, c->conf.store, id, c->conf.status_expiry_us, err) < 0)
+        return -1;
+    if (kept && made.about && keep_document(c, id, &made, err) < 0) {
+        if (!is_unreadable(err))
+            return -1;
+        log_error(&c->log, "Assembly %s is forgotten: %s", id, err->msg);
+        kept = false;
+    }
+    return kept ? 0 : store_assembly_purge(c->conf.store, id, err);
+}
+
 /* true: there may be more. */
 static bool purge_expired(struct conductor *c)
 {
@@ -94,17 +130,11 @@ static bool purge_expired(struct conductor *c)
     }
     bool more = ids.count == PURGE_AT_ONCE;
     for (size_t i = 0; i < ids.count; i++) {
-        bool kept = false;
-
         if (map_get(&c->entries.by_id, ids.v[i])) /* leaves memory first */
             continue;
         if (!c->turn.removal)
             c->turn.removal = removal_new(c);
-        if (turn_begin(c, &err) < 0 ||
-            store_files(c->conf.store, ids.v[i], keep_id, &c->turn.removal->ids, &err) < 0 ||
-            store_assembly_keep_status(&kept, c->conf.store, ids.v[i], c->conf.status_expiry_us,
-                                       &err) < 0 ||
-            (!kept && store_assembly_purge(c->conf.store, ids.v[i], &err) < 0)) {
+        if (turn_begin(c, &err) < 0 || expire(c, ids.v[i], &err) < 0) {
             turn_lost(c, &err); /* so nothing is removed either */
             more = false;
             break;

@@ -37,6 +37,7 @@ struct news *inbox_take(bool *stop, struct conductor *c)
 void news_free(struct news *n)
 {
     json_decref(n->data);
+    free(n->record);
     free(n->workspace);
     free(n->upload_id);
     free(n->upload_meta);
@@ -86,6 +87,8 @@ void conductor_post(struct conductor *c, const struct conductor_news *news)
 
     n->event = news->type;
     n->data = news->data ? news->data : json_object();
+    if (kind == NEWS_CREATED) /* here, as all wait for the conductor */
+        n->record = event_record(c->conf.seal, n->assembly_id, EV_CREATED, n->data);
     set_row(n, news->upload_id, news->upload_meta);
     inbox_post(c, n);
 }

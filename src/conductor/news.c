@@ -71,18 +71,26 @@ static int admit(struct conductor *c, struct entry *e, struct news *n, const cha
     return 0;
 }
 
-static int save_new(struct conductor *c, const struct news *n, struct err *err)
+static int make_new(struct entry **out, struct conductor *c, struct news *n, struct err *err)
 {
+    struct entry *e = *out = entry_add(&c->entries, n->assembly_id);
     const char *template_id = jstr(n->data, "template_id");
-    int64_t now = clock_now_us();
+    struct err why;
 
-    if (turn_begin(c, err) < 0)
+    c->turn.record = take(n->record);
+    int rc = turn_apply(c, e, EV_CREATED, n->data, err);
+    free(take(c->turn.record)); /* it came to nothing */
+    if (rc < 0) {
+        if (err->code == ERR_EXISTS)
+            entry_drop(&c->entries, e);
+        else
+            entry_touch(&c->entries, e);
         return -1;
-    if (store_assembly_add(c->conf.store, n->assembly_id, jstr_or(n->data, "workspace", ""), now,
-                           err) < 0)
-        return err->code == ERR_EXISTS ? -1 : turn_lost(c, err);
-    if (template_id && store_template_used(c->conf.store, template_id, now, err) < 0)
+    }
+    if (template_id && store_template_used(c->conf.store, template_id, clock_now_us(), &why) < 0) {
+        *err = why;
         return turn_lost(c, err);
+    }
     return 0;
 }
 
@@ -91,17 +99,17 @@ static void on_created(struct conductor *c, struct entry *e, struct news *n)
     const char *step = NULL;
     struct err err = {0}, refused = {0};
 
-    if (admit(c, e, n, &step, &refused, &err) < 0 || save_new(c, n, &err) < 0) {
+    if (admit(c, e, n, &step, &refused, &err) < 0) {
         turn_answer(c, n->reply, n->ctx, &err, NULL);
         return;
     }
-    if (refused.code)
+    if (refused.code) {
         json_object_set_new(n->data, "error",
                             json_pack("{s:s,s:o,s:s?}", "code", err_name(&refused), "msg",
                                       jstring(refused.msg), "step", step));
-    e = entry_add(&c->entries, n->assembly_id);
-    entry_touch(&c->entries, e);
-    if (turn_apply(c, e, EV_CREATED, n->data, &err) < 0) {
+        free(take(n->record)); /* it does not say that */
+    }
+    if (make_new(&e, c, n, &err) < 0) {
         turn_answer(c, n->reply, n->ctx, &err, NULL);
         return;
     }

@@ -1,6 +1,7 @@
 /* Notifications (api-notifications.md): a row in the transaction that ended the Assembly, delivered
  * by the courier at least once, each attempt in the ledger. */
 #include "assembly/payload.h"
+#include "conductor/document.h"
 #include "conductor/private.h"
 
 #include <math.h>
@@ -59,13 +60,32 @@ void outbox_send(struct conductor *c, struct entry *e)
 
 /* ---- what an attempt changes ---- */
 
-/* notify_* in the status: of a live Assembly by an event, of one that has left memory in its stored
- * document. */
+/* Of one that has left memory: in its stored document, or where that is made of its events, by one more of them. */
+static int note_stored(struct conductor *c, const struct delivery *d, const json_t *keys, struct err *err)
+{
+    AUTO(store_made_done) struct store_made made = {0};
+    AUTO(str_done) struct str text = {0};
+
+    if (store_status_read(&text, &made, c->conf.store, d->assembly_id, err) < 0)
+        return err->code == ERR_NOT_FOUND ? 0 : -1; /* purged meanwhile */
+    if (turn_begin(c, err) < 0)
+        return -1;
+    if (made.about) {
+        AUTO(mem_free) char *event = event_record(c->conf.seal, d->assembly_id, EV_NOTIFY, keys);
+
+        return store_event_append(c->conf.store, d->assembly_id, clock_now_us(), event, err);
+    }
+    AUTO(json_unref) json_t *status = json_reads(text.s);
+    json_object_update(status, (json_t *)keys);
+    AUTO(mem_free) char *changed = json_text(status);
+    return store_status_put(c->conf.store, d->assembly_id, changed, err);
+}
+
+/* notify_* in the status: of a live Assembly by an event. */
 static void note(struct conductor *c, const struct delivery *d, json_t *keys)
 {
     struct entry *e = entry_awake(c, d->assembly_id);
     AUTO(json_unref) json_t *mine = keys;
-    AUTO(str_done) struct str text = {0};
     struct err err;
 
     if (d->replay)
@@ -77,16 +97,7 @@ static void note(struct conductor *c, const struct delivery *d, json_t *keys)
             entry_document_due(&c->entries, e);
         return;
     }
-    if (store_status_read(&text, c->conf.store, d->assembly_id, &err) < 0) {
-        if (err.code != ERR_NOT_FOUND) /* else purged meanwhile */
-            log_error(&log_ctx, "notify_* of Assembly %s: %s", d->assembly_id, err.msg);
-        return;
-    }
-    AUTO(json_unref) json_t *status = json_reads(text.s);
-    json_object_update(status, mine);
-    AUTO(mem_free) char *changed = json_text(status);
-    if (turn_begin(c, &err) < 0 ||
-        store_status_put(c->conf.store, d->assembly_id, changed, &err) < 0)
+    if (note_stored(c, d, mine, &err) < 0)
         log_error(&log_ctx, "notify_* of Assembly %s: %s", d->assembly_id, err.msg);
 }
 
@@ -178,7 +189,7 @@ static int status_text(struct str *out, struct conductor *c, const struct delive
     struct entry *e = entry_awake(c, d->assembly_id);
 
     if (!e)
-        return store_status_read(out, c->conf.store, d->assembly_id, err);
+        return document_read(out, c->conf.store, c->conf.seal, d->assembly_id, err);
     if (e->waking)
         return err_set(err, ERR_BUSY, "The Assembly is being read from the database");
     struct shared_text *t = published_text(e->published, 200);

@@ -72,6 +72,7 @@ struct turn_queues {
 };
 
 struct turn { /* the one under way */
+    char *record; /* event_record() of the next event, when whoever posted it has made it; NULL: not so */
     bool in_transaction;
     struct err
         failure; /* the store refused something: nothing of this turn is kept. code 0: not so */
@@ -106,6 +107,7 @@ struct news {
     char assembly_id[ID_LEN + 1];
     char *workspace; /* of NEWS_SLOTS, NEWS_WORK */
     json_t *data;
+    char *record; /* event_record() of it; NULL: not yet */
     char *upload_id, *upload_meta;
     int (*apply)(void *ctx, struct store *s, struct err *err); /* of NEWS_WRITE */
     conductor_reply reply;
@@ -193,6 +195,10 @@ struct event_rule {
     int (*save)(struct conductor *c, struct entry *e, const struct row_source *s, struct err *err);
 };
 const struct event_rule *event_rule(enum event_type type);
+/* The row of a new one; with its end, when it is over already. Errors: ERR_EXISTS. */
+MUST_CHECK int save_assembly(struct conductor *c, struct entry *e, struct err *err);
+/* How it ended. document NULL: it is made of its events. */
+MUST_CHECK int save_end(struct conductor *c, struct entry *e, const char *document, struct err *err);
 /* The notification of one that has ended in this turn, when it wants one. */
 MUST_CHECK int save_notification(struct conductor *c, struct entry *e, struct err *err);
 
@@ -200,9 +206,11 @@ MUST_CHECK int save_notification(struct conductor *c, struct entry *e, struct er
 MUST_CHECK int turn_begin(struct conductor *c, struct err *err);
 /* Nothing of this turn can be kept any more. Returns -1. */
 int turn_lost(struct conductor *c, const struct err *why);
+/* As the store keeps it. From any thread. */
+char *event_record(const struct seal_key *seal, const char *assembly_id, enum event_type type, const json_t *data);
 /* Apply one event to an Assembly inside this turn's transaction. Returns what assembly_apply says,
  * or the store's refusal: then the whole turn is lost, whoever waits for it hears that, and what it
- * touched is read again. */
+ * touched is read again. EV_CREATED: ERR_EXISTS loses nothing; the caller drops the entry. */
 int turn_apply(struct conductor *c, struct entry *e, enum event_type type, json_t *data,
                struct err *err);
 /* News about this file are in: when the turn is over its blob has a row, or will never have one. */

@@ -43,7 +43,9 @@ static int replay_event(void *ctx, int64_t seq, int64_t at_us, const char *json)
     if (FAULT(REPLAY))
         abort(); /* as a record does that this code can't bear */
     r->e->seq = seq;
+    r->e->event_bytes += (int64_t)strlen(json);
     if (type < 0) {
+        r->e->untold = true;
         log_error(&r->e->a->log, "event %lld is of a kind this version does not know",
                   (long long)seq);
         return 0;
@@ -52,6 +54,7 @@ static int replay_event(void *ctx, int64_t seq, int64_t at_us, const char *json)
     const char *member = event_sealed((enum event_type)type);
     if (sealed_data_open(r->c->conf.seal, r->e->a->id, member, data, &err) < 0) {
         log_error(&r->e->a->log, "its %s can't be opened: %s", member, err.msg);
+        r->e->untold = true;
         if (type == EV_CREATED)
             json_object_set_new(
                 data, "error",
@@ -124,6 +127,7 @@ static void go_on(struct conductor *c, struct entry *e, bool restarted)
         if (restarted)
             fail_deadly(c, e);
         assembly_recover(e->a, &fx);
+        e->untold |= fx.count > 0; /* that they are queued again is no event */
         for (int i = 0; i < fx.count; i++)
             jobs_queue(c, e, fx.v[i].job, 0);
         effects_done(&fx);
@@ -151,6 +155,7 @@ static int set_aside(struct conductor *c, struct entry *e, struct err *err)
     log_error(&e->a->log, "it is set aside: %s", why);
     replay(c, e, EV_CREATED, created, clock_now_us());
     e->seq = SEQ_ASIDE;
+    e->untold = true;
     return 0;
 }
 
@@ -326,7 +331,8 @@ static int recover_one(struct conductor *c, struct entry *e, struct err *err)
     entry_wake(&c->entries, e);
     assembly_free(e->a);
     e->a = assembly_new(id);
-    e->seq = 0;
+    e->seq = e->event_bytes = 0;
+    e->passing = e->untold = e->made = e->no_item = false;
     e->listed = LISTING_ALL;
     *e->notification = 0;
     if (read_entry(c, e, err) < 0)

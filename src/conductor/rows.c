@@ -1,9 +1,49 @@
 /* What an event means apart from what the rules make of it: the rows that go into the store with
  * it, whether a create request has had its say. One table, looked
  * at by the turn. */
+#include "conductor/document.h"
 #include "conductor/private.h"
 
 #include <time.h>
+
+/* ---- the Assembly itself ---- */
+
+#define SERVED_EXPIRY_US (60 * SECOND_US) /* its file has been sent, or is in the cache under a name of its own */
+
+static struct store_end end_of(const struct conductor *c, const struct assembly *a)
+{
+    int64_t most = a->begun.by_url ? SERVED_EXPIRY_US : INT64_MAX;
+
+    return (struct store_end){
+        .code = assembly_code(a),
+        .ended_us = a->ended_us,
+        .expires_us = a->ended_us + (c->conf.result_expiry_us < most ? c->conf.result_expiry_us : most)};
+}
+
+int save_assembly(struct conductor *c, struct entry *e, struct err *err)
+{
+    const struct assembly *a = e->a;
+    struct store_end end = end_of(c, a);
+
+    if (!assembly_is_over(a) || assembly_leaves(a) || !entry_is_told_by_events(e))
+        return store_assembly_add(c->conf.store, a->id, a->workspace, a->created_us, err);
+    AUTO(mem_free) char *about = document_about(c->conf.instance, c->conf.region, c->conf.build_id);
+    end.made = about;
+    e->made = true;
+    return store_assembly_add_made(c->conf.store, a->id, a->workspace, a->created_us, &end, err);
+}
+
+int save_end(struct conductor *c, struct entry *e, const char *document, struct err *err)
+{
+    struct store_end end = end_of(c, e->a);
+    AUTO(mem_free) char *about =
+        document ? NULL : document_about(c->conf.instance, c->conf.region, c->conf.build_id);
+
+    end.status = document;
+    end.made = about;
+    e->made = !document;
+    return store_assembly_end(c->conf.store, e->a->id, &end, err);
+}
 
 /* ---- which blobs exist, and what they are ---- */
 

@@ -3,6 +3,8 @@
 #include "conductor/private.h"
 #include "store/sealed.h"
 
+#include <string.h>
+
 /* The first refusal says why; what comes after it in this turn can't be committed. */
 int turn_lost(struct conductor *c, const struct err *why)
 {
@@ -129,18 +131,26 @@ static bool has_ended(const struct effects *fx)
     return false;
 }
 
+char *event_record(const struct seal_key *seal, const char *assembly_id, enum event_type type, const json_t *data)
+{
+    AUTO(json_unref) json_t *kept = sealed_data(seal, assembly_id, event_sealed(type), data);
+    AUTO(json_unref) json_t *record = json_pack("{s:s,s:O?}", "e", event_name(type), "d", kept);
+
+    return json_text(record);
+}
+
 /* The event, and the rows that go with it. */
 static int save_event(struct conductor *c, struct entry *e, const struct event *ev, int64_t billed,
                       bool ended, struct err *err)
 {
     const struct event_rule *rule = event_rule(ev->type);
     const struct row_source source = {ev->data, ev->at_us, billed};
-    AUTO(json_unref) json_t *kept =
-        sealed_data(c->conf.seal, e->a->id, event_sealed(ev->type), ev->data);
-    AUTO(json_unref) json_t *record = json_pack("{s:s,s:O?}", "e", event_name(ev->type), "d", kept);
-    AUTO(mem_free) char *text = json_text(record);
+    AUTO(mem_free) char *made = take(c->turn.record);
+    AUTO(mem_free) char *made_now = made ? NULL : event_record(c->conf.seal, e->a->id, ev->type, ev->data);
+    const char *text = made ? made : made_now;
 
-    if (turn_begin(c, err) < 0 ||
+    e->event_bytes += (int64_t)strlen(text);
+    if (turn_begin(c, err) < 0 || (ev->type == EV_CREATED && save_assembly(c, e, err) < 0) ||
         store_event_add(c->conf.store, e->a->id, ++e->seq, ev->at_us, text, err) < 0 ||
         (rule->save && rule->save(c, e, &source, err) < 0) ||
         (ended && save_notification(c, e, err) < 0))
@@ -174,16 +184,22 @@ int turn_apply(struct conductor *c, struct entry *e, enum event_type type, json_
         effects_done(&fx);
         return -1;
     }
-    entry_touch(&c->entries, e);
     bool ended = has_ended(&fx); /* an end is kept, whatever brought it */
+    e->passing |= type == EV_BODY_BYTES || type == EV_UPLOAD_OFFSET;
     if ((ended || event_is_durable(type)) &&
         save_event(c, e, &ev, e->a->bytes_usage - billed, ended, &why) < 0) {
         effects_done(&fx);
+        if (why.code == ERR_EXISTS) {
+            *err = why;
+            return -1;
+        }
+        entry_touch(&c->entries, e);
         if (why.code == ERR_INTERNAL && !e->refused)
             e->refused = mem_strdup(why.msg);
         *err = why;
         return turn_lost(c, err);
     }
+    entry_touch(&c->entries, e);
     if (e->end == ENTRY_WRITTEN && event_is_durable(type))
         entry_document_due(&c->entries, e); /* the end of a request that was cut, most often: its bytes count */
     tenant_follow(c, e);

@@ -20,12 +20,32 @@ int store_event_add(struct store *s, const char *assembly_id, int64_t seq, int64
     return store_run(s, NULL, Q_EVENT_ADD, err, "tiit", assembly_id, seq, at_us, json);
 }
 
-int store_assembly_end(struct store *s, const char *id, const char *code, const char *status,
-                       int64_t ended_us, int64_t expires_us, struct err *err)
+int store_event_append(struct store *s, const char *assembly_id, int64_t at_us, const char *json, struct err *err)
 {
     int changed;
 
-    if (store_run(s, &changed, Q_ASSEMBLY_END, err, "tttii", id, code, status, ended_us, expires_us) < 0)
+    if (store_run(s, &changed, Q_EVENT_APPEND, err, "tit", assembly_id, at_us, json) < 0)
+        return -1;
+    return changed ? 0 : err_set(err, ERR_NOT_FOUND, "Assembly '%s' has no events", assembly_id);
+}
+
+int store_assembly_add_made(struct store *s, const char *id, const char *workspace, int64_t created_us,
+                            const struct store_end *end, struct err *err)
+{
+    int changed;
+
+    if (store_run(s, &changed, Q_ASSEMBLY_ADD_MADE, err, "ttittii", id, workspace, created_us, end->code, end->made,
+                  end->ended_us, end->expires_us) < 0)
+        return -1;
+    return changed ? 0 : err_set(err, ERR_EXISTS, "the Assembly ID '%s' was used before", id);
+}
+
+int store_assembly_end(struct store *s, const char *id, const struct store_end *end, struct err *err)
+{
+    int changed;
+
+    if (store_run(s, &changed, Q_ASSEMBLY_END, err, "ttttii", id, end->code, end->status, end->made, end->ended_us,
+                  end->expires_us) < 0)
         return -1;
     return changed ? 0 : err_set(err, ERR_NOT_FOUND, "Assembly '%s' is not known", id);
 }
@@ -136,22 +156,56 @@ int store_key_secret(char **secret, struct store *s, const char *key_id, struct 
 
 /* ---- status documents ---- */
 
-static int status_get(struct str *out, struct db *db, const char *id, struct err *err)
+void store_made_done(struct store_made m)
+{
+    for (int i = 0; i < m.count; i++)
+        free(m.events[i].json);
+    free(m.events);
+    free(m.about);
+}
+
+static int made_events(struct store_made *m, struct db *db, const char *id, struct err *err)
 {
     AUTO(stmt_done) sqlite3_stmt *st = NULL;
     int row;
 
+    if (stmt_start(&st, db, Q_EVENTS, err, "t", id) < 0)
+        return -1;
+    while ((row = stmt_next(db, st, err)) > 0) {
+        if ((m->count & (m->count - 1)) == 0)
+            m->events = mem_realloc(m->events, (size_t)(m->count ? m->count * 2 : 1) * sizeof *m->events);
+        m->events[m->count++] =
+            (struct store_event){sqlite3_column_int64(st, 1), mem_strdup(stmt_text(st, 2))};
+    }
+    return row;
+}
+
+static int status_get(struct str *out, struct store_made *m, struct db *db, const char *id, struct err *err)
+{
+    AUTO(stmt_done) sqlite3_stmt *st = NULL;
+    int row;
+
+    *m = (struct store_made){0};
     if (stmt_start(&st, db, Q_STATUS_GET, err, "t", id) < 0 || (row = stmt_next(db, st, err)) < 0)
         return -1;
     if (!row)
         return err_set(err, ERR_NOT_FOUND, "Assembly '%s' is not known", id);
-    str_add(out, stmt_text(st, 0), (size_t)sqlite3_column_bytes(st, 0));
-    return 0;
+    if (sqlite3_column_type(st, 0) != SQLITE_NULL) {
+        if (out)
+            str_add(out, stmt_text(st, 0), (size_t)sqlite3_column_bytes(st, 0));
+        return 0;
+    }
+    m->about = mem_strdup(stmt_text(st, 1));
+    if (made_events(m, db, id, err) == 0)
+        return 0;
+    store_made_done(*m);
+    *m = (struct store_made){0};
+    return -1;
 }
 
-int store_status_read(struct str *out, struct store *s, const char *id, struct err *err)
+int store_status_read(struct str *out, struct store_made *made, struct store *s, const char *id, struct err *err)
 {
-    return store_check(s, err) < 0 ? -1 : status_get(out, &s->db, id, err);
+    return store_check(s, err) < 0 ? -1 : status_get(out, made, &s->db, id, err);
 }
 
 int store_status_put(struct store *s, const char *id, const char *status, struct err *err)
@@ -159,13 +213,15 @@ int store_status_put(struct store *s, const char *id, const char *status, struct
     return store_run(s, NULL, Q_STATUS_PUT, err, "tt", id, status);
 }
 
-int store_status_get(struct str *out, struct store_reader *r, const char *assembly_id,
+/* The statement that found the row is open while its events are read: both are of the same moment. */
+int store_status_get(struct str *out, struct store_made *made, struct store_reader *r, const char *assembly_id,
                      struct err *err)
 {
     int rc;
 
     pthread_mutex_lock(&r->lock);
-    rc = FAULT(STORE) ? err_set(err, ERR_IO, "database: broken for a test") : status_get(out, &r->db, assembly_id, err);
+    rc = FAULT(STORE) ? err_set(err, ERR_IO, "database: broken for a test")
+                      : status_get(out, made, &r->db, assembly_id, err);
     pthread_mutex_unlock(&r->lock);
     return rc;
 }

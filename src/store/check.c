@@ -31,7 +31,8 @@ int store_assemblies(struct store *s, int (*cb)(void *ctx, const struct store_as
                                    .ended = sqlite3_column_int(st, 1) != 0,
                                    .purged = sqlite3_column_int(st, 2) != 0,
                                    .code = stmt_text(st, 3),
-                                   .has_row = sqlite3_column_int(st, 4) != 0};
+                                   .has_row = sqlite3_column_int(st, 4) != 0,
+                                   .made = sqlite3_column_int(st, 5) != 0};
 
         if (cb(ctx, &a) < 0)
             return 0;

@@ -4,6 +4,7 @@
 #include "store/private.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define BUCKET 2048
 
@@ -31,17 +32,50 @@ static int listing_place(struct place *out, struct store *s, const char *assembl
     return 0;
 }
 
-static int count_add(struct store *s, const char *workspace, int type, int64_t seq, int n,
-                     struct err *err)
+/* A turn adds a hundred to the same few: they are written once, before its commit. */
+static int count_add(struct store *s, const char *workspace, int type, int64_t seq, int by, struct err *err)
 {
-    return store_run(s, NULL, Q_LISTED_COUNT_ADD, err, "tiii", workspace, (int64_t)type,
-                     seq / BUCKET, (int64_t)n);
+    struct listed_count *n = s->counts, *end = n + s->count_count;
+
+    while (n < end && (n->type != type || n->bucket != seq / BUCKET || strcmp(n->workspace, workspace) != 0))
+        n++;
+    if (n == s->counts + ARRAY_LEN(s->counts)) {
+        if (listed_counts_write(s, err) < 0)
+            return -1;
+        n = end = s->counts;
+    }
+    if (n == end) {
+        *n = (struct listed_count){.type = type, .bucket = seq / BUCKET};
+        snprintf(n->workspace, sizeof n->workspace, "%s", workspace);
+        s->count_count++;
+    }
+    n->by += by;
+    return 0;
 }
 
-int store_listed_put(struct store *s, const struct store_listed *l, struct err *err)
+static int add(int64_t *seq, struct store *s, const struct store_listed *l, struct err *err)
 {
+    int changed;
+
+    if (store_run(s, &changed, Q_LISTED_ADD, err, "ttiitt", l->assembly_id, l->workspace, (int64_t)l->type,
+                  l->created_us, l->item, l->search) < 0)
+        return -1;
+    *seq = changed ? sqlite3_last_insert_rowid(s->db.sq) : 0;
+    return !changed || (count_add(s, l->workspace, 0, *seq, 1, err) == 0 &&
+                        count_add(s, l->workspace, l->type, *seq, 1, err) == 0)
+               ? 0
+               : -1;
+}
+
+int store_listed_put(struct store *s, const struct store_listed *l, bool is_new, struct err *err)
+{
+    int64_t added = 0;
     struct place at;
 
+    if (is_new && add(&added, s, l, err) < 0)
+        return -1;
+    if (added)
+        return 0;
     if (listing_place(&at, s, l->assembly_id, err) < 0)
         return -1;
     if (at.seq) {
@@ -51,13 +85,12 @@ int store_listed_put(struct store *s, const struct store_listed *l, struct err *
         return store_run(s, NULL, Q_LISTED_SET, err, "iitt", at.seq, (int64_t)l->type, l->item,
                          l->search);
     }
-    if (store_run(s, NULL, Q_LISTED_ADD, err, "ttiitt", l->assembly_id, l->workspace,
-                  (int64_t)l->type, l->created_us, l->item, l->search) < 0)
-        return -1;
-    int64_t seq = sqlite3_last_insert_rowid(s->db.sq);
-    return count_add(s, l->workspace, 0, seq, 1, err) < 0
-               ? -1
-               : count_add(s, l->workspace, l->type, seq, 1, err);
+    return add(&added, s, l, err);
+}
+
+int store_listed_item(struct store *s, const char *assembly_id, const char *item, struct err *err)
+{
+    return store_run(s, NULL, Q_LISTED_ITEM, err, "tt", assembly_id, item);
 }
 
 int listed_del(struct store *s, const char *assembly_id, struct err *err)

@@ -20,8 +20,16 @@ struct db {
     sqlite3_stmt *prepared[Q_COUNT];
 };
 
+struct listed_count { /* of the list (listing.c): not written yet */
+    char workspace[64];
+    int type;
+    int64_t bucket, by;
+};
+
 struct store {
     struct db db;
+    struct listed_count counts[16];
+    int count_count;
     bool in_transaction;
     bool unflushed; /* committed, but the log is not known to be on the disk */
     bool spoiled;   /* a put of this transaction failed: nothing of it may be committed */
@@ -57,6 +65,9 @@ MUST_CHECK int db_setting(char **out, struct db *db, const char *name, struct er
 void *row_pack(void *row, size_t size, const char **texts[], size_t count);
 /* Every call on the writer that runs no store_run() asks this first (tests break the store here). */
 MUST_CHECK int store_check(struct store *s, struct err *err);
+
+/* What listing.c has counted in this transaction. */
+MUST_CHECK int listed_counts_write(struct store *s, struct err *err);
 
 /* listing.c */
 MUST_CHECK int listed_del(struct store *s, const char *assembly_id, struct err *err);

@@ -331,13 +331,26 @@ int store_begin(struct store *s, struct err *err)
         return -1;
     s->in_transaction = true;
     s->spoiled = false;
+    s->count_count = 0;
+    return 0;
+}
+
+int listed_counts_write(struct store *s, struct err *err)
+{
+    while (s->count_count) {
+        const struct listed_count *n = &s->counts[--s->count_count];
+
+        if (n->by && store_run(s, NULL, Q_LISTED_COUNT_ADD, err, "tiii", n->workspace, (int64_t)n->type, n->bucket,
+                               n->by) < 0)
+            return -1;
+    }
     return 0;
 }
 
 int store_commit_unflushed(struct store *s, struct err *err)
 {
     assert(s->in_transaction);
-    if (store_run(s, NULL, Q_COMMIT, err, "") < 0) {
+    if (listed_counts_write(s, err) < 0 || store_run(s, NULL, Q_COMMIT, err, "") < 0) {
         store_rollback(s);
         return -1;
     }

@@ -46,13 +46,37 @@ MUST_CHECK int store_assembly_add(struct store *s, const char *id, const char *w
                                   int64_t created_us, struct err *err);
 MUST_CHECK int store_event_add(struct store *s, const char *assembly_id, int64_t seq, int64_t at_us,
                                const char *json, struct err *err);
-/* The Assembly is over. code: ok or error code; status: the final document. May be called again to
- * replace the document (the cancel receipt settles later). Errors: ERR_NOT_FOUND. */
-MUST_CHECK int store_assembly_end(struct store *s, const char *id, const char *code,
-                                  const char *status, int64_t ended_us, int64_t expires_us,
+/* After those that it has. Errors: ERR_NOT_FOUND (it has none). */
+MUST_CHECK int store_event_append(struct store *s, const char *assembly_id, int64_t at_us, const char *json,
                                   struct err *err);
-/* Of an Assembly that is over, on the writer. Errors: ERR_NOT_FOUND. */
-MUST_CHECK int store_status_read(struct str *out, struct store *s, const char *id, struct err *err);
+/* How it ended. Either status, the final document, or made: that is what its events do not say, and whoever asks makes
+ * the document of both. */
+struct store_end {
+    const char *code; /* ok or error code */
+    const char *status, *made;
+    int64_t ended_us, expires_us;
+};
+/* One that is over with its first event: as store_assembly_add() and store_assembly_end() with made. */
+MUST_CHECK int store_assembly_add_made(struct store *s, const char *id, const char *workspace, int64_t created_us,
+                                       const struct store_end *end, struct err *err);
+/* The Assembly is over. May be called again to replace the document (the cancel receipt settles later). Errors:
+ * ERR_NOT_FOUND. */
+MUST_CHECK int store_assembly_end(struct store *s, const char *id, const struct store_end *end, struct err *err);
+struct store_event {
+    int64_t at_us;
+    char *json;
+};
+struct store_made { /* of what a document is made that is not there */
+    char *about;    /* store_end.made; NULL: the document is there */
+    struct store_event *events;
+    int count;
+};
+void store_made_done(struct store_made m);
+DEFINE_AUTO(struct store_made, store_made_done)
+/* Of an Assembly that is over, on the writer: its document (out NULL: it is not read), or what it is made of (the
+ * caller's). Errors: ERR_NOT_FOUND. */
+MUST_CHECK int store_status_read(struct str *out, struct store_made *made, struct store *s, const char *id,
+                                 struct err *err);
 MUST_CHECK int store_status_put(struct store *s, const char *id, const char *status, struct err *err);
 /* The workspace of an Assembly that is known, live or over; the caller's. Errors: ERR_NOT_FOUND. */
 MUST_CHECK int store_assembly_workspace(char **out, struct store *s, const char *id, struct err *err);
@@ -80,11 +104,13 @@ struct store_listed {
     const char *assembly_id, *workspace;
     int type; /* > 0; what a list can be filtered by */
     int64_t created_us;
-    const char *item;   /* JSON */
+    const char *item;   /* JSON; "": made of its events, as its document is */
     const char *search; /* what keywords are looked for in: lower case */
 };
-/* Add the entry, or replace its type, item and search. */
-MUST_CHECK int store_listed_put(struct store *s, const struct store_listed *l, struct err *err);
+/* Add the entry, or replace its type, item and search. is_new: there is most likely none yet, a hint. */
+MUST_CHECK int store_listed_put(struct store *s, const struct store_listed *l, bool is_new, struct err *err);
+/* Of an entry that there may be. */
+MUST_CHECK int store_listed_item(struct store *s, const char *assembly_id, const char *item, struct err *err);
 struct store_list_query {
     const char *workspace;
     int type;               /* 0: all */
@@ -143,6 +169,7 @@ struct store_assembly {
     const char *id, *code; /* code: "" while it is not over */
     bool ended, purged;
     bool has_row; /* false: there are only events of it, which cannot be */
+    bool made;    /* its document is made of its events */
 };
 MUST_CHECK int store_assemblies(struct store *s, int (*cb)(void *ctx, const struct store_assembly *a), void *ctx,
                                 struct err *err);
@@ -276,9 +303,9 @@ char *store_setting_get(struct store *s, const char *name); /* caller frees; NUL
 MUST_CHECK int store_reader_open(struct store_reader **out, const char *url, struct err *err);
 void store_reader_close(struct store_reader *r);
 DEFINE_AUTO(struct store_reader *, store_reader_close)
-/* The final document of an Assembly that is over. Errors: ERR_NOT_FOUND. Thread-safe. */
-MUST_CHECK int store_status_get(struct str *out, struct store_reader *r, const char *assembly_id,
-                                struct err *err);
+/* As store_status_read(). Thread-safe. */
+MUST_CHECK int store_status_get(struct str *out, struct store_made *made, struct store_reader *r,
+                                const char *assembly_id, struct err *err);
 /* Events of one Assembly in order, as store_events(), for other threads: a consistent past of it. */
 MUST_CHECK int store_history(struct store_reader *r, const char *assembly_id,
                              int (*cb)(void *ctx, int64_t seq, int64_t at_us, const char *json), void *ctx,

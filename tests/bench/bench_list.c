@@ -46,7 +46,7 @@ static void fill(struct store *s, int from, int to)
         /* as it happens: added when it is created, and changed twice */
         for (int state = 1; state <= 3; state++) {
             l.type = state < 3 ? state : 1 + i % 6;
-            if (store_listed_put(s, &l, &err) < 0)
+            if (store_listed_put(s, &l, true, &err) < 0)
                 die(&err);
         }
         if (i % 1000 == 999 && store_commit(s, &err) < 0)

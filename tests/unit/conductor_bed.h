@@ -1,6 +1,7 @@
 /* conductor_bed.h - a conductor over a real store, without workers and without a thread: a test
  * plays its turns. */
 #pragma once
+#include "conductor/document.h"
 #include "conductor/private.h"
 #include "conductor/timer.h"
 #include "tempdir.h"
@@ -76,23 +77,38 @@ static inline int bed_teardown(void **state)
     return 0;
 }
 
-/* One that waits for an upload; notify_url NULL: nobody is notified of it. */
-static inline struct entry *bed_begin(struct conductor *c, const char *id, const char *notify_url)
+/* body_done false: files come with the request, and no other. notify_url NULL: nobody is notified of it. */
+static inline struct entry *bed_begin_as(struct conductor *c, const char *id, const char *notify_url, bool body_done)
 {
     AUTO(json_unref) json_t *data =
         json_pack("{s:s,s:s,s:s,s:s,s:{s:{s:s,s:s}},s:i,s:b,s:i,s:s*}", "workspace", "w",
                              "key_id", "k", "nonce", "n", "base_url", "http://x", "steps", "s",
-                             "robot", "/image/resize", "use", ":original", "expected", 1,
-                             "body_done", 1, "max_attempts", 1, "notify_url", notify_url);
+                             "robot", "/image/resize", "use", ":original", "expected", body_done,
+                             "body_done", body_done, "max_attempts", 1, "notify_url", notify_url);
     struct entry *e = entry_add(&c->entries, id);
     struct err err;
 
     assert_int_equal(turn_begin(c, &err), 0);
-    assert_int_equal(store_assembly_add(c->conf.store, id, "w", 1, &err), 0);
     assert_int_equal(turn_apply(c, e, EV_CREATED, data, &err), 0);
     published_set_fixed(e->published, status_fixed(e->a, "test", "test", "test"));
     turn_commit(c);
     return e;
+}
+
+/* One that waits for an upload. */
+static inline struct entry *bed_begin(struct conductor *c, const char *id, const char *notify_url)
+{
+    return bed_begin_as(c, id, notify_url, true);
+}
+
+/* Is its document made of its events, and not stored? */
+static inline bool bed_is_made(struct conductor *c, const char *id)
+{
+    AUTO(store_made_done) struct store_made made = {0};
+    struct err err;
+
+    assert_int_equal(store_status_read(NULL, &made, c->conf.store, id, &err), 0);
+    return made.about != NULL;
 }
 
 static inline void bed_play(struct conductor *c)

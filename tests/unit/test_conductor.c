@@ -56,6 +56,7 @@ static void one_stays_until_its_effects_are_done(void **state)
     AUTO(json_unref) json_t *note = json_pack("{s:s}", "notify_status", "successful");
     struct err err;
 
+    e->untold = true; /* so that it has to be written */
     assert_int_equal(turn_apply(c, e, EV_NOTIFY, note, &err), 0);
     entry_document_due(&c->entries, e);
     bed_tick(c);
@@ -178,7 +179,8 @@ static void event(struct conductor *c, struct entry *e, enum event_type type, js
 
 static struct entry *begin_end(struct conductor *c, const char *id, int end)
 {
-    struct entry *e = bed_begin(c, id, NULL);
+    bool with_body = end == ASSEMBLY_ABORTED || end == ASSEMBLY_COMPLETED;
+    struct entry *e = bed_begin_as(c, id, NULL, !with_body);
 
     switch (end) {
     case ASSEMBLY_CANCELED: event(c, e, EV_CANCEL, json_object()); break;
@@ -186,11 +188,11 @@ static struct entry *begin_end(struct conductor *c, const char *id, int end)
         event(c, e, EV_FAIL,
               json_pack("{s:i,s:s,s:s}", "code", ERR_EXPIRED, "name", "SOME_CODE", "msg", "a \"reason\""));
         break;
-    case ASSEMBLY_ABORTED: e->a->body_done = false; event(c, e, EV_BODY_CUT, json_pack("{s:i}", "bytes", 7)); break;
+    case ASSEMBLY_ABORTED: event(c, e, EV_BODY_CUT, json_pack("{s:i}", "bytes", 7)); break;
     default:
-        e->a->expected_uploads = 0; /* the file comes with the request */
         event(c, e, EV_FILE_UPLOADED,
               json_pack("{s:{s:s,s:s,s:i}}", "file", "id", FILE_ID, "name", "a.txt", "size", 3));
+        event(c, e, EV_BODY_DONE, json_pack("{s:i,s:i}", "bytes", 300, "files", 1));
         for (int job = 0; job < e->a->job_count; job++) {
             event(c, e, EV_JOB_STARTED, json_pack("{s:i,s:i}", "job", job, "boot", 1));
             event(c, e, EV_JOB_DONE, json_pack("{s:i}", "job", job));
@@ -232,8 +234,11 @@ static void a_status_reads_the_same_in_memory_at_rest_and_in_the_store(void **st
         turn_commit(c);
         assert_null(map_get(&c->entries.by_id, id));
         AUTO(str_done) struct str stored = {0};
-        assert_int_equal(store_status_read(&stored, c->conf.store, id, &err), 0);
+        c->conf.instance = c->conf.region = c->conf.build_id = "another";
+        assert_int_equal(document_read(&stored, c->conf.store, c->conf.seal, id, &err), 0);
         assert_string_equal(stored.s, live);
+        c->conf.instance = c->conf.region = c->conf.build_id = "test";
+        assert_true(bed_is_made(c, id));
     }
 }
 

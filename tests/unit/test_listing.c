@@ -37,7 +37,7 @@ static void put(struct store *s, const struct entry *e)
         store_listed_put(s,
                          &(struct store_listed){e->id, e->other_workspace ? WS_B : WS_A, e->type,
                                                 e->created_us, item, search},
-                         &err),
+                         e->created_us % 2, &err),
         0);
 }
 

@@ -232,6 +232,29 @@ static void one_that_is_refused_is_tried_six_times(void **state)
     assert_string_equal(jstr(e->a->notify, "notify_status"), "failed");
 }
 
+/* As after a restart: the attempts are what its document has not said yet. */
+static void one_that_has_left_memory_says_what_became_of_its_message(void **state)
+{
+    struct conductor *c = &((struct bed *)*state)->c;
+    struct entry *e = bed_over(c, BED_ID, DEAD);
+    AUTO(str_done) struct str text = {0};
+    struct err err;
+
+    bed_play(c);
+    bed_tick(c);
+    entry_leave(&c->entries, e);
+    turn_commit(c);
+    assert_null(map_get(&c->entries.by_id, BED_ID));
+    assert_true(bed_is_made(c, BED_ID));
+    answer_last(c, 200);
+    assert_int_equal(document_read(&text, c->conf.store, c->conf.seal, BED_ID, &err), 0);
+    AUTO(json_unref) json_t *status = json_reads(text.s);
+    assert_string_equal(jstr(status, "notify_status"), "successful");
+    assert_int_equal(jint(status, "notify_response_code", 0), 200);
+    assert_string_equal(jstr(status, "notify_url"), DEAD);
+    assert_true(bed_is_made(c, BED_ID));
+}
+
 static void what_the_courier_lost_is_sent_again(void **state)
 {
     struct conductor *c = &((struct bed *)*state)->c;
@@ -314,6 +337,7 @@ int main(void)
         TEST(the_message_of_a_canceled_one_waits_for_its_receipt),
         TEST(the_message_of_one_that_failed_goes_with_the_turn_that_ended_it),
         TEST(one_that_is_refused_is_tried_six_times),
+        TEST(one_that_has_left_memory_says_what_became_of_its_message),
         TEST(what_the_courier_lost_is_sent_again),
         TEST(without_a_courier_one_is_asked_for_it_and_not_all),
         TEST(one_that_is_read_before_its_commit_is_sent_once_and_after_it),

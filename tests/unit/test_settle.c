@@ -272,7 +272,7 @@ static bool is_in_store(struct conductor *c)
     AUTO(str_done) struct str text = {0};
     struct err err;
 
-    return store_status_read(&text, c->conf.store, BED_ID, &err) == 0;
+    return document_read(&text, c->conf.store, c->conf.seal, BED_ID, &err) == 0;
 }
 
 static void an_undo_that_fails_is_tried_again_and_the_receipt_says_so_meanwhile(void **state)
@@ -362,7 +362,7 @@ static void the_document_of_a_failed_one_does_not_wait_for_its_work(void **state
     assert_int_equal(turn_apply(c, e, EV_FAIL, data, &err), 0);
     bed_play(c);
     assert_int_equal(e->end, ENTRY_STOPPING);
-    assert_int_equal(store_status_read(&text, c->conf.store, BED_ID, &err), 0);
+    assert_int_equal(document_read(&text, c->conf.store, c->conf.seal, BED_ID, &err), 0);
     stop_work(c, 1, 0);
     assert_int_equal(e->end, ENTRY_WRITTEN);
 }

@@ -16,6 +16,7 @@ struct fixture {
     char *dir, *path;
     struct store *s;
     struct store_reader *r;
+    struct store_made made;
     struct err err;
 };
 
@@ -142,7 +143,7 @@ static void a_document_outlives_its_files_and_then_goes(void **state)
     OK(store_assembly_add(f->s, ID_A, WS, 1, &f->err));
     OK(store_event_add(f->s, ID_A, 1, 1, "{}", &f->err));
     OK(store_file_add(f->s, ID_B, ID_A, "a.png", "image/png", 5, &f->err));
-    OK(store_assembly_end(f->s, ID_A, "ASSEMBLY_COMPLETED", "{\"x\":1}", 100, 110, &f->err));
+    OK(store_assembly_end(f->s, ID_A, &(struct store_end){"ASSEMBLY_COMPLETED", "{\"x\":1}", NULL, 100, 110}, &f->err));
     OK(store_assembly_keep_status(&kept, f->s, ID_A, 1000, &f->err));
     assert_true(kept);
     OK(store_assembly_keep_status(&kept, f->s, ID_A, 1000, &f->err));
@@ -166,7 +167,7 @@ static void an_id_is_taken_once_even_after_a_purge(void **state)
     OK(store_event_add(f->s, ID_A, 1, 1, "{}", &f->err));
     OK(store_file_add(f->s, ID_B, ID_A, "a.png", "image/png", 5, &f->err));
     OK(store_upload_put(f->s, ID_C, ID_A, "{}", &f->err));
-    OK(store_assembly_end(f->s, ID_A, "ASSEMBLY_COMPLETED", "{\"ok\":1}", 5, 10, &f->err));
+    OK(store_assembly_end(f->s, ID_A, &(struct store_end){"ASSEMBLY_COMPLETED", "{\"ok\":1}", NULL, 5, 10}, &f->err));
     OK(store_commit(f->s, &f->err));
 
     OK(store_begin(f->s, &f->err));
@@ -177,7 +178,7 @@ static void an_id_is_taken_once_even_after_a_purge(void **state)
 
     OK(store_begin(f->s, &f->err));
     FAILS(store_assembly_add(f->s, ID_A, WS, 2, &f->err), ERR_EXISTS);
-    FAILS(store_assembly_end(f->s, ID_A, "X", "{}", 5, 10, &f->err), ERR_NOT_FOUND);
+    FAILS(store_assembly_end(f->s, ID_A, &(struct store_end){"X", "{}", NULL, 5, 10}, &f->err), ERR_NOT_FOUND);
     OK(store_commit(f->s, &f->err));
     OK(store_events(f->s, ID_A, list_event, &seen, &f->err));
     OK(store_files(f->s, ID_A, list_id, &seen, &f->err));
@@ -185,7 +186,7 @@ static void an_id_is_taken_once_even_after_a_purge(void **state)
     OK(store_open_assemblies(f->s, list_two, &seen, &f->err));
     OK(store_expired(f->s, 1000, 10, list_id, &seen, &f->err));
     assert_string_equal(text(&seen), "");
-    FAILS(store_status_get(&seen, f->r, ID_A, &f->err), ERR_NOT_FOUND);
+    FAILS(store_status_get(&seen, &f->made, f->r, ID_A, &f->err), ERR_NOT_FOUND);
     FAILS(store_file_get(&name, &mime, f->r, ID_B, &f->err), ERR_NOT_FOUND);
 }
 
@@ -197,18 +198,19 @@ static void a_status_is_there_once_the_assembly_is_over_and_can_be_replaced(void
     OK(store_begin(f->s, &f->err));
     OK(store_assembly_add(f->s, ID_A, WS, 1, &f->err));
     OK(store_commit(f->s, &f->err));
-    FAILS(store_status_get(&seen, f->r, ID_A, &f->err), ERR_NOT_FOUND);
+    FAILS(store_status_get(&seen, &f->made, f->r, ID_A, &f->err), ERR_NOT_FOUND);
     OK(store_begin(f->s, &f->err));
-    OK(store_assembly_end(f->s, ID_A, "ASSEMBLY_CANCELED", "{\"first\":1}", 5, 10, &f->err));
+    OK(store_assembly_end(f->s, ID_A, &(struct store_end){"ASSEMBLY_CANCELED", "{\"first\":1}", NULL, 5, 10}, &f->err));
     OK(store_commit(f->s, &f->err));
-    OK(store_status_get(&seen, f->r, ID_A, &f->err));
+    OK(store_status_get(&seen, &f->made, f->r, ID_A, &f->err));
     assert_string_equal(text(&seen), "{\"first\":1}");
     str_reset(&seen);
 
     OK(store_begin(f->s, &f->err));
-    OK(store_assembly_end(f->s, ID_A, "ASSEMBLY_CANCELED", "{\"second\":1}", 5, 20, &f->err));
+    OK(store_assembly_end(f->s, ID_A, &(struct store_end){"ASSEMBLY_CANCELED", "{\"second\":1}", NULL, 5, 20},
+                          &f->err));
     OK(store_commit(f->s, &f->err));
-    OK(store_status_get(&seen, f->r, ID_A, &f->err));
+    OK(store_status_get(&seen, &f->made, f->r, ID_A, &f->err));
     assert_string_equal(text(&seen), "{\"second\":1}");
     str_reset(&seen);
     OK(store_open_assemblies(f->s, list_two, &seen, &f->err));
@@ -227,9 +229,9 @@ static void a_status_of_eight_megabytes_comes_back_whole(void **state)
     big[n] = 0;
     OK(store_begin(f->s, &f->err));
     OK(store_assembly_add(f->s, ID_A, WS, 1, &f->err));
-    OK(store_assembly_end(f->s, ID_A, "ASSEMBLY_COMPLETED", big, 5, 10, &f->err));
+    OK(store_assembly_end(f->s, ID_A, &(struct store_end){"ASSEMBLY_COMPLETED", big, NULL, 5, 10}, &f->err));
     OK(store_commit(f->s, &f->err));
-    OK(store_status_get(&seen, f->r, ID_A, &f->err));
+    OK(store_status_get(&seen, &f->made, f->r, ID_A, &f->err));
     assert_int_equal(seen.len, n);
     assert_memory_equal(seen.s, big, n);
 }
@@ -243,12 +245,12 @@ static void a_reader_sees_only_what_is_committed(void **state)
 
     OK(store_begin(f->s, &f->err));
     OK(store_assembly_add(f->s, ID_A, WS, 1, &f->err));
-    OK(store_assembly_end(f->s, ID_A, "ASSEMBLY_COMPLETED", "{}", 5, 10, &f->err));
+    OK(store_assembly_end(f->s, ID_A, &(struct store_end){"ASSEMBLY_COMPLETED", "{}", NULL, 5, 10}, &f->err));
     OK(store_file_add(f->s, ID_B, ID_A, "a.png", "image/png", 5, &f->err));
-    FAILS(store_status_get(&seen, f->r, ID_A, &f->err), ERR_NOT_FOUND);
+    FAILS(store_status_get(&seen, &f->made, f->r, ID_A, &f->err), ERR_NOT_FOUND);
     FAILS(store_file_get(&name, &mime, f->r, ID_B, &f->err), ERR_NOT_FOUND);
     OK(store_commit(f->s, &f->err));
-    OK(store_status_get(&seen, f->r, ID_A, &f->err));
+    OK(store_status_get(&seen, &f->made, f->r, ID_A, &f->err));
     OK(store_file_get(&name, &mime, f->r, ID_B, &f->err));
     assert_string_equal(name, "a.png");
     assert_string_equal(mime, "image/png");
@@ -286,9 +288,9 @@ static void expired_assemblies_come_oldest_first_and_may_be_purged_on_the_spot(v
 
     OK(store_begin(f->s, &f->err));
     OK(store_assembly_add(f->s, ID_A, WS, 1, &f->err));
-    OK(store_assembly_end(f->s, ID_A, "X", "{}", 5, 30, &f->err));
+    OK(store_assembly_end(f->s, ID_A, &(struct store_end){"X", "{}", NULL, 5, 30}, &f->err));
     OK(store_assembly_add(f->s, ID_B, WS, 1, &f->err));
-    OK(store_assembly_end(f->s, ID_B, "X", "{}", 5, 20, &f->err));
+    OK(store_assembly_end(f->s, ID_B, &(struct store_end){"X", "{}", NULL, 5, 20}, &f->err));
     OK(store_assembly_add(f->s, ID_C, WS, 1, &f->err)); /* not over */
     OK(store_commit(f->s, &f->err));
 
