@@ -131,6 +131,8 @@ void entry_settled(struct entries *all, struct entry *e)
 {
     entry_set_end(e, ENTRY_SETTLED);
     entry_put(all, e, ENTRIES_MAIL);
+    if (e->a->begun.notify_url)
+        entry_touch(all, e); /* so that a turn comes that sends it */
     if (!entry_is_in(e, ENTRIES_DOCUMENT)) { /* it was written while work was being stopped */
         entry_set_end(e, ENTRY_WRITTEN);
         entry_put(all, e, ENTRIES_RESTING);

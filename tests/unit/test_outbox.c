@@ -214,6 +214,25 @@ static void the_message_of_one_that_failed_goes_with_the_turn_that_ended_it(void
     assert_non_null(strstr(jstr(posts.last, "body"), "ASSEMBLY_MEMORY_LIMIT_EXCEEDED"));
 }
 
+/* Its end is written while its work is still being stopped, and nothing else happens after that. */
+static void a_message_goes_when_the_last_work_is_stopped(void **state)
+{
+    struct conductor *c = &((struct bed *)*state)->c;
+    struct entry *e = bed_begin(c, BED_ID, DEAD);
+    struct err err;
+
+    settle_begin(e);
+    AUTO(json_unref) json_t *why = json_pack("{s:i,s:s,s:s}", "code", ERR_EXPIRED, "name", "CODE", "msg", "why");
+    assert_int_equal(turn_apply(c, e, EV_FAIL, why, &err), 0);
+    bed_drop_runs(c, e);
+    bed_play(c);
+    assert_true(bed_is_made(c, BED_ID));
+    assert_int_equal(posts.count, 0);
+    settle_one(c, e);
+    turn_commit(c);
+    assert_int_equal(posts.count, 1);
+}
+
 static void one_that_is_refused_is_tried_six_times(void **state)
 {
     struct conductor *c = &((struct bed *)*state)->c;
@@ -336,6 +355,7 @@ int main(void)
         TEST(an_answer_makes_room_for_the_next),
         TEST(the_message_of_a_canceled_one_waits_for_its_receipt),
         TEST(the_message_of_one_that_failed_goes_with_the_turn_that_ended_it),
+        TEST(a_message_goes_when_the_last_work_is_stopped),
         TEST(one_that_is_refused_is_tried_six_times),
         TEST(one_that_has_left_memory_says_what_became_of_its_message),
         TEST(what_the_courier_lost_is_sent_again),
