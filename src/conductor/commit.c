@@ -164,6 +164,7 @@ static void perform_end(struct conductor *c, struct entry *e)
     if (!e->a->cancel && !e->made)
         entry_document_due(&c->entries, e);
     entry_set_end(e, ENTRY_STOPPING);
+    watch_again(c, e); /* perhaps no turn has to do with it any more */
     outbox_send(c, e);
     log_info(&e->a->log, "over: %s", assembly_code(e->a));
     settle_check(c, e);

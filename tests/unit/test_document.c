@@ -111,6 +111,10 @@ static void one_that_ends_where_it_begins_is_over_with_one_turn(void **state)
     assert_string_equal(jstr(o, "id"), BED_ID);
     assert_string_equal(jstr(o, "instance"), "test");
     assert_string_equal(jstr(o, "error"), "INVALID_FORM_DATA");
+    ((struct bed *)*state)->later_us += 61 * SECOND_US;
+    bed_tick(c);
+    turn_commit(c);
+    assert_null(map_get(&c->entries.by_id, BED_ID));
 }
 
 static void one_of_many_events_is_stored_whole(void **state)
