@@ -44,13 +44,13 @@ static int make_items(struct listing *list, struct err *err)
     size_t i;
 
     json_array_foreach (list->items, i, stub) {
-        AUTO(mem_free) char *text = NULL;
+        json_t *item = NULL;
         const struct app *app = list->app;
 
         if (json_object_size(stub) != 1)
             continue;
-        if (document_item(&text, app->list_reader, app->seal, jstr_or(stub, "id", ""), err) == 0)
-            json_array_set_new(list->items, i, json_reads(text));
+        if (document_item(&item, app->list_reader, app->seal, jstr_or(stub, "id", ""), err) == 0)
+            json_array_set_new(list->items, i, item);
         else if (err->code != ERR_NOT_FOUND) /* else purged meanwhile */
             return -1;
     }

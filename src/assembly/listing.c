@@ -111,10 +111,9 @@ static void set_text(json_t *o, const char *name, const char *value)
     json_object_set_new(o, name, value ? jstring(value) : json_null());
 }
 
-char *listing_item(const struct assembly *a, const char *instance, const char *region,
-                   int64_t now_us)
+json_t *listing_item(const struct assembly *a, const char *instance, const char *region, int64_t now_us)
 {
-    AUTO(json_unref) json_t *o = json_object();
+    json_t *o = json_object();
     const struct created *c = &a->begun;
     struct listing_figures f = listing_figures(a);
     bool failed = a->state == ASSEMBLY_FAILED;
@@ -134,7 +133,7 @@ char *listing_item(const struct assembly *a, const char *instance, const char *r
     json_object_set_new(o, "created_ts", json_integer(a->created_us / SECOND_US));
     set_text(o, "ok", failed ? NULL : assembly_code(a));
     set_text(o, "error", failed ? assembly_code(a) : NULL);
-    return json_text(o);
+    return o;
 }
 
 /* towlower() of the process's own locale would know ASCII only. */

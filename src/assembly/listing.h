@@ -26,9 +26,8 @@ struct listing_figures listing_figures(const struct assembly *a);
 /* Their members of the item, also into one that was made earlier. */
 void listing_set_figures(json_t *item, const struct listing_figures *f, int64_t now_us);
 
-/* The caller frees. */
-char *listing_item(const struct assembly *a, const char *instance, const char *region,
-                   int64_t now_us);
+/* The caller unrefs. */
+json_t *listing_item(const struct assembly *a, const char *instance, const char *region, int64_t now_us);
 /* What keywords are looked for in: lower case, a line each. */
 char *listing_search(const struct assembly *a);
 /* A keyword in the form that listing_search() has. The caller frees. */

@@ -33,7 +33,9 @@ static void save_ends(struct conductor *c)
 
 static char *item_of(const struct conductor *c, const struct entry *e)
 {
-    return listing_item(e->a, c->conf.instance, c->conf.region, clock_now_us());
+    AUTO(json_unref) json_t *item = listing_item(e->a, c->conf.instance, c->conf.region, clock_now_us());
+
+    return json_text(item);
 }
 
 /* The list follows each change of state, in the same transaction. */

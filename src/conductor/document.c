@@ -12,6 +12,7 @@ struct making {
     struct pieces pieces;
     const struct seal_key *seal;
     const json_t *about;
+    bool whole; /* the document, too */
 };
 
 char *document_about(const char *instance, const char *region, const char *build_id)
@@ -53,9 +54,10 @@ static int make_event(struct making *m, const struct store_event *stored, struct
         return -1;
     struct event ev = {(enum event_type)type, data, stored->at_us};
     (void)!assembly_apply(m->a, &ev, &fx, NULL); /* refused now, as it was then */
-    if (type == EV_CREATED)
+    if (type == EV_CREATED && m->whole)
         pieces_set_fixed(&m->pieces, status_fixed(m->a, about(m, 0), about(m, 1), about(m, 2)));
-    put_effects(m, &fx);
+    if (m->whole)
+        put_effects(m, &fx);
     effects_done(&fx);
     return 0;
 }
@@ -72,12 +74,12 @@ static void join(struct str *out, struct making *m)
     shared_text_unref(t);
 }
 
-int document_make(struct str *text, char **item, const struct store_made *of, const struct seal_key *seal,
+int document_make(struct str *text, json_t **item, const struct store_made *of, const struct seal_key *seal,
                   const char *id, struct err *err)
 {
     AUTO(json_unref) json_t *about_it = json_reads(of->about);
     AUTO(assembly_free) struct assembly *a = assembly_new(id);
-    struct making m = {.a = a, .seal = seal, .about = about_it};
+    struct making m = {.a = a, .seal = seal, .about = about_it, .whole = text};
     int rc = 0;
 
     pieces_init(&m.pieces);
@@ -112,7 +114,7 @@ int document_read(struct str *out, struct store *s, const struct seal_key *seal,
     return made.about ? document_make(out, NULL, &made, seal, id, err) : 0;
 }
 
-int document_item(char **out, struct store_reader *r, const struct seal_key *seal, const char *id, struct err *err)
+int document_item(json_t **out, struct store_reader *r, const struct seal_key *seal, const char *id, struct err *err)
 {
     AUTO(store_made_done) struct store_made made = {0};
     AUTO(str_done) struct str text = {0};

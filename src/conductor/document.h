@@ -1,6 +1,7 @@
 /* document.h - the final document of an Assembly that has left memory: what is stored, or, of one that few events tell
  * whole, made of them again. From any thread. */
 #pragma once
+#include "base/json.h"
 #include "base/secret.h"
 #include "store/store.h"
 
@@ -19,8 +20,8 @@ MUST_CHECK int document_read(struct str *out, struct store *s, const struct seal
                              struct err *err);
 /* Its entry in the list, when that is made of its events too; the caller's. Errors: as above; ERR_NOT_FOUND: it is
  * stored, or gone. */
-MUST_CHECK int document_item(char **out, struct store_reader *r, const struct seal_key *seal, const char *id,
+MUST_CHECK int document_item(json_t **out, struct store_reader *r, const struct seal_key *seal, const char *id,
                              struct err *err);
-/* Both of them, of what store_status_read() gave. */
-MUST_CHECK int document_make(struct str *text, char **item, const struct store_made *m, const struct seal_key *seal,
+/* Both of them (NULL: not wanted), of what store_status_read() gave. */
+MUST_CHECK int document_make(struct str *text, json_t **item, const struct store_made *m, const struct seal_key *seal,
                              const char *id, struct err *err);

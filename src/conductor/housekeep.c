@@ -86,13 +86,13 @@ void conductor_discard(struct conductor *c, const char *blob_id)
 static int keep_document(struct conductor *c, const char *id, const struct store_made *made, struct err *err)
 {
     AUTO(str_done) struct str text = {0};
-    AUTO(mem_free) char *item = NULL;
+    AUTO(json_unref) json_t *item = NULL;
 
-    return document_make(&text, &item, made, c->conf.seal, id, err) < 0 ||
-                   store_status_put(c->conf.store, id, text.s, err) < 0 ||
-                   store_listed_item(c->conf.store, id, item, err) < 0
-               ? -1
-               : 0;
+    if (document_make(&text, &item, made, c->conf.seal, id, err) < 0 ||
+        store_status_put(c->conf.store, id, text.s, err) < 0)
+        return -1;
+    AUTO(mem_free) char *item_text = json_text(item);
+    return store_listed_item(c->conf.store, id, item_text, err);
 }
 
 static bool is_unreadable(const struct err *err) { return err->code == ERR_CREDENTIALS || err->code == ERR_INTERNAL; }

@@ -69,7 +69,8 @@ static char *picture(struct assembly *a, bool state)
     }
     AUTO(mem_free) char *head = status_head(a);
     AUTO(mem_free) char *fixed = status_fixed(a, "i", "local", "b");
-    AUTO(mem_free) char *item = listing_item(a, "i", "local", 2000000000000000);
+    AUTO(json_unref) json_t *entry = listing_item(a, "i", "local", 2000000000000000);
+    AUTO(mem_free) char *item = json_text(entry);
     AUTO(mem_free) char *words = listing_search(a);
     AUTO(mem_free) char *progress = progress_json(a);
     is_members(head);

@@ -102,12 +102,12 @@ static void one_that_ends_where_it_begins_is_over_with_one_turn(void **state)
     assert_int_equal(e->end, ENTRY_WRITTEN);
     assert_true(e->rests);
     assert_false(c->turn.in_transaction);
-    AUTO(mem_free) char *live = live_text(e), *stored = stored_text(c), *item = listed(c), *made = NULL;
+    AUTO(mem_free) char *live = live_text(e), *stored = stored_text(c), *item = listed(c);
+    AUTO(json_unref) json_t *o = NULL;
     assert_true(bed_is_made(c, BED_ID));
     assert_string_equal(stored, live);
     assert_string_equal(item, "");
-    assert_int_equal(document_item(&made, c->conf.reader, c->conf.seal, BED_ID, &err), 0);
-    AUTO(json_unref) json_t *o = json_reads(made);
+    assert_int_equal(document_item(&o, c->conf.reader, c->conf.seal, BED_ID, &err), 0);
     assert_string_equal(jstr(o, "id"), BED_ID);
     assert_string_equal(jstr(o, "instance"), "test");
     assert_string_equal(jstr(o, "error"), "INVALID_FORM_DATA");
