@@ -1,6 +1,6 @@
 // Assemblies that are over leave memory after a while. What is asked of them just then must find them, or not, and never what
-// was freed: under AddressSanitizer this ends the server at once, without it after a while. And what their status says then is what
-// it said before: few of them are stored whole.
+// was freed: under AddressSanitizer this ends the server at once, without it after a while. And what their status says
+// then is what it said before: few of them are stored whole.
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import assert from 'node:assert/strict'
@@ -44,7 +44,8 @@ test('requests for Assemblies that leave memory are answered, each of them', asy
 
 test('a status says the same after a restart, to the byte, whatever made it', async (t) => {
   const s = await Server.start(t, { args: ['--region', 'first'] })
-  const file = { 'a.png': fs.readFileSync(picture) }, small = { robot: '/image/resize', use: ':original', width: 20, result: true }
+  const file = { 'a.png': fs.readFileSync(picture) }
+  const small = { robot: '/image/resize', use: ':original', width: 20, result: true }
   const made = [
     await s.create({ a: small, b: { robot: '/file/hash', use: 'a', result: true } }, { files: file }),
     await s.create({ a: small }, { files: { 'no.png': Buffer.from('\x89PNG\r\n\x1a\nbroken', 'latin1') } }),
