@@ -114,6 +114,7 @@ static void take_back(struct conductor *c, struct turn_queues *q, const struct e
         ballast_drop(c);
     outbox_committed(c, false);
     jobs_committed(c, false);
+    next_answer(c, false);
     for (struct entry *e; (e = entry_pop(&c->entries, ENTRIES_TOUCHED));)
         recover_later(c, e, why);
     recover_soon(c); /* a lost purge or upload row has no Assembly */
@@ -200,6 +201,7 @@ static void perform(struct conductor *c, const struct turn_queues *q)
         }
     }
     jobs_committed(c, true);
+    next_answer(c, true);
 }
 
 /* ---- answered ---- */

@@ -18,34 +18,6 @@ static struct fair_lane *lane_of(const struct run *r)
     return &r->entry->tenant->lanes[r->evaluates ? ROLE_SCRIPT : r->role][batch];
 }
 
-/* Its time at a worker is over: what it took counts for the share of its workspace. */
-static void leave_worker(struct run *r)
-{
-    struct tenant *t = r->entry->tenant;
-
-    if (!r->lane)
-        return;
-    fair_done(r->lane, r->charged_us, (clock_mono_us() - r->taken_us) / (r->together ? r->together : 1));
-    r->lane = NULL;
-    *(r->prev_taken ? &r->prev_taken->next_taken : &t->taken) = r->next_taken;
-    if (r->next_taken)
-        r->next_taken->prev_taken = r->prev_taken;
-}
-
-static void run_free(struct conductor *c, struct run *r)
-{
-    fair_remove(&r->waiting);
-    leave_worker(r);
-    *r->before = r->sibling;
-    if (r->sibling)
-        r->sibling->before = r->before;
-    acks_drop(c, r);
-    tokens_forget(r);
-    timer_drop(&r->delay);
-    json_decref(r->counts);
-    free(r);
-}
-
 /* By what is known of its input now: it stays in the lane into which that puts it. */
 static struct run *run_new(struct entry *e, int job)
 {
@@ -168,13 +140,6 @@ static void undo_ended(struct conductor *c, struct entry *e, int job, struct und
         settle_one(c, e);
 }
 
-static int job_started(struct conductor *c, struct run *r, struct err *err)
-{
-    AUTO(json_unref) json_t *data = json_pack("{s:i,s:I}", "job", r->job, "boot", (json_int_t)c->boot);
-
-    return turn_apply(c, r->entry, EV_JOB_STARTED, data, err);
-}
-
 /* What is asked for (stolen) goes to a script worker: a part of the job, which has begun with it. */
 static void evaluation_start(struct conductor *c, struct run *r, json_t *asks)
 {
@@ -187,7 +152,7 @@ static void evaluation_start(struct conductor *c, struct run *r, json_t *asks)
     };
     struct err err;
 
-    if (job_started(c, r, &err) < 0) {
+    if (run_started(c, r, &err) < 0) {
         json_decref(asks);
         run_free(c, r);
         return;
@@ -199,7 +164,7 @@ static void evaluation_start(struct conductor *c, struct run *r, json_t *asks)
 /* Into the lane of the other kind of worker. */
 static void change_lane(struct run *r, bool evaluates)
 {
-    leave_worker(r);
+    run_left(r);
     r->evaluates = evaluates;
     fair_put(lane_of(r), &r->waiting);
 }
@@ -227,7 +192,7 @@ static bool evaluated_first(struct conductor *c, struct run *r)
 /* Its place at a worker is for another. */
 static void run_later(struct conductor *c, struct run *r)
 {
-    leave_worker(r);
+    run_left(r);
     r->delay = timer_new(&c->loop, LATER_US, delay_over, r);
 }
 
@@ -249,7 +214,7 @@ static void add_mates(struct pool_task *task, struct conductor *c, struct run *r
     int n = mates_take(mates, c, r, task->params, task->inputs);
 
     for (int i = 0; i < n; i++) {
-        if (job_started(c, mates[i].run, &err) < 0) { /* the turn is lost, and all of them are read again */
+        if (run_started(c, mates[i].run, &err) < 0) { /* the turn is lost, and all of them are read again */
             json_decref(mates[i].params);
             run_free(c, mates[i].run);
             continue;
@@ -313,8 +278,9 @@ static void run_start(struct conductor *c, struct run *r)
         .knows_hosts = robot->flags & ROBOT_KNOWS_HOSTS,
         .renews = owner.renewed,
         .probes = robot->flags & ROBOT_HANDLES_UPLOADS,
+        .asks = next_may_be_asked(r),
     };
-    if (!r->undo && job_started(c, r, &err) < 0) {
+    if (!r->undo && run_started(c, r, &err) < 0) {
         json_decref(task.params);
         json_decref(task.inputs);
         json_decref(task.variables);
@@ -487,7 +453,7 @@ static void on_failed(void *ctx, void *owner, struct pool_run *run, const struct
     struct run *r = owner;
     struct entry *e = r->entry;
     const struct err why = named_failure(r, said), *err = &why;
-    bool undo = r->undo, had_values = r->valued, together = r->together > 0;
+    bool undo = r->undo, had_values = r->valued, together = r->together > 0 || r->shares;
     struct undo_tries tries = r->tries;
     int job = r->job, full = r->full;
 
@@ -539,6 +505,7 @@ struct pool_events jobs_pool_events(struct conductor *c)
         .room = on_room,
         .started = on_started,
         .output = on_output,
+        .asks = next_on_asks,
         .progress = on_progress,
         .undo = on_undo,
         .kept = on_kept,

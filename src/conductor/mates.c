@@ -10,20 +10,6 @@
 /* Where each alone would have as many threads, they are done side by side: one reader would hold them up. */
 #define MATES_THREADS 4
 
-void run_taken(struct run *r, struct fair_lane *lane, int64_t charged_us)
-{
-    struct tenant *t = r->entry->tenant;
-
-    r->lane = lane;
-    r->charged_us = charged_us;
-    r->taken_us = clock_mono_us();
-    r->prev_taken = NULL;
-    r->next_taken = t->taken;
-    if (t->taken)
-        t->taken->prev_taken = r;
-    t->taken = r;
-}
-
 static const struct job *mates_job(const struct run *r) { return r->entry->a->jobs[r->job]; }
 
 /* One that has not failed, and needs nothing but its one input and its worker. */
@@ -64,11 +50,6 @@ static json_t *mate_params(const struct conductor *c, const struct run *r)
         !joins(job_robot(a, mates_job(r)), params))
         return NULL;
     return take(params);
-}
-
-int jobs_waiting(const struct conductor *c, enum robot_role role)
-{
-    return fair_waiting(&c->queues[role][0]) + fair_waiting(&c->queues[role][1]);
 }
 
 int mates_take(struct run_mate out[static ROBOT_TOGETHER_MAX - 1], struct conductor *c, struct run *r,

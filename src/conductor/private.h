@@ -35,6 +35,8 @@ struct run {                             /* a job in the queue or in a worker */
     int full;              /* how often it began and found the disk full */
     bool alone;            /* it has failed together with others: mates.c */
     int together;          /* so many share its worker, with itself; 0: none but itself */
+    bool shares;           /* its worker with a probe, or with what decodes for that: next.c */
+    struct run *next_asking; /* in turn.asking */
     bool forsaken;         /* stopped because its turn was lost: recovery starts the job again */
     struct pool_run *pool; /* NULL: waiting */
     char *host_key;        /* that counts for the host it asked about, when this turn is committed; NULL: none */
@@ -81,6 +83,7 @@ struct turn { /* the one under way */
     int claim_count, claim_cap;
     struct run **acks; /* runs whose undo token, or whose host's key, is durable with this commit */
     int ack_count;
+    struct run *asking; /* probes that have asked what is next */
     struct removal *removal; /* housekeep.c: contents whose rows this turn forgets */
 };
 
@@ -257,11 +260,17 @@ struct given_owner {
 int given_credentials(void *ctx, json_t **content, char type[static CREDENTIAL_TYPE_MAX], const char *name,
                       struct err *err);
 
-/* ---- mates.c: jobs that one worker does together ---- */
+/* ---- runs.c ---- */
 /* A worker is to have r, whose place in the queue was paid with charged_us: it counts for its workspace from now on. */
 void run_taken(struct run *r, struct fair_lane *lane, int64_t charged_us);
+/* Its time at a worker is over: what it took counts for the share of its workspace. */
+void run_left(struct run *r);
+void run_free(struct conductor *c, struct run *r);
+MUST_CHECK int run_started(struct conductor *c, struct run *r, struct err *err); /* EV_JOB_STARTED */
 /* That have no worker yet, of all workspaces. */
 int jobs_waiting(const struct conductor *c, enum robot_role role);
+
+/* ---- mates.c: jobs that one worker does together ---- */
 /* Takes from the queue what can be done together with r, whose parameters and inputs these are, for less than each
  * alone; with the parameters of each (the caller's). Returns how many. */
 struct run_mate {
@@ -270,6 +279,14 @@ struct run_mate {
 };
 int mates_take(struct run_mate out[static ROBOT_TOGETHER_MAX - 1], struct conductor *c, struct run *r,
                const json_t *params, const json_t *inputs);
+
+/* ---- next.c: what the worker of a probe does next ---- */
+bool next_may_be_asked(const struct run *r); /* a job that is about to begin */
+void next_on_asks(void *ctx, void *owner, struct pool_run *run);
+/* Those that have asked in this turn are answered: its jobs are in their lanes. Not ok: it was lost, and their workers
+ * end. */
+void next_answer(struct conductor *c, bool ok);
+void asks_drop(struct conductor *c, const struct run *r);
 
 /* ---- jobs.c: the queue, and what workers say ---- */
 struct run *jobs_queue(struct conductor *c, struct entry *e, int job, int64_t delay_us);

@@ -22,6 +22,7 @@ struct image {
     char format[8];
     struct image_load load;
     int orientation;
+    int shrunk;    /* the decoder gives so much less in each direction: 2, 4, 8; 0: all of it */
     bool animated; /* as a file format; not TIFF or PDF pages */
     bool deep;     /* worked on in 16 bit sRGB, not in 8 */
 };
@@ -41,6 +42,9 @@ VipsImage *image_quick_png(VipsImage *slow, const struct image *img);
 bool image_saves_quick_png(VipsImage *v, const struct image_save *o);
 /* Then. 1: it failed, and libvips' error says why. */
 MUST_CHECK int image_save_quick_png(VipsImage *v, const char *path, const struct image_save *o, struct err *err);
+
+/* Its numbers are sRGB of 8 bits, with or without alpha, and to transform them would change nothing. */
+bool image_is_srgb8(const VipsImage *v);
 
 /* They have more than 8 bits. */
 static inline bool image_samples_deep(const VipsImage *v)

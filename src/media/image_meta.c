@@ -290,17 +290,74 @@ void image_meta_header(json_t *meta, const struct image *img)
     json_object_set_new(meta, "width", json_integer(image_width(img)));
 }
 
-int image_meta(json_t *meta, struct image *img, const json_t *output_meta, struct err *err)
+static void add_measured(json_t *meta, struct image *s)
 {
-    AUTO(image_free) struct image *s = NULL;
     uint8_t mean[3];
     bool transparent;
 
-    if (sample(&s, img, err) < 0)
-        return -1;
     measure_colours(s->frame[0], mean, &transparent);
-    image_meta_header(meta, img);
     set_hex(meta, "average_color", mean);
     json_object_set_new(meta, "has_transparency", json_boolean(transparent));
+}
+
+int image_meta(json_t *meta, struct image *img, const json_t *output_meta, struct err *err)
+{
+    AUTO(image_free) struct image *s = NULL;
+
+    if (sample(&s, img, err) < 0)
+        return -1;
+    image_meta_header(meta, img);
+    add_measured(meta, s);
     return add_extras(meta, s, output_meta, err);
+}
+
+/* ---- on the way ---- */
+
+#define ON_THE_WAY_MOST (INT64_C(96) << 20) /* bytes of pixels; more is not kept in memory for this */
+
+static int64_t bytes_of(const VipsImage *v)
+{
+    return (int64_t)VIPS_IMAGE_SIZEOF_PEL(v) * v->Xsize * v->Ysize;
+}
+
+bool image_measures(const struct image *img)
+{
+    const VipsImage *v = img->frame[0];
+
+    if (img->count != 1 || img->frames_in_file != 1 || v->BandFmt != VIPS_FORMAT_UCHAR)
+        return false;
+    /* of a JPEG that has to be converted an eighth is enough; a PNG is there as a whole or not at all */
+    return !strcmp(img->format, "jpg") ? v->Bands <= 3
+                                       : !strcmp(img->format, "png") && image_is_srgb8(v) && bytes_of(v) <= ON_THE_WAY_MOST;
+}
+
+/* As small as the probe's own decode makes it, where each pixel costs a transform. */
+static int shrink_to_eighth(struct image *s, int shrunk, struct err *err)
+{
+    int by = 8 / (shrunk ? shrunk : 1);
+
+    if (by < 2 || image_width(s) < 64 || image_height(s) < 64)
+        return 0;
+    IMAGE_EACH(s, "cannot scale the image", vips_shrink(in, &now, by, by, NULL));
+    return 0;
+}
+
+int image_measure(json_t *meta, struct image *img, struct err *err)
+{
+    AUTO(image_free) struct image *s = NULL;
+    bool kept = bytes_of(img->frame[0]) <= ON_THE_WAY_MOST;
+
+    if (!kept) { /* a JPEG as a whole: it has a way of its own to an eighth */
+        if (sample(&s, img, err) < 0)
+            return -1;
+        add_measured(meta, s);
+        return 0;
+    }
+    if (image_render(img, err) < 0 || image_copy(&s, img, err) < 0)
+        return -1;
+    if (!image_is_srgb8(s->frame[0]) && (shrink_to_eighth(s, img->shrunk, err) < 0 || image_to_srgb8(s, err) < 0 ||
+                                         image_render(s, err) < 0))
+        return -1;
+    add_measured(meta, s);
+    return 0;
 }

@@ -111,6 +111,12 @@ static bool embeds_srgb(const VipsImage *v)
     return same;
 }
 
+bool image_is_srgb8(const VipsImage *v)
+{
+    return v->Type == VIPS_INTERPRETATION_sRGB && v->BandFmt == VIPS_FORMAT_UCHAR && v->Coding == VIPS_CODING_NONE &&
+           (v->Bands == 3 || v->Bands == 4) && (!vips_image_get_typeof(v, VIPS_META_ICC_NAME) || embeds_srgb(v));
+}
+
 /* Unsigned 8 bit sRGB. */
 static int to_srgb(VipsImage *in, VipsImage **out)
 {

@@ -34,14 +34,15 @@ static int as_meta_error(struct err *err)
 
 /* ---- images ---- */
 
-/* Whoever only needs the file to be what it is can begin with it now. */
+/* Whoever only needs the file to be what it is can begin with it now. 1: and finds out what its pixels tell. */
 static int tell_early(json_t *meta, const struct image *img, const char *mime, const struct probe_want *want,
                       struct err *err)
 {
     if (!want->early || image_width(img) * image_height(img) < SLOW_PIXELS)
         return 0;
     image_meta_header(meta, img);
-    return want->early(want->early_ctx, meta, mime, ext_of(mime), err);
+    bool more = meta_wants(want->output_meta, "dominant_colors") || meta_wants(want->output_meta, "blurhash");
+    return want->early(want->early_ctx, meta, mime, ext_of(mime), !more && image_measures(img), err);
 }
 
 static int probe_image(json_t *meta, const char *mime, const char *path, const struct probe_want *want,
@@ -78,8 +79,9 @@ static int probe_image(json_t *meta, const char *mime, const char *path, const s
     meta_add_png_text(meta, img);
     if (!strcmp(image_format(img), "svg"))
         meta_add_svg(meta, path);
-    if (tell_early(meta, img, mime, want, err) < 0)
-        return -1;
+    int told = tell_early(meta, img, mime, want, err);
+    if (told)
+        return told < 0 ? -1 : 0;
     return image_meta(meta, img, want->output_meta, err) < 0 ? as_meta_error(err) : 0;
 }
 

@@ -10,9 +10,11 @@ struct probe_want {
     struct media_limits limits;
     const json_t *output_meta; /* the step's value; false: no meta at all; NULL: the usual */
     bool derived;              /* a Robot's result: date_file_created as well */
-    /* Called before pixels are looked at when that will take a while: everything that is known by then. May be
-     * NULL. meta is lent. -1 ends the probe with its err. */
-    int (*early)(void *ctx, const json_t *meta, const char *mime, const char *ext_hint, struct err *err);
+    /* Called before pixels are looked at when that will take a while: everything that is known by then; measures: the
+     * rest could be found by image_measure(). May be NULL. meta is lent. 1: somebody else finds the rest, and the
+     * probe is over. -1 ends it with its err. */
+    int (*early)(void *ctx, const json_t *meta, const char *mime, const char *ext_hint, bool measures,
+                 struct err *err);
     void *early_ctx;
 };
 

@@ -503,8 +503,8 @@ int image_shrink_on_load(struct image *img, int64_t w, int64_t h, struct err *er
     VipsImage *v = image_decode(img, 0, 1, shrink, true);
     if (!v)
         return vips_fail(err, "cannot read the image");
-    g_object_unref(img->frame[0]);
-    img->frame[0] = v;
+    replace_first(img, v);
+    img->shrunk = shrink;
     free(take(img->path));
     return 0;
 }

@@ -149,6 +149,12 @@ void image_meta_header(json_t *meta, const struct image *img);
  * rendered ones from memory. output_meta: the step's value, NULL: none. */
 MUST_CHECK int image_meta(json_t *meta, struct image *img, const json_t *output_meta,
                           struct err *err);
+/* Of a picture that is only opened: what image_meta() adds to its header can be found on the way, while it is decoded
+ * for something else. */
+bool image_measures(const struct image *img);
+/* Then, of one that is just opened, or decoded small: adds that to meta, mean colour and transparency, within a step of
+ * what image_meta() would say. The image is in memory afterwards. */
+MUST_CHECK int image_measure(json_t *meta, struct image *img, struct err *err);
 /* Is key asked for in an output_meta value (map or list)? */
 bool meta_wants(const json_t *output_meta, const char *key);
 /* date_file_modified, and for derived files date_file_created. */

@@ -114,6 +114,9 @@ struct robot {
     /* Does what run() does for each of 2 to ROBOT_TOGETHER_MAX such jobs. errs come zeroed; errs[i].code 0: job i is
      * done. One that fails is run again, alone. */
     void (*run_together)(struct robot_job *const jobs[], const void *const opts[], int n, struct err errs[]);
+    /* Does run() with these options call robot_measured() when it is asked to, before it does anything that takes long?
+     * Pure; in the daemon. NULL: never. */
+    bool (*measures)(const void *opts);
     /* Take back what a killed run left at somebody else's (an open multipart upload). token is what
      * robot_set_undo() got. Runs in a fresh worker; must be idempotent. May be NULL. */
     int (*undo)(struct robot_job *job, const void *opts, const json_t *token, struct err *err);
@@ -188,6 +191,12 @@ MUST_CHECK int robot_set_undo(struct robot_job *job, json_t *token, struct err *
 /* In Robot.undo, once: what its run did to this input was done to the end. It lies whole where url says, and stays; who
  * canceled is told so. */
 MUST_CHECK int robot_kept(struct robot_job *job, int input, const char *url, struct err *err);
+
+/* Does a probe of the first input, a picture, wait for what its pixels tell? It has read the header, and leaves the
+ * decode to this job. */
+bool robot_asked(const struct robot_job *job);
+/* Then: what image_measure() finds (stolen). It is told at once; nobody asks any more. */
+MUST_CHECK int robot_measured(struct robot_job *job, json_t *meta, struct err *err);
 
 /* The key that a host of this workspace is known by ("ssh-ed25519 AAAA..."), lent for the job's life; NULL: none yet.
  * host is that of the job's parameters, in lower case, without brackets. seen: the key that it has now; where none was

@@ -332,7 +332,10 @@ static const char *bad_output(struct border_run *r, const json_t *body)
             return "tells of an input that the job does not have";
         if (jbool(same, "early", false) && (r->early || r->inputs != 1 || r->outputs))
             return "is early for the second time";
+        if (jbool(same, "asks", false) && (!r->may_ask || !jbool(same, "early", false)))
+            return "asks what it may not";
         r->early |= jbool(same, "early", false);
+        r->next_open = jbool(same, "asks", false);
         if (r->outputs >= r->inputs + r->early)
             return "comes twice for an input";
     }
@@ -400,6 +403,8 @@ static const char *bad_now(struct border_run *r, enum message type, const json_t
         return r->over ? "comes after the job was over" : "comes before there was a job";
     if ((type == MSG_TAKEN) == r->taken)
         return r->taken ? "comes twice" : "comes before the job was taken";
+    if (r->next_open)
+        return "comes before what it asked was answered";
     const char *why = bad_values(r, type, body);
     if (why)
         return why;

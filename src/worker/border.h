@@ -40,6 +40,8 @@ struct border_run {
     bool host_open;      /* a `host` that was not answered */
     bool renews;         /* it was given an access token that is renewed */
     bool token_open;     /* a `token` that was not answered */
+    bool may_ask;        /* a probe that may ask what is next, once */
+    bool next_open;      /* it has, and was not answered */
     int outputs, stored, passed, undos, hosts, tokens;
     bool early, valued;
     size_t bytes;

@@ -21,8 +21,12 @@ struct robot_job {
     int paths, outputs;
     unsigned tried; /* enum robot_trial_step */
     size_t said; /* bytes of all outputs */
-    int64_t last_progress_us;
+    int64_t start_us, last_progress_us;
     double last_progress;
+    bool over;                  /* its end was said */
+    json_t *next;               /* of a probe: the job that decodes its picture; NULL: none */
+    struct probe_result *found; /* of that probe: what the header tells */
+    struct robot_job *asker;    /* of that job: the probe, while it waits for what the pixels tell; else NULL */
 };
 
 int robot_input_count(const struct robot_job *job) { return job->input_count; }
@@ -297,15 +301,37 @@ static void fill_inputs(struct robot_job *job)
         };
 }
 
-/* What is known of a picture before its pixels are: steps that ask for no more begin while the probe goes on. */
-static int send_early(void *ctx, const json_t *meta, const char *mime, const char *ext, struct err *err)
+/* What else is to be done with the picture that this probe has? 1: job->next. */
+static int ask_next(struct robot_job *job, struct err *err)
+{
+    AUTO(json_unref) json_t *answer = NULL;
+    enum message type;
+    int fd = -1;
+    int rc = wire_recv(job->sock, &type, &answer, &fd, err);
+
+    fd_close(fd);
+    if (rc <= 0 || type != MSG_NEXT)
+        return rc < 0 ? -1 : err_set(err, ERR_IO, "the server did not say what is next");
+    if (!jstr(answer, "robot"))
+        return 0;
+    job->next = take(answer);
+    return 1;
+}
+
+/* What is known of a picture before its pixels are: steps that ask for no more begin while the probe goes on, or one
+ * of them in its place. */
+static int send_early(void *ctx, const json_t *meta, const char *mime, const char *ext, bool measures, struct err *err)
 {
     struct robot_job *job = ctx;
+    bool asks = measures && jbool(job->body, "asks", false);
+    json_t *same = json_pack("{s:i,s:o,s:s,s:s,s:b}", "input", 0, "meta", json_deep_copy(meta), "mime", mime, "ext",
+                             ext, "early", 1);
 
-    return send_output(job, "same",
-                       json_pack("{s:i,s:o,s:s,s:s,s:b}", "input", 0, "meta", json_deep_copy(meta), "mime", mime,
-                                 "ext", ext, "early", 1),
-                       err);
+    if (asks)
+        json_object_set_new(same, "asks", json_true());
+    if (send_output(job, "same", same, err) < 0)
+        return -1;
+    return asks ? ask_next(job, err) : 0;
 }
 
 /* The probe failed for good, but what the file is was told from its first bytes: who ignores the error goes on with
@@ -320,6 +346,16 @@ static int tell_type(struct robot_job *job, int input, const struct probe_result
     return -1;
 }
 
+static int send_found(struct robot_job *job, int input, struct probe_result *found, struct err *err)
+{
+    return send_output(job, "same",
+                       json_pack("{s:i,s:o?,s:s,s:s}", "input", input, "meta", take(found->meta), "mime",
+                                 found->mime, "ext", found->ext),
+                       err);
+}
+
+static int run_next(struct robot_job *probe, struct probe_result *found, struct err *err);
+
 /* /upload/handle is the probe itself: the file stays what it is, and its record learns. */
 static int run_probe(struct robot_job *job, struct err *err)
 {
@@ -330,12 +366,11 @@ static int run_probe(struct robot_job *job, struct err *err)
     for (int i = 0; i < job->input_count; i++) {
         if (host_probe(&found, job, job->inputs[i].path, job->inputs[i].name, how, err) < 0)
             return job->input_count == 1 ? tell_type(job, i, &found, err) : -1; /* of several it is tried again alone */
-        if (json_is_false(json_object_get(job->params, "output_meta")))
+        if (job->next)
+            return run_next(job, &found, err);
+        if (!all)
             json_object_clear(found.meta);
-        if (send_output(job, "same",
-                        json_pack("{s:i,s:o?,s:s,s:s}", "input", i, "meta", found.meta, "mime",
-                                  found.mime, "ext", found.ext),
-                        err) < 0)
+        if (send_found(job, i, &found, err) < 0)
             return -1;
     }
     return 0;
@@ -400,15 +435,16 @@ static json_t *failure_json(const struct err *why)
 }
 
 /* why NULL: it is done. */
-static void say_end(struct robot_job *job, const struct err *why, int64_t start_us)
+static void say_end(struct robot_job *job, const struct err *why)
 {
     struct err lost;
     int rc;
 
+    job->over = true;
     if (why)
         rc = host_say(job, MSG_FAILED, failure_json(why), &lost);
     else
-        rc = host_say(job, MSG_DONE, json_pack("{s:I}", "exec_us", (json_int_t)(clock_mono_us() - start_us)), &lost);
+        rc = host_say(job, MSG_DONE, json_pack("{s:I}", "exec_us", (json_int_t)(clock_mono_us() - job->start_us)), &lost);
     if (rc < 0)
         _exit(1);
 }
@@ -442,7 +478,6 @@ static void serve_together(const struct robot_job *first, const json_t *mates)
     int n = 1 + (int)json_array_size(mates);
     struct robot_job jobs[ROBOT_TOGETHER_MAX];
     struct err errs[ROBOT_TOGETHER_MAX] = {0};
-    int64_t start = clock_mono_us();
 
     if (n > ROBOT_TOGETHER_MAX)
         _exit(1);
@@ -456,17 +491,63 @@ static void serve_together(const struct robot_job *first, const json_t *mates)
     }
     host_run_together(jobs, n, errs);
     for (int i = 0; i < n; i++)
-        say_end(&jobs[i], errs[i].code ? &errs[i] : NULL, start);
+        say_end(&jobs[i], errs[i].code ? &errs[i] : NULL);
+}
+
+static void serve_one(struct robot_job *job)
+{
+    struct err err = {0};
+
+    fill_inputs(job);
+    bool failed = host_run(job, &err) < 0;
+    if (failed && err.code == ERR_ROBOT_VALIDATION && !err.name[0] && job->robot) /* told by what the file is */
+        robot_code_invalid(err.name, job->robot);
+    if (!job->over)
+        say_end(job, failed ? &err : NULL);
+}
+
+/* ---- a probe whose picture another job decodes ---- */
+
+bool robot_asked(const struct robot_job *job) { return job->asker; }
+
+/* The probe is over with that, while this job goes on. */
+int robot_measured(struct robot_job *job, json_t *meta, struct err *err)
+{
+    AUTO(json_unref) json_t *measured = meta;
+    struct robot_job *probe = take(job->asker);
+
+    if (!probe)
+        return 0;
+    json_object_update(probe->found->meta, measured);
+    if (send_found(probe, 0, probe->found, err) < 0)
+        return -1;
+    say_end(probe, NULL);
+    return 0;
+}
+
+/* The job, and the probe with it. When that could not tell, the probe looks for itself. */
+static int run_next(struct robot_job *probe, struct probe_result *found, struct err *err)
+{
+    AUTO(json_unref) json_t *body = take(probe->next);
+    struct robot_job next = {.sock = probe->sock, .first = probe, .number = 1, .arena = probe->arena, .body = body,
+                             .params = json_object_get(body, "params"), .asker = probe, .start_us = clock_mono_us()};
+
+    probe->found = found;
+    serve_one(&next);
+    if (probe->over)
+        return 0;
+    json_decref(take(found->meta));
+    if (host_probe(found, probe, probe->inputs->path, probe->inputs->name, (struct probe_how){0}, err) < 0)
+        return tell_type(probe, 0, found, err);
+    return send_found(probe, 0, found, err);
 }
 
 static void serve_job(int sock, json_t *body)
 {
     AUTO(arena_free) struct arena *arena = arena_new();
     struct robot_job job = {.sock = sock, .first = &job, .arena = arena, .body = body,
-                            .params = json_object_get(body, "params")};
+                            .params = json_object_get(body, "params"), .start_us = clock_mono_us()};
     const json_t *mates = json_object_get(body, "mates");
-    int64_t start = clock_mono_us();
-    struct err err = {0};
 
     if (role_program.begin)
         role_program.begin(robot_settings(&job));
@@ -474,11 +555,7 @@ static void serve_job(int sock, json_t *body)
         serve_together(&job, mates);
         return;
     }
-    fill_inputs(&job);
-    bool failed = host_run(&job, &err) < 0;
-    if (failed && err.code == ERR_ROBOT_VALIDATION && !err.name[0] && job.robot) /* told by what the file is */
-        robot_code_invalid(err.name, job.robot);
-    say_end(&job, failed ? &err : NULL, start);
+    serve_one(&job);
 }
 
 int worker_trial(unsigned *did, const char *name, const json_t *body, struct err *err)

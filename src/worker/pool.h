@@ -63,6 +63,7 @@ struct pool_task {
     bool knows_hosts; /* ROBOT_KNOWS_HOSTS: it may say `host` */
     bool renews;    /* its access token is one that is renewed: it may say `token` */
     bool probes;    /* it looks into its inputs, which stay what they are: may say `same` */
+    bool asks;      /* such a one may ask what is next: pool_events.asks */
     struct pool_mate mates[ROBOT_TOGETHER_MAX - 1];
     int mate_count;
 };
@@ -76,6 +77,8 @@ struct pool_events {
     void (*started)(void *ctx, void *owner, struct pool_run *run);
     /* body: {index, file|same|stored|passed}. A file's blob is durable under file.id already. */
     void (*output)(void *ctx, void *owner, struct pool_run *run, json_t *body);
+    /* A probe whose output was just told waits, before it decodes its picture, for pool_next(). */
+    void (*asks)(void *ctx, void *owner, struct pool_run *run);
     void (*progress)(void *ctx, void *owner, struct pool_run *run, double fraction);
     /* Make token durable (null: nothing to undo any more), then call pool_undo_ok(). */
     void (*undo)(void *ctx, void *owner, struct pool_run *run, json_t *token);
@@ -116,6 +119,10 @@ int pool_threads(const struct pool *p, enum robot_role role, int waiting);
 /* owner comes back in every event, for mates as well, each of which has a run of its own, told by started(). Never
  * fails: what goes wrong is reported by failed(). */
 struct pool_run *pool_start(struct pool *p, const struct pool_task *task, void *owner);
+/* To a probe that asked: its worker does this job as well, over the same input, and what the probe would have found is
+ * found by that; each is told of, ends and is stopped by itself, as mates are. task NULL: there is no such job. Returns
+ * its run (NULL: there is none), which started() does not tell. */
+struct pool_run *pool_next(struct pool_run *run, const struct pool_task *task, void *owner);
 void pool_undo_ok(struct pool_run *run);
 /* key: the one that counts; NULL: none is known. */
 void pool_host_is(struct pool_run *run, const char *key);

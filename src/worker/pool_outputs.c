@@ -189,10 +189,17 @@ static void adopted(struct work *k)
     worker_listen(w);
 }
 
+static const json_t *run_input(const struct pool_run *run, const json_t *clone)
+{
+    const struct pool_run *told = run->message ? run : run->first;
+
+    return json_array_get(json_object_get(told->message, "inputs"), (size_t)jint(clone, "input", 0));
+}
+
 /* An input under a new id: what it is called and how long it is, we know. */
 static json_t *cloned(const struct pool_run *run, const json_t *clone, const char *id)
 {
-    const json_t *in = json_array_get(json_object_get(run->first->message, "inputs"), (size_t)jint(clone, "input", 0));
+    const json_t *in = run_input(run, clone);
     json_t *file = json_pack("{s:s,s:I,s:I}", "id", id, "size", (json_int_t)jint(in, "size", 0), "input",
                              (json_int_t)jint(clone, "input", 0));
 
@@ -224,10 +231,7 @@ void pool_adopt(struct pool_run *run, json_t *body)
         json_object_del(file, "path");
         k->beside = follow_take(run);
     } else {
-        const json_t *in =
-            json_array_get(json_object_get(run->first->message, "inputs"), (size_t)jint(clone, "input", 0));
-
-        snprintf(k->source, sizeof k->source, "%s", jstr_or(in, "id", ""));
+        snprintf(k->source, sizeof k->source, "%s", jstr_or(run_input(run, clone), "id", ""));
         json_object_set_new(body, "file", cloned(run, clone, k->id));
         json_object_del(body, "clone");
     }

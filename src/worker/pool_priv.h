@@ -1,6 +1,6 @@
 /* pool_priv.h - what the files of the pool share. Lowest first, and each uses only those before it: pool_loop.c (libuv)
  * pool_stderr.c pool_scratch.c pool_workers.c (zygotes, workers and the work on their directories) pool_hosts.c
- * pool_outputs.c pool_runs.c (jobs) pool.c (the whole). */
+ * pool_outputs.c pool_given.c (what a job is told) pool_runs.c (jobs) pool.c (the whole). */
 #pragma once
 #include "base/id.h"
 #include "base/log.h"
@@ -38,7 +38,7 @@ struct worker {
 };
 
 /* Several that a worker does together are a list. What is said of a job is each one's own; what is about the worker,
- * and all from `message` to `failure`, is the first one's. */
+ * and all from `message` to `failure`, is the first one's. One of pool_next() has a message of its own. */
 struct pool_run {
     struct pool *pool;
     struct worker *worker;
@@ -51,7 +51,7 @@ struct pool_run {
     char assembly_id[ID_LEN + 1];
     json_t *message;
     int timeout_s;
-    bool probes, knows_hosts; /* see struct pool_task */
+    bool probes, asks, knows_hosts; /* see struct pool_task */
     uv_timer_t *timer; /* first for its taking the job, then for the job */
     int moves;     /* workers that did not take it */
     bool working;  /* a thread is at it: nothing is read from the worker meanwhile */
@@ -182,6 +182,12 @@ void pool_adopt(struct pool_run *run, json_t *body);
 /* From now on what grows in its out/ is summed beside. To be ended before its worker gets another run. */
 void pool_follow(struct pool_run *run);
 void pool_follow_end(struct pool_run *run); /* none is fine */
+
+/* ---- pool_given.c ---- */
+/* Seconds that it may take with all that come with it, as if one came after the other. */
+int pool_timeout(const struct pool *p, const struct pool_task *task);
+/* Its `job` message; all of the task that is stolen is in it. */
+json_t *pool_message(const struct pool *p, const struct pool_task *task);
 
 /* ---- pool_runs.c ---- */
 extern const struct worker_events pool_hears;

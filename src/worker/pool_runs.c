@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -73,9 +72,9 @@ static void free_run(struct pool_run *run)
         uv_timer_stop(run->timer);
         uv_close((uv_handle_t *)run->timer, pool_free_handle);
     }
-    json_decref(run->message);
     for (struct pool_run *next; run; run = next) {
         next = run->mate;
+        json_decref(run->message);
         free(run);
     }
 }
@@ -197,28 +196,6 @@ static void send_job(struct worker *w)
     pool_work(w->pool, k);
 }
 
-/* File name of an input inside the jail: short, with a plain extension, nothing of the user's choosing. */
-static void set_input_paths(json_t *inputs)
-{
-    json_t *in;
-    size_t i;
-
-    json_array_foreach (inputs, i, in) {
-        const char *ext = jstr_or(in, "ext", "");
-        char clean[17] = "";
-        size_t n = 0;
-
-        for (; ext[n] && n < 16; n++) {
-            if (!((ext[n] >= 'a' && ext[n] <= 'z') || (ext[n] >= '0' && ext[n] <= '9')))
-                break;
-            clean[n] = ext[n];
-        }
-        clean[ext[n] ? 0 : n] = 0;
-        AUTO(mem_free) char *path = mem_printf("in/%zu%s%s", i, *clean ? "." : "", clean);
-        json_object_set_new(in, "path", json_string(path));
-    }
-}
-
 /* It starts with this worker, or starts again. */
 static void give(struct pool_run *run, struct worker *w, const char *workspace)
 {
@@ -231,6 +208,7 @@ static void give(struct pool_run *run, struct worker *w, const char *workspace)
         (int)json_array_size(json_object_get(json_object_get(run->message, "evaluate"), "expressions"));
     run->said.knows_hosts = run->knows_hosts;
     run->said.renews = jbool(run->message, "renews", false);
+    run->said.may_ask = run->asks;
     w->run = run;
     w->jobs++;
     if (!w->workspace)
@@ -242,59 +220,6 @@ static void give(struct pool_run *run, struct worker *w, const char *workspace)
         w->state = WORKER_BUSY;
         send_job(w);
     }
-}
-
-int pool_share(int cores, int workers, int running, int waiting)
-{
-    int64_t jobs = (int64_t)running + waiting + 1;
-
-    if (jobs > workers)
-        jobs = workers;
-    int share = jobs < 1 ? cores : cores > jobs ? (int)(cores / jobs) : 1;
-    return share * 2 < cores ? share * 2 : cores;
-}
-
-/* The job itself has no worker yet. */
-int pool_threads(const struct pool *p, enum robot_role role, int waiting)
-{
-    int running = 0;
-
-    for (const struct worker *w = p->workers; w; w = w->next)
-        running += w->role == role && worker_open_run(w);
-    return p->conf.encode_threads ? p->conf.encode_threads
-                                  : pool_share(p->conf.cores, p->conf.workers[role], running, waiting);
-}
-
-/* Of all that it does, as if one came after the other. */
-static int timeout_for(const struct pool *p, const struct pool_task *task)
-{
-    int64_t s = task->timeout_s                              ? task->timeout_s
-                : task->encodes && p->conf.encode_timeout_s ? p->conf.encode_timeout_s
-                                                             : p->conf.timeout_s;
-
-    s *= 1 + task->mate_count;
-    return s > INT_MAX / 1000 ? INT_MAX / 1000 : (int)s;
-}
-
-/* What is set for all Robots, and what this one may know besides. */
-static json_t *settings_for(const struct pool *p, const struct pool_task *task)
-{
-    json_t *all = p->conf.settings ? json_copy((json_t *)p->conf.settings) : json_object(), *v;
-
-    if (timeout_for(p, task) != p->conf.timeout_s)
-        json_object_set_new(all, "timeout_s", json_integer(timeout_for(p, task)));
-    if (task->encodes)
-        json_object_set_new(all, "threads", json_integer(pool_threads(p, task->role, task->waiting)));
-
-    for (const char *at = task->keys; at && *at; at += strspn(at, " ")) {
-        size_t n = strcspn(at, " ");
-        AUTO(mem_free) char *name = mem_strndup(at, n);
-
-        if ((v = json_object_get(p->conf.keys, name)))
-            json_object_set(all, name, v);
-        at += n;
-    }
-    return all;
 }
 
 static struct pool_run *new_run(struct pool *p, struct pool_run *first, void *owner)
@@ -325,16 +250,13 @@ struct pool_run *pool_start(struct pool *p, const struct pool_task *task, void *
 {
     struct pool_run *run = new_run(p, NULL, owner);
 
-    set_input_paths(task->inputs);
     run->role = task->role;
     run->probes = task->probes;
+    run->asks = task->asks && !p->conf.isolate_jobs;
     run->knows_hosts = task->knows_hosts;
-    run->timeout_s = timeout_for(p, task);
+    run->timeout_s = pool_timeout(p, task);
     snprintf(run->assembly_id, sizeof run->assembly_id, "%s", task->assembly_id);
-    run->message = json_pack("{s:b,s:s*,s:s,s:o*,s:o*,s:o,s:o?,s:s?,s:o*,s:o*}", "renews", task->renews, "robot",
-                             task->robot, "assembly", task->assembly_id, "params", task->params, "inputs",
-                             task->inputs, "settings", settings_for(p, task), "undo", task->undo, "status",
-                             task->status, "variables", task->variables, "evaluate", task->evaluate);
+    run->message = pool_message(p, task);
     if (task->mate_count)
         add_mates(run, task);
     give(run, worker_choose(p, task->role, task->workspace), task->workspace);
@@ -428,6 +350,17 @@ static void hear_taken(struct pool_run *run)
     pool_follow(run);
 }
 
+/* An output without contents. */
+static void hear_told(struct pool_run *run, json_t *body)
+{
+    const struct pool_events *ev = &run->pool->events;
+
+    json_object_del(json_object_get(body, "same"), "asks"); /* is between it and us */
+    ev->output(ev->ctx, run->owner, run, body);
+    if (run->said.next_open)
+        ev->asks(ev->ctx, run->owner, run);
+}
+
 /* What may be said, and may be said now. */
 static void hear_run(struct pool_run *run, enum message type, json_t *body)
 {
@@ -444,7 +377,7 @@ static void hear_run(struct pool_run *run, enum message type, json_t *body)
         if (json_is_object(json_object_get(body, "file")) || json_is_object(json_object_get(body, "clone")))
             pool_adopt(run, body);
         else
-            ev->output(ev->ctx, run->owner, run, body);
+            hear_told(run, body);
         break;
     case MSG_HOST:
         if (!pool_hear_host(run, body))
@@ -582,6 +515,39 @@ static void on_gone(struct worker *w)
 const struct worker_events pool_hears = {on_message, refuse_worker, on_gone};
 
 /* ---- what others may ask for ---- */
+
+/* It is at work at once: its worker waits. */
+static struct pool_run *begin_next(struct pool_run *run, const struct pool_task *task, void *owner)
+{
+    struct pool_run *next = new_run(run->pool, run, owner);
+    json_t *input = json_array_get(task->inputs, 0);
+
+    next->role = run->role;
+    next->worker = run->worker;
+    next->message = pool_message(run->pool, task);
+    jset(input, "path", jstr(json_array_get(json_object_get(run->message, "inputs"), 0), "path"));
+    border_run_begin(&next->said, (int)json_array_size(task->inputs), false, false);
+    border_run_sent(&next->said, clock_mono_us());
+    next->said.taken = true;
+    run->mate = next;
+    run->worker->jobs++;
+    run->timeout_s += pool_timeout(run->pool, task);
+    uv_timer_start(run->timer, on_timeout, (uint64_t)run->timeout_s * 1000, 0);
+    return next;
+}
+
+struct pool_run *pool_next(struct pool_run *run, const struct pool_task *task, void *owner)
+{
+    struct pool_run *next = task ? begin_next(run, task, owner) : NULL;
+    struct worker *w = run->worker;
+    struct err err;
+
+    run->said.next_open = false;
+    if (w->state == WORKER_BUSY &&
+        wire_send(w->sock, MSG_NEXT, next ? json_incref(next->message) : NULL, -1, &err) < 0)
+        worker_kill(w);
+    return next;
+}
 
 void pool_undo_ok(struct pool_run *run)
 {

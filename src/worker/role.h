@@ -12,7 +12,7 @@ struct probe_how {
     const json_t *output_meta, *settings;
     bool derived; /* a Robot's result */
     /* see media/probe.h; NULL: not asked for */
-    int (*early)(void *ctx, const json_t *meta, const char *mime, const char *ext, struct err *err);
+    int (*early)(void *ctx, const json_t *meta, const char *mime, const char *ext, bool measures, struct err *err);
     void *early_ctx;
 };
 

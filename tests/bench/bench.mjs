@@ -84,67 +84,8 @@ await part('resize', async () => {
   row(`Assemblies: one ${(size / 1e6).toFixed(1)} MB JPEG by tus, to 720 px`, `${median(ours).toFixed(1)}/s`, `${median(peer).toFixed(1)}/s @tus/server + sharp`, (median(ours) / median(peer)).toFixed(2), '>= 1.2', median(ours) / median(peer) >= 1.2)
   row('PSNR of its output against a full decode', `${a.toFixed(1)} dB`, `${b.toFixed(1)} dB`, `${(a - b).toFixed(1)} dB`, 'within 1 dB', Math.abs(a - b) <= 1)
 })
-// from one format to another, two in flight, against bare calls of sharp: at the lowest of its qualities that is as like
-// a full decode as ours is, by the SSIM of Debian's ffmpeg
-await part('formats', async () => {
-  const sharp = (await import('sharp')).default, width = 720
-  sharp.cache(false) // or a file that is written again is what it was
-  const photo = fs.readFileSync(jpeg), png = (f) => path.join(tmp, `${f}.png`)
-  const reference = png('like')
-  const scale = `scale=${width}:-2:flags=lanczos+accurate_rnd+full_chroma_int`
-  execFileSync('ffmpeg', ['-v', 'error', '-y', '-i', jpeg, '-vf', scale, reference])
-  const ssim = async (file) => {
-    await sharp(file).toColourspace('srgb').removeAlpha().png().toFile(png('decoded'))
-    const lavfi = '[0]format=gbrp[a];[1]format=gbrp[b];[a][b]ssim'
-    const said = spawnText('ffmpeg', ['-i', png('decoded'), '-i', reference, '-lavfi', lavfi, '-f', 'null', '-'])
-    return Number(said.match(/All:([\d.]+)/)[1])
-  }
-  const kb = (file) => `${Math.round(fs.statSync(file).size / 1000)} KB`
-  for (const format of ['jpg', 'webp', 'avif', 'png']) {
-    const s = await serve(), name = { jpg: 'jpeg' }[format] ?? format, mine = path.join(tmp, `mine.${format}`)
-    const steps = { small: { robot: '/image/resize', use: ':original', width, format, result: true } }
-    const assembly = async () => {
-      const form = new FormData()
-      form.append('params', JSON.stringify({ auth: { key: 'k' }, steps }))
-      form.append('file', new Blob([photo]), 'photo.jpg')
-      const a = await (await fetch(`${s.url}/assemblies`, { method: 'POST', body: form })).json()
-      const said = await (await fetch(a.update_stream_url)).text()
-      if (!said.includes('assembly_finished')) throw new Error(said)
-      return a
-    }
-    const st = await (await fetch((await assembly()).assembly_url)).json()
-    fs.writeFileSync(mine, Buffer.from(await (await fetch(st.results.small[0].url)).arrayBuffer()))
-    const like = await ssim(mine), theirs = path.join(tmp, `theirs.${format}`)
-    const more = { jpg: { chromaSubsampling: '4:4:4' } }[format]
-    const settings = (quality) => format === 'png' ? {} : { quality, ...more }
-    const make = (quality) => sharp(jpeg).resize(width).toFormat(name, settings(quality)).toFile(theirs)
-    let low = 1, high = 100
-    while (low < high && format !== 'png') {
-      const q = (low + high) >> 1
-      await make(q)
-      if (await ssim(theirs) >= like) high = q
-      else low = q + 1
-    }
-    await make(high)
-    const alike = `quality ${format === 'png' ? '-' : high}: SSIM ${(await ssim(theirs)).toFixed(4)}, ${kb(theirs)}`
-    const times = (quick ? 1 : 3) * (format === 'avif' ? 6 : 20), ours = [], peer = []
-    const call = JSON.stringify({ file: jpeg, out: theirs, width, format: name, options: settings(high), times })
-    for (let r = 0; r < ROUNDS; r++) {
-      const t = performance.now()
-      let next = 0
-      await Promise.all([0, 1].map(async () => { while (next++ < times) await assembly() }))
-      ours.push(times / ((performance.now() - t) / 1000))
-      peer.push(JSON.parse(execFileSync('node', [path.join(here, 'peer.mjs'), 'calls', call]).toString()).per_second)
-      await sleep(100) // or a connection that was closed meanwhile, as it was idle, would be used again
-    }
-    const ratio = median(ours) / median(peer)
-    row(`a JPEG by form, to ${format} of ${width} px, 2 in flight`,
-      `${median(ours).toFixed(1)}/s (SSIM ${like.toFixed(4)}, ${kb(mine)})`,
-      `${median(peer).toFixed(1)}/s bare sharp (${alike})`,
-      ratio.toFixed(2), '>= 1.0', ratio >= 1)
-    await end(s)
-  }
-})
+// from one format to another
+await part('formats', async () => (await import('./formats.mjs')).default(jpeg))
 await part('films', () => import('./films.mjs'))
 await part('transfers', () => import('./transfers.mjs'))
 // files by URL: one that is kept, and one that has to be made

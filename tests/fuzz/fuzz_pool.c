@@ -8,6 +8,7 @@
  *   F  a file in out/: kind (f, l, d, p, h), name        Z  a packet of the zygote        C  a packet of the courier
  *   J  a job: its kind (0 resize, 1 probe, 2 import, 3 store, 4 undo, 5 sftp,
  *      6 three that are done together)  K  confirm an undo  S  stop it
+ *   A  the answer to a probe that asks what is next: a job (1), or none
  *   T  a turn
  * What the worker needs to be at work (up, taken) is said by itself unless the line N has come.
  *
@@ -189,6 +190,10 @@ static void line(const char *text, size_t len)
         if (bed.run && bed.run->said.undo_open)
             pool_undo_ok(bed.run);
         return;
+    case 'A':
+        if (bed.asker)
+            bed_next(&bed, digit(&text, &len) == 1);
+        break;
     case 'S':
         if (bed.run && !bed.run->stopping)
             pool_stop(bed.run);
@@ -259,6 +264,8 @@ static const char *const seeds[] = {
     "Wprogress {\"fraction\":0.5,\"job\":2}",
     "Wfailed {\"code\":3,\"msg\":\"m\",\"job\":1}", "Woutput {\"index\":0,\"clone\":{\"input\":0},\"job\":1}",
     "Woutput {\"index\":0,\"file\":{\"path\":\"out/0\",\"name\":\"x\",\"input\":0},\"job\":2}",
+    "Woutput {\"index\":0,\"same\":{\"input\":0,\"mime\":\"a/b\",\"ext\":\"a\",\"early\":true,\"asks\":true}}",
+    "Woutput {\"index\":1,\"same\":{\"input\":0,\"meta\":{}}}", "A0", "A1",
     "J0", "J1", "J2", "J3", "J4", "K", "S", "T", "N", "Wtaken {}", "Wup {}"};
 
 static uint64_t state;

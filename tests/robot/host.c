@@ -24,6 +24,8 @@ struct robot_job {
     struct host_output out[MAX_OUTPUTS];
     int in_count, out_count, paths;
     json_t *settings, *variables;
+    bool asked;
+    json_t *measured;
 };
 
 struct robot_job *host_new(void)
@@ -68,6 +70,7 @@ void host_free(struct robot_job *j)
     nftw(j->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     json_decref(j->settings);
     json_decref(j->variables);
+    json_decref(j->measured);
     json_decref(j->undo);
     free(j->kept);
     arena_free(j->arena);
@@ -353,6 +356,25 @@ int robot_emit_stored(struct robot_job *j, int input, const char *url, const cha
                                                   .ssl_url = mem_strdup(ssl_url),
                                                   .same = true,
                                                   .size = in->size};
+    return 0;
+}
+
+void host_ask(struct robot_job *j)
+{
+    j->asked = true;
+    json_decref(take(j->measured));
+}
+
+const json_t *host_measured(const struct robot_job *j) { return j->measured; }
+
+bool robot_asked(const struct robot_job *j) { return j->asked; }
+
+int robot_measured(struct robot_job *j, json_t *meta, struct err *err)
+{
+    (void)err;
+    assert(j->asked && !j->measured && !j->out_count);
+    j->asked = false;
+    j->measured = meta;
     return 0;
 }
 

@@ -47,6 +47,9 @@ const json_t *host_undo_token(const struct robot_job *job);
 /* What it said of what stays; NULL: nothing. */
 const char *host_kept(const struct robot_job *job);
 MUST_CHECK int host_undo(struct robot_job *job, const char *robot, const char *step, const json_t *token, struct err *err);
+/* The next run is asked what a probe would find (robot_asked()); what it said, NULL: nothing. */
+void host_ask(struct robot_job *job);
+const json_t *host_measured(const struct robot_job *job);
 /* How often a Robot told a higher share than ever before on this job; nothing is held back as a worker does. */
 int host_progress_steps(const struct robot_job *job);
 int host_output_count(const struct robot_job *job);

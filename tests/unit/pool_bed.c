@@ -64,8 +64,18 @@ static int number(const struct pool_run *run)
     return n;
 }
 
+static void on_asks(void *ctx, void *owner, struct pool_run *run)
+{
+    struct bed *b = owner;
+
+    assert(!b->asker && run == run->first && !run->mate);
+    b->asker = run;
+}
+
 static void is_over(struct bed *b, const struct pool_run *run)
 {
+    if (run == b->asker)
+        b->asker = NULL;
     if (run->first == b->run && --b->open == 0)
         b->run = NULL;
 }
@@ -80,7 +90,8 @@ static void on_output(void *ctx, void *owner, struct pool_run *run, json_t *body
     b->output = json_deep_copy(body);
     if (json_object_get(body, "file"))
         check_file(b, json_object_get(body, "file"));
-    else
+    assert(!json_object_get(json_object_get(body, "same"), "asks"));
+    if (!json_object_get(body, "file"))
         assert(json_is_object(json_object_get(body, "same")) || json_is_object(json_object_get(body, "stored")));
 }
 
@@ -239,6 +250,7 @@ void bed_open(struct bed *b, const char *where)
                                  .room = on_room,
                                  .started = on_started,
                                  .output = on_output,
+                                 .asks = on_asks,
                                  .progress = on_progress,
                                  .undo = on_undo,
                                  .host = on_host,
@@ -356,6 +368,7 @@ void bed_start(struct bed *b, enum robot_role role, const char *robot, const cha
                              .encodes = b->encodes,
                              .waiting = b->waiting,
                              .probes = !strcmp(robot, "/upload/handle"),
+                             .asks = !strcmp(robot, "/upload/handle"),
                              .knows_hosts = str_starts(robot, "/sftp/"),
                              .renews = str_starts(robot, "/box/"),
                              .params = str_starts(robot, "/sftp/") ? json_pack("{s:s}", "host", "[FILES.example]")
@@ -371,6 +384,23 @@ void bed_start(struct bed *b, enum robot_role role, const char *robot, const cha
         task.mates[task.mate_count] = (struct pool_mate){json_object(), b};
     memset(b->job, 0, sizeof b->job);
     pool_start(&b->p, &task, b);
+}
+
+void bed_next(struct bed *b, bool any)
+{
+    struct pool_run *run = take(b->asker);
+    struct pool_task task = {.role = ROLE_MEDIA,
+                             .workspace = "w",
+                             .assembly_id = "0123456789abcdef0123456789abcdef",
+                             .robot = "/image/resize"};
+
+    if (any) {
+        task.params = json_object();
+        task.inputs = json_array();
+        json_array_append_new(task.inputs, json_deep_copy(b->input));
+        b->open++;
+    }
+    assert((pool_next(run, any ? &task : NULL, b) != NULL) == any);
 }
 
 struct bed_worker *bed_working(struct bed *b)

@@ -25,6 +25,7 @@ struct bed {
     int waiting;      /* and so many others wait */
     json_t *input; /* the blob that jobs get */
     int mates;     /* that come with each job */
+    struct pool_run *asker; /* a probe that waits for bed_next(); NULL: none does */
 
     /* what the conductor heard */
     struct pool_run *run; /* the first; NULL: all are over */
@@ -46,6 +47,8 @@ void bed_open(struct bed *b, const char *where);
 void bed_close(struct bed *b);
 /* Start a job with one input (its contents are those of the first that was asked for), NULL: with none. */
 void bed_start(struct bed *b, enum robot_role role, const char *robot, const char *input, bool undo);
+/* The answer to a probe that asks: a job over its input, or none. */
+void bed_next(struct bed *b, bool any);
 /* Let the pool do what it has to, the zygote answer, and threads come home. */
 void bed_turn(struct bed *b);
 /* The worker that has the run, once it is up and the job has been sent to it; NULL: the run is over. */

@@ -326,6 +326,47 @@ static void only_a_probe_finds_and_it_does_nothing_else(void **state)
     assert_false(may(&p, MSG_OUTPUT, "{\"index\":2,\"same\":{\"input\":0}}"));
 }
 
+static const char asks_0[] = "{\"index\":0,\"same\":{\"input\":0,\"early\":true,\"asks\":true}}";
+
+static struct border_run asking(void)
+{
+    struct border_run p = working(1, true, false);
+
+    p.may_ask = true;
+    return p;
+}
+
+static void a_probe_that_may_asks_once_and_says_nothing_before_the_answer(void **state)
+{
+    static const struct {
+        enum message type;
+        const char *json;
+    } all[] = {{MSG_PROGRESS, "{\"fraction\":0}"},
+               {MSG_OUTPUT, "{\"index\":1,\"same\":{\"input\":0}}"},
+               {MSG_DONE, "{\"exec_us\":0}"},
+               {MSG_FAILED, "{\"code\":1,\"msg\":\"\"}"}};
+    struct border_run p = working(1, true, false);
+
+    (void)state;
+    assert_false(may(&p, MSG_OUTPUT, asks_0)); /* it was not told that it may */
+    p = asking();
+    assert_false(may(&p, MSG_OUTPUT, "{\"index\":0,\"same\":{\"input\":0,\"asks\":true}}"));
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        p = asking();
+        assert_true(may(&p, MSG_OUTPUT, asks_0));
+        assert_false(may(&p, all[i].type, all[i].json));
+    }
+    p = asking();
+    assert_true(may(&p, MSG_OUTPUT, asks_0));
+    p.next_open = false;
+    assert_false(may(&p, MSG_OUTPUT, "{\"index\":1,\"same\":{\"input\":0,\"early\":true,\"asks\":true}}"));
+    p = asking();
+    assert_true(may(&p, MSG_OUTPUT, asks_0));
+    p.next_open = false;
+    assert_true(may(&p, MSG_OUTPUT, "{\"index\":1,\"same\":{\"input\":0}}"));
+    assert_true(may(&p, MSG_DONE, "{\"exec_us\":0}"));
+}
+
 static void an_output_is_one_thing_with_the_next_index(void **state)
 {
     struct border_run r = working(1, false, false);
@@ -689,6 +730,7 @@ int main(void)
         cmocka_unit_test(nothing_comes_after_the_end),
         cmocka_unit_test(an_output_is_of_an_input_that_the_job_has),
         cmocka_unit_test(only_a_probe_finds_and_it_does_nothing_else),
+        cmocka_unit_test(a_probe_that_may_asks_once_and_says_nothing_before_the_answer),
         cmocka_unit_test(an_output_is_one_thing_with_the_next_index),
         cmocka_unit_test(what_takes_something_back_gives_nothing),
         cmocka_unit_test(only_what_takes_something_back_says_once_what_stays),

@@ -603,6 +603,107 @@ static void a_stop_of_one_fails_the_others_and_counts_what_was_killed_once(void 
     assert_int_equal(bed.killed, 1);
 }
 
+#define ASKS "output {\"index\":0,\"same\":{\"input\":0,\"mime\":\"image/png\",\"early\":true,\"asks\":true}}"
+#define FOUND "output {\"index\":1,\"same\":{\"input\":0,\"meta\":{\"a\":1}}}"
+
+static struct bed_worker *asking(void)
+{
+    struct bed_worker *w = at_work(ROLE_MEDIA, "/upload/handle", "input", false);
+
+    bed_say(w, ASKS);
+    bed_turn(&bed);
+    assert_non_null(bed.asker);
+    return w;
+}
+
+/* What it is told is for its own eyes: the job's input lies where the probe's does. */
+static void a_probe_that_asks_is_given_another_job_and_both_are_told_of(void **state)
+{
+    struct bed_worker *w = asking();
+
+    (void)state;
+    bed_next(&bed, true);
+    const struct pool_run *next = bed.run->mate;
+    assert_string_equal(jstr_or(json_array_get(json_object_get(next->message, "inputs"), 0), "path", ""), "in/0.png");
+    assert_string_equal(jstr_or(next->message, "robot", ""), "/image/resize");
+    bed_say(w, "progress {\"fraction\":0.5,\"job\":1}");
+    bed_say(w, FOUND);
+    bed_say(w, "done {\"exec_us\":1}");
+    bed_turn(&bed);
+    assert_int_equal(bed.job[0].outputs, 2);
+    assert_int_equal(bed.job[0].dones, 1);
+    assert_int_equal(bed.job[1].dones, 0);
+    bed_say(w, "output {\"index\":0,\"clone\":{\"input\":0},\"job\":1}");
+    bed_say(w, "done {\"exec_us\":1,\"job\":1}");
+    bed_turn(&bed);
+    bed_turn(&bed);
+    assert_int_equal(bed.job[1].outputs, 1);
+    assert_true(bed.job[1].progress == 0.5);
+    assert_int_equal(bed.job[1].dones, 1);
+    assert_string_equal(jstr_or(json_object_get(bed.output, "file"), "name", ""), "in.png");
+    assert_int_equal(bed.failures, 0);
+    assert_ptr_equal(resizing(), w); /* and it goes on to the next */
+}
+
+static void a_probe_that_is_given_nothing_goes_on(void **state)
+{
+    struct bed_worker *w = asking();
+
+    (void)state;
+    bed_next(&bed, false);
+    bed_say(w, FOUND);
+    bed_say(w, "done {\"exec_us\":1}");
+    bed_turn(&bed);
+    assert_int_equal(bed.dones, 1);
+    assert_int_equal(bed.failures, 0);
+}
+
+static void what_a_probe_was_given_fails_or_dies_by_itself(void **state)
+{
+    struct bed_worker *w = asking();
+
+    (void)state;
+    bed_next(&bed, true);
+    bed_say(w, "failed {\"code\":3,\"msg\":\"m\",\"job\":1}");
+    bed_say(w, FOUND);
+    bed_say(w, "done {\"exec_us\":1}");
+    bed_turn(&bed);
+    assert_int_equal(bed.job[1].failures, 1);
+    assert_int_equal(bed.job[0].dones, 1);
+    bed_turn(&bed);
+    assert_int_equal(bed.gone, 1); /* one that failed is not kept */
+    w = asking();
+    bed_next(&bed, true);
+    bed_say(w, FOUND);
+    bed_say(w, "done {\"exec_us\":1}");
+    bed_turn(&bed);
+    pool_stop(bed.run->mate);
+    bed_turn(&bed);
+    assert_int_equal(bed.job[0].dones, 1);
+    assert_int_equal(bed.job[1].stops, 1);
+    assert_int_equal(bed.failures, 1);
+}
+
+static void a_probe_that_waits_and_speaks_or_asks_unasked_is_ended(void **state)
+{
+    struct bed_worker *w = asking();
+
+    (void)state;
+    bed_say(w, FOUND);
+    assert_refused("before what it asked was answered");
+    w = asking();
+    bed_next(&bed, true);
+    bed_say(w, "taken {\"job\":1}");
+    assert_refused_of(2, "");
+    w = asking();
+    pool_stop(bed.run);
+    bed_turn(&bed);
+    assert_int_equal(bed.stops, 1);
+    bed.p.conf.isolate_jobs = true;
+    bed.gone = 0;
+    refused(at_work(ROLE_MEDIA, "/upload/handle", "input", false), ASKS, "asks what it may not");
+}
+
 static void they_have_the_time_of_all_of_them(void **state)
 {
     (void)state;
@@ -669,6 +770,10 @@ int main(void)
         TEST(one_that_fails_leaves_the_others_and_its_worker_ends_with_them),
         TEST(a_death_fails_those_that_are_not_over),
         TEST(a_stop_of_one_fails_the_others_and_counts_what_was_killed_once),
+        TEST(a_probe_that_asks_is_given_another_job_and_both_are_told_of),
+        TEST(a_probe_that_is_given_nothing_goes_on),
+        TEST(what_a_probe_was_given_fails_or_dies_by_itself),
+        TEST(a_probe_that_waits_and_speaks_or_asks_unasked_is_ended),
         TEST(they_have_the_time_of_all_of_them),
         TEST(a_worker_that_does_not_take_several_loses_them_to_another),
     };

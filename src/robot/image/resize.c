@@ -103,12 +103,23 @@ static int begin_clip(struct image **mask, struct image *img, const struct resiz
     return image_clip(mask, img, r->clip, image_width(img), image_height(img), err);
 }
 
+/* What a probe of this picture waits for. */
+static int tell_probe(void *ctx, struct image *img, struct err *err)
+{
+    const struct resize_run *r = ctx;
+    AUTO(json_unref) json_t *meta = json_object();
+
+    return image_measure(meta, img, err) < 0 ? -1 : robot_measured(r->job, take(meta), err);
+}
+
 static int resize_one(struct resize_run *r, struct image *img, int input, struct err *err)
 {
     const struct resize_opts *o = r->o;
     const struct robot_input *in = robot_input(r->job, input);
     AUTO(image_free) struct image *mask = NULL, *before = NULL;
     double told = r->from + (r->to - r->from) * SHARE_OF_PIXELS;
+    const struct resize_look look = {tell_probe, r};
+    bool asked = input == 0 && robot_asked(r->job) && image_measures(img);
 
     image_watch(img, image_tell_job, r->job, r->from, told);
     const char *format =
@@ -116,7 +127,7 @@ static int resize_one(struct resize_run *r, struct image *img, int input, struct
     bool gray = image_is_gray(img) && !r->watermark && !r->clut && !json_array_size(o->text) &&
                 !json_is_object(o->text);
     if (begin_clip(&mask, img, r, err) < 0 ||
-        resize_shape(img, mask, o, r->background, &r->how.limits, err) < 0 ||
+        resize_shape(img, mask, o, r->background, &r->how.limits, asked ? &look : NULL, err) < 0 ||
         image_to_srgb(img, err) < 0 ||
         image_alpha(img, (enum image_alpha)o->preclip_alpha, r->background, err) < 0)
         return -1;
@@ -244,6 +255,15 @@ static int resize_refuse(const void *opts, bool partial, struct err *err)
     return resize_check(opts, partial, err) < 0 ? robot_refusal(err, &robot_image_resize) : 0;
 }
 
+/* It is the whole first frame that a probe measures. */
+static bool resize_measures(const void *opts)
+{
+    const struct resize_opts *o = opts;
+    const char *path;
+
+    return o->frame <= 1 && !resize_clips(&path, o->clip) && !o->density;
+}
+
 const struct robot robot_image_resize = {
     .name = "/image/resize",
     .summary = "Resize, convert and recolour images",
@@ -255,5 +275,6 @@ const struct robot robot_image_resize = {
     .slots = 5,
     .options = resize_options,
     .check = resize_refuse,
+    .measures = resize_measures,
     .run = IN_WORKER(resize_run),
 };

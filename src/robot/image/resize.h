@@ -76,10 +76,17 @@ bool resize_clips(const char **name, const json_t *clip);
 
 /* ---- the work ---- */
 
+/* Who wants to see the whole picture, as small as its decoder gives it, before it is changed. */
+struct resize_look {
+    int (*see)(void *ctx, struct image *img, struct err *err);
+    void *ctx;
+};
+
 /* The picture as it will lie: turned, trimmed, shaved, cropped, scaled, padded. mask (or NULL) goes
- * the same way. */
+ * the same way. look: NULL: nobody does. */
 MUST_CHECK int resize_shape(struct image *img, struct image *mask, const struct resize_opts *o,
-                            struct color bg, const struct media_limits *limits, struct err *err);
+                            struct color bg, const struct media_limits *limits,
+                            const struct resize_look *look, struct err *err);
 /* The look of the result: colours changed, blurred. */
 MUST_CHECK int resize_tone(struct image *img, const struct resize_opts *o, struct image *clut,
                            struct err *err);

@@ -12,10 +12,16 @@
 
 /* The picture, and what goes the same way. */
 struct pair {
-    struct image *img, *mask; /* mask may be NULL */
+    struct image *img, *mask;       /* mask may be NULL */
+    const struct resize_look *look; /* may be NULL */
 };
 
 static const struct color black = {0, 0, 0, 255};
+
+static int pair_show(const struct pair *p, struct err *err)
+{
+    return p->look ? p->look->see(p->look->ctx, p->img, err) : 0;
+}
 
 static int pair_crop(const struct pair *p, const struct rect *r, struct err *err)
 {
@@ -105,7 +111,8 @@ static int shape_at_once(const struct pair *p, const struct resize_opts *o, bool
     const struct fit f = plan(o, w, h);
     int64_t stored_w = swap ? f.scaled_h : f.scaled_w, stored_h = swap ? f.scaled_w : f.scaled_h;
 
-    if (check_size(&f, img, lim, err) < 0 || image_shrink_on_load(img, stored_w, stored_h, err) < 0)
+    if (check_size(&f, img, lim, err) < 0 || image_shrink_on_load(img, stored_w, stored_h, err) < 0 ||
+        pair_show(p, err) < 0)
         return -1;
     /* Turning needs the whole image in memory: make it small first. */
     if (exif && pair_scale(p, stored_w, stored_h, o->correct_gamma, err) < 0)
@@ -119,7 +126,7 @@ static int shape_in_steps(const struct pair *p, const struct resize_opts *o, boo
     struct image *img = p->img;
     struct rect r;
 
-    if (exif && pair_autorotate(p, err) < 0)
+    if (pair_show(p, err) < 0 || (exif && pair_autorotate(p, err) < 0))
         return -1;
     if (o->trim_whitespace && (image_find_trim(&r, img, err) < 0 || pair_crop(p, &r, err) < 0))
         return -1;
@@ -136,9 +143,10 @@ static int shape_in_steps(const struct pair *p, const struct resize_opts *o, boo
 }
 
 int resize_shape(struct image *img, struct image *mask, const struct resize_opts *o,
-                 struct color bg, const struct media_limits *limits, struct err *err)
+                 struct color bg, const struct media_limits *limits, const struct resize_look *look,
+                 struct err *err)
 {
-    const struct pair p = {img, mask};
+    const struct pair p = {img, mask, look};
     double degrees;
     enum turn how;
 
