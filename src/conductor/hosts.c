@@ -22,6 +22,21 @@ void acks_add(struct conductor *c, struct run *r)
     t->acks[t->ack_count++] = r;
 }
 
+void asks_drop(struct conductor *c, const struct run *r)
+{
+    for (struct run **at = &c->turn.asking; *at; at = &(*at)->next_asking)
+        if (*at == r) {
+            *at = r->next_asking;
+            return;
+        }
+}
+
+void asks_add(struct conductor *c, struct run *r)
+{
+    r->next_asking = c->turn.asking;
+    c->turn.asking = r;
+}
+
 /* An undo is asked about as well, which needs no event. */
 void hosts_on_host(void *ctx, void *owner, struct pool_run *run, const char *host, int port,
                    const char *key)

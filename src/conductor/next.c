@@ -31,29 +31,17 @@ bool next_may_be_asked(const struct run *r)
     return any;
 }
 
-/* ---- who has asked in this turn ---- */
-
-void asks_drop(struct conductor *c, const struct run *r)
-{
-    for (struct run **at = &c->turn.asking; *at; at = &(*at)->next_asking)
-        if (*at == r) {
-            *at = r->next_asking;
-            return;
-        }
-}
-
 void next_on_asks(void *ctx, void *owner, struct pool_run *run)
 {
-    struct conductor *c = ctx;
     struct run *r = owner;
+    struct conductor *c = ctx;
 
     (void)run;
-    r->next_asking = c->turn.asking;
-    c->turn.asking = r;
+    asks_add(c, r);
     entry_touch(&c->entries, r->entry); /* also of one that says again what is known: the turn must be committed */
 }
 
-/* ---- and what is answered ---- */
+/* ---- what it is answered ---- */
 
 /* It waits, has not failed, and needs nothing but its one input, which that probe has. */
 static bool could_follow(const struct run *r, const struct run *probe)

@@ -286,7 +286,6 @@ void next_on_asks(void *ctx, void *owner, struct pool_run *run);
 /* Those that have asked in this turn are answered: its jobs are in their lanes. Not ok: it was lost, and their workers
  * end. */
 void next_answer(struct conductor *c, bool ok);
-void asks_drop(struct conductor *c, const struct run *r);
 
 /* ---- jobs.c: the queue, and what workers say ---- */
 struct run *jobs_queue(struct conductor *c, struct entry *e, int job, int64_t delay_us);
@@ -311,6 +310,9 @@ void jobs_interrupted(struct conductor *c);
 /* r hears when this turn is committed; it does not. */
 void acks_add(struct conductor *c, struct run *r);
 void acks_drop(struct conductor *c, const struct run *r);
+/* A probe that asks what is next, which is no reason to flush: next.c answers. */
+void asks_add(struct conductor *c, struct run *r);
+void asks_drop(struct conductor *c, const struct run *r);
 void hosts_on_host(void *ctx, void *owner, struct pool_run *run, const char *host, int port, const char *key);
 void hosts_committed(struct run *r, bool ok); /* of one that asked: it is answered */
 

@@ -327,8 +327,8 @@ bool image_measures(const struct image *img)
     if (img->count != 1 || img->frames_in_file != 1 || v->BandFmt != VIPS_FORMAT_UCHAR)
         return false;
     /* of a JPEG that has to be converted an eighth is enough; a PNG is there as a whole or not at all */
-    return !strcmp(img->format, "jpg") ? v->Bands <= 3
-                                       : !strcmp(img->format, "png") && image_is_srgb8(v) && bytes_of(v) <= ON_THE_WAY_MOST;
+    return (!strcmp(img->format, "jpg") && v->Bands <= 3) ||
+           (!strcmp(img->format, "png") && image_is_srgb8(v) && bytes_of(v) <= ON_THE_WAY_MOST);
 }
 
 /* As small as the probe's own decode makes it, where each pixel costs a transform. */

@@ -437,6 +437,7 @@ static json_t *failure_json(const struct err *why)
 /* why NULL: it is done. */
 static void say_end(struct robot_job *job, const struct err *why)
 {
+    json_int_t took_us = clock_mono_us() - job->start_us;
     struct err lost;
     int rc;
 
@@ -444,7 +445,7 @@ static void say_end(struct robot_job *job, const struct err *why)
     if (why)
         rc = host_say(job, MSG_FAILED, failure_json(why), &lost);
     else
-        rc = host_say(job, MSG_DONE, json_pack("{s:I}", "exec_us", (json_int_t)(clock_mono_us() - job->start_us)), &lost);
+        rc = host_say(job, MSG_DONE, json_pack("{s:I}", "exec_us", took_us), &lost);
     if (rc < 0)
         _exit(1);
 }

@@ -1,6 +1,6 @@
-// From one format to another, two in flight, against bare calls of sharp: at the lowest of its qualities that is as like
-// a full decode as ours is, by the SSIM of Debian's ffmpeg; for PNG, which has none, at the quickest of its levels that
-// makes a file no larger than ours.
+// From one format to another, two in flight, against bare calls of sharp: at the lowest of its qualities that is as
+// like a full decode as ours is, by the SSIM of Debian's ffmpeg; for PNG, which has none, at the quickest of its levels
+// that makes a file no larger than ours.
 import { execFileSync, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
@@ -16,13 +16,15 @@ const ffmpeg = (...args) => execFileSync('ffmpeg', ['-v', 'error', '-y', ...args
 async function ssim(file) {
   await sharp(file).toColourspace('srgb').removeAlpha().png().toFile(png('decoded'))
   const lavfi = '[0]format=gbrp[a];[1]format=gbrp[b];[a][b]ssim'
-  const said = spawnSync('ffmpeg', ['-i', png('decoded'), '-i', png('like'), '-lavfi', lavfi, '-f', 'null', '-']).stderr.toString()
+  const args = ['-i', png('decoded'), '-i', png('like'), '-lavfi', lavfi, '-f', 'null', '-']
+  const said = spawnSync('ffmpeg', args).stderr.toString()
   return Number(said.match(/All:([\d.]+)/)[1])
 }
 
 // Options of sharp with which it makes what is as good as ours.
 async function alike(file, format, mine, like, theirs) {
-  const options = (n) => format === 'png' ? { compressionLevel: n } : { quality: n, ...format === 'jpg' && { chromaSubsampling: '4:4:4' } }
+  const more = format === 'jpg' ? { chromaSubsampling: '4:4:4' } : {}
+  const options = (n) => format === 'png' ? { compressionLevel: n } : { quality: n, ...more }
   const make = (n) => sharp(file).resize(width).toFormat(names[format] ?? format, options(n)).toFile(theirs)
   if (format === 'png') {
     const sizes = []
@@ -62,7 +64,8 @@ async function compare(what, file, format, times) {
   const st = await (await fetch((await assembly()).assembly_url)).json()
   fs.writeFileSync(mine, Buffer.from(await (await fetch(st.results.small[0].url)).arrayBuffer()))
   const like = await ssim(mine), { options, text } = await alike(file, format, mine, like, theirs)
-  const call = JSON.stringify({ file, out: theirs, width, format: names[format] ?? format, options, times }), ours = [], peer = []
+  const call = JSON.stringify({ file, out: theirs, width, format: names[format] ?? format, options, times })
+  const ours = [], peer = []
   for (let r = 0; r < ROUNDS; r++) {
     const t = performance.now()
     let next = 0

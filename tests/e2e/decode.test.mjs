@@ -10,8 +10,8 @@ import { binary, picture, Server } from './server.mjs'
 
 const drawn = (name, size) => {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-picture-'))
-  const filter = `scale=${size}:flags=lanczos,noise=alls=12:allf=t`
-  execFileSync('ffmpeg', ['-v', 'error', '-y', '-i', picture, '-vf', filter, '-q:v', '5', '-frames:v', '1', path.join(dir, name)])
+  const args = ['-vf', `scale=${size}:flags=lanczos,noise=alls=12:allf=t`, '-q:v', '5', '-frames:v', '1']
+  execFileSync('ffmpeg', ['-v', 'error', '-y', '-i', picture, ...args, path.join(dir, name)])
   const data = fs.readFileSync(path.join(dir, name))
   fs.rmSync(dir, { recursive: true })
   return { [name]: data }
@@ -31,7 +31,9 @@ const events = (s, id) => {
 const undated = ({ date_file_modified: m, date_file_created: c, ...meta }) => meta
 const heard = async (a) => (await fetch(a.update_stream_url).then((r) => r.text())).split('\n')
   .filter((l) => /^(event|data): /.test(l)).map((l) => l.replace(/^\w+: /, '')).filter((l) => /^[a-z_]+$/.test(l))
-const near = (a, b) => [1, 3, 5].every((i) => Math.abs(parseInt(a.slice(i, i + 2), 16) - parseInt(b.slice(i, i + 2), 16)) <= 1)
+const channel = (color, i) => parseInt(color.slice(i, i + 2), 16)
+const near = (a, b) => [1, 3, 5].every((i) => Math.abs(channel(a, i) - channel(b, i)) <= 1)
+const hash = { robot: '/file/hash', use: ':original', result: true }
 
 test('one worker does both, and the metadata is what the probe alone would find', async (t) => {
   const s = await one(t)
@@ -42,7 +44,7 @@ test('one worker does both, and the metadata is what the probe alone would find'
   const at = (name) => { assert.ok(told.includes(name), told.join(' ')); return told.indexOf(name) }
   assert.ok(at('assembly_uploading_finished') < at('assembly_upload_meta_data_extracted'))
   assert.ok(at('assembly_upload_meta_data_extracted') < at('assembly_finished'))
-  const b = await s.until((await s.create({ h: { robot: '/file/hash', use: ':original' } }, { files: photo() })).assembly_id)
+  const b = await s.until((await s.create({ hash }, { files: photo() })).assembly_id)
   const [mine, alone] = [got, b].map((x) => undated(x.uploads[0].meta))
   assert.ok(near(mine.average_color, alone.average_color), `${mine.average_color} ${alone.average_color}`)
   assert.deepEqual({ ...mine, average_color: '' }, { ...alone, average_color: '' })
@@ -56,12 +58,13 @@ test('one worker does both, and the metadata is what the probe alone would find'
 
 test('Steps of which none or another decodes, and several', async (t) => {
   const s = await one(t)
+  const filter = { robot: '/file/filter', use: ':original' }
   const meta = resize({ width: '${file.meta.width}' })
   const all = {
     meta: { m: meta },
     two: { a: resize(), b: resize({ width: 20, format: 'png' }) },
-    hash: { h: { robot: '/file/hash', use: ':original', result: true } },
-    chain: { f: { robot: '/file/filter', use: ':original', accepts: [['${file.meta.width}', '>', 5]] }, r: resize({ use: 'f' }) },
+    hash: { hash },
+    chain: { filter: { ...filter, accepts: [['${file.meta.width}', '>', 5]] }, small: resize({ use: 'filter' }) },
     expression: { e: resize({ width: '${100 + 20}' }) },
     turned: { r: resize({ rotation: 90 }) },
     frame: { f: resize({ frame: 1 }) },
@@ -79,7 +82,8 @@ test('what is broken fails as it does without, and may be ignored', async (t) =>
   const cut = { 'a.jpg': photo()['a.jpg'].subarray(0, 50000) }
   const failed = await s.until((await s.create({ small: resize() }, { files: cut })).assembly_id)
   assert.equal(failed.error, 'INTERNAL_COMMAND_ERROR', JSON.stringify(failed))
-  const ignored = await s.until((await s.create({ small: resize({ ignore_errors: ['execute'] }) }, { files: cut })).assembly_id)
+  const small = resize({ ignore_errors: ['execute'] })
+  const ignored = await s.until((await s.create({ small }, { files: cut })).assembly_id)
   assert.equal(ignored.ok, 'ASSEMBLY_COMPLETED', JSON.stringify(ignored))
   assert.match(ignored.uploads[0].meta.average_color, /^#/)
   assert.equal(ignored.uploads[0].meta.width, 1600)
@@ -122,8 +126,8 @@ test('a job that finds no worker does not keep the metadata', async (t) => {
   // the one worker is long at work, and the others wait: the probe first, and its job with it
   const long = await s.create({ big: resize({ width: 5000, format: 'png' }) }, { files: huge() })
   await s.until(long.assembly_id, (x) => x.started_jobs?.length > 1)
-  const ids = []
-  for (let i = 0; i < 3; i++) ids.push((await s.create({ a: resize(), b: resize({ width: 30 }) }, { files: photo() })).assembly_id)
+  const ids = [], steps = { a: resize(), b: resize({ width: 30 }) }
+  for (let i = 0; i < 3; i++) ids.push((await s.create(steps, { files: photo() })).assembly_id)
   for (const id of ids) {
     const got = await s.until(id, undefined, 60000)
     assert.equal(got.ok, 'ASSEMBLY_COMPLETED', JSON.stringify(got))
@@ -137,7 +141,8 @@ test('workcell run', async () => {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'workcell-run-'))
   fs.writeFileSync(path.join(dir, 'a.json'), JSON.stringify({ steps: { small: resize() } }))
   fs.writeFileSync(path.join(dir, 'a.jpg'), photo()['a.jpg'])
-  execFileSync(binary, ['run', path.join(dir, 'a.json'), path.join(dir, 'a.jpg'), '-o', path.join(dir, 'out')], { stdio: 'pipe' })
-  assert.equal(fs.readdirSync(path.join(dir, 'out'), { recursive: true }).filter((f) => f.endsWith('.jpg')).length, 1)
+  const [json, jpg, out] = ['a.json', 'a.jpg', 'out'].map((f) => path.join(dir, f))
+  execFileSync(binary, ['run', json, jpg, '-o', out], { stdio: 'pipe' })
+  assert.equal(fs.readdirSync(out, { recursive: true }).filter((f) => f.endsWith('.jpg')).length, 1)
   fs.rmSync(dir, { recursive: true })
 })

@@ -148,7 +148,8 @@ static void it_is_what_the_probe_would_say(void **state)
                     fail_msg("%s, %s: %s instead of %s", kinds[n].name, steps[s],
                              jstr_or(host_measured(job), "average_color", ""), jstr_or(want, "average_color", ""));
             if (!kinds[n].left)
-                assert_int_equal(jbool(host_measured(job), "has_transparency", !kinds[n].alpha), kinds[n].alpha != OPAQUE);
+                assert_int_equal(jbool(host_measured(job), "has_transparency", !kinds[n].alpha),
+                                 kinds[n].alpha != OPAQUE);
         }
     }
 }

@@ -117,8 +117,9 @@ static void tells(struct conductor *c, int cell, const char *text)
     jobs_pool_events(c).output(c, cells[cell].owner[0], (struct pool_run *)&cells[cell], body);
 }
 
-#define HEADER "{\"index\":0,\"same\":{\"input\":0,\"mime\":\"image/jpeg\",\"ext\":\"jpg\",\"early\":true,\"meta\":{\"width\":9}}}"
-#define PIXELS "{\"index\":1,\"same\":{\"input\":0,\"mime\":\"image/jpeg\",\"ext\":\"jpg\",\"meta\":{\"average_color\":\"#010203\"}}}"
+#define JPEG "\"same\":{\"input\":0,\"mime\":\"image/jpeg\",\"ext\":\"jpg\","
+#define HEADER "{\"index\":0," JPEG "\"early\":true,\"meta\":{\"width\":9}}}"
+#define PIXELS "{\"index\":1," JPEG "\"meta\":{\"average_color\":\"#010203\"}}}"
 
 static void asks(struct conductor *c)
 {
@@ -189,7 +190,8 @@ static void other_robots_of_the_picture_are_no_reason(void **state)
 {
     struct conductor *c = &((struct bed *)*state)->c;
 
-    begin(c, "\"a\":{\"robot\":\"/file/hash\",\"use\":\":original\"},\"b\":{\"robot\":\"/image/resize\",\"use\":\"a\"}");
+    begin(c, "\"a\":{\"robot\":\"/file/hash\",\"use\":\":original\"},"
+             "\"b\":{\"robot\":\"/image/resize\",\"use\":\"a\"}");
     assert_false(cells[0].may_ask);
 }
 
