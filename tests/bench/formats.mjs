@@ -85,7 +85,7 @@ async function compare(what, file, format, times) {
 export default async function formats(jpeg) {
   const large = path.join(tmp, 'large.jpg'), lossless = path.join(tmp, 'photo.png')
   ffmpeg('-i', jpeg, '-vf', 'scale=6000:4000:flags=lanczos,noise=alls=12:allf=t', '-q:v', '5', '-frames:v', '1', large)
-  ffmpeg('-i', jpeg, '-vf', 'scale=1600:1250:flags=lanczos', lossless)
+  ffmpeg('-i', jpeg, '-vf', 'scale=1600:1200:flags=lanczos', lossless)
   for (const [what, file, wanted, times] of [
     ['a JPEG', jpeg, ['jpg', 'webp', 'avif', 'png'], 20],
     ['a JPEG of 24 megapixels', large, ['jpg', 'webp', 'png'], 8],
