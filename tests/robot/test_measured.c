@@ -136,7 +136,7 @@ static void it_is_what_the_probe_would_say(void **state)
 
         if (measures != !kinds[n].left)
             fail_msg("%s: measures %d", kinds[n].name, measures);
-        for (size_t s = 0; s < ARRAY_LEN(steps); s++) {
+        for (size_t s = 0; s < (kinds[n].left ? 1 : ARRAY_LEN(steps)); s++) {
             struct err err;
 
             host_ask(job);
@@ -158,7 +158,7 @@ static void it_is_what_the_probe_would_say(void **state)
 static void who_is_asked_makes_the_same(void **state)
 {
     (void)state;
-    for (size_t n = 0; n < ARRAY_LEN(kinds); n += 2) {
+    for (size_t n = 0; n < ARRAY_LEN(kinds); n += 5) {
         AUTO(host_free) struct robot_job *job = host_new();
         const char *path = write_kind(job, &kinds[n]);
         struct err err;
