@@ -99,7 +99,6 @@ static struct entry *begin(struct conductor *c, const char *steps)
     struct err err;
 
     assert_int_equal(turn_begin(c, &err), 0);
-    assert_int_equal(store_assembly_add(c->conf.store, BED_ID, "w", 1, &err), 0);
     assert_int_equal(turn_apply(c, e, EV_CREATED, data, &err), 0);
     published_set_fixed(e->published, status_fixed(e->a, "test", "test", "test"));
     assert_int_equal(turn_apply(c, e, EV_FILE_UPLOADED, file, &err), 0);
