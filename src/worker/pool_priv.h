@@ -1,6 +1,6 @@
 /* pool_priv.h - what the files of the pool share. Lowest first, and each uses only those before it: pool_loop.c (libuv)
  * pool_stderr.c pool_scratch.c pool_workers.c (zygotes, workers and the work on their directories) pool_hosts.c
- * pool_outputs.c pool_given.c (what a job is told) pool_runs.c (jobs) pool.c (the whole). */
+ * pool_outputs.c pool_wear.c pool_given.c (what a job is told) pool_runs.c (jobs) pool.c (the whole). */
 #pragma once
 #include "base/id.h"
 #include "base/log.h"
@@ -32,6 +32,7 @@ struct worker {
     int out_fd; /* its out/, opened before it had a job; -1: not yet */
     char *workspace; /* NULL: any */
     int jobs;
+    int64_t wear; /* by what it did: pool_wear.c */
     bool courier;
     bool cleaning, clean_again; /* of a dead one: a thread is at its directory; and once more after that */
     struct pool_run *run; /* the first of those that it has */
@@ -54,6 +55,8 @@ struct pool_run {
     bool probes, asks, knows_hosts; /* see struct pool_task */
     uv_timer_t *timer; /* first for its taking the job, then for the job */
     int moves;     /* workers that did not take it */
+    int64_t taken_us; /* monotonic */
+    bool opened;      /* of a probe: a reader of a file's format ran, by what it found */
     bool working;  /* a thread is at it: nothing is read from the worker meanwhile */
     bool spoiled;  /* one has failed: its worker is not kept */
     atomic_bool unwanted;  /* one is stopping: a thread that works for it looks */
@@ -188,6 +191,14 @@ void pool_follow_end(struct pool_run *run); /* none is fine */
 int pool_timeout(const struct pool *p, const struct pool_task *task);
 /* Its `job` message; all of the task that is stolen is in it. */
 json_t *pool_message(const struct pool *p, const struct pool_task *task);
+
+/* ---- pool_wear.c: when has a worker done enough? ---- */
+/* It gets a run, takes it, says what it found. */
+void wear_begin(struct worker *w);
+void wear_taken(struct pool_run *run);
+void wear_output(struct pool_run *run, const json_t *output);
+/* It is done with it. True: no other one is for it. */
+bool wear_end(struct worker *w, const struct pool_run *run);
 
 /* ---- pool_runs.c ---- */
 extern const struct worker_events pool_hears;

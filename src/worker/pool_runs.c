@@ -211,6 +211,7 @@ static void give(struct pool_run *run, struct worker *w, const char *workspace)
     run->said.may_ask = run->asks;
     w->run = run;
     w->jobs++;
+    wear_begin(w);
     if (!w->workspace)
         w->workspace = mem_strdup(workspace);
     if (w->state == WORKER_DYING) { /* spawn failed: report it from the loop, not from in here */
@@ -309,7 +310,7 @@ static void release(struct pool_run *run, bool keep_worker)
     if (w->state != WORKER_BUSY || worker_open_run(w))
         return; /* dying already: on_gone() frees the run */
     /* who has started a browser can't end it */
-    if (run->spoiled || p->conf.isolate_jobs || w->role == ROLE_BROWSER || w->jobs >= p->conf.worker_jobs) {
+    if (wear_end(w, run) || run->spoiled || p->conf.isolate_jobs || w->role == ROLE_BROWSER) {
         worker_kill(w);
         return;
     }
@@ -346,6 +347,7 @@ static void hear_taken(struct pool_run *run)
 {
     for (struct pool_run *r = run->mate; r; r = r->mate)
         r->said.taken = true;
+    wear_taken(run);
     uv_timer_start(run->timer, on_timeout, (uint64_t)run->timeout_s * 1000, 0);
     pool_follow(run);
 }
@@ -374,6 +376,7 @@ static void hear_run(struct pool_run *run, enum message type, json_t *body)
         break;
     case MSG_UNDO: ev->undo(ev->ctx, run->owner, run, json_object_get(body, "token")); break;
     case MSG_OUTPUT:
+        wear_output(run, body);
         if (json_is_object(json_object_get(body, "file")) || json_is_object(json_object_get(body, "clone")))
             pool_adopt(run, body);
         else

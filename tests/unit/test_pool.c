@@ -240,6 +240,61 @@ static void who_does_not_encode_is_told_of_no_threads(void **state)
     assert_int_equal(json_object_size(json_object_get(bed.run->message, "settings")), 0);
 }
 
+static struct bed_worker *probing(const char *found)
+{
+    struct bed_worker *w = at_work(ROLE_MEDIA, "/upload/handle", "input", false);
+    AUTO(mem_free) char *text =
+        mem_printf("output {\"index\":0,\"same\":{\"input\":0,\"mime\":\"a/b\",\"ext\":\"\",\"meta\":%s}}", found);
+
+    bed_say(w, text);
+    return w;
+}
+
+static void done_with(struct bed_worker *w)
+{
+    bed_say(w, "done {\"exec_us\":1}");
+    bed_turn(&bed);
+    bed_turn(&bed);
+}
+
+static void looks_that_open_nothing_wear_a_worker_out_slowly(void **state)
+{
+    struct bed_worker *first = probing("{}");
+
+    (void)state;
+    bed.p.conf.worker_jobs = 2;
+    done_with(first);
+    for (int i = 0; i < 4; i++) {
+        assert_ptr_equal(probing("{}"), first);
+        done_with(first);
+    }
+    assert_int_equal(bed.gone, 0);
+    /* but not for ever: one that lies about it is replaced, too */
+    for (int i = 5; i < 32 && !bed.gone; i++)
+        done_with(probing("{}"));
+    assert_int_equal(bed.gone, 1);
+    assert_int_equal(bed.failures, 0);
+}
+
+static void looks_that_parse_or_take_long_count_as_jobs(void **state)
+{
+    (void)state;
+    bed.p.conf.worker_jobs = 2;
+    done_with(probing("{\"width\":1}"));
+    assert_int_equal(bed.gone, 0);
+    done_with(probing("{\"width\":1}"));
+    assert_int_equal(bed.gone, 1);
+    bed.p.conf.worker_jobs = 1;
+    struct bed_worker *slow = probing("{}");
+    usleep(260000);
+    done_with(slow);
+    assert_int_equal(bed.gone, 2);
+    json_object_set_new(bed.input, "size", json_integer(1 << 20));
+    done_with(probing("{}"));
+    assert_int_equal(bed.gone, 3);
+    assert_int_equal(bed.failures, 0);
+}
+
 static void nothing_is_heard_after_the_end(void **state)
 {
     struct bed_worker *w = resizing();
@@ -754,6 +809,8 @@ int main(void)
         TEST(an_encode_that_is_alone_may_use_all_cores),
         TEST(an_operator_may_say_how_many_threads),
         TEST(who_does_not_encode_is_told_of_no_threads),
+        TEST(looks_that_open_nothing_wear_a_worker_out_slowly),
+        TEST(looks_that_parse_or_take_long_count_as_jobs),
         TEST(nothing_is_heard_after_the_end),
         TEST(while_a_file_is_taken_nothing_is_read),
         TEST(a_flood_of_one_lets_others_have_their_turn),
