@@ -75,26 +75,39 @@ static int save_uploaded(struct conductor *c, struct entry *e, const struct row_
     return file ? save_file(c, e, file, err) : 0;
 }
 
-static int save_output(struct conductor *c, struct entry *e, const struct row_source *s,
-                       struct err *err)
+static int save_type(struct conductor *c, struct entry *e, const struct row_source *s, const json_t *found,
+                     struct err *err)
 {
-    const json_t *same = json_object_get(s->data, "same");
     const struct job *j = e->a->jobs[jint(s->data, "job", 0)];
-    int64_t in = jint(same, "input", 0);
+    const char *mime = jstr(found, "mime");
+    int64_t in = jint(found, "input", 0);
 
-    if (!same || json_object_get(s->data, "file"))
-        return save_uploaded(c, e, s, err);
-    if (in < 0 || in >= j->input_count)
+    if (!mime || !*mime || in < 0 || in >= j->input_count)
         return 0;
-    const struct file *f = j->inputs[in];
+    return store_file_type(c->conf.store, j->inputs[in]->id, e->a->id, mime, err);
+}
 
-    return store_file_add(c->conf.store, f->id, e->a->id, f->name, f->mime ? f->mime : "", f->size,
-                          err);
+static int save_types(struct conductor *c, struct entry *e, const struct row_source *s, struct err *err)
+{
+    const json_t *found;
+    size_t i;
+
+    json_array_foreach (json_object_get(s->data, "found"), i, found)
+        if (save_type(c, e, s, found, err) < 0)
+            return -1;
+    return 0;
+}
+
+static int save_output(struct conductor *c, struct entry *e, const struct row_source *s, struct err *err)
+{
+    if (save_type(c, e, s, json_object_get(s->data, "same"), err) < 0 || save_types(c, e, s, err) < 0)
+        return -1;
+    return save_uploaded(c, e, s, err);
 }
 
 /* ---- the ledger ---- */
 
-static int save_usage(struct conductor *c, struct entry *e, const struct row_source *s,
+static int save_done(struct conductor *c, struct entry *e, const struct row_source *s,
                       struct err *err)
 {
     int job = (int)jint(s->data, "job", 0);
@@ -104,6 +117,8 @@ static int save_usage(struct conductor *c, struct entry *e, const struct row_sou
     struct tm tm;
     char month[16];
 
+    if (save_types(c, e, s, err) < 0)
+        return -1;
     if (job_is_hidden(j))
         return 0; /* billed with the upload or import it belongs to */
     for (int i = 0; i < j->input_count; i++)
@@ -130,7 +145,7 @@ static const struct event_rule rules[] = {
     [EV_FAIL] = {.ends_body = true},
     [EV_FILE_UPLOADED] = {.save = save_uploaded},
     [EV_JOB_OUTPUT] = {.save = save_output},
-    [EV_JOB_DONE] = {.save = save_usage},
+    [EV_JOB_DONE] = {.save = save_done},
 };
 
 const struct event_rule *event_rule(enum event_type type)

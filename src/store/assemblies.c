@@ -112,7 +112,8 @@ int store_assembly_keep_status(bool *kept, struct store *s, const char *id, int6
     *kept = changed > 0;
     if (!changed)
         return 0;
-    return store_run(s, NULL, Q_EVENTS_DEL, err, "t", id) < 0 || store_run(s, NULL, Q_FILES_DEL, err, "t", id) < 0
+    return store_run(s, NULL, Q_EVENTS_DEL, err, "t", id) < 0 || store_run(s, NULL, Q_FILES_DEL, err, "t", id) < 0 ||
+                   store_run(s, NULL, Q_UPLOADS_DEL, err, "t", id) < 0
                ? -1
                : 0;
 }
@@ -239,6 +240,11 @@ int store_file_add(struct store *s, const char *blob_id, const char *assembly_id
         return 0;
     s->spoiled = s->in_transaction;
     return err_set(err, ERR_INTERNAL, "file '%s' belongs to another Assembly", blob_id);
+}
+
+int store_file_type(struct store *s, const char *blob_id, const char *assembly_id, const char *mime, struct err *err)
+{
+    return store_run(s, NULL, Q_FILE_TYPE, err, "ttt", blob_id, assembly_id, mime);
 }
 
 int store_files(struct store *s, const char *assembly_id, int (*cb)(void *ctx, const char *blob_id),

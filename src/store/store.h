@@ -92,7 +92,7 @@ MUST_CHECK int store_events(struct store *s, const char *assembly_id,
  * may purge. */
 MUST_CHECK int store_expired(struct store *s, int64_t now_us, int max,
                              int (*cb)(void *ctx, const char *id), void *ctx, struct err *err);
-/* The files of an expired Assembly are gone: forget its events and file rows, and keep the document until keep_us
+/* The files of an expired Assembly are gone: forget its events, file and upload rows, and keep the document until keep_us
  * after its end. *kept false: that time is over too, nothing was done. */
 MUST_CHECK int store_assembly_keep_status(bool *kept, struct store *s, const char *id, int64_t keep_us,
                                           struct err *err);
@@ -142,6 +142,9 @@ MUST_CHECK int store_bill(struct store_reader *r, const char *workspace, const c
 /* The same blob may be added again by its Assembly (a job that ran twice). */
 MUST_CHECK int store_file_add(struct store *s, const char *blob_id, const char *assembly_id,
                               const char *name, const char *mime, int64_t size, struct err *err);
+/* What it is was found out. */
+MUST_CHECK int store_file_type(struct store *s, const char *blob_id, const char *assembly_id, const char *mime,
+                               struct err *err);
 /* All blobs of an Assembly. */
 MUST_CHECK int store_files(struct store *s, const char *assembly_id,
                            int (*cb)(void *ctx, const char *blob_id), void *ctx, struct err *err);
@@ -177,7 +180,8 @@ MUST_CHECK int store_all_files(struct store *s,
                                int (*cb)(void *ctx, const char *blob_id, const char *assembly_id, int64_t size),
                                void *ctx, struct err *err);
 
-/* ---- tus uploads, unfinished or partial; meta is the upload room's own JSON ---- */
+/* ---- tus uploads; meta is the upload room's own JSON. There is a file with its `file_id`: store_uploads() says that it
+ * is `finished`, and nobody has to write that. ---- */
 MUST_CHECK int store_upload_put(struct store *s, const char *id, const char *assembly_id,
                                 const char *meta, struct err *err);
 MUST_CHECK int store_upload_del(struct store *s, const char *id, struct err *err);

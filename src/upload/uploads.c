@@ -539,8 +539,10 @@ int upload_hand_over(struct upload *p, conductor_reply reply, void *ctx, struct 
 
     if (commit(md5, p, err) < 0)
         return -1;
+    /* of a row that says all else already, the store knows from the file that it is finished */
+    bool row_is_due = p->concat != CONCAT_NONE;
     p->state = UPLOAD_FINISHED; /* so the row says it; other requests wait for the lock */
-    AUTO(mem_free) char *row = upload_row(p);
+    AUTO(mem_free) char *row = row_is_due ? upload_row(p) : NULL;
     p->state = UPLOAD_FINISHING;
     conductor_post(p->all->conf.conductor,
                    &(struct conductor_news){
@@ -550,7 +552,7 @@ int upload_hand_over(struct upload *p, conductor_reply reply, void *ctx, struct 
                                          p->file_id, "name", jstring(p->filename), "size",
                                          (json_int_t)p->length, "md5", md5, "field", jstring(p->fieldname),
                                          "user_meta", p->user_meta),
-                       .upload_id = p->id,
+                       .upload_id = row ? p->id : NULL,
                        .upload_meta = row,
                        .reply = reply,
                        .ctx = ctx,

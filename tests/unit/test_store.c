@@ -340,6 +340,51 @@ static void uploads_keys_and_settings_are_kept_and_replaced(void **state)
     assert_string_equal(text(&seen), "");
 }
 
+static void an_upload_is_finished_when_there_is_its_file(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(str_done) struct str seen = {0};
+    bool kept;
+
+    OK(store_begin(f->s, &f->err));
+    OK(store_assembly_add(f->s, ID_A, WS, 1, &f->err));
+    OK(store_upload_put(f->s, ID_C, ID_A, "{\"finished\":false,\"file_id\":\"" ID_B "\"}", &f->err));
+    OK(store_commit(f->s, &f->err));
+    OK(store_uploads(f->s, list_three, &seen, &f->err));
+    assert_string_equal(text(&seen), ID_C " " ID_A " {\"finished\":false,\"file_id\":\"" ID_B "\"}\n");
+    OK(store_begin(f->s, &f->err));
+    OK(store_file_add(f->s, ID_B, ID_A, "a.png", "", 5, &f->err));
+    OK(store_commit(f->s, &f->err));
+    str_reset(&seen);
+    OK(store_uploads(f->s, list_three, &seen, &f->err));
+    assert_string_equal(text(&seen), ID_C " " ID_A " {\"finished\":true,\"file_id\":\"" ID_B "\"}\n");
+    /* and with its file it is forgotten: it is not one whose bytes are missing */
+    OK(store_begin(f->s, &f->err));
+    OK(store_assembly_end(f->s, ID_A, &(struct store_end){"ASSEMBLY_COMPLETED", "{}", NULL, 100, 110}, &f->err));
+    OK(store_assembly_keep_status(&kept, f->s, ID_A, 1000, &f->err));
+    OK(store_commit(f->s, &f->err));
+    str_reset(&seen);
+    OK(store_uploads(f->s, list_three, &seen, &f->err));
+    assert_string_equal(text(&seen), "");
+}
+
+static void what_a_file_is_may_be_found_out_later(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(mem_free) char *name = NULL;
+    AUTO(mem_free) char *mime = NULL;
+
+    OK(store_begin(f->s, &f->err));
+    OK(store_assembly_add(f->s, ID_A, WS, 1, &f->err));
+    OK(store_file_add(f->s, ID_B, ID_A, "a.png", "", 5, &f->err));
+    OK(store_file_type(f->s, ID_B, ID_A, "image/png", &f->err));
+    OK(store_file_type(f->s, ID_B, ID_C, "image/gif", &f->err)); /* of another Assembly: not its file */
+    OK(store_commit(f->s, &f->err));
+    OK(store_file_get(&name, &mime, f->r, ID_B, &f->err));
+    assert_string_equal(name, "a.png");
+    assert_string_equal(mime, "image/png");
+}
+
 static void a_file_is_added_again_by_its_own_assembly_only(void **state)
 {
     struct fixture *f = *state;
@@ -506,6 +551,8 @@ int main(void)
         T(a_second_writer_waits_its_turn_and_sees_the_first),
         T(expired_assemblies_come_oldest_first_and_may_be_purged_on_the_spot),
         T(uploads_keys_and_settings_are_kept_and_replaced),
+        T(an_upload_is_finished_when_there_is_its_file),
+        T(what_a_file_is_may_be_found_out_later),
         T(a_file_is_added_again_by_its_own_assembly_only),
         T(a_failed_put_takes_its_whole_transaction_along),
         T(whichever_call_breaks_nothing_is_half_saved),
