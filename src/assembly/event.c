@@ -14,13 +14,13 @@ enum record {
     RECORDS
 };
 
-enum kind { INT = RECORDS, NUM, BOOL, TEXT, ID, OBJECT, ANY };
+enum kind { INT = RECORDS, NUM, BOOL, TEXT, ID, OBJECT, ANY, EACH };
 
 #define FIELDS_MOST 12 /* of a row, and its end */
 
 struct field {
     const char *name;
-    int kind; /* enum kind or enum record */
+    int kind; /* enum kind or enum record; EACH and a record: an array of such */
     bool must;
 };
 
@@ -77,8 +77,21 @@ static bool is_kind(const json_t *v, int kind)
     case ANY:
         return true;
     default:
-        return json_is_object(v);
+        return kind < RECORDS || kind == OBJECT ? json_is_object(v) : json_is_array(v);
     }
+}
+
+static const struct field *event_misfit(const struct field *f, const json_t *data);
+
+static bool are_records(const json_t *list, int kind)
+{
+    const json_t *v;
+    size_t i;
+
+    json_array_foreach (list, i, v)
+        if (!json_is_object(v) || event_misfit(records[kind], v))
+            return false;
+    return true;
 }
 
 /* The first field that does not read; NULL: all do. */
@@ -94,7 +107,7 @@ static const struct field *event_misfit(const struct field *f, const json_t *dat
                 return f;
             continue;
         }
-        if (!is_kind(v, f->kind))
+        if (!is_kind(v, f->kind) || (f->kind >= EACH && !are_records(v, f->kind - EACH)))
             return f;
         if (f->kind < RECORDS && (inner = event_misfit(records[f->kind], v)))
             return inner;

@@ -50,8 +50,7 @@ static int on_job_interrupted(struct assembly *a, const struct event *ev, struct
     return 0;
 }
 
-static int on_job_started(struct assembly *a, const struct event *ev, struct effects *fx,
-                          struct err *err)
+static int on_job_started(struct assembly *a, const struct event *ev, struct effects *fx, struct err *err)
 {
     struct job *j = open_job(a, ev, err);
 
@@ -203,8 +202,7 @@ static bool note(struct assembly *a, const struct job *j, struct file *f, enum j
 }
 
 /* What a probe found out about a file. */
-static void learn(struct assembly *a, struct job *j, const json_t *d, int64_t at_us,
-                  struct effects *fx)
+static void learn(struct assembly *a, struct job *j, const json_t *d, int64_t at_us, struct effects *fx)
 {
     struct file *f = input_of(j, d);
     const char *mime = jstr(d, "mime"), *ext = jstr(d, "ext");
@@ -227,6 +225,20 @@ static void learn(struct assembly *a, struct job *j, const json_t *d, int64_t at
         file_is_ready(a, f, at_us, fx); /* not when all of them are known */
     else if (jbool(d, "early", false) && !a->in->needs_meta)
         file_start_consumers(a, f, at_us, fx);
+}
+
+/* Of several files, in their order; what an earlier attempt gave is passed over. */
+static void learn_all(struct assembly *a, struct job *j, const struct event *ev, struct effects *fx)
+{
+    int64_t index = jint(ev->data, "index", j->outputs);
+    const json_t *d;
+    size_t i;
+
+    json_array_foreach (json_object_get(ev->data, "found"), i, d)
+        if (index + (int64_t)i == j->outputs && !assembly_is_over(a)) {
+            j->outputs++;
+            learn(a, j, d, ev->at_us, fx);
+        }
 }
 
 /* Every step that the file counts as a result of, when no export will move it any more: that which made it, and that
@@ -254,8 +266,7 @@ static void after_store(struct assembly *a, struct job *j, struct file *f, int64
     graph_file_ready(a, f, j->step, at_us, fx); /* it goes on under the store step's name */
 }
 
-static void stored(struct assembly *a, struct job *j, const json_t *d, int64_t at_us,
-                   struct effects *fx)
+static void stored(struct assembly *a, struct job *j, const json_t *d, int64_t at_us, struct effects *fx)
 {
     struct file *f = input_of(j, d);
 
@@ -399,20 +410,20 @@ static void made(struct assembly *a, struct job *j, const json_t *d, int64_t at_
         graph_add_probe(a, f, j->step, at_us, fx); /* imports have no media library to look with */
 }
 
-static int on_job_output(struct assembly *a, const struct event *ev, struct effects *fx,
-                         struct err *err)
+static int on_job_output(struct assembly *a, const struct event *ev, struct effects *fx, struct err *err)
 {
     struct job *j = open_job(a, ev, err);
     const json_t *d;
 
     if (!j)
         return -1;
-    if (jint(ev->data, "index", j->outputs) < j->outputs)
+    if (!json_object_get(ev->data, "found") && jint(ev->data, "index", j->outputs) < j->outputs)
         return 0; /* an earlier attempt gave this one already */
     if (j->note)
         return err_set(err, ERR_WORKER, "an evaluation gives no files");
-    j->outputs++;
+    j->outputs += !json_object_get(ev->data, "found");
     j->deaths = 0;
+    learn_all(a, j, ev, fx);
     if ((d = json_object_get(ev->data, "same")))
         learn(a, j, d, ev->at_us, fx);
     else if ((d = json_object_get(ev->data, "stored")))
@@ -465,8 +476,7 @@ static void charge_probe(struct assembly *a, const struct job *j, int n)
         a->bytes_usage += robot_cost(a->in->steps[STEP_ORIGINAL].robot, j->inputs[i]->size);
 }
 
-static int on_job_done(struct assembly *a, const struct event *ev, struct effects *fx,
-                       struct err *err)
+static int on_job_done(struct assembly *a, const struct event *ev, struct effects *fx, struct err *err)
 {
     struct job *j = open_job(a, ev, err);
     int64_t bytes = 0;
@@ -477,6 +487,9 @@ static int on_job_done(struct assembly *a, const struct event *ev, struct effect
         note_end(a, j, NULL, NULL, ev->at_us, fx);
         return 0;
     }
+    learn_all(a, j, ev, fx);
+    if (assembly_is_over(a))
+        return 0;
     for (int i = 0; i < j->input_count; i++)
         bytes += j->inputs[i]->size;
     if (!j->probe && !j->fetch && !j->hidden)
@@ -487,19 +500,6 @@ static int on_job_done(struct assembly *a, const struct event *ev, struct effect
         file_is_ready(a, j->inputs[0], ev->at_us, fx);
     assembly_advance(a, ev->at_us, fx);
     return 0;
-}
-
-static void read_failure(struct err *why, const json_t *d)
-{
-    *why = (struct err){0};
-    assembly_stored_error(why, d, ERR_WORKER);
-    snprintf(why->detail, sizeof why->detail, "%s", jstr_or(d, "detail", ""));
-    why->exited = (int)jint(d, "exited", 0);
-    why->is_private_address = jbool(d, "private", false);
-    snprintf(why->virus, sizeof why->virus, "%s", jstr_or(d, "virus", ""));
-    snprintf(why->url, sizeof why->url, "%s", jstr_or(d, "url", ""));
-    snprintf(why->url_host, sizeof why->url_host, "%s", jstr_or(d, "url_host", ""));
-    snprintf(why->browser_code, sizeof why->browser_code, "%s", jstr_or(d, "browser_code", ""));
 }
 
 /* It waits for another try. retry: "now" or "later". */
@@ -558,7 +558,7 @@ static int on_job_failed(struct assembly *a, const struct event *ev, struct effe
 
     if (!j)
         return -1;
-    read_failure(&why, ev->data);
+    assembly_stored_failure(&why, ev->data);
     if (j->probe && j->input_count > 1) {
         close_job(a, j, JOB_DONE, ev->at_us);
         charge_probe(a, j, j->outputs);

@@ -45,6 +45,8 @@ void assembly_advance(struct assembly *a, int64_t at_us, struct effects *fx);
 /* The error that an event carries: {code, name, msg}. The public name counts: numbers of codes are not the same in
  * every version. */
 void assembly_stored_error(struct err *why, const json_t *d, enum err_code otherwise);
+/* All that job_failed carries. */
+void assembly_stored_failure(struct err *why, const json_t *d);
 /* More bytes to come; the sum of what clients name never wraps. */
 void assembly_expect(struct assembly *a, int64_t size);
 /* A limit of the request is passed: it fails, err says why, and 1 comes back. Else 0. */

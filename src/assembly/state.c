@@ -203,6 +203,19 @@ void assembly_stored_error(struct err *why, const json_t *d, enum err_code other
     err_set_named(why, (enum err_code)code, name, "%s", jstr_or(d, "msg", ""));
 }
 
+void assembly_stored_failure(struct err *why, const json_t *d)
+{
+    *why = (struct err){0};
+    assembly_stored_error(why, d, ERR_WORKER);
+    snprintf(why->detail, sizeof why->detail, "%s", jstr_or(d, "detail", ""));
+    why->exited = (int)jint(d, "exited", 0);
+    why->is_private_address = jbool(d, "private", false);
+    snprintf(why->virus, sizeof why->virus, "%s", jstr_or(d, "virus", ""));
+    snprintf(why->url, sizeof why->url, "%s", jstr_or(d, "url", ""));
+    snprintf(why->url_host, sizeof why->url_host, "%s", jstr_or(d, "url_host", ""));
+    snprintf(why->browser_code, sizeof why->browser_code, "%s", jstr_or(d, "browser_code", ""));
+}
+
 /* ---- limits ---- */
 
 void assembly_expect(struct assembly *a, int64_t size)

@@ -323,6 +323,7 @@ void turn_commit(struct conductor *c)
 {
     struct err err;
 
+    found_tell_all(c);
     if (is_nothing_to_do(c)) {
         turn_release_claims(c);
         rest(c);

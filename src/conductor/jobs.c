@@ -358,8 +358,15 @@ static void say(struct conductor *c, struct run *r, enum event_type type, json_t
 
 static void on_output(void *ctx, void *owner, struct pool_run *run, json_t *body)
 {
-    if (!((struct run *)owner)->undo)
-        say(ctx, owner, EV_JOB_OUTPUT, json_incref(body));
+    struct run *r = owner;
+    const json_t *same = json_object_get(body, "same");
+
+    if (r->undo)
+        return;
+    if (json_is_object(same) && !jbool(same, "early", false))
+        found_add(ctx, r, body);
+    else
+        say(ctx, r, EV_JOB_OUTPUT, json_incref(body));
 }
 
 static void on_progress(void *ctx, void *owner, struct pool_run *run, double fraction)
@@ -419,8 +426,12 @@ static void on_done(void *ctx, void *owner, struct pool_run *run, int64_t exec_u
     struct undo_tries tries = r->tries;
     int job = r->job;
 
-    if (!undo && !r->evaluates)
-        say(ctx, r, EV_JOB_DONE, json_pack("{s:I}", "exec_us", (json_int_t)exec_us));
+    if (!undo && !r->evaluates) {
+        json_t *data = json_pack("{s:I}", "exec_us", (json_int_t)exec_us);
+
+        found_into(data, ctx, r);
+        say(ctx, r, EV_JOB_DONE, data);
+    }
     run_free(ctx, r);
     if (undo)
         undo_ended(ctx, e, job, tries, NULL);
@@ -457,6 +468,7 @@ static void on_failed(void *ctx, void *owner, struct pool_run *run, const struct
     struct undo_tries tries = r->tries;
     int job = r->job, full = r->full;
 
+    found_tell(c, r); /* those that are known are not to blame */
     run_free(c, r);
     if (had_values) /* the job goes on by itself */
         return;

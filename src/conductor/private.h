@@ -43,6 +43,9 @@ struct run {                             /* a job in the queue or in a worker */
     bool host_asked;       /* among turn.acks for that reason */
     char *refused;         /* an access token in whose place its worker waits for another; NULL: it does not */
     int64_t renewing_us;   /* monotonic: since when it waits for its credentials to be renewed; 0: it does not */
+    json_t *found;         /* found.c: not told yet, from found_index on; NULL: nothing is, and it is not in turn.found */
+    int64_t found_index;
+    struct run *next_found;
     uv_timer_t *delay;
 };
 
@@ -84,6 +87,7 @@ struct turn { /* the one under way */
     struct run **acks; /* runs whose undo token, or whose host's key, is durable with this commit */
     int ack_count;
     struct run *asking; /* probes that have asked what is next */
+    struct run *found; /* found.c: runs that have something to tell */
     struct removal *removal; /* housekeep.c: contents whose rows this turn forgets */
 };
 
@@ -286,6 +290,15 @@ void next_on_asks(void *ctx, void *owner, struct pool_run *run);
 /* Those that have asked in this turn are answered: its jobs are in their lanes. Not ok: it was lost, and their workers
  * end. */
 void next_answer(struct conductor *c, bool ok);
+
+/* ---- found.c: what probes say, several files at a time ---- */
+/* body: an output that is `same`, and not early. It is told when the turn ends, unless its job ends before. */
+void found_add(struct conductor *c, struct run *r, const json_t *body);
+/* What was added and not told is a part of the event with this data, which the caller applies. */
+void found_into(json_t *data, struct conductor *c, struct run *r);
+void found_tell(struct conductor *c, struct run *r); /* now */
+void found_drop(struct conductor *c, struct run *r); /* never */
+void found_tell_all(struct conductor *c);
 
 /* ---- jobs.c: the queue, and what workers say ---- */
 struct run *jobs_queue(struct conductor *c, struct entry *e, int job, int64_t delay_us);

@@ -38,6 +38,7 @@ void run_free(struct conductor *c, struct run *r)
         r->sibling->before = r->before;
     acks_drop(c, r);
     asks_drop(c, r);
+    found_drop(c, r);
     tokens_forget(r);
     timer_drop(&r->delay);
     json_decref(r->counts);

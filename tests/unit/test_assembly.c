@@ -1260,6 +1260,74 @@ static void small_uploads_that_wait_are_looked_at_by_one_job(void **state)
     assembly_free(a);
 }
 
+#define SEEN(input, mime) "{\"input\":" #input ",\"mime\":\"" mime "\",\"ext\":\"png\",\"meta\":{\"width\":" #input "}}"
+
+static void what_is_known_of_several_files_may_be_one_event(void **state)
+{
+    static const int sizes[] = {5, 5, 5, 5};
+    struct effects fx = {0};
+    struct assembly *a = with_uploads(&fx, ",\"upload_batch\":4", sizes, 4);
+    (void)state;
+
+    assert_int_equal(apply(a, &fx, EV_JOB_STARTED, "{\"job\":0}"), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT,
+                           "{\"job\":0,\"index\":0,\"found\":[" SEEN(0, "image/png") "," SEEN(1, "image/png") "]}"), 0);
+    assert_int_equal(a->job_count, 3); /* a resize of each */
+    /* the next attempt begins at the first again: what is known stays, and nobody gets a second job */
+    assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT,
+                           "{\"job\":0,\"index\":0,\"found\":[" SEEN(0, "image/gif") "," SEEN(1, "image/gif") ","
+                           SEEN(2, "image/gif") "]}"), 0);
+    assert_int_equal(a->job_count, 4);
+    assert_string_equal(a->files[1]->mime, "image/png");
+    assert_string_equal(a->files[2]->mime, "image/gif");
+    assert_int_equal(jint(a->files[2]->meta, "width", 0), 2);
+    /* the end brings the last one */
+    assert_int_equal(apply(a, &fx, EV_JOB_DONE, "{\"job\":0,\"index\":3,\"found\":[" SEEN(3, "image/png") "]}"), 0);
+    assert_int_equal(a->job_count, 5);
+    assert_int_equal(a->jobs[0]->state, JOB_DONE);
+    assert_int_equal(a->jobs[0]->outputs, 4);
+    effects_done(&fx);
+    assembly_free(a);
+}
+
+static void what_is_known_before_one_fails_is_kept(void **state)
+{
+    static const int sizes[] = {5, 5, 5};
+    struct effects fx = {0};
+    struct assembly *a = with_uploads(&fx, ",\"upload_batch\":4", sizes, 3);
+    (void)state;
+
+    assert_int_equal(apply(a, &fx, EV_JOB_STARTED, "{\"job\":0}"), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT,
+                           "{\"job\":0,\"index\":0,\"found\":[" SEEN(0, "image/png") "," SEEN(1, "image/png") "]}"), 0);
+    assert_int_equal(apply(a, &fx, EV_JOB_FAILED, "{\"job\":0,\"name\":\"WORKER_JOB_ERROR\",\"retry\":\"now\"}"), 0);
+    assert_int_equal(a->job_count, 4); /* two of resize, and the third file alone */
+    assert_true(a->jobs[3]->probe && a->jobs[3]->alone);
+    assert_ptr_equal(a->jobs[3]->inputs[0], a->files[2]);
+    effects_done(&fx);
+    assembly_free(a);
+}
+
+static void a_list_of_what_is_known_is_held_against_its_row(void **state)
+{
+    static const char *const bad[] = {"{}", "\"a\"", "[1]", "[[]]", "[{\"input\":\"0\"}]", "[{\"mime\":1}]"};
+    static const int sizes[] = {5, 5};
+    struct effects fx = {0};
+    struct assembly *a = with_uploads(&fx, ",\"upload_batch\":4", sizes, 2);
+    (void)state;
+
+    assert_int_equal(apply(a, &fx, EV_JOB_STARTED, "{\"job\":0}"), 0);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        AUTO(mem_free) char *json = mem_printf("{\"job\":0,\"index\":0,\"found\":%s}", bad[i]);
+
+        assert_int_equal(apply(a, &fx, EV_JOB_OUTPUT, json), -1);
+        assert_int_equal(apply(a, &fx, EV_JOB_DONE, json), -1);
+    }
+    assert_int_equal(a->jobs[0]->outputs, 0);
+    effects_done(&fx);
+    assembly_free(a);
+}
+
 static void uploads_of_an_older_history_have_a_job_each(void **state)
 {
     static const int sizes[] = {5, 5, 5};
@@ -1393,6 +1461,9 @@ int main(void)
         cmocka_unit_test(imported_files_that_wait_are_looked_at_by_one_job),
         cmocka_unit_test(the_bad_one_of_several_probed_files_is_found),
         cmocka_unit_test(small_uploads_that_wait_are_looked_at_by_one_job),
+        cmocka_unit_test(what_is_known_of_several_files_may_be_one_event),
+        cmocka_unit_test(what_is_known_before_one_fails_is_kept),
+        cmocka_unit_test(a_list_of_what_is_known_is_held_against_its_row),
         cmocka_unit_test(uploads_of_an_older_history_have_a_job_each),
         cmocka_unit_test(a_poison_upload_hurts_no_neighbour),
         cmocka_unit_test(an_older_history_is_played_with_a_job_for_each_file),
