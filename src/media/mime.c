@@ -381,26 +381,33 @@ static const char *sniff(const struct look *l)
     return is_transport_stream(b, n) ? "video/mp2t" : NULL;
 }
 
+static magic_t magic; /* one per process; never closed: the database stays mapped */
+
+int mime_init(struct err *err)
+{
+    /* What sits deepest is the mark of a disc image, at 32 KB. On bytes that match nothing, the time goes with
+     * the length: 64 KB of them took 1.1 ms. */
+    const size_t bytes = 36 * 1024, text = 4096;
+
+    if (magic)
+        return 0;
+    magic_t m = magic_open(MAGIC_MIME_TYPE | MAGIC_NO_CHECK_COMPRESS | MAGIC_NO_CHECK_ELF | MAGIC_RAW);
+    if (!m || magic_load(m, NULL) < 0) {
+        err_set(err, ERR_INTERNAL, "libmagic: %s", m ? magic_error(m) : "out of memory");
+        if (m)
+            magic_close(m);
+        return -1;
+    }
+    magic_setparam(m, MAGIC_PARAM_BYTES_MAX, &bytes);
+    magic_setparam(m, MAGIC_PARAM_ENCODING_MAX, &text);
+    magic = m;
+    return 0;
+}
+
 static int ask_magic(char out[static MIME_LEN], int fd, struct err *err)
 {
-    static magic_t magic; /* one per process; never closed: the database stays mapped */
-
-    if (!magic) {
-        magic_t m =
-            magic_open(MAGIC_MIME_TYPE | MAGIC_NO_CHECK_COMPRESS | MAGIC_NO_CHECK_ELF | MAGIC_RAW);
-        if (!m || magic_load(m, NULL) < 0) {
-            err_set(err, ERR_INTERNAL, "libmagic: %s", m ? magic_error(m) : "out of memory");
-            if (m)
-                magic_close(m);
-            return -1;
-        }
-        /* What sits deepest is the mark of a disc image, at 32 KB. On bytes that match nothing, the time goes with
-         * the length: 64 KB of them took 1.1 ms. */
-        const size_t bytes = 36 * 1024, text = 4096;
-        magic_setparam(m, MAGIC_PARAM_BYTES_MAX, &bytes);
-        magic_setparam(m, MAGIC_PARAM_ENCODING_MAX, &text);
-        magic = m;
-    }
+    if (mime_init(err) < 0)
+        return -1;
     const char *mime = magic_descriptor(magic, fd);
     snprintf(out, MIME_LEN, "%s", mime && strchr(mime, '/') ? mime : "application/octet-stream");
     if (filetype_name(out))

@@ -8,6 +8,8 @@
 
 #define MIME_LEN 128
 
+/* Loads what knows the marks of files, which the first question does else. Errors: ERR_INTERNAL. */
+MUST_CHECK int mime_init(struct err *err);
 /* The MIME type of the file at path. name: what the client called it, may be NULL. An empty file is
  * "inode/x-empty", unknown bytes are "application/octet-stream".
  * Errors: ERR_IO. Blocks on disk only. */

@@ -1,5 +1,6 @@
 /* workcell-media: Robots that parse hostile bytes. */
 #include "media/faces.h"
+#include "media/mime.h"
 #include "media/probe.h"
 #include "media/tool.h"
 #include "robot/robot.h"
@@ -10,13 +11,18 @@
 #include <unistd.h>
 #include <vips/vips.h>
 
+/* What reads no file of anybody's and starts no thread is loaded once, and all workers have it. Most of what a worker's
+ * start took was libvips' plug-ins: their libraries have tens of thousands of names to be looked up. */
 static void media_preload(void)
 {
     uint8_t blank[80 * 80] = {0};
     struct face none[1];
+    struct err err;
 
-    /* the detector is plain arithmetic, without threads: loaded once, shared by all workers */
     faces_find(none, 1, blank, 80, 80);
+    /* one that can't says so when it is asked for something */
+    (void)!media_init(&err);
+    (void)!mime_init(&err);
 }
 
 /* The first decode, scaling and encode of a process cost about 10 ms more than the next ones: they are done here, on
