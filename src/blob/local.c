@@ -319,8 +319,8 @@ static int adopt(struct blob_store *bs, const char *id, const char *path, bool s
             return err_errno(err, "'%s' for blob '%s'", path, id);
         return blob_flush_dir(shelf, id, err);
     }
-    /* The mode first, so that it is flushed, too. */
-    if (fchmod(fd, 0444) < 0)
+    /* The mode first, so that it is flushed, too. An upload has it already. */
+    if ((st.st_mode & ALLPERMS) != 0444 && fchmod(fd, 0444) < 0)
         return err_errno(err, "protect '%s'", path);
     if (!synced && fsync(fd) < 0)
         return err_errno(err, "flush '%s'", path);

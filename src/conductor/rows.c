@@ -81,10 +81,15 @@ static int save_type(struct conductor *c, struct entry *e, const struct row_sour
     const struct job *j = e->a->jobs[jint(s->data, "job", 0)];
     const char *mime = jstr(found, "mime");
     int64_t in = jint(found, "input", 0);
+    bool known;
 
     if (!mime || !*mime || in < 0 || in >= j->input_count)
         return 0;
-    return store_file_type(c->conf.store, j->inputs[in]->id, e->a->id, mime, err);
+    const struct file *f = j->inputs[in];
+    if (store_file_type(&known, c->conf.store, f->id, e->a->id, mime, err) < 0)
+        return -1;
+    /* in a damaged store it may be another's, which is refused */
+    return known ? 0 : store_file_add(c->conf.store, f->id, e->a->id, f->name, mime, f->size, err);
 }
 
 static int save_types(struct conductor *c, struct entry *e, const struct row_source *s, struct err *err)

@@ -242,9 +242,15 @@ int store_file_add(struct store *s, const char *blob_id, const char *assembly_id
     return err_set(err, ERR_INTERNAL, "file '%s' belongs to another Assembly", blob_id);
 }
 
-int store_file_type(struct store *s, const char *blob_id, const char *assembly_id, const char *mime, struct err *err)
+int store_file_type(bool *known, struct store *s, const char *blob_id, const char *assembly_id, const char *mime,
+                    struct err *err)
 {
-    return store_run(s, NULL, Q_FILE_TYPE, err, "ttt", blob_id, assembly_id, mime);
+    int changed;
+
+    if (store_run(s, &changed, Q_FILE_TYPE, err, "ttt", blob_id, assembly_id, mime) < 0)
+        return -1;
+    *known = changed > 0;
+    return 0;
 }
 
 int store_files(struct store *s, const char *assembly_id, int (*cb)(void *ctx, const char *blob_id),

@@ -142,9 +142,9 @@ MUST_CHECK int store_bill(struct store_reader *r, const char *workspace, const c
 /* The same blob may be added again by its Assembly (a job that ran twice). */
 MUST_CHECK int store_file_add(struct store *s, const char *blob_id, const char *assembly_id,
                               const char *name, const char *mime, int64_t size, struct err *err);
-/* What it is was found out. */
-MUST_CHECK int store_file_type(struct store *s, const char *blob_id, const char *assembly_id, const char *mime,
-                               struct err *err);
+/* What it is was found out. *known false: the Assembly has no such file, and nothing was done. */
+MUST_CHECK int store_file_type(bool *known, struct store *s, const char *blob_id, const char *assembly_id,
+                               const char *mime, struct err *err);
 /* All blobs of an Assembly. */
 MUST_CHECK int store_files(struct store *s, const char *assembly_id,
                            int (*cb)(void *ctx, const char *blob_id), void *ctx, struct err *err);

@@ -3,7 +3,7 @@
  *
  * A worker serves jobs of one workspace, one at a time, and is replaced after worker_jobs of them, after any
  * failure, and when it was killed. A probe that opened nothing (a file of no known format, a text) counts by its bytes
- * and its time, for a sixteenth of a job at least. A spare of each role is kept warm. */
+ * and its time, for a sixteenth of a job a file at least. A spare of each role is kept warm. */
 #pragma once
 #include "base/err.h"
 #include "base/json.h"

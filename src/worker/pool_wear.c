@@ -1,9 +1,10 @@
 /* When a worker has done enough, and another takes its place: by what it did. Starting one costs as much processor time
- * as a hundred looks into small files, and what is worn out is decoders, of which most such looks need none. */
+ * as dozens of looks into small files, and what is worn out is decoders, of which most such looks need none. */
 #include "base/clock.h"
 #include "worker/pool_priv.h"
 
-/* A job is so many parts. A probe that opened nothing is one at least, and one for so many bytes, or so much time. */
+/* A job is so many parts. A probe that opened nothing is one for each file, or for so many bytes, or for so much time,
+ * whichever is most. */
 #define PARTS 16
 #define PART_BYTES (64 << 10)
 #define PART_US (SECOND_US / 64)
@@ -22,7 +23,7 @@ void wear_output(struct pool_run *run, const json_t *output)
 }
 
 /* That nothing was opened is the worker's word, and one that was taken over can give it falsely. How many bytes it was
- * given and for how long is known here, and with one part at least for each it serves PARTS times its jobs at most. */
+ * given and for how long is known here, and with one part for each file it is given PARTS times its jobs at most. */
 static int parts_of(const struct pool_run *run)
 {
     int64_t bytes = 0, parts = (clock_mono_us() - run->taken_us) / PART_US;
@@ -33,8 +34,9 @@ static int parts_of(const struct pool_run *run)
         return PARTS;
     json_array_foreach (json_object_get(run->message, "inputs"), i, in)
         bytes += jint(in, "size", 0);
-    if (parts < (bytes + PART_BYTES - 1) / PART_BYTES)
-        parts = (bytes + PART_BYTES - 1) / PART_BYTES;
+    bytes = (bytes + PART_BYTES - 1) / PART_BYTES;
+    parts = parts < bytes ? bytes : parts;
+    parts = parts < (int64_t)i ? (int64_t)i : parts;
     return parts < 1 ? 1 : parts < PARTS ? (int)parts : PARTS;
 }
 

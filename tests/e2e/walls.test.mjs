@@ -43,6 +43,7 @@ test('a zygote that is killed takes its cells along', async (t) => {
   const s = await Server.start(t, { allow: [/workcell-media ended/] })
   await long(s)
   const zygotes = s.processes().filter((p) => p.ppid === s.child.pid)
+  for (const z of zygotes) assert.match(fs.readFileSync(`/proc/${z.pid}/status`, 'utf8'), /^Threads:\t1$/m, 'what is forked has no threads')
   const below = s.processes().filter((p) => p.ppid !== s.child.pid).map((p) => p.pid)
   for (const z of zygotes) if (fs.readFileSync(`/proc/${z.pid}/comm`, 'utf8').startsWith('workcell-media')) process.kill(z.pid, 'SIGKILL')
   const media = below.filter((pid) => { try { return fs.readFileSync(`/proc/${pid}/cwd`) } catch { return !alive(pid) } })

@@ -373,12 +373,15 @@ static void what_a_file_is_may_be_found_out_later(void **state)
     struct fixture *f = *state;
     AUTO(mem_free) char *name = NULL;
     AUTO(mem_free) char *mime = NULL;
+    bool known;
 
     OK(store_begin(f->s, &f->err));
     OK(store_assembly_add(f->s, ID_A, WS, 1, &f->err));
     OK(store_file_add(f->s, ID_B, ID_A, "a.png", "", 5, &f->err));
-    OK(store_file_type(f->s, ID_B, ID_A, "image/png", &f->err));
-    OK(store_file_type(f->s, ID_B, ID_C, "image/gif", &f->err)); /* of another Assembly: not its file */
+    OK(store_file_type(&known, f->s, ID_B, ID_A, "image/png", &f->err));
+    assert_true(known);
+    OK(store_file_type(&known, f->s, ID_B, ID_C, "image/gif", &f->err)); /* of another Assembly: not its file */
+    assert_false(known);
     OK(store_commit(f->s, &f->err));
     OK(store_file_get(&name, &mime, f->r, ID_B, &f->err));
     assert_string_equal(name, "a.png");
