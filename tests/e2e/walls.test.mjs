@@ -54,6 +54,7 @@ test('a zygote that is killed takes its cells along', async (t) => {
 test('each worker has a user of its own, and another user of the machine sees nothing of its files', { skip: !root && 'needs root' }, async (t) => {
   const s = await Server.start(t)
   await long(s)
+  for (let i = 0; i < 100 && !s.busyWorkers().length; i++) await sleep(20) // the job runs, and its file is being linked
   const users = s.busyWorkers().map((pid) => fs.readFileSync(`/proc/${pid}/status`, 'utf8').match(/Uid:\s+(\d+)/)[1])
   const look = (p) => {
     try {
@@ -62,7 +63,7 @@ test('each worker has a user of its own, and another user of the machine sees no
     } catch { return [''] }
   }
   let own = ['0'] // a cell that is still being built is root's
-  for (let i = 0; i < 100 && own.includes('0'); i++, await sleep(50)) {
+  for (let i = 0; i < 100 && (own.includes('0') || own.length < 2); i++, await sleep(50)) {
     // a script worker has a child, which is of its user
     const pairs = new Set(s.processes().map(look).filter(([cwd]) => cwd.includes('/scratch/')).map((of) => of.join(' ')))
     own = [...pairs].map((of) => of.split(' ').at(-1))
