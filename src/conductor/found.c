@@ -1,5 +1,5 @@
-/* What probes have found out about files that stay what they are. While the conductor is busy more of it waits: what has
- * come in a turn is one event a job, and the end of the job says it with its own. */
+/* What probes have found out about files that stay what they are. While the conductor is busy more of it waits: what
+ * has come in a turn is one event a job, and the end of the job says it with its own. */
 #include "conductor/private.h"
 
 void found_add(struct conductor *c, struct run *r, const json_t *body)

@@ -43,7 +43,7 @@ struct run {                             /* a job in the queue or in a worker */
     bool host_asked;       /* among turn.acks for that reason */
     char *refused;         /* an access token in whose place its worker waits for another; NULL: it does not */
     int64_t renewing_us;   /* monotonic: since when it waits for its credentials to be renewed; 0: it does not */
-    json_t *found;         /* found.c: not told yet, from found_index on; NULL: nothing is, and it is not in turn.found */
+    json_t *found;         /* found.c: not told yet, from found_index on; NULL: it is not in turn.found */
     int64_t found_index;
     struct run *next_found;
     uv_timer_t *delay;

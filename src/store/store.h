@@ -92,8 +92,8 @@ MUST_CHECK int store_events(struct store *s, const char *assembly_id,
  * may purge. */
 MUST_CHECK int store_expired(struct store *s, int64_t now_us, int max,
                              int (*cb)(void *ctx, const char *id), void *ctx, struct err *err);
-/* The files of an expired Assembly are gone: forget its events, file and upload rows, and keep the document until keep_us
- * after its end. *kept false: that time is over too, nothing was done. */
+/* The files of an expired Assembly are gone: forget its events, file and upload rows, and keep the document until
+ * keep_us after its end. *kept false: that time is over too, nothing was done. */
 MUST_CHECK int store_assembly_keep_status(bool *kept, struct store *s, const char *id, int64_t keep_us,
                                           struct err *err);
 /* Forget documents, events, file and upload rows of an Assembly; the id stays known as used. */
@@ -180,8 +180,8 @@ MUST_CHECK int store_all_files(struct store *s,
                                int (*cb)(void *ctx, const char *blob_id, const char *assembly_id, int64_t size),
                                void *ctx, struct err *err);
 
-/* ---- tus uploads; meta is the upload room's own JSON. There is a file with its `file_id`: store_uploads() says that it
- * is `finished`, and nobody has to write that. ---- */
+/* ---- tus uploads; meta is the upload room's own JSON. When there is a file with its `file_id`, store_uploads() says
+ * that it is `finished`, and nobody has to write that. ---- */
 MUST_CHECK int store_upload_put(struct store *s, const char *id, const char *assembly_id,
                                 const char *meta, struct err *err);
 MUST_CHECK int store_upload_del(struct store *s, const char *id, struct err *err);
