@@ -4,6 +4,7 @@
 #include "robot/robot.h"
 #include "worker/border.h"
 #include "worker/role.h"
+#include "worker/told.h"
 
 #include <math.h>
 #include <string.h>
@@ -98,20 +99,6 @@ static int host_probe(struct probe_result *p, struct robot_job *job, const char 
     return role_program.probe ? role_program.probe(p, path, name, &how, err) : 0;
 }
 
-/* One line, or several: whatever a tool said, nothing in it moves a terminal. */
-static json_t *plain_text(const char *s, bool lines)
-{
-    AUTO(mem_free) char *text = mem_strdup(s);
-
-    for (unsigned char *p = (unsigned char *)text; *p; p++) {
-        if ((*p < 0x20 && !(lines && (*p == '\n' || *p == '\t'))) || *p == 0x7f)
-            *p = ' ';
-        if (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
-            p[0] = p[1] = ' ';
-    }
-    return jstring(text);
-}
-
 /* Errors of the phase `meta` do not count for this step (api-instructions.md 6). */
 static bool ignores_meta(const struct robot_job *job)
 {
@@ -164,7 +151,7 @@ int robot_emit(struct robot_job *job, const struct robot_output *out, struct err
                              "meta", all, "extra", out->extra, "input", out->input);
     jset(file, "stub", out->stub);
     if (unread)
-        json_object_set_new(file, "unread", plain_text(err->msg, false));
+        json_object_set_new(file, "unread", told_text(err->msg, false));
     return send_output(job, "file", file, err);
 }
 
@@ -415,25 +402,6 @@ static int host_run(struct robot_job *job, struct err *err)
     return job->robot->run(job, opts, err);
 }
 
-static void add_plain(json_t *body, const char *name, const char *text)
-{
-    if (*text)
-        json_object_set_new(body, name, plain_text(text, false));
-}
-
-static json_t *failure_json(const struct err *why)
-{
-    json_t *body = json_pack("{s:i,s:s,s:o,s:o,s:i,s:b}", "code", why->code, "name", why->name, "msg",
-                             plain_text(why->msg, false), "detail", plain_text(why->detail, true), "exited",
-                             why->exited, "private", why->is_private_address);
-
-    add_plain(body, "virus", why->virus);
-    add_plain(body, "url", why->url);
-    add_plain(body, "url_host", why->url_host);
-    add_plain(body, "browser_code", why->browser_code);
-    return body;
-}
-
 /* why NULL: it is done. */
 static void say_end(struct robot_job *job, const struct err *why)
 {
@@ -443,7 +411,7 @@ static void say_end(struct robot_job *job, const struct err *why)
 
     job->over = true;
     if (why)
-        rc = host_say(job, MSG_FAILED, failure_json(why), &lost);
+        rc = host_say(job, MSG_FAILED, told_failure(why), &lost);
     else
         rc = host_say(job, MSG_DONE, json_pack("{s:I}", "exec_us", took_us), &lost);
     if (rc < 0)
