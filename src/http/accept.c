@@ -104,8 +104,9 @@ static bool announces(const char *said, const char *name, int64_t least)
 static bool is_large(const struct http_server *s, const char *said)
 {
     const struct entrance *e = &s->entrances[ENTRANCE_LARGE];
+    bool crowded = s->conf.max_strangers && s->big_strangers >= LARGE_STRANGERS;
 
-    return e->daemon && e->count < s->conf.large_most &&
+    return e->daemon && !crowded && e->count < s->conf.large_most &&
            (announces(said, "\r\nContent-Length:", s->conf.large_body) ||
             announces(said, "\r\nUpload-Length:", s->conf.large_body));
 }

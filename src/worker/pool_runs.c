@@ -534,6 +534,7 @@ static struct pool_run *begin_next(struct pool_run *run, const struct pool_task 
     next->said.taken = true;
     run->mate = next;
     run->worker->jobs++;
+    wear_begin(run->worker);
     run->timeout_s += pool_timeout(run->pool, task);
     uv_timer_start(run->timer, on_timeout, (uint64_t)run->timeout_s * 1000, 0);
     return next;
