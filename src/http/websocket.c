@@ -228,13 +228,19 @@ static void discard(struct websocket *w)
         w->is_gone = true;
 }
 
+static void send_queued(struct websocket *w)
+{
+    if (!w->is_gone && wslay_event_want_write(w->ctx) && wslay_event_send(w->ctx) != 0)
+        w->is_gone = true;
+}
+
 enum websocket_state websocket_pump(struct websocket *w)
 {
     w->budget = READ_AT_ONCE;
+    send_queued(w); /* first: a good-bye with the right code has to be the only one that waits (close_broken()) */
     if (wslay_event_get_read_enabled(w->ctx) && !w->is_gone && wslay_event_recv(w->ctx) != 0 && !w->is_gone)
         close_broken(w);
-    if (!w->is_gone && wslay_event_want_write(w->ctx) && wslay_event_send(w->ctx) != 0)
-        w->is_gone = true;
+    send_queued(w);
     if (wslay_event_get_queued_msg_count(w->ctx) > MAX_REPLIES)
         w->is_gone = true;
     if (!w->is_gone && !wslay_event_get_read_enabled(w->ctx)) {

@@ -135,7 +135,7 @@ const handshake = (query, more = '') => `GET /ws20001/?${query} HTTP/1.1\r\nHost
   `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n${more}\r\n`
 
 // A raw WebSocket: frames in .frames as {opcode, data}, the code of its close in .code.
-async function wire(s, query = 'EIO=4&transport=websocket') {
+async function wire(s, query = 'EIO=4&transport=websocket', more = '') {
   const k = s.raw()
   let buf = Buffer.alloc(0)
   k.frames = []
@@ -161,7 +161,7 @@ async function wire(s, query = 'EIO=4&transport=websocket') {
       if (f.opcode === 8) k.code = f.data.length ? f.data.readUInt16BE(0) : 1005
     }
   })
-  k.write(handshake(query))
+  k.write(Buffer.concat([Buffer.from(handshake(query)), Buffer.from(more)]))
   for (const end = Date.now() + 5000; !k.head; await sleep(5)) assert.ok(Date.now() < end)
   k.texts = () => k.frames.filter((f) => f.opcode === 1).map((f) => f.data.toString())
   k.waitText = async (want) => {
@@ -267,6 +267,10 @@ test('hostile frames are answered with the right code, and the connection goes',
     k.write(bytes)
     await limit(k.ended).catch((e) => { throw new Error(`${what}: ${e.message}`) })
     assert.equal(k.code, code, what)
+    // together with the handshake: before the server has said its first word
+    const early = code === 1002 && await wire(s, undefined, bytes)
+    if (early) await limit(early.ended)
+    assert.equal(early.code, early ? code : undefined, `${what}, early`)
   }
   const k = await wire(s)
   k.write(frame(8, Buffer.from([3, 232])))
