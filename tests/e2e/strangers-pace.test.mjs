@@ -9,6 +9,7 @@ import { KEY, Server, sleep } from './server.mjs'
 const steps = { ':original': { robot: '/upload/handle', result: true } }
 const MB = 1 << 20
 const MOST_MS = 50
+const LOOKS_MS = process.env.FULL ? 3000 : 1500 // at each attack
 const part = (name, value, more = '') => `--b\r\nContent-Disposition: form-data; name="${name}"${more}\r\n\r\n${value}\r\n`
 const head = (length, to = '/assemblies') => `POST ${to} HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: ${length}\r\n\r\n`
 const form = (text, to = '/assemblies', more = '') => `POST ${to} HTTP/1.1\r\nHost: x\r\n${more}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: ${text.length}\r\n\r\n${text}`
@@ -84,7 +85,7 @@ async function pace(t, s, attacks) {
     for (let tries = 0; tries < 3 && wrong !== ''; tries++) {
       const state = storm(s, attack)
       await sleep(500)
-      const [here, there] = await client(places, 3000)
+      const [here, there] = await client(places, LOOKS_MS)
       state.on = false
       await state.lanes
       await sleep(300)
