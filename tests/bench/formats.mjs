@@ -7,6 +7,8 @@ import path from 'node:path'
 import sharp from 'sharp'
 import { end, here, median, quick, row, ROUNDS, serve, sleep, tmp } from './bed.mjs'
 
+sharp.cache(false) // or a file that is written again is what it was
+
 const width = 720, names = { jpg: 'jpeg' }
 const png = (f) => path.join(tmp, `${f}.png`)
 const size = (file) => fs.statSync(file).size
