@@ -53,8 +53,8 @@ struct http_config {
     const char *short_prefix, *short_host;
     size_t stream_memory; /* bytes; a request's headers must fit */
     /* Connections whose first head announces a body of at least large_body bytes (its own, or the Upload-Length of tus)
-     * get more, so that it comes in fewer pieces: as long as there are no more than large_most of them, and few that are
-     * not known. 0: none. */
+     * get more, so that it comes in fewer pieces: as long as there are no more than large_most of them, and few that
+     * are not known. 0: none. */
     size_t large_memory;
     int64_t large_body;
     int large_most;

@@ -358,6 +358,14 @@ static void an_upload_is_finished_when_there_is_its_file(void **state)
     str_reset(&seen);
     OK(store_uploads(f->s, list_three, &seen, &f->err));
     assert_string_equal(text(&seen), ID_C " " ID_A " {\"finished\":true,\"file_id\":\"" ID_B "\"}\n");
+    /* a part of it is no file, though the file may have grown out of it */
+    OK(store_begin(f->s, &f->err));
+    OK(store_upload_put(f->s, ID_C, ID_A,
+                        "{\"finished\":false,\"concat\":\"partial\",\"file_id\":\"" ID_B "\"}", &f->err));
+    OK(store_commit(f->s, &f->err));
+    str_reset(&seen);
+    OK(store_uploads(f->s, list_three, &seen, &f->err));
+    assert_non_null(strstr(text(&seen), "\"finished\":false"));
     /* and with its file it is forgotten: it is not one whose bytes are missing */
     OK(store_begin(f->s, &f->err));
     OK(store_assembly_end(f->s, ID_A, &(struct store_end){"ASSEMBLY_COMPLETED", "{}", NULL, 100, 110}, &f->err));
