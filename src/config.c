@@ -75,9 +75,7 @@ static const struct setting settings[] = {
      .help = text, .min = least, .max = 1024},
 #include "robot/roles.def"
 #undef X
-    INT(worker_jobs, "100",
-        "Replace a worker after so many jobs. A look into a file that needs no decoder counts by its bytes and time.",
-        .min = 1),
+    INT(worker_jobs, "100", "Replace a worker after so many jobs; a look that needs no decoder counts less.", .min = 1),
     ENUM(isolation, isolations, "worker", "A jail for each worker, or a new one for each job."),
     BOOL(require_jail, "no", "Refuse to start when workers can not be locked in."),
     STRING(cgroup, "", "Control group (v2) for workers. Empty: the server's own, if delegated; off: none."),

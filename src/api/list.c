@@ -40,16 +40,16 @@ static void list_add_item(void *ctx, const struct store_listed *l)
 /* Those that are made of the Assembly's events; while the page was read they could not be. */
 static int make_items(struct listing *list, struct err *err)
 {
-    json_t *stub;
+    json_t *bare; /* its id alone */
     size_t i;
 
-    json_array_foreach (list->items, i, stub) {
+    json_array_foreach (list->items, i, bare) {
         json_t *item = NULL;
         const struct app *app = list->app;
 
-        if (json_object_size(stub) != 1)
+        if (json_object_size(bare) != 1)
             continue;
-        if (document_item(&item, app->list_reader, app->seal, jstr_or(stub, "id", ""), err) == 0)
+        if (document_item(&item, app->list_reader, app->seal, jstr_or(bare, "id", ""), err) == 0)
             json_array_set_new(list->items, i, item);
         else if (err->code != ERR_NOT_FOUND) /* else purged meanwhile */
             return -1;

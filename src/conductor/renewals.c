@@ -21,27 +21,13 @@ static const struct log log_ctx = {"room", "renewals", NULL};
 
 /* ---- what failed, in the Robot's words ---- */
 
-static bool has_code(const struct robot *r, const char *suffix)
-{
-    size_t n = strlen(suffix);
-
-    for (const char *p = r->codes; p && *p; p += strspn(p, " ")) {
-        size_t len = strcspn(p, " ");
-
-        if (len == n && !strncmp(p, suffix, n))
-            return true;
-        p += len;
-    }
-    return false;
-}
-
 /* As transfer/remote.c names what workers say. */
 static int name_failure(struct err *err, const struct robot *r, bool denied)
 {
-    const char *suffix = denied && has_code(r, "ACCESS_DENIED") ? "ACCESS_DENIED" : "FAILURE";
+    const char *suffix = denied && robot_has_code(r, "ACCESS_DENIED") ? "ACCESS_DENIED" : "FAILURE";
 
     err->code = denied ? ERR_SERVER_403 : ERR_IMPORT;
-    if (has_code(r, suffix))
+    if (robot_has_code(r, suffix))
         robot_code(err->name, r, suffix);
     else
         snprintf(err->name, sizeof err->name, "WORKER_JOB_ERROR");

@@ -29,6 +29,20 @@ void robot_code(char out[static ROBOT_CODE_MAX], const struct robot *r, const ch
         *p = *p == '/' || *p == '-' ? '_' : (char)toupper((unsigned char)*p);
 }
 
+bool robot_has_code(const struct robot *r, const char *suffix)
+{
+    size_t n = strlen(suffix);
+
+    for (const char *p = r->codes; p && *p; p += strspn(p, " ")) {
+        size_t len = strcspn(p, " ");
+
+        if (len == n && !strncmp(p, suffix, n))
+            return true;
+        p += len;
+    }
+    return false;
+}
+
 void robot_code_invalid(char out[static ROBOT_CODE_MAX], const struct robot *r)
 {
     robot_code(out, r, r->invalid ? r->invalid : "VALIDATION");

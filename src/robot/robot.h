@@ -228,6 +228,8 @@ const struct robot *robot_that(enum robot_flag flag);
 #define ROBOT_CODE_MAX 64
 /* "/image/resize" and "VALIDATION" make "IMAGE_RESIZE_VALIDATION". */
 void robot_code(char out[static ROBOT_CODE_MAX], const struct robot *r, const char *suffix);
+/* Is that one of its codes? */
+bool robot_has_code(const struct robot *r, const char *suffix);
 /* Of a wrong parameter, where its row says nothing else. */
 void robot_code_invalid(char out[static ROBOT_CODE_MAX], const struct robot *r);
 /* May an input come with this `as`? */

@@ -19,20 +19,6 @@ static const char *const suffixes[] = {[REMOTE_FAILED] = "FAILURE",
                                        [REMOTE_NOT_FOUND] = "NOT_FOUND"};
 #define OTHER_FAILED "ERROR" /* as the contract calls it in one place */
 
-static bool has_code(const struct robot *r, const char *suffix)
-{
-    size_t n = strlen(suffix);
-
-    for (const char *p = r->codes; p && *p; p += strspn(p, " ")) {
-        size_t len = strcspn(p, " ");
-
-        if (len == n && !strncmp(p, suffix, n))
-            return true;
-        p += len;
-    }
-    return false;
-}
-
 int remote_fail(const struct robot_job *job, enum remote_failure kind, struct err *err,
                 const char *fmt, ...)
 {
@@ -46,10 +32,10 @@ int remote_fail(const struct robot_job *job, enum remote_failure kind, struct er
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    if (!has_code(r, suffixes[kind]))
+    if (!robot_has_code(r, suffixes[kind]))
         kind = REMOTE_FAILED;
-    const char *suffix = kind == REMOTE_FAILED && has_code(r, OTHER_FAILED) ? OTHER_FAILED : suffixes[kind];
-    if (has_code(r, suffix))
+    const char *suffix = kind == REMOTE_FAILED && robot_has_code(r, OTHER_FAILED) ? OTHER_FAILED : suffixes[kind];
+    if (robot_has_code(r, suffix))
         return robot_fail(job, err, like[kind], suffix, "%s", text);
     return err_set_named(err, ERR_IMPORT, "WORKER_JOB_ERROR", "%s", text);
 }
