@@ -24,7 +24,7 @@ static void put_text(struct str *b, const char *name, const char *value)
 static void put_int(struct str *b, const char *name, int64_t v)
 {
     key(b, name);
-    str_addf(b, "%" PRId64, v);
+    str_add_int(b, v);
 }
 
 static void put_bool(struct str *b, const char *name, bool v)
@@ -59,7 +59,11 @@ static void put_seconds(struct str *b, const char *name, int64_t us, int digits)
 {
     char text[40];
 
-    snprintf(text, sizeof text, "%.*f", digits, (double)(us < 0 ? 0 : us) / 1e6);
+    if (us <= 0) {
+        put_raw(b, name, "0");
+        return;
+    }
+    snprintf(text, sizeof text, "%.*f", digits, (double)us / 1e6);
     for (size_t n = strlen(text); n && strchr(text, '.') && (text[n - 1] == '0' || text[n - 1] == '.');)
         if (text[--n] == '.') {
             text[n] = 0;
@@ -86,6 +90,7 @@ char *status_file(const struct assembly *a, const struct file *f, bool as_upload
     const char *extra_key;
     json_t *extra;
 
+    str_room(&b, 2047);
     str_putc(&b, '{');
     put_text(&b, "id", f->id);
     put_text(&b, "name", f->name);
@@ -182,6 +187,7 @@ char *status_fixed(const struct assembly *a, const char *instance, const char *r
     AUTO(mem_free) char *stream = mem_printf("%s?assembly=%s", socket, a->id);
     AUTO(mem_free) char *tus = mem_printf("%s/resumable/files/", a->base_url);
 
+    str_room(&b, 2047);
     put_text(&b, "assembly_id", a->id);
     put_text(&b, "parent_id", c->parent_id);
     put_text(&b, "account_id", a->workspace);
@@ -257,6 +263,7 @@ char *status_head(const struct assembly *a)
     int64_t expected = assembly_bytes_expected(a);
     bool failed = a->state == ASSEMBLY_FAILED;
 
+    str_room(&b, 1023);
     put_text(&b, failed ? "error" : "ok", assembly_code(a));
     put_text(&b, "message", assembly_message(a));
     if (failed)

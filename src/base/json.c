@@ -94,7 +94,7 @@ void str_add_json_value(struct str *b, const json_t *j)
         str_add_json(b, json_string_value(j));
         return;
     case JSON_INTEGER:
-        str_addf(b, "%" JSON_INTEGER_FORMAT, json_integer_value(j));
+        str_add_int(b, json_integer_value(j));
         return;
     case JSON_REAL:
         str_add_double(b, json_real_value(j));
@@ -114,6 +114,7 @@ char *json_text(const json_t *j)
 {
     struct str b = {0};
 
+    str_room(&b, 255);
     str_add_json_value(&b, j);
     return str_take(&b);
 }

@@ -26,23 +26,39 @@ void str_add(struct str *b, const void *data, size_t len)
 }
 
 void str_puts(struct str *b, const char *s) { str_add(b, s, strlen(s)); }
-void str_putc(struct str *b, char c) { str_add(b, &c, 1); }
+void str_room(struct str *b, size_t bytes) { reserve(b, bytes); }
 
 void str_addf(struct str *b, const char *fmt, ...)
 {
     va_list ap, again;
     int n;
 
+    reserve(b, 63); /* most fit at once */
+    size_t room = b->cap - b->len;
     va_start(ap, fmt);
     va_copy(again, ap);
-    n = vsnprintf(NULL, 0, fmt, ap);
+    n = vsnprintf(b->s + b->len, room, fmt, ap);
     va_end(ap);
-    if (n > 0) {
+    if (n > 0 && (size_t)n >= room) {
         reserve(b, (size_t)n);
         vsnprintf(b->s + b->len, (size_t)n + 1, fmt, again);
-        b->len += (size_t)n;
     }
+    b->len += n > 0 ? (size_t)n : 0;
+    b->s[b->len] = 0;
     va_end(again);
+}
+
+void str_add_int(struct str *b, int64_t v)
+{
+    char text[20], *at = text + sizeof text;
+    uint64_t left = v < 0 ? -(uint64_t)v : (uint64_t)v;
+
+    do
+        *--at = (char)('0' + left % 10);
+    while (left /= 10);
+    if (v < 0)
+        str_putc(b, '-');
+    str_add(b, at, (size_t)(text + sizeof text - at));
 }
 
 /* Length of the valid UTF-8 sequence at s, or 0. */
@@ -154,6 +170,25 @@ static size_t str_add_kept(struct str *b, const unsigned char *s, size_t left)
     return 4;
 }
 
+/* Of s, how many bytes at its beginning stand in a JSON string as they are. */
+static size_t plain(const unsigned char *s, size_t len)
+{
+    const uint64_t ones = 0x0101010101010101, tops = ones << 7;
+    size_t n = 0;
+
+    /* eight at a time: no top bit, none below 0x20, neither mark */
+    for (uint64_t w; len - n >= sizeof w; n += sizeof w) {
+        memcpy(&w, s + n, sizeof w);
+        uint64_t quote = w ^ ones * '"', back = w ^ ones * '\\';
+
+        if (((w | (w - ones * 0x20) | (quote - ones) | (back - ones)) & tops))
+            break;
+    }
+    while (n < len && s[n] >= 0x20 && s[n] < 0x80 && s[n] != '"' && s[n] != '\\')
+        n++;
+    return n;
+}
+
 void str_add_json(struct str *b, const char *text)
 {
     const unsigned char *s = (const unsigned char *)text;
@@ -166,7 +201,15 @@ void str_add_json(struct str *b, const char *text)
     reserve(b, left + 2);
     str_putc(b, '"');
     while (left) {
-        size_t n = utf8_seq(s, left), kept;
+        size_t n = plain(s, left), kept;
+
+        if (n) {
+            str_add(b, s, n);
+            s += n;
+            left -= n;
+            continue;
+        }
+        n = utf8_seq(s, left);
 
         if (!n) {
             str_add(b, "\xEF\xBF\xBD", 3);
@@ -181,13 +224,7 @@ void str_add_json(struct str *b, const char *text)
         } else if (*s < 0x20) {
             str_addf(b, "\\u%04x", *s);
         } else {
-            /* as much as needs no second look, at once */
-            size_t more = n;
-
-            while (more < left && s[more] >= 0x20 && s[more] < 0x80 && s[more] != '"' && s[more] != '\\')
-                more++;
-            str_add(b, s, more);
-            n = more;
+            str_add(b, s, n);
         }
         s += n;
         left -= n;

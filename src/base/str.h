@@ -15,7 +15,17 @@ struct str {
 
 void str_add(struct str *b, const void *data, size_t len);
 void str_puts(struct str *b, const char *s);
-void str_putc(struct str *b, char c);
+static inline void str_putc(struct str *b, char c)
+{
+    if (b->len + 2 > b->cap) {
+        str_add(b, &c, 1);
+        return;
+    }
+    b->s[b->len++] = c;
+    b->s[b->len] = 0;
+}
+void str_room(struct str *b, size_t bytes); /* so many more fit without another look for memory */
+void str_add_int(struct str *b, int64_t v);
 void str_addf(struct str *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* s as a JSON string literal with quotes; NULL becomes null. Bytes that are not UTF-8 become U+FFFD, and what json.c
  * keeps as characters of its own becomes an escape again. */

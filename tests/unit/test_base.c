@@ -73,6 +73,66 @@ static void json_text_is_always_valid_utf8(void **state)
     assert_non_null(j);
 }
 
+/* As it was written before it looked at eight bytes at a time. */
+static void add_slowly(struct str *b, const char *s, size_t n)
+{
+    str_putc(b, '"');
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)s[i];
+
+        if (c == '"' || c == '\\')
+            str_addf(b, "\\%c", c);
+        else if (c == '\n')
+            str_puts(b, "\\n");
+        else if (c < 0x20)
+            str_addf(b, "\\u%04x", c);
+        else if (c >= 0x80)
+            str_puts(b, "\xEF\xBF\xBD");
+        else
+            str_putc(b, (char)c);
+    }
+    str_putc(b, '"');
+}
+
+static void each_byte_is_written_alike_wherever_it_stands(void **state)
+{
+    (void)state;
+    for (size_t len = 1; len < 20; len++)
+        for (size_t at = 0; at < len; at++)
+            for (int c = 1; c < 256; c++) {
+                AUTO(str_done) struct str b = {0}, want = {0};
+                char s[20];
+
+                memset(s, at % 2 ? ' ' : '~', len);
+                s[at] = (char)c;
+                s[len] = 0;
+                str_add_json(&b, s);
+                add_slowly(&want, s, len);
+                assert_string_equal(b.s, want.s);
+            }
+}
+
+static void numbers_are_added_as_printf_writes_them(void **state)
+{
+    static const int64_t all[] = {0, 7, -1, 10, 99, 1000000007, INT64_MAX, INT64_MIN, -9007199254740993};
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        AUTO(str_done) struct str b = {0}, want = {0};
+        char text[300];
+
+        str_puts(&b, "x");
+        str_add_int(&b, all[i]);
+        snprintf(text, sizeof text, "x%lld", (long long)all[i]);
+        assert_string_equal(b.s, text);
+        memset(text, 'y', 299); /* more than fits at once */
+        text[299] = 0;
+        str_addf(&want, "%s", text);
+        assert_string_equal(want.s, text);
+        assert_int_equal(want.len, 299);
+    }
+}
+
 static void deep_json_is_refused_before_it_is_parsed(void **state)
 {
     AUTO(str_done) struct str b = {0};
@@ -470,6 +530,8 @@ int main(void)
         cmocka_unit_test(a_type_is_known_by_all_its_names),
         cmocka_unit_test(the_table_of_types_does_not_contradict_itself),
         cmocka_unit_test(json_text_is_always_valid_utf8),
+        cmocka_unit_test(each_byte_is_written_alike_wherever_it_stands),
+        cmocka_unit_test(numbers_are_added_as_printf_writes_them),
         cmocka_unit_test(deep_json_is_refused_before_it_is_parsed),
         cmocka_unit_test(json_is_read_as_javascript_reads_it),
         cmocka_unit_test(what_is_no_json_is_refused),
