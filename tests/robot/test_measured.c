@@ -123,6 +123,32 @@ static int channel(const json_t *meta, int i)
     return (int)strtol(two, NULL, 16);
 }
 
+/* Counted one by one, of a PNG, which keeps them as they are. */
+static void the_average_is_that_of_all_pixels(void **state)
+{
+    static const struct kind png = {"PNG", "a.png", "[compression=1]"};
+    (void)state;
+    if (media_init(NULL) < 0)
+        abort();
+    AUTO(host_free) struct robot_job *job = host_new();
+    const char *path = write_kind(job, &png);
+    VipsImage *v = drawing(&png);
+    size_t size;
+    uint8_t *px = vips_image_write_to_memory(v, &size);
+    int measures;
+    AUTO(json_unref) json_t *meta = probed(path, NULL, &measures);
+
+    for (int i = 0; i < 3; i++) {
+        uint64_t sum = 0;
+
+        for (size_t at = (size_t)i; at < size; at += 3)
+            sum += px[at];
+        assert_int_equal(channel(meta, i), (sum + (uint64_t)W * H / 2) / ((uint64_t)W * H));
+    }
+    g_free(px);
+    g_object_unref(v);
+}
+
 static void it_is_what_the_probe_would_say(void **state)
 {
     (void)state;
@@ -202,6 +228,7 @@ static void what_is_broken_tells_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_average_is_that_of_all_pixels),
         cmocka_unit_test(it_is_what_the_probe_would_say),
         cmocka_unit_test(who_is_asked_makes_the_same),
         cmocka_unit_test(who_wants_more_than_that_is_told_by_the_probe),
