@@ -88,7 +88,7 @@ static int add_file(struct local_run *j, const char *path, int64_t *bytes, struc
         return err_errno(err, "open '%s'", path);
     id_new(id);
     AUTO(mem_free) char *partial = uploads_path(j->app->uploads, id);
-    if (spool_create(&s, partial, err) < 0)
+    if (spool_begin(&s, partial, j->app->blobs, id, err) < 0)
         return -1;
     while ((n = read(in, buf, 256 * 1024)) > 0)
         if (spool_write(&s, buf, (size_t)n, err) < 0)

@@ -108,7 +108,7 @@ int create_file_begin(struct create *c, const char *name, const char *filename, 
     c->file_name = mem_strdup(filename);
     if (!body_lock(c->watch))
         return err_set(err, ERR_PREMATURE, "The Assembly is over");
-    int rc = spool_create(&c->spool, path, err);
+    int rc = spool_begin(&c->spool, path, c->app->blobs, c->file_id, err);
     body_unlock(c->watch);
     return rc;
 }

@@ -30,13 +30,22 @@ void blob_store_break(struct blob_store *bs, int good_calls);
  * and the data are lost all the same. */
 MUST_CHECK int blob_adopt(struct blob_store *bs, const char *id, const char *path, bool synced,
                           struct err *err);
-/* The same for the file name in the directory dir, which a process that is not trusted wrote and may still have open:
- * what is measured here is what the blob stays. The file itself becomes the blob when it can be made ours alone: of our
- * user, mode and times ours, no further attributes, and nobody has it open for writing. Else its bytes are copied.
- * max_size: more is refused. beside: what was summed of it already, or of another file, which is found out; may be
- * NULL, and is good for nothing afterwards. stop: may become true at any time, when nobody wants the blob any more;
- * then it is not read to its end and not flushed. The texts of errors name it as label. Errors: ERR_WORKER (no regular
- * file of one name, too large, kept from us), ERR_BUSY (stopped), ERR_IO, ERR_NOSPACE. */
+/* A new, empty file of ours without a name, on the shelf of the blob id that it is to be; it goes with its descriptor.
+ * *fd is -1 and the result 0 where the file system has no such files. Errors: ERR_IO, ERR_NOSPACE. */
+MUST_CHECK int blob_begin(int *fd, struct blob_store *bs, const char *id, struct err *err);
+/* It becomes that blob: named, flushed (its bytes only if `flush`), and its directory as well. Durable when it returns
+ * 0. After an error *lost says whether the file is good for nothing now; otherwise this may be tried again. */
+MUST_CHECK int blob_finish(struct blob_store *bs, const char *id, int fd, bool flush, bool *lost, struct err *err);
+/* It gets the name path instead, in the same file system; may be done once. Not flushed. Errors: ERR_IO,
+ * ERR_NOSPACE. */
+MUST_CHECK int blob_name(int fd, const char *path, struct err *err);
+/* The same as blob_adopt() for the file name in the directory dir, which a process that is not trusted wrote and may
+ * still have open: what is measured here is what the blob stays. The file itself becomes the blob when it can be made
+ * ours alone: of our user, mode and times ours, no further attributes, and nobody has it open for writing. Else its
+ * bytes are copied. max_size: more is refused. beside: what was summed of it already, or of another file, which is
+ * found out; may be NULL, and is good for nothing afterwards. stop: may become true at any time, when nobody wants the
+ * blob any more; then it is not read to its end and not flushed. The texts of errors name it as label. Errors:
+ * ERR_WORKER (no regular file of one name, too large, kept from us), ERR_BUSY (stopped), ERR_IO, ERR_NOSPACE. */
 struct blob_taken {
     int64_t size;
     char md5[33];

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define WRITTEN_BACK (INT64_C(8) << 20) /* bytes that are worth a call */
 
@@ -68,6 +69,7 @@ static struct blob_store *store_new(void)
     struct blob_store *bs = mem_zalloc(sizeof *bs);
 
     bs->dir_fd = bs->tmp_fd = -1;
+    bs->names_later = access("/proc/self/fd", X_OK) == 0;
     atomic_init(&bs->good_calls, -1);
     pthread_mutex_init(&bs->lock, NULL);
     return bs;

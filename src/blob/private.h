@@ -10,6 +10,7 @@
 struct blob_store {
     int dir_fd, tmp_fd;
     atomic_int good_calls; /* for tests; -1: never fails */
+    bool names_later; /* files may begin without a name */
     pthread_mutex_t lock;
     struct map held; /* ids, guarded by lock */
 };

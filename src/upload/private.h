@@ -35,7 +35,8 @@ struct upload {
     int64_t length; /* -1: deferred */
     int64_t offset; /* what HEAD says */
     int64_t expires_us;
-    struct spool spool;
+    struct spool spool;          /* not open: no byte has come, or they are a blob */
+    bool is_blob;                /* they are one already, and that is not committed */
     struct share share;          /* of a partial upload that names no Assembly */
     char used_by[ID_LEN + 1];    /* of a partial upload: the final one that takes it; "": none so far */
     bool attended;               /* its creation is under way: what is complete as it is, that request hands over */
@@ -66,6 +67,12 @@ void upload_register(struct uploads *u, struct upload *p);
 char *upload_row(const struct upload *p); /* its row in the store, JSON; the caller frees */
 /* Close and remove what there is. Locked by the caller. Returns bytes freed. */
 int64_t upload_discard(struct upload *p);
+/* For the first byte of one that has no file yet. at_once: the request that brings it brings all the others as well.
+ * Locked by the caller. */
+MUST_CHECK int upload_begin_bytes(struct upload *p, bool at_once, struct err *err);
+/* The request that brought them is over: what came of them outlives the process, or counts as not come. Locked by the
+ * caller. */
+void upload_keep_bytes(struct upload *p);
 /* Nobody may write any more but who asks now; the previous request is cut with 423. Locked by the caller. */
 uint64_t upload_take(struct upload *p, struct http_request *holder);
 /* Out of the table again: it never came to be. */

@@ -22,7 +22,27 @@ int spool_create(struct spool *s, const char *path, struct err *err)
 
     if (fd < 0)
         return err_errno(err, "create an upload file");
-    *s = (struct spool){mem_strdup(path), fd, new_md5(), 0, false};
+    *s = (struct spool){mem_strdup(path), fd, new_md5(), 0, false, false};
+    return 0;
+}
+
+int spool_begin(struct spool *s, const char *path, struct blob_store *bs, const char *id, struct err *err)
+{
+    int fd;
+
+    if (blob_begin(&fd, bs, id, err) < 0)
+        return -1;
+    if (fd < 0)
+        return spool_create(s, path, err);
+    *s = (struct spool){mem_strdup(path), fd, new_md5(), 0, false, true};
+    return 0;
+}
+
+int spool_name(struct spool *s, struct err *err)
+{
+    if (s->unnamed && blob_name(s->fd, s->path, err) < 0)
+        return -1;
+    s->unnamed = false;
     return 0;
 }
 
@@ -38,7 +58,7 @@ int spool_open(struct spool *s, const char *path, struct err *err)
         close(fd);
         return -1;
     }
-    *s = (struct spool){mem_strdup(path), fd, NULL, st.st_size, false};
+    *s = (struct spool){mem_strdup(path), fd, NULL, st.st_size, false, false};
     return 0;
 }
 
@@ -92,7 +112,7 @@ int spool_write(struct spool *s, const void *data, size_t len, struct err *err)
 
 int spool_truncate(struct spool *s, int64_t size, struct err *err)
 {
-    if (ftruncate(s->fd, size) < 0)
+    if (s->path && ftruncate(s->fd, size) < 0)
         return err_errno(err, "truncate an upload file");
     s->size = size;
     EVP_MD_CTX_free(s->md5);
@@ -140,15 +160,16 @@ int spool_commit(struct spool *s, char md5[33], struct blob_store *bs, const cha
     if (!s->md5 && rehash(s, err) < 0)
         return -1;
     /* The mode of a blob first, so that it is flushed, too: a worker is another user. */
-    if (fchmod(s->fd, 0444) < 0)
+    if (!s->unnamed && fchmod(s->fd, 0444) < 0)
         return err_errno(err, "protect an upload file");
-    if ((sync || s->doubtful) && flush_bytes(s, err) < 0)
+    if (!s->unnamed && (sync || s->doubtful) && flush_bytes(s, err) < 0)
         return -1;
     EVP_DigestFinal_ex(s->md5, digest, NULL);
     hex_encode(md5, digest, 16);
     EVP_MD_CTX_free(s->md5);
     s->md5 = NULL;
-    if (blob_adopt(bs, id, s->path, /* synced= */ true, err) < 0)
+    if ((s->unnamed ? blob_finish(bs, id, s->fd, sync, &s->doubtful, err)
+                    : blob_adopt(bs, id, s->path, /* synced= */ true, err)) < 0)
         return -1;
     spool_close(s, false);
     return 0;
@@ -158,7 +179,7 @@ int64_t spool_close(struct spool *s, bool remove)
 {
     int64_t freed = 0;
 
-    if (s->path && remove && unlink(s->path) == 0)
+    if (s->path && remove && (s->unnamed || unlink(s->path) == 0))
         freed = s->size;
     EVP_MD_CTX_free(s->md5);
     if (s->path)

@@ -1,10 +1,12 @@
 /* The bytes of an upload: taken, checked, and handed over when all are there. For POST and PATCH. */
+#include "base/clock.h"
 #include "upload/tus.h"
 #include "upload/tus_text.h"
 
 #include <string.h>
 
 #define PARTS_MOST 10000 /* partial uploads of an Assembly at a time */
+#define AT_ONCE_MOST (INT64_C(1) << 20) /* bytes; of more, what came survives a kill even before the request is over */
 
 /* ---- finishing ---- */
 
@@ -101,6 +103,25 @@ int tus_parts_check(struct upload *p, int64_t more, struct err *err)
     return 0;
 }
 
+/* All bytes of a small file come with this request, as far as it says: it is not worth a name before it is there. */
+static bool comes_at_once(const struct tus *t)
+{
+    const struct upload *p = t->upload;
+
+    return p->concat == CONCAT_NONE && t->start == 0 && p->length <= AT_ONCE_MOST &&
+           http_content_length(t->req) == p->length;
+}
+
+static int take_bytes(struct tus *t, const char *data, size_t len, struct err *err)
+{
+    struct upload *p = t->upload;
+    bool at_once = comes_at_once(t);
+
+    if (at_once && !p->spool.path)
+        p->told_us = clock_mono_us(); /* its end is soon enough */
+    return upload_begin_bytes(p, at_once, err) < 0 ? -1 : spool_write(&p->spool, data, len, err);
+}
+
 int tus_on_body(struct http_request *req, const char *data, size_t len)
 {
     struct tus *t = http_data(req);
@@ -121,7 +142,7 @@ int tus_on_body(struct http_request *req, const char *data, size_t len)
     } else if (p->concat == CONCAT_PARTIAL && p->length < 0 && tus_parts_check(p, (int64_t)len, &t->err) < 0) {
         cut = tus_refusal_json(req, t->err.code == ERR_MAX_SIZE ? 413 : err_http_status(&t->err), &t->err);
     } else if (space_check(&t->all->conf.space, (int64_t)len, &t->err) < 0 ||
-               spool_write(&p->spool, data, len, &t->err) < 0) {
+               take_bytes(t, data, len, &t->err) < 0) {
         cut = tus_refusal_json(req, err_http_status(&t->err), &t->err);
     } else if (t->checksum) {
         EVP_DigestUpdate(t->checksum, data, len);
@@ -181,6 +202,7 @@ enum http_next tus_on_end(struct http_request *req)
     else if (p->state == UPLOAD_OPEN && p->length >= 0 && p->offset == p->length)
         next = tus_finish(t);
     else {
+        upload_keep_bytes(p);
         upload_tell_offset(p, true);
         http_answer(req, tus_progress_answer(t));
     }
@@ -224,6 +246,8 @@ void tus_on_done(struct http_request *req, enum http_outcome outcome)
                 if (spool_truncate(&p->spool, t->start, &err) < 0)
                     upload_discard(p);
             }
+            if (p->state == UPLOAD_OPEN)
+                upload_keep_bytes(p);
             if (outcome == HTTP_DONE_CLOSED)
                 upload_tell_offset(p, true);
         }

@@ -183,9 +183,9 @@ static enum http_next create_begin(struct http_request *req)
     if (space_check(&t->all->conf.space, p->length > 0 ? p->length : 0, &err) < 0)
         return tus_refuse_json(req, &err);
     AUTO(mem_free) char *base = t->all->conf.base_url(req);
-    AUTO(mem_free) char *path = uploads_path(t->all, p->id);
     p->url = mem_printf("%s/resumable/files/%s", base, p->id);
-    if (spool_create(&p->spool, path, &err) < 0)
+    /* a plain one of known length has a file when it has a byte */
+    if ((p->concat != CONCAT_NONE || p->length < 0) && upload_begin_bytes(p, false, &err) < 0)
         return tus_refuse_json(req, &err);
     t->generation = upload_take(p, t->has_body ? req : NULL);
     p->attended = true;

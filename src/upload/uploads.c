@@ -91,6 +91,26 @@ void upload_parts(struct uploads *u, const char *assembly_id, int *count, int64_
     pthread_mutex_unlock(&u->lock);
 }
 
+int upload_begin_bytes(struct upload *p, bool at_once, struct err *err)
+{
+    if (p->spool.path)
+        return 0;
+    AUTO(mem_free) char *path = uploads_path(p->all, p->id);
+    return at_once ? spool_begin(&p->spool, path, p->all->conf.blobs, p->file_id, err)
+                   : spool_create(&p->spool, path, err);
+}
+
+void upload_keep_bytes(struct upload *p)
+{
+    struct err err;
+
+    if (spool_name(&p->spool, &err) == 0)
+        return;
+    log_warn(&log_ctx, "upload %s begins anew: %s", p->id, err.msg);
+    spool_close(&p->spool, true);
+    p->offset = 0;
+}
+
 uint64_t upload_take(struct upload *p, struct http_request *holder)
 {
     struct err err;
@@ -102,6 +122,7 @@ uint64_t upload_take(struct upload *p, struct http_request *holder)
         http_cut(p->holder, r);
         http_request_unref(p->holder);
     }
+    upload_keep_bytes(p);
     p->holder = holder ? http_request_ref(holder) : NULL;
     return ++p->generation;
 }
@@ -110,8 +131,8 @@ int64_t upload_discard(struct upload *p)
 {
     int64_t freed;
 
-    upload_take(p, NULL);
     freed = spool_close(&p->spool, true);
+    upload_take(p, NULL);
     share_end(&p->share);
     p->state = UPLOAD_GONE;
     return freed;
@@ -172,10 +193,11 @@ static int read_row(void *ctx, const char *id, const char *assembly_id, const ch
          * finds all bytes there and hands it over again */
         close(fd);
         p->offset = p->length;
-    } else {
+        p->is_blob = true;
+    } else if (p->concat != CONCAT_NONE || p->length < 0) {
         p->state = UPLOAD_GONE; /* its bytes are lost: never say that they are there */
         p->removal_due = true;
-    }
+    } /* else no byte has come, or none is left: it goes on from the first */
     upload_register(u, p);
     upload_unref(p);
     return 0;
@@ -509,10 +531,15 @@ void uploads_sweep(void *uploads)
 
 static int commit(char md5[33], struct upload *p, struct err *err)
 {
-    if (p->spool.path)
-        return spool_commit(&p->spool, md5, p->all->conf.blobs, p->file_id, p->all->conf.sync, err);
+    if (!p->is_blob) { /* of no bytes there is no file so far */
+        if (upload_begin_bytes(p, true, err) < 0 ||
+            spool_commit(&p->spool, md5, p->all->conf.blobs, p->file_id, p->all->conf.sync, err) < 0)
+            return -1;
+        p->is_blob = true;
+        return 0;
+    }
 
-    /* adopted before a restart: only the hash is missing */
+    /* only the hash is missing */
     struct spool s = {.fd = -1};
     int64_t size;
     int fd;

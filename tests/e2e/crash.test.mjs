@@ -61,6 +61,60 @@ test('a tus upload resumes at the offset that was acknowledged', async (t) => {
   assert.equal(done.uploads[0].md5hash, createHash('md5').update(data).digest('hex'))
 })
 
+// The first bytes of a body that brings all, as its head says.
+async function beginning(s, loc, length, bytes) {
+  const c = s.raw()
+  c.write(`PATCH ${new URL(loc).pathname} HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n` +
+    `Content-Type: application/offset+octet-stream\r\nContent-Length: ${length}\r\n\r\n`)
+  c.write(bytes)
+  await sleep(300)
+}
+
+test('what of a small upload was told of is there after kill -9, and what was not begins anew', async (t) => {
+  const s = await Server.start(t)
+  const a = await s.create(original, { expected: 3 })
+  const data = randomBytes(200000), half = data.subarray(0, 77777)
+  const untold = await s.tusCreate(a, data.length), told = await s.tusCreate(a, data.length)
+  const empty = await s.tusCreate(a, data.length)
+  await beginning(s, untold, data.length, half)
+  await beginning(s, told, data.length, half)
+  const kept = Number((await s.tus('HEAD', told)).headers.get('upload-offset'))
+  assert.equal(kept, half.length)
+  await s.kill9()
+  await s.boot()
+  const from = {}
+  for (const loc of [untold, told, empty]) {
+    const head = await s.tus('HEAD', loc)
+    assert.equal(head.status, 200)
+    from[loc] = Number(head.headers.get('upload-offset'))
+  }
+  assert.deepEqual(Object.values(from), [0, kept, 0])
+  for (const [loc, offset] of Object.entries(from))
+    assert.equal((await s.patch(loc, offset, data.subarray(offset))).status, 204)
+  const done = await s.until(a.assembly_id)
+  const md5 = createHash('md5').update(data).digest('hex')
+  assert.deepEqual(done.uploads.map((u) => u.md5hash), [md5, md5, md5])
+})
+
+test('a small upload whose client goes away in the middle goes on where it was', async (t) => {
+  const s = await Server.start(t)
+  const a = await s.create(original, { expected: 1 })
+  const data = randomBytes(200000), loc = await s.tusCreate(a, data.length)
+  const c = s.raw()
+  c.write(`PATCH ${new URL(loc).pathname} HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n` +
+    `Content-Type: application/offset+octet-stream\r\nContent-Length: ${data.length}\r\n\r\n`)
+  c.write(data.subarray(0, 50000))
+  await sleep(300)
+  c.destroy()
+  await s.until(a.assembly_id, (st) => st.tus_uploads[0].offset === 50000)
+  await s.kill9()
+  await s.boot()
+  assert.equal((await s.tus('HEAD', loc)).headers.get('upload-offset'), '50000')
+  assert.equal((await s.patch(loc, 50000, data.subarray(50000))).status, 204)
+  const done = await s.until(a.assembly_id)
+  assert.equal(done.uploads[0].md5hash, createHash('md5').update(data).digest('hex'))
+})
+
 // All bytes, but not the end of the request.
 async function allButTheEnd(s, loc, data) {
   const c = s.raw()

@@ -164,7 +164,7 @@ test('the scrub removes what nothing refers to, and never what is on its way', a
   const upload = path.basename(loc)
   const becoming = JSON.parse(sql(s.dir, `select meta from upload where id = '${upload}'`)).file_id
   fs.writeFileSync(blobPath(s.dir, becoming), 'nine byte')
-  fs.unlinkSync(path.join(s.dir, 'uploads', upload))
+  assert.ok(!fs.existsSync(path.join(s.dir, 'uploads', upload)), 'no byte has come, so there is no file')
   const orphan = id()
   fs.writeFileSync(blobPath(s.dir, orphan), 'orphan')
   await sleep(1100)
@@ -188,10 +188,28 @@ test('the scrub removes what nothing refers to, and never what is on its way', a
   assert.match(s.log, /scrub: removed 1 files that nothing referred to, 6 bytes/)
 })
 
-test('an upload whose bytes are lost is gone, and does not pretend to be complete', async (t) => {
+test('an upload whose bytes are lost begins anew, and does not pretend to have them', async (t) => {
   const s = await Server.start(t)
   const a = await s.create(original, { expected: 1 })
   const loc = await s.tusCreate(a, 10)
+  await s.patch(loc, 0, 'half')
+  await s.kill9()
+  fs.unlinkSync(path.join(s.dir, 'uploads', path.basename(loc)))
+  await s.boot()
+  const head = await s.tus('HEAD', loc)
+  assert.equal(head.status, 200)
+  assert.equal(head.headers.get('upload-offset'), '0')
+  assert.equal((await s.patch(loc, 4, 'behind')).status, 409)
+  assert.equal((await s.patch(loc, 0, 'all of it!')).status, 204)
+  const done = await s.until(a.assembly_id)
+  assert.equal(await (await fetch(done.results[':original'][0].url)).text(), 'all of it!')
+})
+
+test('one of unknown length whose bytes are lost is gone', async (t) => {
+  const s = await Server.start(t)
+  const a = await s.create(original, { expected: 1 })
+  const headers = { 'Upload-Defer-Length': '1', 'Upload-Metadata': s.tusMeta(a) }
+  const loc = (await s.tus('POST', `${s.url}/resumable/files/`, headers)).headers.get('location')
   await s.patch(loc, 0, 'half')
   await s.kill9()
   fs.unlinkSync(path.join(s.dir, 'uploads', path.basename(loc)))

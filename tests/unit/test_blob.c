@@ -525,6 +525,59 @@ static void nothing_but_a_plain_file_is_taken_and_nobody_waits_for_it(void **sta
     assert_false(blob_is_held(f->bs, ID_A));
 }
 
+static int begun(struct fixture *f, const char *id, const char *contents)
+{
+    int fd = -1;
+
+    OK(blob_begin(&fd, f->bs, id, &f->err));
+    assert_true(fd >= 0); /* the tests' directory is on a file system that has such files */
+    assert_int_equal(write(fd, contents, strlen(contents)), strlen(contents));
+    return fd;
+}
+
+static void what_begins_without_a_name_is_nothing_until_it_is_finished(void **state)
+{
+    struct fixture *f = *state;
+    bool lost;
+    AUTO(fd_close) int fd = begun(f, ID_A, "hello");
+    struct stat st;
+
+    assert_no_blob(f, ID_A);
+    OK(blob_finish(f->bs, ID_A, fd, true, &lost, &f->err));
+    assert_blob(f, ID_A, "hello");
+    assert_true(blob_is_held(f->bs, ID_A));
+    OK(fstat(fd, &st));
+    assert_int_equal(st.st_mode & ALLPERMS, 0444);
+    assert_int_equal(st.st_nlink, 1);
+    blob_release(f->bs, ID_A);
+    /* another one of the same id is refused, and may go on */
+    AUTO(fd_close) int other = begun(f, ID_A, "other");
+    FAILS(blob_finish(f->bs, ID_A, other, true, &lost, &f->err), ERR_IO);
+    assert_false(lost);
+    assert_false(blob_is_held(f->bs, ID_A));
+    assert_blob(f, ID_A, "hello");
+    OK(blob_name(other, in_dir(f, "kept"), &f->err));
+    assert_file(in_dir(f, "kept"), "other");
+}
+
+static void what_was_begun_and_let_go_leaves_nothing(void **state)
+{
+    struct fixture *f = *state;
+    int fd = begun(f, ID_B, "hello");
+    bool lost;
+
+    close(fd);
+    assert_no_blob(f, ID_B);
+    AUTO(fd_close) int again = begun(f, ID_B, "again");
+    blob_store_break(f->bs, 0);
+    FAILS(blob_finish(f->bs, ID_B, again, true, &lost, &f->err), ERR_IO);
+    assert_false(lost);
+    blob_store_break(f->bs, -1);
+    OK(blob_finish(f->bs, ID_B, again, false, &lost, &f->err));
+    assert_blob(f, ID_B, "again");
+    FAILS(blob_begin(&fd, f->bs, "nonsense", &f->err), ERR_NOT_FOUND);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -548,6 +601,8 @@ int main(void)
         T(a_copy_that_fails_leaves_the_source_and_no_blob),
         T(opening_removes_copies_that_were_cut_short),
         T(a_store_that_can_not_be_made_is_an_error),
+        T(what_begins_without_a_name_is_nothing_until_it_is_finished),
+        T(what_was_begun_and_let_go_leaves_nothing),
         T(a_broken_store_fails_each_call_and_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
