@@ -300,6 +300,7 @@ void upload_tell_offset(struct upload *p, bool now)
         return;
     }
     p->told_us = mono;
+    upload_keep_bytes(p); /* nothing is told of that a kill would take back */
     conductor_post(p->all->conf.conductor,
                    &(struct conductor_news){.assembly_id = p->assembly_id,
                                             .type = EV_UPLOAD_OFFSET,
