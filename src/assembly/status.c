@@ -7,41 +7,33 @@
 #include <inttypes.h>
 #include <string.h>
 
-static void key(struct str *b, const char *name)
-{
-    if (b->len && b->s[b->len - 1] != '{')
-        str_putc(b, ',');
-    str_add_json(b, name); /* those of `extra` come from workers */
-    str_putc(b, ':');
-}
-
 static void put_text(struct str *b, const char *name, const char *value)
 {
-    key(b, name);
+    str_add_json_key(b, name);
     str_add_json(b, value);
 }
 
 static void put_int(struct str *b, const char *name, int64_t v)
 {
-    key(b, name);
+    str_add_json_key(b, name);
     str_add_int(b, v);
 }
 
 static void put_bool(struct str *b, const char *name, bool v)
 {
-    key(b, name);
+    str_add_json_key(b, name);
     str_puts(b, v ? "true" : "false");
 }
 
 static void put_json(struct str *b, const char *name, const json_t *v)
 {
-    key(b, name);
+    str_add_json_key(b, name);
     str_add_json_value(b, v);
 }
 
 static void put_raw(struct str *b, const char *name, const char *json)
 {
-    key(b, name);
+    str_add_json_key(b, name);
     str_puts(b, json);
 }
 
@@ -176,16 +168,21 @@ static char *slug_of(const char *name)
     return str_take(&b);
 }
 
+/* path and id are plain text; the base may come from a client's Host. */
+static void put_url(struct str *b, const char *name, const struct assembly *a, const char *path, const char *id)
+{
+    put_text(b, name, a->base_url);
+    b->len--; /* its closing quote */
+    str_puts(b, path);
+    str_puts(b, id);
+    str_putc(b, '"');
+}
+
 char *status_fixed(const struct assembly *a, const char *instance, const char *region,
                    const char *build_id)
 {
     struct str b = {0};
     const struct created *c = &a->begun;
-    AUTO(mem_free) char *url = mem_printf("%s/assemblies/%s", a->base_url, a->id);
-    AUTO(mem_free) char *companion = mem_printf("%s/companion/", a->base_url);
-    AUTO(mem_free) char *socket = mem_printf("%s/ws20001", a->base_url);
-    AUTO(mem_free) char *stream = mem_printf("%s?assembly=%s", socket, a->id);
-    AUTO(mem_free) char *tus = mem_printf("%s/resumable/files/", a->base_url);
 
     str_room(&b, 2047);
     put_text(&b, "assembly_id", a->id);
@@ -200,13 +197,13 @@ char *status_fixed(const struct assembly *a, const char *instance, const char *r
     put_text(&b, "template_name", c->template_name);
     put_text(&b, "instance", instance);
     put_text(&b, "region", region);
-    put_text(&b, "assembly_url", url);
-    put_text(&b, "assembly_ssl_url", url);
-    put_text(&b, "uppyserver_url", companion);
-    put_text(&b, "companion_url", companion);
-    put_text(&b, "websocket_url", socket);
-    put_text(&b, "update_stream_url", stream);
-    put_text(&b, "tus_url", tus);
+    put_url(&b, "assembly_url", a, "/assemblies/", a->id);
+    put_url(&b, "assembly_ssl_url", a, "/assemblies/", a->id);
+    put_url(&b, "uppyserver_url", a, "/companion/", "");
+    put_url(&b, "companion_url", a, "/companion/", "");
+    put_url(&b, "websocket_url", a, "/ws20001", "");
+    put_url(&b, "update_stream_url", a, "/ws20001?assembly=", a->id);
+    put_url(&b, "tus_url", a, "/resumable/files/", "");
     put_text(&b, "usage_tags", c->usage_tags ? c->usage_tags : "");
     put_text(&b, "client_agent", NULL);
     put_text(&b, "client_ip", NULL);

@@ -73,11 +73,8 @@ void str_add_json_value(struct str *b, const json_t *j)
     case JSON_OBJECT:
         str_putc(b, '{');
         json_object_foreach ((json_t *)j, key, v) {
-            str_puts(b, between);
-            str_add_json(b, key);
-            str_putc(b, ':');
+            str_add_json_key(b, key);
             str_add_json_value(b, v);
-            between = ",";
         }
         str_putc(b, '}');
         return;

@@ -232,6 +232,25 @@ void str_add_json(struct str *b, const char *text)
     str_putc(b, '"');
 }
 
+void str_add_json_key(struct str *b, const char *name)
+{
+    size_t len = strlen(name);
+
+    if (b->len && b->s[b->len - 1] != '{')
+        str_putc(b, ',');
+    if (plain((const unsigned char *)name, len) == len) {
+        reserve(b, len + 3);
+        char *at = b->s + b->len;
+        *at++ = '"';
+        memcpy(at, name, len);
+        memcpy(at + len, "\":", 3); /* and its NUL */
+        b->len += len + 3;
+    } else {
+        str_add_json(b, name);
+        str_putc(b, ':');
+    }
+}
+
 void str_add_urlencoded(struct str *b, const char *s, const char *keep)
 {
     for (; *s; s++) {

@@ -31,6 +31,8 @@ void str_addf(struct str *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
  * keeps as characters of its own becomes an escape again. */
 void str_add_double(struct str *b, double v); /* the shortest text that is read as the same double again */
 void str_add_json(struct str *b, const char *s);
+/* The name of an object's next member, with what is between it and the one before, and its value. */
+void str_add_json_key(struct str *b, const char *name);
 /* Percent-encode everything outside A-Za-z0-9-_.~ and the characters in keep. */
 void str_add_urlencoded(struct str *b, const char *s, const char *keep);
 void str_reset(struct str *b); /* length 0, memory kept */

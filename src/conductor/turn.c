@@ -133,10 +133,16 @@ static bool has_ended(const struct effects *fx)
 
 char *event_record(const struct seal_key *seal, const char *assembly_id, enum event_type type, const json_t *data)
 {
-    AUTO(json_unref) json_t *kept = sealed_data(seal, assembly_id, event_sealed(type), data);
-    AUTO(json_unref) json_t *record = json_pack("{s:s,s:O?}", "e", event_name(type), "d", kept);
+    struct str b = {0};
 
-    return json_text(record);
+    str_room(&b, 1023);
+    str_putc(&b, '{');
+    str_add_json_key(&b, "e");
+    str_add_json(&b, event_name(type));
+    str_add_json_key(&b, "d");
+    sealed_data_text(&b, seal, assembly_id, event_sealed(type), data);
+    str_putc(&b, '}');
+    return str_take(&b);
 }
 
 /* The event, and the rows that go with it. */

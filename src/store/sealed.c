@@ -239,19 +239,30 @@ int sealed_rotate(struct seal_key *key, struct store *s, const char *path, struc
 
 /* ---- members of events ---- */
 
-json_t *sealed_data(const struct seal_key *key, const char *assembly_id, const char *member, const json_t *data)
+void sealed_data_text(struct str *b, const struct seal_key *key, const char *assembly_id, const char *member,
+                      const json_t *data)
 {
-    json_t *kept = json_copy((json_t *)data);
-    json_t *open = member ? json_object_get(data, member) : NULL;
+    json_t *open = member ? json_object_get(data, member) : NULL, *v;
+    const char *name;
 
-    if (!open)
-        return kept;
+    if (!open) {
+        str_add_json_value(b, data);
+        return;
+    }
     AUTO(mem_free) char *text = json_dumps(open, JSON_COMPACT | JSON_ENCODE_ANY);
     AUTO(mem_free) char *context = mem_printf("assembly/%s", assembly_id);
     AUTO(mem_free) char *sealed = seal(key, context, text);
-    json_object_del(kept, member);
-    json_object_set_new(kept, "sealed", json_string(sealed));
-    return kept;
+
+    str_putc(b, '{');
+    json_object_foreach ((json_t *)data, name, v) {
+        if (!strcmp(name, member) || !strcmp(name, "sealed"))
+            continue;
+        str_add_json_key(b, name);
+        str_add_json_value(b, v);
+    }
+    str_add_json_key(b, "sealed");
+    str_add_json(b, sealed);
+    str_putc(b, '}');
 }
 
 int sealed_data_open(const struct seal_key *key, const char *assembly_id, const char *member, json_t *data,

@@ -17,8 +17,9 @@ MUST_CHECK int sealed_open(struct seal_key *out, struct store *s, const char *pa
 MUST_CHECK int sealed_rotate(struct seal_key *key, struct store *s, const char *path, struct err *err);
 
 /* Steps, and what their expressions gave, may hold secrets, so whoever keeps or reads an event with such a member
- * (event_sealed() names it) goes through these: a copy of its data with `sealed` in the place of the member, and the
- * way back, in place. member NULL: none. Errors: ERR_CREDENTIALS. */
-json_t *sealed_data(const struct seal_key *key, const char *assembly_id, const char *member, const json_t *data);
+ * (event_sealed() names it) goes through these: the text of its data, with `sealed` instead of the member at its
+ * end, and the way back, in place. member NULL: none. Errors: ERR_CREDENTIALS. */
+void sealed_data_text(struct str *b, const struct seal_key *key, const char *assembly_id, const char *member,
+                      const json_t *data);
 MUST_CHECK int sealed_data_open(const struct seal_key *key, const char *assembly_id, const char *member, json_t *data,
                                 struct err *err);
