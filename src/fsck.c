@@ -230,7 +230,8 @@ static int on_upload(void *ctx, const char *id, const char *assembly_id, const c
     AUTO(json_unref) json_t *m = json_reads(meta);
     const char *file_id = jstr_or(m, "file_id", "");
     AUTO(mem_free) char *path = mem_printf("%s/uploads/%s", f->data, id);
-    bool handed_over = jbool(m, "finished", false) && strcmp(jstr_or(m, "concat", "none"), "partial") != 0;
+    const char *concat = jstr_or(m, "concat", "none");
+    bool handed_over = jbool(m, "finished", false) && strcmp(concat, "partial") != 0;
     struct stat st;
     int64_t size;
     int fd;
@@ -240,7 +241,8 @@ static int on_upload(void *ctx, const char *id, const char *assembly_id, const c
     if (handed_over) /* its file is the Assembly's */
         return 0;
     map_put(&f->named, file_id, f);
-    if (lstat(path, &st) == 0)
+    /* a plain one of known length has none before its first byte */
+    if (lstat(path, &st) == 0 || (!strcmp(concat, "none") && jint(m, "length", -1) >= 0))
         return 0;
     /* renamed to its blob, and the process ended before that was committed */
     if (f->blobs && blob_open(&fd, &size, f->blobs, file_id, NULL) == 0) {

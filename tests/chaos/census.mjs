@@ -38,7 +38,7 @@ export function descriptors(daemon) {
 
 export function census(daemon) {
   const scratch = daemon.scratchFiles().filter((f) => !warm(f))
-  const partial = daemon.partialUploads().map((n) => path.join(daemon.dir, 'uploads', n))
+  const partial = daemon.partialUploads().map((n) => path.resolve(daemon.dir, 'uploads', n))
   return { busy: busy(daemon).map((p) => p.pid), scratch, scratch_bytes: bytes(scratch), partial, partial_bytes: bytes(partial), descriptors: descriptors(daemon) }
 }
 

@@ -121,7 +121,16 @@ export class Server {
     assert.deepEqual(this.scratchFiles(), [])
   }
 
-  partialUploads() { return fs.readdirSync(path.join(this.dir, 'uploads')) }
+  // Names in `uploads`, and paths of what has none.
+  partialUploads() { return [...fs.readdirSync(path.join(this.dir, 'uploads')), ...this.unnamed()] }
+
+  // files that have no name yet: small bodies and those of forms (O_TMPFILE)
+  unnamed() {
+    const fds = `/proc/${this.child.pid}/fd`
+    return (fs.existsSync(fds) ? fs.readdirSync(fds) : []).map((n) => `${fds}/${n}`).filter((fd) => {
+      try { return fs.readlinkSync(fd).startsWith(this.dir) && /\/blobs\/..\/#\d+/.test(fs.readlinkSync(fd)) } catch { return false }
+    })
+  }
 
   // of a sanitized daemon a share: it keeps what was freed, and more beside each block (dev/sanitize)
   rss() { return Number(fs.readFileSync(`/proc/${this.child.pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)[1]) * 1024 / Number(process.env.E2E_MEMORY_FACTOR || 1) }

@@ -12,7 +12,8 @@ const steps = { ':original': { robot: '/upload/handle', result: true } }
 const MB = 1 << 20
 const peak = (s) => Number(fs.readFileSync(`/proc/${s.child.pid}/status`, 'utf8').match(/VmHWM:\s+(\d+)/)[1]) * 1024
 const onDisk = (s) => ['uploads', 'blobs'].flatMap((d) => fs.readdirSync(path.join(s.dir, d), { recursive: true, withFileTypes: true }))
-  .filter((e) => e.isFile()).reduce((sum, e) => sum + fs.statSync(path.join(e.parentPath ?? e.path, e.name)).size, 0)
+  .filter((e) => e.isFile()).map((e) => path.join(e.parentPath ?? e.path, e.name)).concat(s.unnamed())
+  .reduce((sum, file) => sum + fs.statSync(file).size, 0)
 const params = (more = {}) => JSON.stringify({ auth: { key: KEY, expires: '2099-01-01T00:00:00Z' }, steps, ...more })
 const part = (name, value, more = '') => `--b\r\nContent-Disposition: form-data; name="${name}"${more}\r\n\r\n${value}\r\n`
 const head = (length, more = '') => `POST /assemblies HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: ${length}\r\n${more}\r\n`

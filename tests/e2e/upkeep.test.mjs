@@ -32,8 +32,9 @@ test('after work of every outcome, and after kill -9, fsck finds what it should 
   await s.tusCreate(canceled, 10)
   await s.cancel(canceled.assembly_id)
   const open = await s.create(steps, { expected: 1 })
-  const loc = await s.tusCreate(open, 10)
+  const loc = await s.tusCreate(open, 10, undefined, { 'Upload-Concat': 'partial' })
   await s.patch(loc, 0, 'half')
+  await s.tusCreate(open, 10) // no file before its first byte, which is as it should be
   assert.match((await fsck(s.dir)).stderr, /a server uses/)
   assert.equal((await fsck(s.dir)).rc, 2)
   await s.stop()
