@@ -127,9 +127,9 @@ export class Server {
   // files that have no name yet: small bodies and those of forms (O_TMPFILE)
   unnamed() {
     const fds = `/proc/${this.child.pid}/fd`
-    return (fs.existsSync(fds) ? fs.readdirSync(fds) : []).map((n) => `${fds}/${n}`).filter((fd) => {
-      try { return fs.readlinkSync(fd).startsWith(this.dir) && /\/blobs\/..\/#\d+/.test(fs.readlinkSync(fd)) } catch { return false }
-    })
+    const to = (fd) => { try { return fs.readlinkSync(fd) } catch { return '' } }
+    return (fs.existsSync(fds) ? fs.readdirSync(fds) : []).map((n) => `${fds}/${n}`)
+      .filter((fd) => to(fd).startsWith(this.dir) && /\/blobs\/..\/#\d+/.test(to(fd)))
   }
 
   // of a sanitized daemon a share: it keeps what was freed, and more beside each block (dev/sanitize)
