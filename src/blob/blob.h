@@ -36,6 +36,9 @@ MUST_CHECK int blob_begin(int *fd, struct blob_store *bs, const char *id, struct
 /* It becomes that blob: named, flushed (its bytes only if `flush`), and its directory as well. Durable when it returns
  * 0. After an error *lost says whether the file is good for nothing now; otherwise this may be tried again. */
 MUST_CHECK int blob_finish(struct blob_store *bs, const char *id, int fd, bool flush, bool *lost, struct err *err);
+/* Of a process that is gone, which did not commit the blob's row: it is there, and whole. One that was begun without a
+ * name may not be, and is removed. */
+bool blob_was_left(struct blob_store *bs, const char *id);
 /* It gets the name path instead, in the same file system; may be done once. Not flushed. Errors: ERR_IO,
  * ERR_NOSPACE. */
 MUST_CHECK int blob_name(int fd, const char *path, struct err *err);

@@ -10,6 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The mark of a blob that had its name before its bytes were flushed. It stays: what is committed was flushed, and
+ * nobody asks any more. */
+#define NAMED_EARLY S_ISVTX
+
 int blob_begin(int *out, struct blob_store *bs, const char *id, struct err *err)
 {
     char shelf[3];
@@ -45,22 +49,37 @@ static int flush_file(int fd, const char *id, struct err *err)
 }
 
 /* The name first: what is flushed after it says that there is one. A file that was flushed without any would, on a file
- * system without a journal, be one that is to be freed. */
+ * system without a journal, be one that is to be freed. So the name may be on the disk before the bytes are. */
 static int finish(struct blob_store *bs, const char *id, int fd, bool flush, bool *lost, struct err *err)
 {
     AUTO(fd_close) int shelf = -1;
 
     if (blob_begin_call(bs, id, err) < 0 || blob_shelf_open(&shelf, bs, id, err) < 0)
         return -1;
+    if (fchmod(fd, 0444 | NAMED_EARLY) < 0)
+        return err_errno(err, "protect blob '%s'", id);
     if (give_name(fd, shelf, id) < 0)
         return err_errno(err, "name blob '%s'", id);
-    if (fchmod(fd, 0444) < 0)
-        err_errno(err, "protect blob '%s'", id);
-    else if ((!flush || flush_file(fd, id, err) == 0) && blob_flush_dir(shelf, id, err) == 0)
+    if ((!flush || flush_file(fd, id, err) == 0) && blob_flush_dir(shelf, id, err) == 0)
         return 0;
     *lost = true;
     unlinkat(shelf, id, 0);
     return -1;
+}
+
+bool blob_was_left(struct blob_store *bs, const char *id)
+{
+    AUTO(fd_close) int fd = -1;
+    struct stat st;
+    struct err err;
+    int64_t size;
+
+    if (blob_open(&fd, &size, bs, id, &err) < 0 || fstat(fd, &st) < 0)
+        return false;
+    if (!(st.st_mode & NAMED_EARLY))
+        return true;
+    (void)blob_delete(bs, id, &err); /* or the next one of this name is refused, and says so */
+    return false;
 }
 
 int blob_finish(struct blob_store *bs, const char *id, int fd, bool flush, bool *lost, struct err *err)

@@ -164,8 +164,6 @@ static int read_row(void *ctx, const char *id, const char *assembly_id, const ch
     struct upload *p = upload_new(u);
     const char *concat = jstr_or(j, "concat", "none");
     struct err err;
-    int64_t size;
-    int fd;
 
     snprintf(p->id, sizeof p->id, "%s", id);
     snprintf(p->assembly_id, sizeof p->assembly_id, "%s", assembly_id);
@@ -188,10 +186,9 @@ static int read_row(void *ctx, const char *id, const char *assembly_id, const ch
         p->offset = p->spool.size;
         if (p->concat == CONCAT_PARTIAL) /* the bytes count, not the row: they are flushed apart from each other */
             p->state = p->offset == p->length ? UPLOAD_FINISHED : UPLOAD_OPEN;
-    } else if (p->length >= 0 && blob_open(&fd, &size, u->conf.blobs, p->file_id, &err) == 0) {
+    } else if (p->length >= 0 && blob_was_left(u->conf.blobs, p->file_id)) {
         /* it became a blob, and the process ended before that was committed: the next request that asks
          * finds all bytes there and hands it over again */
-        close(fd);
         p->offset = p->length;
         p->is_blob = true;
     } else if (p->concat != CONCAT_NONE || p->length < 0) {

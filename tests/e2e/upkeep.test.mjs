@@ -206,6 +206,23 @@ test('an upload whose bytes are lost begins anew, and does not pretend to have t
   assert.equal(await (await fetch(done.results[':original'][0].url)).text(), 'all of it!')
 })
 
+test('of an upload that the power left with a name and no bytes nothing is taken', async (t) => {
+  const s = await Server.start(t)
+  const a = await s.create(original, { expected: 1 })
+  const loc = await s.tusCreate(a, 10)
+  await s.kill9()
+  const { file_id } = JSON.parse(sql(s.dir, `select meta from upload where id = '${path.basename(loc)}'`))
+  const at = blobPath(s.dir, file_id)
+  fs.writeFileSync(at, Buffer.alloc(10))
+  fs.chmodSync(at, 0o1444) // as blob_finish() makes them
+  await s.boot()
+  assert.equal((await s.tus('HEAD', loc)).headers.get('upload-offset'), '0')
+  assert.equal((await s.patch(loc, 0, 'all of it!')).status, 204)
+  const done = await s.until(a.assembly_id)
+  assert.equal(await (await fetch(done.results[':original'][0].url)).text(), 'all of it!')
+  assert.equal(fs.statSync(at).mode & 0o7777, 0o1444)
+})
+
 test('one of unknown length whose bytes are lost is gone', async (t) => {
   const s = await Server.start(t)
   const a = await s.create(original, { expected: 1 })

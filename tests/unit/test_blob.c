@@ -547,7 +547,7 @@ static void what_begins_without_a_name_is_nothing_until_it_is_finished(void **st
     assert_blob(f, ID_A, "hello");
     assert_true(blob_is_held(f->bs, ID_A));
     OK(fstat(fd, &st));
-    assert_int_equal(st.st_mode & ALLPERMS, 0444);
+    assert_int_equal(st.st_mode & 0777, 0444);
     assert_int_equal(st.st_nlink, 1);
     blob_release(f->bs, ID_A);
     /* another one of the same id is refused, and may go on */
@@ -558,6 +558,21 @@ static void what_begins_without_a_name_is_nothing_until_it_is_finished(void **st
     assert_blob(f, ID_A, "hello");
     OK(blob_name(other, in_dir(f, "kept"), &f->err));
     assert_file(in_dir(f, "kept"), "other");
+}
+
+static void of_a_crash_only_what_was_flushed_before_it_was_named_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    bool lost;
+    AUTO(fd_close) int fd = begun(f, ID_A, "early");
+
+    assert_false(blob_was_left(f->bs, ID_A));
+    OK(blob_finish(f->bs, ID_A, fd, true, &lost, &f->err));
+    assert_false(blob_was_left(f->bs, ID_A));
+    assert_no_blob(f, ID_A);
+    OK(blob_adopt(f->bs, ID_A, fresh(f, "late"), false, &f->err));
+    assert_true(blob_was_left(f->bs, ID_A));
+    assert_blob(f, ID_A, "late");
 }
 
 static void what_was_begun_and_let_go_leaves_nothing(void **state)
@@ -602,6 +617,7 @@ int main(void)
         T(opening_removes_copies_that_were_cut_short),
         T(a_store_that_can_not_be_made_is_an_error),
         T(what_begins_without_a_name_is_nothing_until_it_is_finished),
+        T(of_a_crash_only_what_was_flushed_before_it_was_named_is_kept),
         T(what_was_begun_and_let_go_leaves_nothing),
         T(a_broken_store_fails_each_call_and_changes_nothing),
     };
