@@ -56,7 +56,7 @@ async function compare(what, file, format, times) {
   for (const binary of binaries) servers.push(await serveBy(binary))
   const mine = path.join(tmp, `mine.${format}`), theirs = path.join(tmp, `theirs.${format}`)
   const steps = { small: { robot: '/image/resize', use: ':original', width, format, result: true } }
-  const posted = { method: 'POST', ...form({ steps }, name, data) }
+  const posted = { method: 'POST', ...form({ steps }, { [name]: data }) }
   const assembly = async (s) => {
     const a = JSON.parse(await ask(`${s.url}/assemblies`, posted)), said = await ask(a.update_stream_url)
     if (!said.includes('assembly_finished')) throw new Error(said)
