@@ -27,6 +27,15 @@ static void handed_over(void *ctx, const struct err *err, struct published *doc)
     tus_awaited(t);
 }
 
+/* What came of it can't be kept, though the client had been told of it: another one begins anew. After a restart, too: with
+ * no file it would be one of which no byte had come. Locked by the caller. */
+static void lose(struct upload *p)
+{
+    upload_discard(p);
+    AUTO(mem_free) char *row = upload_row(p);
+    conductor_post_upload(p->all->conf.conductor, p->assembly_id, p->id, row, NULL, NULL);
+}
+
 /* All bytes are in: the file becomes a blob and goes to the conductor. Locked by the caller, who returns
  * what comes back. */
 enum http_next tus_finish(struct tus *t)
@@ -36,7 +45,7 @@ enum http_next tus_finish(struct tus *t)
 
     if (p->concat == CONCAT_PARTIAL) {
         if (t->all->conf.sync && spool_flush(&p->spool, &err) < 0) {
-            upload_discard(p); /* the client begins anew */
+            lose(p);
             http_answer(t->req, tus_refusal_json(t->req, err_http_status(&err), &err));
             return HTTP_ANSWERED;
         }
@@ -49,7 +58,7 @@ enum http_next tus_finish(struct tus *t)
     tus_await(t);
     if (upload_hand_over(p, handed_over, t, &err) < 0) {
         if (p->spool.doubtful)
-            upload_discard(p); /* the client begins anew */
+            lose(p);
         http_answer(t->req, tus_refusal_json(t->req, err_http_status(&err), &err));
         tus_awaited(t);
         return HTTP_ANSWERED;
@@ -178,7 +187,7 @@ static bool checksum_ok(struct tus *t, struct err *err)
     t->checksum = NULL;
     if (memcmp(have, t->want, (size_t)t->want_len)) {
         if (spool_truncate(&p->spool, t->start, err) < 0)
-            upload_discard(p);
+            lose(p);
         return false;
     }
     p->offset = p->spool.size;
@@ -244,7 +253,7 @@ void tus_on_done(struct http_request *req, enum http_outcome outcome)
                 struct err err;
 
                 if (spool_truncate(&p->spool, t->start, &err) < 0)
-                    upload_discard(p);
+                    lose(p);
             }
             if (p->state == UPLOAD_OPEN)
                 upload_keep_bytes(p);

@@ -146,6 +146,8 @@ char *upload_row(const struct upload *p)
         p->state == UPLOAD_FINISHED, "file_id", p->file_id, "concat", concat[p->concat], "expires_us",
         (json_int_t)p->expires_us, "user_meta", p->user_meta);
 
+    if (p->state == UPLOAD_GONE)
+        json_object_set_new(j, "lost", json_true());
     jset(j, "concat_header", p->concat_header);
     jset(j, "metadata", p->metadata);
     jset(j, "url", p->url);
@@ -182,6 +184,8 @@ static int read_row(void *ctx, const char *id, const char *assembly_id, const ch
     p->state = jbool(j, "finished", false) ? UPLOAD_FINISHED : UPLOAD_OPEN;
     if (p->state == UPLOAD_FINISHED && p->concat != CONCAT_PARTIAL) {
         p->offset = p->length;
+    } else if (jbool(j, "lost", false)) {
+        p->state = UPLOAD_GONE;
     } else if (spool_open(&p->spool, path, &err) == 0) {
         p->offset = p->spool.size;
         if (p->concat == CONCAT_PARTIAL) /* the bytes count, not the row: they are flushed apart from each other */
