@@ -27,11 +27,13 @@ static void handed_over(void *ctx, const struct err *err, struct published *doc)
     tus_awaited(t);
 }
 
-/* What came of it can't be kept, though the client had been told of it: another one begins anew. After a restart, too: with
- * no file it would be one of which no byte had come. Locked by the caller. */
+/* What came of it can't be kept, though the client had been told of it: another one begins anew. After a restart, too:
+ * with no file it would be one of which no byte had come. Locked by the caller. */
 static void lose(struct upload *p)
 {
     upload_discard(p);
+    if (p->concat != CONCAT_NONE)
+        return; /* without its file it is gone in any case */
     AUTO(mem_free) char *row = upload_row(p);
     conductor_post_upload(p->all->conf.conductor, p->assembly_id, p->id, row, NULL, NULL);
 }
