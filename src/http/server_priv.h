@@ -16,7 +16,7 @@
 
 #define SHARDS 16
 #define ADDRESS_SLOTS 65536
-#define BIG_STRANGERS 128 /* connections with all their memory, of clients that are not known */
+#define BIG_STRANGERS 96 /* connections with all their memory, of clients that are not known */
 #define LARGE_STRANGERS 16 /* ... and with so many nobody gets the memory that is for large bodies */
 
 struct entrance;

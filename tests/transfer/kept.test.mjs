@@ -18,13 +18,14 @@ const soon = async (what, is) => {
 }
 
 // line: between worker and target; is(): the file is there; slow_ms: of each answer from the moment on that begun()
-// says.
-async function canceledWhenMade(t, { args = [], line, store, is, data, slow_ms, begun = () => true }) {
+// says; first_ms: before that, so that what is looked for every 5 ms lasts longer than that.
+async function canceledWhenMade(t, { args = [], line, store, is, data, slow_ms, first_ms = 0, begun = () => true }) {
   t.after(() => line.stop())
   const s = await Server.start(t, {
     args: ['--import-allow', '127.0.0.1', ...args],
     env: { WORKCELL_TEST_S3_MULTIPART_THRESHOLD: String(THRESHOLD), WORKCELL_TEST_RETRY_MS: '50' },
   })
+  line.answer_ms = first_ms
   const a = await s.create({ out: store }, { files: { 'a.bin': data } })
   await soon('it has begun', begun)
   line.answer_ms = slow_ms
@@ -93,7 +94,7 @@ for (const there of [false, true])
     const store = { robot: '/sftp/store', use: ':original', ...place }
     const parts = () => fs.readdirSync(sshd.dir).filter((n) => n.endsWith('.part'))
     const { st } = await canceledWhenMade(t, {
-      args: ['--sftp-key', sshd.at('own')], line, store, data: small, slow_ms: 600,
+      args: ['--sftp-key', sshd.at('own')], line, store, data: small, slow_ms: 600, first_ms: 40,
       begun: () => parts().length, is: () => fs.existsSync(to) && fs.statSync(to).size === small.length,
     })
     assert.ok(fs.readFileSync(to).equals(small))
