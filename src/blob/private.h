@@ -15,6 +15,8 @@ struct blob_store {
     struct map held; /* ids, guarded by lock */
 };
 
+/* A name for the file that is open, whatever it was opened by. errno is linkat()'s. */
+int blob_link_fd(int fd, int dir, const char *name);
 MUST_CHECK int blob_begin_call(struct blob_store *bs, const char *id, struct err *err);
 void blob_hold(struct blob_store *bs, const char *id);
 /* The directory of a blob. */

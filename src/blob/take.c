@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -137,15 +136,13 @@ static int measure(struct blob_taken *out, const struct source *s, struct blob_f
  * the directory may put another file, or a directory, under that name at any time. */
 static int move(struct source *s, int shelf, const char *id, struct err *err)
 {
-    char self[40];
     struct stat now;
 
-    snprintf(self, sizeof self, "/proc/self/fd/%d", s->fd);
     if (is_stopped(s, err) < 0)
         return -1;
     if (fsync(s->fd) < 0)
         return err_errno(err, "flush '%s'", s->label);
-    if (linkat(AT_FDCWD, self, shelf, id, AT_SYMLINK_FOLLOW) < 0)
+    if (blob_link_fd(s->fd, shelf, id) < 0)
         return 0;
     unlinkat(s->dir, s->name, 0);
     if (fstat(s->fd, &now) == 0 && now.st_nlink == 1)

@@ -30,12 +30,17 @@ int blob_begin(int *out, struct blob_store *bs, const char *id, struct err *err)
     return 0;
 }
 
-static int give_name(int fd, int dir, const char *name)
+int blob_link_fd(int fd, int dir, const char *name)
 {
     char self[40];
 
     snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
-    return FAULT(BLOB) ? (errno = EIO, -1) : linkat(AT_FDCWD, self, dir, name, AT_SYMLINK_FOLLOW);
+    return linkat(AT_FDCWD, self, dir, name, AT_SYMLINK_FOLLOW);
+}
+
+static int give_name(int fd, int dir, const char *name)
+{
+    return FAULT(BLOB) ? (errno = EIO, -1) : blob_link_fd(fd, dir, name);
 }
 
 int blob_name(int fd, const char *path, struct err *err)
