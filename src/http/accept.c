@@ -11,6 +11,7 @@
 #include "http/server_priv.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -37,7 +38,7 @@ struct acceptor {
     struct http_server *server;
     int epoll_fd, wake_fd;
     pthread_t thread;
-    struct pending *first; /* newest */
+    struct pending *first, *last; /* newest, oldest */
     int count;
     bool is_full; /* the listening socket is not watched */
     int64_t evicted_us;
@@ -52,6 +53,8 @@ static void forget(struct acceptor *a, struct pending *p)
         a->first = p->next;
     if (p->next)
         p->next->prev = p->prev;
+    else
+        a->last = p->prev;
     a->count--;
     free(p);
 }
@@ -122,20 +125,24 @@ static bool is_too_big(const struct http_server *s)
     return s->conf.max_strangers && s->big_strangers >= BIG_STRANGERS + BIG_STRANGERS / 4;
 }
 
-/* The descriptor is libmicrohttpd's, and the connection counts in conn_closed() from here on. */
+/* The descriptor is libmicrohttpd's, and counts until conn_closed(): here, not where a thread of it begins to serve it,
+ * or as many more as it has not seen yet would find room. */
 static void accept_give(struct http_server *s, struct pending *p, enum entrance_kind kind)
 {
-    bool small = kind == ENTRANCE_SMALL;
+    int big = kind == ENTRANCE_SMALL ? 0 : 1;
+    struct entrance *e = &s->entrances[kind];
 
+    atomic_fetch_add(&s->connections, 1);
+    atomic_fetch_add(&e->count, 1);
     atomic_fetch_add(&s->strangers, 1);
-    if (!small)
-        atomic_fetch_add(&s->big_strangers, 1);
-    if (MHD_add_connection(s->entrances[kind].daemon, p->fd, (struct sockaddr *)&p->addr, p->addr_len) == MHD_YES)
+    atomic_fetch_add(&s->big_strangers, big);
+    if (MHD_add_connection(e->daemon, p->fd, (struct sockaddr *)&p->addr, p->addr_len) == MHD_YES)
         return;
     /* it has closed the descriptor */
+    atomic_fetch_sub(&s->connections, 1);
+    atomic_fetch_sub(&e->count, 1);
     atomic_fetch_sub(&s->strangers, 1);
-    if (!small)
-        atomic_fetch_sub(&s->big_strangers, 1);
+    atomic_fetch_sub(&s->big_strangers, big);
     crowd_give(s, p->slot);
 }
 
@@ -182,13 +189,8 @@ static int drop_silent(struct acceptor *a, int most, int64_t before_us)
 {
     int dropped = 0;
 
-    for (struct pending *p = a->first, *next; p && dropped < most; p = next) {
-        next = p->next;
-        if (p->since_us <= before_us) {
-            hang_up(a, p);
-            dropped++;
-        }
-    }
+    for (; a->last && a->last->since_us <= before_us && dropped < most; dropped++)
+        hang_up(a, a->last);
     return dropped;
 }
 
@@ -242,6 +244,8 @@ static void take_connections(struct acceptor *a)
         p->next = a->first;
         if (p->next)
             p->next->prev = p;
+        else
+            a->last = p;
         a->first = p;
         a->count++;
         ev.data.ptr = p;
@@ -254,11 +258,7 @@ static void close_silent(struct acceptor *a)
 {
     int64_t limit_us = clock_mono_us() - a->server->conf.idle_timeout_s * SECOND_US;
 
-    for (struct pending *p = a->first, *next; p; p = next) {
-        next = p->next;
-        if (p->since_us <= limit_us)
-            hang_up(a, p);
-    }
+    (void)drop_silent(a, INT_MAX, limit_us);
 }
 
 static void *accept_run(void *acceptor)

@@ -44,8 +44,6 @@ static void conn_opened(struct entrance *e, struct MHD_Connection *mhd, void **s
     c->entrance = e;
     c->since_us = clock_mono_us();
     shard = shard_of(c);
-    atomic_fetch_add(&s->connections, 1);
-    atomic_fetch_add(&e->count, 1);
     pthread_mutex_lock(&shard->lock);
     c->next = shard->head;
     if (c->next)

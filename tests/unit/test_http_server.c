@@ -787,19 +787,62 @@ static void a_full_server_takes_the_next_one_when_another_leaves(void **state)
     http_server_stop(s);
 }
 
+/* On one processor much happens until another thread is on again. */
+static cpu_set_t all_processors;
+static void one_processor(void)
+{
+    cpu_set_t one;
+
+    assert_int_equal(sched_getaffinity(0, sizeof all_processors, &all_processors), 0);
+    CPU_ZERO(&one);
+    for (int i = 0; !CPU_COUNT(&one); i++)
+        if (CPU_ISSET(i, &all_processors))
+            CPU_SET(i, &one);
+    (void)sched_setaffinity(0, sizeof one, &one);
+}
+
+static void every_processor(void) { (void)sched_setaffinity(0, sizeof all_processors, &all_processors); }
+
+/* They come faster than the threads that serve them can count them. */
+static void a_crowd_at_once_gets_as_many_places_as_there_are(void **state)
+{
+    (void)state;
+    one_processor();
+    max_connections = 8;
+    struct http_server *s = start(60, 60);
+    struct pollfd crowd[200];
+    int answered = 0, last;
+
+    max_connections = 1000;
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < ARRAY_LEN(crowd); i++) {
+            crowd[i] = (struct pollfd){dial(s), POLLIN, 0};
+            say(crowd[i].fd, "GET /p HTTP/1.1\r\nHost: x\r\n\r\n");
+        }
+        for (int i = 0; i < 50 && answered < 8; i++) {
+            usleep(20 * 1000);
+            answered = poll(crowd, ARRAY_LEN(crowd), 0);
+        }
+        usleep(200 * 1000);
+        answered = poll(crowd, ARRAY_LEN(crowd), 0);
+        assert_int_equal(answered, 8);
+        for (size_t i = 0; i < ARRAY_LEN(crowd); i++)
+            close(crowd[i].fd);
+        answered = 0;
+    }
+    for (int i = 0; i < 8; i++) {
+        expect(last = dial(s), "GET /p HTTP/1.1\r\nHost: x\r\n\r\n", "got=0");
+        close(last);
+    }
+    http_server_stop(s);
+    every_processor();
+}
+
 /* The silent ones that make room for others may be just about to speak. */
 static void who_makes_room_may_speak_at_that_very_moment(void **state)
 {
-    cpu_set_t before, one;
-
     (void)state;
-    /* on one processor much happens until the server is on again */
-    assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
-    CPU_ZERO(&one);
-    for (int i = 0; !CPU_COUNT(&one); i++)
-        if (CPU_ISSET(i, &before))
-            CPU_SET(i, &one);
-    (void)sched_setaffinity(0, sizeof one, &one);
+    one_processor();
     max_strangers = 100;
     struct http_server *s = start(60, 60);
     int old[90], fresh[90], last;
@@ -822,7 +865,7 @@ static void who_makes_room_may_speak_at_that_very_moment(void **state)
     expect(last = dial(s), "GET /p HTTP/1.1\r\nHost: x\r\n\r\n", "got=0");
     close(last);
     http_server_stop(s);
-    (void)sched_setaffinity(0, sizeof before, &before);
+    every_processor();
 }
 
 static void an_address_in_use_is_an_error(void **state)
@@ -922,6 +965,7 @@ int main(void)
         cmocka_unit_test(two_hundred_idle_connections_do_not_hinder_a_stop),
         cmocka_unit_test(a_full_server_takes_the_next_one_when_another_leaves),
         cmocka_unit_test(who_makes_room_may_speak_at_that_very_moment),
+        cmocka_unit_test(a_crowd_at_once_gets_as_many_places_as_there_are),
         cmocka_unit_test(an_address_in_use_is_an_error),
         cmocka_unit_test(races_lose_nothing),
     };
