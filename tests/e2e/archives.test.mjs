@@ -144,9 +144,10 @@ t.close()`)
     const a = await s.create(steps, { files })
     const begun = (st) => st.running_jobs?.some((j) => j.startsWith('out')) || st.error || st.results?.out
     await s.until(a.assembly_id, begun)
-    let busy = []
-    for (let i = 0; i < 200 && !busy.length; i++) {
-      await sleep(10)
+    let busy = [], before
+    for (let i = 0; i < 100 && (!busy.length || `${busy}` !== `${before}`); i++) { // who looked at the file first is soon done
+      await sleep(30)
+      before = busy
       busy = s.busyWorkers()
     }
     const got = await s.cancel(a.assembly_id)

@@ -87,6 +87,8 @@ export class Server {
     if (this.child.exitCode === null && this.child.signalCode === null) {
       const { code } = await this.stop()
       assert.equal(code, 0, `exit code after SIGTERM: ${code}\n${this.log}`)
+    } else if (this.child.signalCode !== 'SIGKILL') { // that one is the tests' own
+      assert.deepEqual([this.child.exitCode, this.child.signalCode], [0, null], `it had ended by itself\n${this.log}`)
     }
     const bad = this.log.split('\n').filter((l) => / error |Sanitizer|runtime error/.test(l) && !this.allow.some((a) => a.test(l)))
     assert.deepEqual(bad, [], `error lines in the log:\n${this.log}`)
