@@ -86,8 +86,8 @@ static int entrance_open(struct http_server *s, enum entrance_kind kind, int thr
     struct entrance *e = &s->entrances[kind];
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
                      MHD_ALLOW_UPGRADE;
-    /* Out of its reach: accept.c keeps the bound. libmicrohttpd 0.9.75 gives each thread of a pool its share of the limit,
-     * and one that gets a connection above it never gives back its lock. */
+    /* Out of its reach: accept.c keeps the bound. libmicrohttpd 0.9.75 gives each thread of a pool its share of the
+     * limit, and one that gets a connection above it never gives back its lock. */
     int connections = (s->conf.max_connections + 1) * threads;
     struct MHD_OptionItem options[] = {
         {MHD_OPTION_CONNECTION_LIMIT, connections, NULL},

@@ -145,7 +145,8 @@ t.close()`)
     const begun = (st) => st.running_jobs?.some((j) => j.startsWith('out')) || st.error || st.results?.out
     await s.until(a.assembly_id, begun)
     let busy = [], before
-    for (let i = 0; i < 100 && (!busy.length || `${busy}` !== `${before}`); i++) { // who looked at the file first is soon done
+    // who looked at the file first is soon done
+    for (let i = 0; i < 100 && (!busy.length || `${busy}` !== `${before}`); i++) {
       await sleep(30)
       before = busy
       busy = s.busyWorkers()
