@@ -45,8 +45,7 @@ static int tell_early(json_t *meta, const struct image *img, const char *mime, c
     return want->early(want->early_ctx, meta, mime, ext_of(mime), !more && image_measures(img), err);
 }
 
-static int probe_image(json_t *meta, const char *mime, const char *path, const struct probe_want *want,
-                       struct err *err)
+static int probe_image(json_t *meta, const char *mime, const char *path, const struct probe_want *want, struct err *err)
 {
     const struct image_load how = {.limits = want->limits};
     AUTO(image_free) struct image *img = NULL;
@@ -106,8 +105,7 @@ static void set_num(json_t *meta, const char *key, double v, double steps)
 {
     if (isfinite(v)) {
         v = round(v * steps) / steps;
-        json_object_set_new(
-            meta, key, v == floor(v) && fabs(v) < 9e15 ? json_integer((int64_t)v) : json_real(v));
+        json_object_set_new(meta, key, v == floor(v) && fabs(v) < 9e15 ? json_integer((int64_t)v) : json_real(v));
     }
 }
 
@@ -183,9 +181,8 @@ static void add_video(json_t *meta, const json_t *v, const json_t *output_meta)
         set_num(meta, "framerate", fps, 1000);
     copy_text(meta, "video_codec", v, "codec_name");
     copy_text(meta, "pixel_format", v, "pix_fmt");
-    set_int(meta, "bit_depth",
-            num_of(v, "bits_per_raw_sample") > 0 ? num_of(v, "bits_per_raw_sample")
-                                                 : bits_of(pix_fmt));
+    set_int(meta, "bit_depth", num_of(v, "bits_per_raw_sample") > 0 ? num_of(v, "bits_per_raw_sample")
+                                                                    : bits_of(pix_fmt));
     set_int(meta, "reference_count", num_of(v, "refs"));
     copy_text(meta, "time_base", v, "time_base");
     copy_text(meta, "encoding_profile", v, "profile");
@@ -203,9 +200,8 @@ static void add_video(json_t *meta, const json_t *v, const json_t *output_meta)
     if (meta_wants(output_meta, "interlaced")) {
         const char *order = jstr_or(v, "field_order", "progressive");
 
-        json_object_set_new(
-            meta, "interlaced",
-            json_boolean(strcmp(order, "progressive") != 0 && strcmp(order, "unknown") != 0));
+        json_object_set_new(meta, "interlaced",
+                            json_boolean(strcmp(order, "progressive") != 0 && strcmp(order, "unknown") != 0));
     }
     json_object_set_new(meta, "has_alpha_channel", json_boolean(format_has_alpha(pix_fmt)));
 }
@@ -486,8 +482,7 @@ static int hear_squares(void *ctx, const float *const *channels, int n, struct e
 }
 
 /* Decodes the whole sound: only on request. The mean over all channels, in dB of full scale. */
-static int add_volume(json_t *meta, const char *path, const struct probe_want *want,
-                      struct err *err)
+static int add_volume(json_t *meta, const char *path, const struct probe_want *want, struct err *err)
 {
     AUTO(sound_close) struct sound *sound = NULL;
     struct loudness l = {0};
@@ -567,8 +562,13 @@ static int probe_kind(json_t *meta, char mime[static MIME_LEN], const char *path
     if (is_kind(mime, "video") || is_kind(mime, "audio")) {
         if (!strcmp(mime, "audio/midi"))
             return 0;
-        if (probe_av(meta, mime, path, want, err) < 0)
-            return -1;
+        if (probe_av(meta, mime, path, want, err) < 0) {
+            /* a kind that we do not know: no reader has to, and a byte or two were enough to call it so */
+            if (!err || err->code != ERR_META || filetype_name(mime))
+                return -1;
+            json_object_clear(meta);
+            return 0;
+        }
         return meta_wants(want->output_meta, "mean_volume") && json_object_get(meta, "audio_codec")
                    ? add_volume(meta, path, want, err)
                    : 0;

@@ -373,6 +373,51 @@ static void sound_is_known_behind_tags_and_zeros(void **state)
     is(picture_write(j, "zeros.mp3", zeros, sizeof zeros), "zeros.mp3", "application/octet-stream");
 }
 
+/* What libmagic takes for a sound by its first bytes: an encrypted file begins so now and then. */
+static void noise_is_no_sound(void **state)
+{
+    static const struct {
+        const char *name, *begin, *mime; /* NULL: whatever libmagic says */
+    } rows[] = {
+        {"mpeg.bin", "\xFF\xFB\x91\x64", "application/octet-stream"},
+        {"mpeg2", "\xFF\xF3\x84\xC4", "application/octet-stream"},
+        {"layer2.dat", "\xFF\xFD\xA4\x04", "application/octet-stream"},
+        {"adts.bin", "\xFF\xF1\x50\x80\x02\x1F\xFC", "application/octet-stream"},
+        {"latm.bin", "\x56\xE0\x55\x20", NULL},
+        {"dolby.bin", "\x0B\x77\x43\x21", NULL},
+        {"sysex.syx", "\xF0\x41\x10\x42", NULL},
+        {"named.mp3", "\xFF\xFB\x91\x64", "audio/mpeg"},
+    };
+    const struct probe_want want = {.limits = media_limits(NULL)};
+    AUTO(host_free) struct robot_job *j = host_new();
+    unsigned seed = 11;
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char bytes[20000], mime[MIME_LEN], ext[16];
+        json_t *meta = NULL;
+        struct err err;
+
+        for (size_t k = 0; k < sizeof bytes; k++)
+            bytes[k] = (char)((seed = seed * 1103515245 + 12345) >> 16);
+        memcpy(bytes, rows[i].begin, strlen(rows[i].begin));
+        const char *path = picture_write(j, rows[i].name, bytes, sizeof bytes);
+        if (rows[i].mime)
+            is(path, rows[i].name, rows[i].mime);
+        int rc = probe_file(&meta, mime, ext, path, rows[i].name, &want, &err);
+        if (rows[i].mime && !strcmp(rows[i].mime, "audio/mpeg")) { /* who says so is told that it is none */
+            assert_int_equal(rc, -1);
+            assert_int_equal(err.code, ERR_META);
+            continue;
+        }
+        if (rc < 0)
+            fail_msg("%s, %s: %s", rows[i].name, mime, err.msg);
+        if (json_object_size(meta))
+            fail_msg("%s, %s: it has metadata", rows[i].name, mime);
+        json_decref(meta);
+    }
+}
+
 static void a_pdf_may_begin_late(void **state)
 {
     static const char pdf[] = "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
@@ -592,6 +637,7 @@ int main(void)
         cmocka_unit_test(transport_streams_are_films),
         cmocka_unit_test(a_text_full_of_sync_bytes_is_a_text),
         cmocka_unit_test(sound_is_known_behind_tags_and_zeros),
+        cmocka_unit_test(noise_is_no_sound),
         cmocka_unit_test(a_pdf_may_begin_late),
         cmocka_unit_test(what_a_robot_accepts_is_what_its_loaders_read),
         cmocka_unit_test(what_is_forced_on_a_robot_is_named),
