@@ -1,16 +1,23 @@
+#include "base/clock.h"
 #include "transfer/ftp_private.h"
 #include "transfer/place.h"
 #include "transfer/trial.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define UPLOAD_BUFFER (256 * 1024L)
 /* Curl 7.88 does not watch for the end of the connect of a data connection, and would find it by a
  * timer of up to a second, for each file (curl_easy_perform() waits so): it is made to look this
  * often. */
 #define LOOK_MS 5
+/* What a server may still say after the last byte of a file, and for how long it is heard. */
+#define FAREWELL_MS 3000
+#define FAREWELL_MOST (64 * 1024)
 
 void ftp_close(struct ftp *f)
 {
@@ -88,14 +95,27 @@ static char *ftp_url_of(const struct ftp *f, const char *path)
     return str_take(&url);
 }
 
-/* In TLS 1.3 a server says something after the handshake (its session tickets). A sender that does not read it resets
- * the data connection by closing it, and the server takes the whole file for a broken one: every third one of a few
- * hundred kilobytes on a busy machine. In TLS 1.2 nothing is left unread. */
-static void set_tls(struct ftp *f)
+/* In TLS 1.3 a server says something after the handshake (its session tickets). Curl, while it sends, does not read it,
+ * and closing a socket with unread bytes resets it: the server may take the whole file for a broken one (every third of
+ * a few hundred kilobytes on a busy machine). So the sender says that nothing follows, and hears the other side out. */
+static int ftp_close_socket(void *ctx, curl_socket_t fd)
 {
-    long most = f->newest_tls ? (long)CURL_SSLVERSION_MAX_DEFAULT : (long)CURL_SSLVERSION_MAX_TLSv1_2;
+    const struct ftp *f = ctx;
+    char drop[4096];
+    int64_t until_us = clock_mono_us() + FAREWELL_MS * 1000;
+    bool talks = f->file && f->place->secure && shutdown(fd, SHUT_WR) == 0;
 
-    curl_easy_setopt(f->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2 | most);
+    for (int left = FAREWELL_MOST; talks && left > 0;) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        int64_t wait_us = until_us - clock_mono_us();
+
+        if (wait_us <= 0 || poll(&p, 1, (int)(wait_us / 1000) + 1) < 0)
+            break;
+        ssize_t n = recv(fd, drop, sizeof drop, MSG_DONTWAIT);
+        talks = n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+        left -= n > 0 ? (int)n : 0;
+    }
+    return close(fd);
 }
 
 static void trust(struct ftp *f)
@@ -107,7 +127,9 @@ static void trust(struct ftp *f)
         return;
     curl_easy_setopt(f->curl, CURLOPT_USE_SSL, (long)CURLUSESSL_ALL);
     curl_easy_setopt(f->curl, CURLOPT_FTPSSLAUTH, (long)CURLFTPAUTH_TLS);
-    set_tls(f);
+    curl_easy_setopt(f->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(f->curl, CURLOPT_CLOSESOCKETFUNCTION, ftp_close_socket);
+    curl_easy_setopt(f->curl, CURLOPT_CLOSESOCKETDATA, f);
     if (*more) /* takes the place of the system's file, not of its directory, which holds the same
                 */
         curl_easy_setopt(f->curl, CURLOPT_CAINFO_BLOB, &blob);
@@ -139,7 +161,7 @@ void ftp_begin(struct ftp *f, const char *path)
     trust(f);
 }
 
-static CURLcode perform_once(struct ftp *f)
+CURLcode ftp_perform(struct ftp *f)
 {
     CURLcode rc = CURLE_FAILED_INIT;
     int running = 1, left;
@@ -153,20 +175,6 @@ static CURLcode perform_once(struct ftp *f)
             rc = m->data.result;
     curl_multi_remove_handle(f->multi, f->curl);
     curl_easy_getinfo(f->curl, CURLINFO_RESPONSE_CODE, &f->status);
-    return rc;
-}
-
-CURLcode ftp_perform(struct ftp *f)
-{
-    CURLcode rc = perform_once(f);
-
-    if (rc == CURLE_SSL_CONNECT_ERROR && !f->knows_tls && !*f->guarded.refused) {
-        f->newest_tls = true;
-        set_tls(f);
-        rc = perform_once(f);
-        f->newest_tls = rc != CURLE_SSL_CONNECT_ERROR;
-    }
-    f->knows_tls |= rc != CURLE_SSL_CONNECT_ERROR;
     return rc;
 }
 

@@ -19,8 +19,6 @@ struct ftp {
     int64_t sent;               /* bytes of it */
     int read_errno;
     bool no_mlsd;      /* it does not know that */
-    bool newest_tls;   /* it speaks nothing older than TLS 1.3 */
-    bool knows_tls;    /* what it speaks is known */
     struct walk walk;
 };
 

@@ -35,22 +35,16 @@ test('implicit TLS: nothing is said before it, and a file goes there and back',
 
 // A sender that leaves the session tickets of TLS 1.3 unread resets what it has just sent: a server on a busy machine
 // took every third file for a broken one.
-test('encrypted files arrive at the first try', async (t) => {
-  const v = await Vsftpd.start(t)
-  const s = await Server.start(t, { args: ['--import-allow', '127.0.0.1', '--ftp-ca', v.at('cert.pem')] })
-  const step = { robot: '/ftp/store', use: ':original', ...v.login({ secure: true }) }
-  const all = Array.from({ length: 24 }, (_, i) => run(s, { ...step, path: `${i}.bin` }, randomBytes(300000)))
-  for (const st of await Promise.all(all)) good(st)
-  assert.equal(v.logged('"426'), 0, 'a try that the server took for broken')
-})
-
-test('a server that speaks TLS 1.3 alone is spoken to', async (t) => {
-  const v = await Vsftpd.start(t, { tls: 'TLSv1.3' })
-  const s = await Server.start(t, { args: ['--import-allow', '127.0.0.1', '--ftp-ca', v.at('cert.pem')] })
-  const data = randomBytes(300000), step = v.login({ secure: true })
-  good(await run(s, { robot: '/ftp/store', use: ':original', path: 'a.bin', ...step }, data))
-  assert.deepEqual(fs.readFileSync(path.join(v.root, 'a.bin')), data)
-})
+for (const tls of [undefined, 'TLSv1.3'])
+  test(`encrypted files arrive at the first try${tls ? `, where ${tls} alone is spoken` : ''}`, async (t) => {
+    const v = await Vsftpd.start(t, { tls })
+    const s = await Server.start(t, { args: ['--import-allow', '127.0.0.1', '--ftp-ca', v.at('cert.pem')] })
+    const step = { robot: '/ftp/store', use: ':original', ...v.login({ secure: true }) }
+    const files = Array.from({ length: 24 }, () => randomBytes(300000))
+    for (const st of await Promise.all(files.map((data, i) => run(s, { ...step, path: `${i}.bin` }, data)))) good(st)
+    for (const [i, data] of files.entries()) assert.deepEqual(fs.readFileSync(path.join(v.root, `${i}.bin`)), data)
+    assert.equal(v.logged('"426'), 0, 'a try that the server took for broken')
+  })
 
 test('a target that is full is said, and nothing is left on it', async (t) => {
   const { dir, why } = smallDisk(t)
