@@ -20,7 +20,9 @@ async function furnished(t) {
   const canceled = await s.create(steps.slow, { files: { 'a.png': data, 'b.png': data } })
   await s.until(canceled.assembly_id, (st) => st.running_jobs.some((j) => j.startsWith('huge')))
   await s.cancel(canceled.assembly_id)
-  const running = await s.create({ ...small, ...steps.slow }, { files: { 'a.png': data } })
+  // longer than it takes to look at every view
+  const many = Object.fromEntries([...'abcdef'].map((n) => [`${n}.png`, data]))
+  const running = await s.create({ ...small, ...steps.slow }, { files: many })
   const finish = s.finish
   s.finish = async () => { await s.cancel(running.assembly_id).catch(() => {}); await finish.call(s) } // it would go on for long
   return { server: s, running, views: { list: '#/assemblies', done: `#/assembly/${done.assembly_id}`, failed: `#/assembly/${failed.assembly_id}`, canceled: `#/assembly/${canceled.assembly_id}`, running: `#/assembly/${running.assembly_id}`,
