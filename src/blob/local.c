@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define WRITTEN_BACK (INT64_C(8) << 20) /* bytes that are worth a call */
+#define WRITTEN_BACK (INT64_C(2) << 20) /* bytes that are worth a call */
 
 /* "ab/<id>", relative to DIR */
 struct blob_path {

@@ -21,9 +21,6 @@ MUST_CHECK int blob_begin_call(struct blob_store *bs, const char *id, struct err
 void blob_hold(struct blob_store *bs, const char *id);
 /* The directory of a blob. */
 MUST_CHECK int blob_shelf_open(int *out, struct blob_store *bs, const char *id, struct err *err);
-/* Of a file that grows to size: the disk has something to do while we sum, and the flush in the end waits for the rest
- * only. *begun: how far that is said already, 0 at first. A hint, whose failure says nothing. */
-void blob_write_back(int fd, int64_t *begun, int64_t size);
 /* Of who has made the file fd his own: the MD5 of its first *done bytes, to be gone on with and freed. NULL: it was
  * another file, or they are not those that were summed. */
 struct evp_md_ctx_st *blob_follow_end(int64_t *done, struct blob_follow *f, int fd);

@@ -22,7 +22,7 @@ int spool_create(struct spool *s, const char *path, struct err *err)
 
     if (fd < 0)
         return err_errno(err, "create an upload file");
-    *s = (struct spool){mem_strdup(path), fd, new_md5(), 0, false, false};
+    *s = (struct spool){.path = mem_strdup(path), .fd = fd, .md5 = new_md5()};
     return 0;
 }
 
@@ -34,7 +34,7 @@ int spool_begin(struct spool *s, const char *path, struct blob_store *bs, const 
         return -1;
     if (fd < 0)
         return spool_create(s, path, err);
-    *s = (struct spool){mem_strdup(path), fd, new_md5(), 0, false, true};
+    *s = (struct spool){.path = mem_strdup(path), .fd = fd, .md5 = new_md5(), .unnamed = true};
     return 0;
 }
 
@@ -58,7 +58,7 @@ int spool_open(struct spool *s, const char *path, struct err *err)
         close(fd);
         return -1;
     }
-    *s = (struct spool){mem_strdup(path), fd, NULL, st.st_size, false, false};
+    *s = (struct spool){.path = mem_strdup(path), .fd = fd, .size = st.st_size, .begun = st.st_size};
     return 0;
 }
 
@@ -107,6 +107,7 @@ int spool_write(struct spool *s, const void *data, size_t len, struct err *err)
         p += n;
         len -= (size_t)n;
     }
+    blob_write_back(s->fd, &s->begun, s->size);
     return 0;
 }
 
@@ -115,6 +116,7 @@ int spool_truncate(struct spool *s, int64_t size, struct err *err)
     if (s->path && ftruncate(s->fd, size) < 0)
         return err_errno(err, "truncate an upload file");
     s->size = size;
+    s->begun = s->begun < size ? s->begun : size;
     EVP_MD_CTX_free(s->md5);
     s->md5 = NULL;
     return 0;

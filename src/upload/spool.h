@@ -6,9 +6,10 @@
 
 struct spool {
     char *path;
-    int fd;       /* -1: not open */
-    void *md5;    /* EVP_MD_CTX of the first `size` bytes; NULL: not known yet (after a restart) */
-    int64_t size; /* bytes */
+    int fd;        /* -1: not open */
+    void *md5;     /* EVP_MD_CTX of the first `size` bytes; NULL: not known yet (after a restart) */
+    int64_t size;  /* bytes */
+    int64_t begun; /* so many of them are on their way to the disk: blob_write_back() */
     bool doubtful; /* a flush failed: what is in the file may never reach the disk */
     bool unnamed;  /* nothing is at path yet: the file goes with fd */
 };

@@ -593,10 +593,34 @@ static void what_was_begun_and_let_go_leaves_nothing(void **state)
     FAILS(blob_begin(&fd, f->bs, "nonsense", &f->err), ERR_NOT_FOUND);
 }
 
+static void what_grows_is_written_back_in_large_pieces(void **state)
+{
+    const int64_t mb = INT64_C(1) << 20;
+    FILE *f = tmpfile();
+    int64_t begun = 0;
+    (void)state;
+
+    assert_non_null(f);
+    assert_int_equal(ftruncate(fileno(f), 5 * mb), 0);
+    blob_write_back(fileno(f), &begun, 2 * mb - 1);
+    assert_int_equal(begun, 0); /* not worth a call */
+    blob_write_back(fileno(f), &begun, 3 * mb);
+    assert_int_equal(begun, 3 * mb);
+    blob_write_back(fileno(f), &begun, 5 * mb - 1);
+    assert_int_equal(begun, 3 * mb);
+    blob_write_back(fileno(f), &begun, 5 * mb);
+    assert_int_equal(begun, 5 * mb);
+    begun = 0;
+    blob_write_back(-1, &begun, 4 * mb); /* a hint: nobody hears that it failed */
+    assert_int_equal(begun, 4 * mb);
+    fclose(f);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        T(what_grows_is_written_back_in_large_pieces),
         T(an_adopted_file_is_a_read_only_blob_and_its_path_is_gone),
         T(an_empty_file_is_a_blob_too),
         T(adopting_twice_is_adopting_once),
