@@ -57,8 +57,8 @@ struct blob_taken {
 MUST_CHECK int blob_take(struct blob_taken *out, struct blob_store *bs, const char *id, int dir, const char *name,
                          const char *label, int64_t max_size, struct blob_follow *beside, const atomic_bool *stop,
                          struct err *err);
-/* Of a file that grows to size: the disk has something to do meanwhile, and the flush in the end waits for the rest only.
- * *begun: how far that is said already, 0 at first. A hint, whose failure says nothing. */
+/* Of a file that grows to size: the disk has something to do meanwhile, and the flush in the end waits for the rest
+ * only. *begun: how far that is said already, 0 at first. A hint, whose failure says nothing. */
 void blob_write_back(int fd, int64_t *begun, int64_t size);
 /* A file is summed while such a process still writes it: what is left for blob_take() then takes a fraction of the
  * time. Only that depends on it: bytes that were changed after they were summed are noticed, and all is summed again.
